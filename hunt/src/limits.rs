@@ -1,0 +1,25 @@
+//! The bounds of a session's state. What would go over one is refused, never dropped.
+
+/// Teams of a session.
+pub const TEAMS_MAX: usize = 20_000;
+
+/// Players of a team.
+pub const PLAYERS_PER_TEAM_MAX: usize = 100;
+
+/// Devices of a player whose receipts are kept.
+pub const DEVICES_PER_PLAYER_MAX: usize = 8;
+
+/// Receipts kept of a device, so many commands may be under way without a known outcome.
+pub const RECEIPTS_PER_DEVICE_MAX: usize = 256;
+
+/// Guesses of a team on one puzzle. The busiest team of a real hunt of 458 made 179.
+pub const GUESSES_PER_PUZZLE_MAX: usize = 1_000;
+
+/// Characters of a guess, as typed and as normalised.
+pub const GUESS_CHARS_MAX: usize = 1_000;
+
+/// Rounds of a hunt.
+pub const ROUNDS_MAX: usize = 200;
+
+/// Puzzles of a hunt.
+pub const PUZZLES_MAX: usize = 1_000;

@@ -1,0 +1,127 @@
+//! Receipts of accepted commands, by which a command that is sent again is not applied again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, Verdict};
+use crate::ids::{CommandId, DeviceId, PlayerId, TeamId};
+use crate::limits::RECEIPTS_PER_DEVICE_MAX;
+
+/// What the sender of an accepted command is told. It follows from the command's events alone, so
+/// that replaying them gives the same receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Receipt {
+    /// A guess was judged.
+    Guess {
+        /// The verdict.
+        verdict: Verdict,
+        /// The points that it gained.
+        points: u32,
+    },
+    /// A player joined.
+    Joined {
+        /// The player's team.
+        team: TeamId,
+        /// The player.
+        player: PlayerId,
+        /// The player's first device.
+        device: DeviceId,
+    },
+    /// A device was added.
+    DeviceAdded {
+        /// The device.
+        device: DeviceId,
+    },
+    /// Done, and there is nothing to tell.
+    Done,
+}
+
+impl Receipt {
+    /// The receipt of the command that caused these events.
+    pub fn of(events: &[Event]) -> Self {
+        let mut joined = None;
+        for event in events {
+            match event {
+                Event::GuessJudged {
+                    verdict, points, ..
+                } => {
+                    return Self::Guess {
+                        verdict: *verdict,
+                        points: *points,
+                    };
+                }
+                Event::PlayerJoined { team, player, .. } => joined = Some((*team, *player)),
+                Event::DeviceAdded { device, .. } => {
+                    return match joined {
+                        Some((team, player)) => Self::Joined {
+                            team,
+                            player,
+                            device: *device,
+                        },
+                        None => Self::DeviceAdded { device: *device },
+                    };
+                }
+                Event::TeamCreated { .. }
+                | Event::Unlocked { .. }
+                | Event::SessionStarted { .. }
+                | Event::SessionPaused
+                | Event::SessionResumed { .. }
+                | Event::SessionFinished => {}
+            }
+        }
+        Self::Done
+    }
+}
+
+/// What is known of a command by its id.
+pub(crate) enum Known<'a> {
+    /// It was never accepted.
+    New,
+    /// It was accepted, with this receipt.
+    Accepted(&'a Receipt),
+    /// It is too old to tell.
+    Forgotten,
+}
+
+/// The receipts of one device: those of the highest [`RECEIPTS_PER_DEVICE_MAX`] ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Receipts {
+    kept: BTreeMap<CommandId, Receipt>,
+    forgotten_up_to: Option<CommandId>,
+}
+
+impl Receipts {
+    /// Looks a command up. An id above all that were forgotten is known for certain: it was
+    /// accepted exactly if its receipt is here.
+    pub(crate) fn known(&self, id: CommandId) -> Known<'_> {
+        if let Some(receipt) = self.kept.get(&id) {
+            return Known::Accepted(receipt);
+        }
+        match self.forgotten_up_to {
+            Some(forgotten) if id <= forgotten => Known::Forgotten,
+            Some(_) | None => Known::New,
+        }
+    }
+
+    /// Keeps a receipt, and forgets the one of the lowest id when there are too many.
+    pub(crate) fn keep(&mut self, id: CommandId, receipt: Receipt) {
+        let before = self.kept.insert(id, receipt);
+        assert!(before.is_none(), "command {id:?} is applied once");
+        if self.kept.len() > RECEIPTS_PER_DEVICE_MAX {
+            let (forgotten, _) = self.kept.pop_first().expect("more than the limit are kept");
+            self.forgotten_up_to = Some(forgotten);
+        }
+    }
+
+    /// The highest id that was ever accepted.
+    pub(crate) fn last(&self) -> Option<CommandId> {
+        self.kept.last_key_value().map(|(id, _)| *id)
+    }
+
+    /// How many are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len()
+    }
+}

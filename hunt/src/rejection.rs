@@ -1,0 +1,57 @@
+//! Why a command was refused. A rejection changed nothing.
+
+/// A player's or a game master's mistake, or bad luck; each with its own stable code on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Rejection {
+    /// The session has not started.
+    #[error("the session has not started; wait for the start")]
+    NotStarted,
+    /// The session is paused.
+    #[error("the session is paused; wait until it goes on")]
+    Paused,
+    /// The session is over.
+    #[error("the session is over")]
+    Finished,
+    /// The order does not fit the session's phase.
+    #[error("the session is not in a phase in which this can be done")]
+    WrongPhase,
+    /// The team cannot see such a puzzle.
+    #[error("your team has no such puzzle; look at the list of unlocked puzzles")]
+    UnknownPuzzle,
+    /// The puzzle is solved.
+    #[error("your team has solved this puzzle already")]
+    AlreadySolved,
+    /// The guess was made before.
+    #[error("your team has made this guess already")]
+    AlreadyGuessed,
+    /// The guess has no letters or digits.
+    #[error("the guess has no letters or digits")]
+    EmptyGuess,
+    /// The guess is too long.
+    #[error("the guess is longer than {max} characters", max = crate::limits::GUESS_CHARS_MAX)]
+    GuessTooLong,
+    /// The guesses on this puzzle are used up.
+    #[error("your team has made {max} guesses on this puzzle, which is the limit", max = crate::limits::GUESSES_PER_PUZZLE_MAX)]
+    TooManyGuesses,
+    /// No team has this code.
+    #[error("no team has this team code; check the spelling with your team")]
+    UnknownTeam,
+    /// The drawn team code is in use; draw another.
+    #[error("this team code is in use")]
+    TeamCodeTaken,
+    /// The session takes no more teams.
+    #[error("the session has {max} teams, which is the limit", max = crate::limits::TEAMS_MAX)]
+    SessionFull,
+    /// The team takes no more players.
+    #[error("the team has {max} players, which is the limit", max = crate::limits::PLAYERS_PER_TEAM_MAX)]
+    TeamFull,
+    /// The player takes no more devices.
+    #[error("the player has {max} devices, which is the limit", max = crate::limits::DEVICES_PER_PLAYER_MAX)]
+    TooManyDevices,
+    /// The session does not know the device.
+    #[error("the session does not know this device; join again")]
+    UnknownDevice,
+    /// The command is older than the receipts that are kept.
+    #[error("the command is older than the last {max} of this device; its outcome is no longer known", max = crate::limits::RECEIPTS_PER_DEVICE_MAX)]
+    StaleCommand,
+}

@@ -1,0 +1,295 @@
+//! The state of a session: what folding its journal gives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::definition::Hunt;
+use crate::event::{Audience, Verdict};
+use crate::ids::{
+    CommandId, DeviceId, NameId, PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp,
+};
+use crate::limits;
+use crate::receipts::Receipts;
+use crate::unlock::Achievements;
+
+/// A session: its hunt and how far everyone has come.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub(crate) hunt: Arc<Hunt>,
+    pub(crate) progress: Progress,
+}
+
+/// All of a state that changes; what a stored snapshot holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub(crate) phase: Phase,
+    pub(crate) last_at: Timestamp,
+    pub(crate) ends_at: Option<Timestamp>,
+    pub(crate) paused_at: Option<Timestamp>,
+    pub(crate) everyone_head: u64,
+    pub(crate) teams: Vec<Team>,
+    pub(crate) players: Vec<Player>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) team_codes: BTreeMap<TeamCode, TeamId>,
+}
+
+/// The phase of a session's life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Teams gather.
+    #[default]
+    Lobby,
+    /// Guesses are taken.
+    Running,
+    /// No guesses are taken and the session's time stands still.
+    Paused,
+    /// It is over.
+    Finished,
+}
+
+/// A team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// Stands for its name.
+    pub name: NameId,
+    /// The code by which players join it.
+    pub code: TeamCode,
+    /// Its players, in the order of joining.
+    pub players: Vec<PlayerId>,
+    /// Its score.
+    pub score: u32,
+    /// When it last gained points.
+    pub last_scored: Option<Timestamp>,
+    pub(crate) head: u64,
+    pub(crate) rounds: BTreeSet<RoundId>,
+    pub(crate) puzzles: BTreeMap<PuzzleId, PuzzleProgress>,
+    pub(crate) solved: BTreeSet<PuzzleId>,
+}
+
+/// How far a team has come with a puzzle that it sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PuzzleProgress {
+    /// When it was unlocked.
+    pub unlocked_at: Timestamp,
+    /// When it was solved.
+    pub solved_at: Option<Timestamp>,
+    /// The guesses, in order; no two are equal.
+    pub guesses: Vec<GuessMade>,
+}
+
+/// A guess that was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuessMade {
+    /// Who made it.
+    pub player: PlayerId,
+    /// The guess, normalised.
+    pub guess: String,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// A person in a team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Player {
+    /// The player's team.
+    pub team: TeamId,
+    /// Stands for the player's name.
+    pub name: NameId,
+    /// The player's devices, in the order of being added.
+    pub devices: Vec<DeviceId>,
+    pub(crate) head: u64,
+}
+
+/// A logged-in browser or app of a player.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Whose it is.
+    pub player: PlayerId,
+    pub(crate) receipts: Receipts,
+}
+
+impl Device {
+    /// The highest id of an accepted command.
+    pub fn last_command(&self) -> Option<CommandId> {
+        self.receipts.last()
+    }
+}
+
+/// The newest number of each audience of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// Of everyone's stream.
+    pub everyone: u64,
+    /// Of the team's stream.
+    pub team: u64,
+    /// Of the player's stream.
+    pub player: u64,
+}
+
+impl State {
+    /// A new session of a hunt, in the lobby and without teams.
+    pub fn new(hunt: Arc<Hunt>) -> Self {
+        Self::resume(hunt, Progress::default())
+    }
+
+    /// A session as a snapshot holds it. The hunt must be the revision that the session began with.
+    pub fn resume(hunt: Arc<Hunt>, progress: Progress) -> Self {
+        Self { hunt, progress }
+    }
+
+    /// The hunt.
+    pub fn hunt(&self) -> &Arc<Hunt> {
+        &self.hunt
+    }
+
+    /// All that changes, for a snapshot.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> Phase {
+        self.progress.phase
+    }
+
+    /// When the session will finish by itself; none while it is paused.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.progress.ends_at
+    }
+
+    /// The time of the last event; a command's time is never before it.
+    pub fn last_at(&self) -> Timestamp {
+        self.progress.last_at
+    }
+
+    /// The teams with their ids, in the order of being created.
+    pub fn teams(&self) -> impl ExactSizeIterator<Item = (TeamId, &Team)> {
+        let teams = self.progress.teams.iter().enumerate();
+        teams.map(|(index, team)| (TeamId::at(index), team))
+    }
+
+    /// How many players there are.
+    pub fn player_count(&self) -> usize {
+        self.progress.players.len()
+    }
+
+    /// A team.
+    pub fn team(&self, id: TeamId) -> Option<&Team> {
+        self.progress.teams.get(id.index())
+    }
+
+    /// The team that has a code.
+    pub fn team_by_code(&self, code: &TeamCode) -> Option<TeamId> {
+        self.progress.team_codes.get(code).copied()
+    }
+
+    /// A player.
+    pub fn player(&self, id: PlayerId) -> Option<&Player> {
+        self.progress.players.get(id.index())
+    }
+
+    /// A device.
+    pub fn device(&self, id: DeviceId) -> Option<&Device> {
+        self.progress.devices.get(id.index())
+    }
+
+    /// The newest numbers of a player's audiences.
+    pub fn heads(&self, player: PlayerId) -> Option<Heads> {
+        let of_player = self.player(player)?;
+        Some(Heads {
+            everyone: self.progress.everyone_head,
+            team: self.team(of_player.team)?.head,
+            player: of_player.head,
+        })
+    }
+
+    /// The newest number of an audience's stream, 0 before its first update.
+    pub fn head(&self, audience: Audience) -> u64 {
+        match audience {
+            Audience::Everyone => self.progress.everyone_head,
+            Audience::Team(team) => self.team(team).map_or(0, |team| team.head),
+            Audience::Player(player) => self.player(player).map_or(0, |player| player.head),
+        }
+    }
+
+    /// A digest of the progress: equal digests, equal states.
+    pub fn hash(&self) -> [u8; 32] {
+        let bytes = rmp_serde::to_vec_named(&self.progress)
+            .expect("progress holds only numbers, text, lists and maps");
+        Sha256::digest(bytes).into()
+    }
+
+    /// Checks what must hold of every state.
+    ///
+    /// # Panics
+    /// If it does not hold: that is a defect of the rules, or a damaged snapshot.
+    pub fn assert_invariants(&self) {
+        let progress = &self.progress;
+        assert!(progress.teams.len() <= limits::TEAMS_MAX);
+        assert_eq!(progress.teams.len(), progress.team_codes.len());
+        assert_eq!(
+            progress.paused_at.is_some(),
+            progress.phase == Phase::Paused
+        );
+        for (id, team) in self.teams() {
+            self.assert_team_invariants(id, team);
+        }
+        for player in &progress.players {
+            assert!(player.devices.len() <= limits::DEVICES_PER_PLAYER_MAX);
+        }
+        for device in &progress.devices {
+            assert!(self.player(device.player).is_some());
+            assert!(device.receipts.len() <= limits::RECEIPTS_PER_DEVICE_MAX);
+        }
+    }
+
+    fn assert_team_invariants(&self, id: TeamId, team: &Team) {
+        assert_eq!(self.team_by_code(&team.code), Some(id));
+        assert!(team.players.len() <= limits::PLAYERS_PER_TEAM_MAX);
+        let mut score = 0;
+        for (puzzle, progress) in &team.puzzles {
+            let solved = progress.solved_at.is_some();
+            assert_eq!(solved, team.solved.contains(puzzle));
+            assert!(progress.guesses.len() <= limits::GUESSES_PER_PUZZLE_MAX);
+            let correct = |guess: &&GuessMade| guess.verdict == Verdict::Correct;
+            let solves = progress.guesses.iter().filter(correct).count();
+            assert_eq!(solves, usize::from(solved), "{puzzle} is counted once");
+            if solved {
+                let points = self.hunt.puzzle(puzzle.as_str()).map(|p| p.points);
+                score += points.expect("the hunt has every puzzle that a team sees");
+            }
+        }
+        assert_eq!(
+            team.score, score,
+            "the score of {id} is the sum of its solves"
+        );
+    }
+}
+
+impl Team {
+    /// How far the team has come with a puzzle that it sees.
+    pub fn puzzle(&self, id: &str) -> Option<&PuzzleProgress> {
+        self.puzzles.get(id)
+    }
+
+    /// Whether the team sees a round.
+    pub fn sees_round(&self, id: &RoundId) -> bool {
+        self.rounds.contains(id)
+    }
+
+    /// How many puzzles the team has solved.
+    pub fn solves(&self) -> usize {
+        self.solved.len()
+    }
+
+    pub(crate) fn achievements(&self) -> Achievements<'_> {
+        Achievements {
+            score: self.score,
+            solved: &self.solved,
+        }
+    }
+}

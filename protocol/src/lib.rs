@@ -1,0 +1,23 @@
+//! The wire contract of Cluecast: what clients and servers say to each other.
+//!
+//! Owns the WebSocket messages, the REST bodies, their codecs, the limits that both sides rely on,
+//! and the rejection and close codes. The written specification is `README.md` beside this crate;
+//! `golden/` holds one vector for each message.
+//!
+//! Never here: rules of a hunt, IO, or anything about how the server is built.
+
+#![forbid(unsafe_code)]
+
+mod close;
+mod codec;
+pub mod limits;
+mod message;
+pub mod rest;
+
+pub use close::{Advice, CloseCode};
+pub use codec::{Codec, DecodeError};
+pub use message::{
+    Audience, ClientMessage, Command, Cursor, Event, GoAway, Guess, Heads, HeadsFrame, Hello,
+    Member, Order, Phase, Puzzle, Receipt, Reconnect, Rejection, RejectionCode, Resume, Resync,
+    Round, ServerMessage, Snapshot, Team, Update, Verdict, Welcome,
+};
