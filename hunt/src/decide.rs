@@ -46,10 +46,7 @@ impl State {
 
     /// When [`State::due`] will have something, as far as is known now.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        match self.progress.phase {
-            Phase::Running => self.progress.ends_at,
-            Phase::Lobby | Phase::Paused | Phase::Finished => None,
-        }
+        self.ends_at()
     }
 
     /// The entry of the earliest deadline that has come by `now`. It bears the deadline's time,

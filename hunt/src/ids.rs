@@ -137,7 +137,7 @@ impl From<&str> for TeamCode {
         Self(
             typed
                 .chars()
-                .filter(|c| c.is_ascii_alphanumeric())
+                .filter(char::is_ascii_alphanumeric)
                 .map(|c| c.to_ascii_uppercase())
                 .collect(),
         )

@@ -23,3 +23,26 @@ pub const ROUNDS_MAX: usize = 200;
 
 /// Puzzles of a hunt.
 pub const PUZZLES_MAX: usize = 1_000;
+
+/// Characters of a round's or a puzzle's id.
+pub const ID_CHARS_MAX: usize = 64;
+
+/// Characters of a title.
+pub const TITLE_CHARS_MAX: usize = 200;
+
+/// Bytes of a puzzle's body.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Aliases of an answer.
+pub const ALIASES_MAX: usize = 100;
+
+/// Points of a puzzle.
+pub const POINTS_MAX: u32 = 100_000;
+
+/// How long a session may run, in milliseconds: 366 days.
+pub const DURATION_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+
+const _: () = assert!(
+    PUZZLES_MAX <= (u32::MAX / POINTS_MAX) as usize,
+    "a score fits into a u32"
+);

@@ -12,6 +12,8 @@ pub fn normalise(text: &str) -> String {
         .nfkd()
         .filter(|c| !is_accent(*c))
         .nfkc()
+        // Lower first: there is an upper-case ẞ, which must become SS like any other.
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .filter(|c| c.is_alphanumeric())
         .collect();
@@ -36,6 +38,7 @@ mod tests {
             (" Spin - naker! ", "SPINNAKER"),
             ("Café-Bar 7", "CAFEBAR7"),
             ("straße", "STRASSE"),
+            ("STRAẞE", "STRASSE"),
             ("ＦＵＬＬ　ＷＩＤＴＨ", "FULLWIDTH"),
             ("ﬁn", "FIN"),
             ("がぎ", "がぎ"),

@@ -158,7 +158,10 @@ impl State {
 
     /// When the session will finish by itself; none while it is paused.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        self.progress.ends_at
+        match self.progress.phase {
+            Phase::Running => self.progress.ends_at,
+            Phase::Lobby | Phase::Paused | Phase::Finished => None,
+        }
     }
 
     /// The time of the last event; a command's time is never before it.
@@ -252,13 +255,13 @@ impl State {
         assert!(team.players.len() <= limits::PLAYERS_PER_TEAM_MAX);
         let mut score = 0;
         for (puzzle, progress) in &team.puzzles {
-            let solved = progress.solved_at.is_some();
-            assert_eq!(solved, team.solved.contains(puzzle));
+            let is_solved = progress.solved_at.is_some();
+            assert_eq!(is_solved, team.solved.contains(puzzle));
             assert!(progress.guesses.len() <= limits::GUESSES_PER_PUZZLE_MAX);
             let correct = |guess: &&GuessMade| guess.verdict == Verdict::Correct;
             let solves = progress.guesses.iter().filter(correct).count();
-            assert_eq!(solves, usize::from(solved), "{puzzle} is counted once");
-            if solved {
+            assert_eq!(solves, usize::from(is_solved), "{puzzle} is counted once");
+            if is_solved {
                 let points = self.hunt.puzzle(puzzle.as_str()).map(|p| p.points);
                 score += points.expect("the hunt has every puzzle that a team sees");
             }

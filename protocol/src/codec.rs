@@ -1,5 +1,7 @@
 //! Codecs: from messages to frame payloads and back.
 
+use std::io::Cursor;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -61,11 +63,12 @@ impl Codec {
 }
 
 fn decode_message_pack<M: DeserializeOwned>(payload: &[u8]) -> Result<M, DecodeError> {
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
+    let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(payload));
     deserializer.set_max_depth(MESSAGE_DEPTH_MAX);
     let message = M::deserialize(&mut deserializer)
         .map_err(|error| DecodeError::Malformed(error.to_string()))?;
-    match deserializer.get_ref().len() {
+    let read = usize::try_from(deserializer.position()).expect("a position within the payload");
+    match payload.len() - read {
         0 => Ok(message),
         trailing => Err(DecodeError::TrailingBytes(trailing)),
     }

@@ -1,0 +1,223 @@
+//! `hunt.toml` as a whole: the hunt's own settings, its rounds, and what must hold across them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::DeTable;
+
+use super::expression::{self, Names};
+use super::mistake::Mistakes;
+use super::section::{Section, Text};
+use super::suggestion::did_you_mean;
+use super::{Bundle, duration, puzzle, reach};
+use crate::definition::{Hunt, Round, TieBreak};
+use crate::ids::DurationMs;
+use crate::limits;
+use crate::unlock::Unlock;
+
+/// What ranks teams unless the author says otherwise.
+const TIE_BREAK: [TieBreak; 2] = [TieBreak::Score, TieBreak::LastScored];
+
+/// A round or a puzzle, and where its condition stands.
+pub(super) struct Gated<T> {
+    pub(super) item: T,
+    pub(super) unlock_place: Range<usize>,
+}
+
+/// Reads the document. The hunt is good only if there is no mistake. There is none if the document
+/// has more of something than may be looked at.
+pub(super) fn read<'d>(
+    document: &'d DeTable<'d>,
+    files: &'d Bundle,
+    mistakes: &mut Mistakes<'d>,
+) -> Option<Hunt> {
+    let root = Section::root(document);
+    root.refuse_unknown(&["hunt", "round", "puzzle"], mistakes);
+    let (title, duration, tie_break) = read_settings(&root, mistakes);
+    let round_sections = root.sections("round", mistakes);
+    let puzzle_sections = root.sections("puzzle", mistakes);
+    refuse_more_than(limits::ROUNDS_MAX, "rounds", &round_sections, mistakes)?;
+    refuse_more_than(limits::PUZZLES_MAX, "puzzles", &puzzle_sections, mistakes)?;
+    if root.lacks("puzzle") {
+        mistakes.add(&root.place, "the hunt has no puzzles; add a [puzzle.ID]");
+    }
+    let points = puzzle::read_points(&puzzle_sections, mistakes);
+    let names = Names {
+        rounds: round_sections.iter().map(|section| section.key).collect(),
+        puzzles: puzzle_sections.iter().map(|section| section.key).collect(),
+        points_total: points.iter().sum(),
+    };
+    let rounds: Vec<Gated<Round>> = round_sections
+        .iter()
+        .map(|section| read_round(section, &names, mistakes))
+        .collect();
+    let puzzles: Vec<_> = puzzle_sections
+        .iter()
+        .zip(points)
+        .map(|(section, points)| puzzle::read(section, points, &names, files, mistakes))
+        .collect();
+    reach::check(&rounds, &puzzles, mistakes);
+    let puzzles: Vec<_> = puzzles.into_iter().map(|gated| gated.item).collect();
+    let places = puzzles.iter().enumerate();
+    let puzzle_index: BTreeMap<_, _> = places.map(|(at, puzzle)| (puzzle.id.clone(), at)).collect();
+    Some(Hunt {
+        title,
+        duration,
+        tie_break,
+        rounds: rounds.into_iter().map(|gated| gated.item).collect(),
+        puzzles,
+        puzzle_index,
+    })
+}
+
+fn refuse_more_than(
+    max: usize,
+    what: &str,
+    sections: &[Section<'_>],
+    mistakes: &mut Mistakes<'_>,
+) -> Option<()> {
+    let Some(first_beyond) = sections.get(max) else {
+        return Some(());
+    };
+    let message = format!(
+        "a hunt has at most {max} {what}, and this has {}",
+        sections.len()
+    );
+    mistakes.add(&first_beyond.place, message);
+    None
+}
+
+fn read_settings(
+    root: &Section<'_>,
+    mistakes: &mut Mistakes<'_>,
+) -> (String, Option<DurationMs>, Vec<TieBreak>) {
+    let Some(section) = root.section("hunt", mistakes) else {
+        if root.lacks("hunt") {
+            mistakes.add(&root.place, "there is no [hunt] with the hunt's title");
+        }
+        return (String::new(), None, TIE_BREAK.to_vec());
+    };
+    section.refuse_unknown(&["title", "duration", "tie_break"], mistakes);
+    let title = section.required_text("title", mistakes);
+    let title = title.map(|title| read_title(&title, mistakes));
+    let duration = section.text("duration", mistakes).and_then(|text| {
+        let duration = duration::parse(text.value);
+        duration
+            .map_err(|message| mistakes.add(&text.place, message))
+            .ok()
+    });
+    let tie_break = read_tie_break(&section, mistakes);
+    (title.unwrap_or_default(), duration, tie_break)
+}
+
+fn read_tie_break(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> Vec<TieBreak> {
+    let Some(texts) = section.texts("tie_break", mistakes) else {
+        return TIE_BREAK.to_vec();
+    };
+    if texts.is_empty() {
+        let message = "`tie_break` names at least one thing; leave the key out for the default";
+        mistakes.add(&section.place_of("tie_break"), message);
+    }
+    let mut criteria = Vec::new();
+    for Text { value, place } in texts {
+        match TIE_BREAK.into_iter().find(|known| known.name() == value) {
+            Some(known) if criteria.contains(&known) => {
+                mistakes.add(&place, format!("`{value}` is in the list already"));
+            }
+            Some(known) => criteria.push(known),
+            None => {
+                let suggestion = did_you_mean(value, TIE_BREAK.map(TieBreak::name));
+                let message =
+                    format!("a tie break is `score` or `last_scored`, not `{value}`{suggestion}");
+                mistakes.add(&place, message);
+            }
+        }
+    }
+    criteria
+}
+
+fn read_round(
+    section: &Section<'_>,
+    names: &Names<'_>,
+    mistakes: &mut Mistakes<'_>,
+) -> Gated<Round> {
+    section.refuse_unknown(&["title", "unlock"], mistakes);
+    check_id(section, mistakes);
+    Gated {
+        item: Round {
+            id: section.key.into(),
+            title: read_title_or_id(section, mistakes),
+            unlock: read_unlock(section, names, mistakes),
+        },
+        unlock_place: section.place_of("unlock"),
+    }
+}
+
+/// Complains about an id that is not `[a-z0-9][a-z0-9-]*` or too long.
+pub(super) fn check_id(section: &Section<'_>, mistakes: &mut Mistakes<'_>) {
+    let id = section.key;
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if id.is_empty() || id.starts_with('-') || !id.chars().all(allowed) {
+        let message = "an id is lower-case letters a-z, digits and dashes, without a dash in front";
+        mistakes.add(&section.place, message);
+    } else if id.len() > limits::ID_CHARS_MAX {
+        let message = format!("an id has at most {} characters", limits::ID_CHARS_MAX);
+        mistakes.add(&section.place, message);
+    }
+}
+
+/// The title, or the id made readable if there is none.
+pub(super) fn read_title_or_id(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> String {
+    match section.text("title", mistakes) {
+        Some(title) => read_title(&title, mistakes),
+        None => readable(section.key),
+    }
+}
+
+fn read_title(title: &Text<'_>, mistakes: &mut Mistakes<'_>) -> String {
+    let max = limits::TITLE_CHARS_MAX;
+    if title.value.trim().is_empty() {
+        mistakes.add(&title.place, "a title is not empty");
+    } else if title.value.chars().count() > max {
+        mistakes.add(
+            &title.place,
+            format!("a title has at most {max} characters"),
+        );
+    } else if title.value.contains(char::is_control) {
+        mistakes.add(
+            &title.place,
+            "a title is one line without control characters",
+        );
+    }
+    title.value.trim().to_owned()
+}
+
+/// `gull-meta` becomes `Gull meta`.
+fn readable(id: &str) -> String {
+    let words = id.replace('-', " ");
+    let mut characters = words.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
+
+/// The condition under `unlock`; without one, from the start.
+pub(super) fn read_unlock(
+    section: &Section<'_>,
+    names: &Names<'_>,
+    mistakes: &mut Mistakes<'_>,
+) -> Unlock {
+    let Some(text) = section.text("unlock", mistakes) else {
+        return Unlock::AtStart;
+    };
+    if text.value.trim().is_empty() {
+        let message = "the condition is empty; leave the key out for \"from the start\"";
+        mistakes.add(&text.place, message);
+        return Unlock::AtStart;
+    }
+    let (unlock, complaints) = expression::parse(text.value, names);
+    for (part, message) in complaints {
+        let place = text.place_within(part, mistakes.source());
+        mistakes.add(&place, message);
+    }
+    unlock
+}

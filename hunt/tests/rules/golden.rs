@@ -1,0 +1,174 @@
+//! The bytes of the journal. What these files hold is stored in journals that must be read for ever:
+//! a file here is never changed, and a new variant comes with a new file.
+//!
+//! A file has the value as Rust shows it, then its named MessagePack in hexadecimal.
+
+use std::fmt::Debug;
+
+use cluecast_hunt::{
+    CommandId, DeviceId, Entry, Event, NameId, Origin, PlayerId, TeamId, Timestamp, Verdict,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const AT: Timestamp = Timestamp(1_700_000_000_123);
+
+fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(golden: &str, value: &T) {
+    let (shown, bytes) = golden.split_once('\n').unwrap_or_default();
+    let encoded = rmp_serde::to_vec_named(value).expect("the value can be written");
+    let today = format!("# {value:?}\n{}\n", hexadecimal(&encoded));
+    assert_eq!(golden, today, "the encoding changed; today it is:\n{today}");
+    let stored = bytes_of(bytes);
+    let decoded: T = rmp_serde::from_slice(&stored).expect("what is stored can be read");
+    assert_eq!(decoded, *value, "{shown}");
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let lines = bytes.chunks(32).map(|line| {
+        let pairs: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        pairs.join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn bytes_of(hexadecimal: &str) -> Vec<u8> {
+    let pairs = hexadecimal.split_whitespace();
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).expect("golden files hold hexadecimal"))
+        .collect()
+}
+
+/// The golden file of a variant, and the example of the next variant. Because the match has no
+/// wildcard, a new variant cannot do without a file.
+fn golden_event(event: &Event) -> (&'static str, Option<Event>) {
+    let (team, player, device) = (TeamId::from(3), PlayerId::from(70_000), DeviceId::from(8));
+    match event {
+        Event::SessionStarted { .. } => (
+            include_str!("../golden/event_session_started.hex"),
+            Some(Event::SessionPaused),
+        ),
+        Event::SessionPaused => (
+            include_str!("../golden/event_session_paused.hex"),
+            Some(Event::SessionResumed { ends_at: None }),
+        ),
+        Event::SessionResumed { .. } => (
+            include_str!("../golden/event_session_resumed.hex"),
+            Some(Event::SessionFinished),
+        ),
+        Event::SessionFinished => (
+            include_str!("../golden/event_session_finished.hex"),
+            Some(Event::TeamCreated {
+                team,
+                code: "R7QM2KXD".into(),
+                name: NameId(u64::MAX),
+            }),
+        ),
+        Event::TeamCreated { .. } => (
+            include_str!("../golden/event_team_created.hex"),
+            Some(Event::PlayerJoined {
+                team,
+                player,
+                name: NameId(5),
+            }),
+        ),
+        Event::PlayerJoined { .. } => (
+            include_str!("../golden/event_player_joined.hex"),
+            Some(Event::DeviceAdded { player, device }),
+        ),
+        Event::DeviceAdded { .. } => (
+            include_str!("../golden/event_device_added.hex"),
+            Some(Event::Unlocked {
+                team,
+                rounds: vec!["quay".into()],
+                puzzles: vec!["flags".into(), "gull-meta".into()],
+            }),
+        ),
+        Event::Unlocked { .. } => (
+            include_str!("../golden/event_unlocked.hex"),
+            Some(Event::GuessJudged {
+                team,
+                player,
+                puzzle: "flags".into(),
+                guess: "SPINNAKER".to_owned(),
+                verdict: Verdict::Correct,
+                points: 10,
+            }),
+        ),
+        Event::GuessJudged { .. } => (include_str!("../golden/event_guess_judged.hex"), None),
+    }
+}
+
+fn golden_origin(origin: Origin) -> (&'static str, Option<Origin>) {
+    match origin {
+        Origin::Device { .. } => (
+            include_str!("../golden/origin_device.hex"),
+            Some(Origin::Desk),
+        ),
+        Origin::Desk => (
+            include_str!("../golden/origin_desk.hex"),
+            Some(Origin::GameMaster),
+        ),
+        Origin::GameMaster => (
+            include_str!("../golden/origin_game_master.hex"),
+            Some(Origin::Timer),
+        ),
+        Origin::Timer => (include_str!("../golden/origin_timer.hex"), None),
+    }
+}
+
+fn golden_verdict(verdict: Verdict) -> (&'static str, Option<Verdict>) {
+    match verdict {
+        Verdict::Correct => (
+            include_str!("../golden/verdict_correct.hex"),
+            Some(Verdict::Wrong),
+        ),
+        Verdict::Wrong => (include_str!("../golden/verdict_wrong.hex"), None),
+    }
+}
+
+fn from_a_device() -> Origin {
+    Origin::Device {
+        device: DeviceId::from(8),
+        command: CommandId(41),
+    }
+}
+
+#[test]
+fn every_event_is_written_as_ever() {
+    let mut next = Some(Event::SessionStarted { ends_at: Some(AT) });
+    while let Some(event) = next {
+        let (golden, following) = golden_event(&event);
+        check(golden, &event);
+        next = following;
+    }
+}
+
+#[test]
+fn every_origin_is_written_as_ever() {
+    let mut next = Some(from_a_device());
+    while let Some(origin) = next {
+        let (golden, following) = golden_origin(origin);
+        check(golden, &origin);
+        next = following;
+    }
+}
+
+#[test]
+fn every_verdict_is_written_as_ever() {
+    let mut next = Some(Verdict::Correct);
+    while let Some(verdict) = next {
+        let (golden, following) = golden_verdict(verdict);
+        check(golden, &verdict);
+        next = following;
+    }
+}
+
+#[test]
+fn an_entry_is_written_as_ever() {
+    let entry = Entry {
+        at: AT,
+        origin: from_a_device(),
+        events: vec![Event::SessionPaused, Event::SessionFinished],
+    };
+    check(include_str!("../golden/entry.hex"), &entry);
+}

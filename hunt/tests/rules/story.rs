@@ -1,0 +1,317 @@
+//! The vocabulary of the stories: a session that is driven as the server drives it, with every
+//! invariant checked after every step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cluecast_hunt::{
+    Audience, Bundle, Command, CommandId, Decision, DeskOrder, DeviceId, Entry, GameMasterOrder,
+    Hunt, NameId, PlayerOrder, Progress, Receipt, Rejection, State, Team, TeamCode, TeamId,
+    Timestamp, Verdict, parse,
+};
+
+/// Milliseconds of a minute.
+pub(crate) const MINUTE: u64 = 60_000;
+
+/// When stories begin.
+pub(crate) const DAWN: Timestamp = Timestamp(1_700_000_000_000);
+
+/// Two rounds, an hour, and one puzzle of each kind of condition.
+const HARBOUR: &str = r#"
+[hunt]
+title = "Harbour"
+duration = "1h"
+
+[round.quay]
+[round.town]
+unlock = "score >= 30"
+
+[puzzle.flags]
+round = "quay"
+points = 10
+answer = "Spinnaker"
+aliases = ["Spinaker"]
+
+[puzzle.knots]
+round = "quay"
+points = 20
+answer = "Bowline"
+
+[puzzle.bell]
+round = "quay"
+points = 0
+answer = "Ding Dong"
+
+[puzzle.gull]
+round = "quay"
+points = 50
+answer = "Lighthouse"
+unlock = "2 of (flags, knots, bell)"
+
+[puzzle.plaque]
+round = "town"
+points = 5
+answer = "1887"
+unlock = "bell or gull"
+"#;
+
+/// A session and its journal.
+pub(crate) struct Story {
+    pub(crate) state: State,
+    pub(crate) journal: Vec<Entry>,
+    pub(crate) now: Timestamp,
+    heads: BTreeMap<Audience, u64>,
+    commands: u64,
+}
+
+impl Story {
+    /// The harbour hunt, in the lobby.
+    pub(crate) fn in_lobby() -> Self {
+        Self::of(HARBOUR)
+    }
+
+    /// The harbour hunt, running.
+    pub(crate) fn running() -> Self {
+        let mut story = Self::in_lobby();
+        story
+            .order(GameMasterOrder::Start)
+            .expect("it is in the lobby");
+        story
+    }
+
+    /// The hunt of a hunt file, in the lobby.
+    pub(crate) fn of(toml: &str) -> Self {
+        Self::with(hunt(toml))
+    }
+
+    /// A hunt, in the lobby.
+    pub(crate) fn with(hunt: Hunt) -> Self {
+        Self {
+            state: State::new(Arc::new(hunt)),
+            journal: Vec::new(),
+            now: DAWN,
+            heads: BTreeMap::new(),
+            commands: 0,
+        }
+    }
+
+    /// Time goes by, and what falls due happens.
+    pub(crate) fn wait(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+        while let Some(entry) = self.state.due(self.now) {
+            self.happens(entry);
+        }
+    }
+
+    /// A new team with one player; the device of that player.
+    pub(crate) fn team(&mut self, code: &str) -> DeviceId {
+        let order = DeskOrder::CreateTeam {
+            code: code.into(),
+            team_name: NameId(1),
+            player_name: NameId(2),
+        };
+        joined(self.desk(order).expect("there is room for a team"))
+    }
+
+    /// Another player of a team; the device of that player.
+    pub(crate) fn joins(&mut self, code: &str) -> Result<DeviceId, Rejection> {
+        let order = DeskOrder::JoinTeam {
+            code: code.into(),
+            player_name: NameId(3),
+        };
+        self.desk(order).map(joined)
+    }
+
+    /// Another device of a device's player.
+    pub(crate) fn adds_device(&mut self, by: DeviceId) -> Result<DeviceId, Rejection> {
+        match self.desk(DeskOrder::AddDevice { by })? {
+            Receipt::DeviceAdded { device } => Ok(device),
+            other => panic!("adding a device is answered by {other:?}"),
+        }
+    }
+
+    /// A device guesses, with a command id that was never used before.
+    pub(crate) fn guess(
+        &mut self,
+        device: DeviceId,
+        puzzle: &str,
+        guess: &str,
+    ) -> Result<Receipt, Rejection> {
+        self.commands += 1;
+        self.guess_as(device, self.commands, puzzle, guess)
+    }
+
+    /// A device guesses, with this command id.
+    pub(crate) fn guess_as(
+        &mut self,
+        device: DeviceId,
+        id: u64,
+        puzzle: &str,
+        guess: &str,
+    ) -> Result<Receipt, Rejection> {
+        self.send(&guess_command(device, id, puzzle, guess))
+    }
+
+    /// A device solves a puzzle of the harbour hunt.
+    pub(crate) fn solves(&mut self, device: DeviceId, puzzle: &str) {
+        let hunt = self.state.hunt().clone();
+        let answer = &hunt.puzzle(puzzle).expect("the hunt has it").answers[0];
+        let receipt = self.guess(device, puzzle, answer);
+        assert!(matches!(
+            receipt,
+            Ok(Receipt::Guess {
+                verdict: Verdict::Correct,
+                ..
+            })
+        ));
+    }
+
+    pub(crate) fn desk(&mut self, order: DeskOrder) -> Result<Receipt, Rejection> {
+        self.send(&Command::Desk(order))
+    }
+
+    pub(crate) fn order(&mut self, order: GameMasterOrder) -> Result<Receipt, Rejection> {
+        self.send(&Command::GameMaster(order))
+    }
+
+    /// A command arrives now.
+    pub(crate) fn send(&mut self, command: &Command) -> Result<Receipt, Rejection> {
+        self.wait(0);
+        let before = self.state.hash();
+        let decision = self.state.decide(command, self.now);
+        assert_eq!(before, self.state.hash(), "deciding changes nothing");
+        match decision? {
+            Decision::Repeated(receipt) => Ok(receipt),
+            Decision::Accepted(entry) => {
+                let receipt = Receipt::of(&entry.events);
+                self.happens(entry);
+                Ok(receipt)
+            }
+        }
+    }
+
+    fn happens(&mut self, entry: Entry) {
+        for event in &entry.events {
+            let stamp = self.state.apply(entry.at, event);
+            assert_eq!(stamp.map(|stamp| stamp.audience), event.audience());
+            if let Some(stamp) = stamp {
+                let head = self.heads.entry(stamp.audience).or_default();
+                *head += 1;
+                assert_eq!(stamp.number, *head, "numbers have no holes");
+                assert_eq!(stamp.number, self.state.head(stamp.audience));
+            }
+        }
+        self.state.keep_receipt(&entry);
+        self.state.assert_invariants();
+        self.journal.push(entry);
+    }
+
+    /// The server dies, and comes back with nothing but a snapshot.
+    pub(crate) fn restarts(&mut self) {
+        self.state = restored(&self.state);
+    }
+
+    /// The team of a device.
+    pub(crate) fn team_of(&self, device: DeviceId) -> &Team {
+        self.state
+            .team(self.team_id_of(device))
+            .expect("players have a team")
+    }
+
+    pub(crate) fn team_id_of(&self, device: DeviceId) -> TeamId {
+        let device = self.state.device(device).expect("the device exists");
+        self.state
+            .player(device.player)
+            .expect("devices have a player")
+            .team
+    }
+
+    /// The puzzles that a device's team sees, in the hunt's order.
+    pub(crate) fn sees(&self, device: DeviceId) -> Vec<&str> {
+        let team = self.team_of(device);
+        let puzzles = self.state.hunt().puzzles.iter();
+        puzzles
+            .map(|puzzle| puzzle.id.as_str())
+            .filter(|id| team.puzzle(id).is_some())
+            .collect()
+    }
+
+    /// The scoreboard: rank and team code.
+    pub(crate) fn board(&self) -> Vec<(u32, String)> {
+        let places = self.state.scoreboard().into_iter();
+        let code = |team| {
+            self.state
+                .team(team)
+                .expect("it is ranked")
+                .code
+                .to_string()
+        };
+        places.map(|place| (place.rank, code(place.team))).collect()
+    }
+}
+
+pub(crate) fn guess_command(device: DeviceId, id: u64, puzzle: &str, guess: &str) -> Command {
+    Command::Player {
+        device,
+        id: CommandId(id),
+        order: PlayerOrder::SubmitGuess {
+            puzzle: puzzle.into(),
+            guess: guess.to_owned(),
+        },
+    }
+}
+
+pub(crate) fn create_team(code: TeamCode) -> Command {
+    Command::Desk(DeskOrder::CreateTeam {
+        code,
+        team_name: NameId(1),
+        player_name: NameId(2),
+    })
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "stories compare it with what a command gives"
+)]
+pub(crate) fn correct(points: u32) -> Result<Receipt, Rejection> {
+    let verdict = Verdict::Correct;
+    Ok(Receipt::Guess { verdict, points })
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "stories compare it with what a command gives"
+)]
+pub(crate) fn wrong() -> Result<Receipt, Rejection> {
+    let verdict = Verdict::Wrong;
+    Ok(Receipt::Guess { verdict, points: 0 })
+}
+
+/// A hunt without mistakes.
+fn hunt(toml: &str) -> Hunt {
+    let files = Bundle::from([("hunt.toml".to_owned(), toml.to_owned())]);
+    parse(&files).unwrap_or_else(|mistakes| panic!("{}", mistakes[0].render()))
+}
+
+/// The state as a snapshot gives it back.
+pub(crate) fn restored(state: &State) -> State {
+    let bytes = rmp_serde::to_vec_named(state.progress()).expect("progress can be written");
+    let progress: Progress = rmp_serde::from_slice(&bytes).expect("what was written can be read");
+    State::resume(state.hunt().clone(), progress)
+}
+
+/// The state as the journal gives it back.
+pub(crate) fn replayed(hunt: &Arc<Hunt>, journal: &[Entry]) -> State {
+    let mut state = State::new(hunt.clone());
+    for entry in journal {
+        state.apply_entry(entry);
+    }
+    state
+}
+
+fn joined(receipt: Receipt) -> DeviceId {
+    match receipt {
+        Receipt::Joined { device, .. } => device,
+        other => panic!("joining is answered by {other:?}"),
+    }
+}

@@ -1,0 +1,158 @@
+//! The written specification, `README.md`, must mention everything that it specifies.
+
+use cluecast_protocol::rest::FailureCode;
+use cluecast_protocol::{Advice, ClientMessage, CloseCode, Codec, ServerMessage, limits};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::kinds;
+
+const SPECIFICATION: &str = include_str!("../../README.md");
+
+fn assert_mentions(what: &str, as_written: &str) {
+    assert!(
+        SPECIFICATION.contains(as_written),
+        "protocol/README.md does not mention {what} as {as_written}"
+    );
+}
+
+/// A number as the specification's tables write it: digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[test]
+fn numbers_are_grouped() {
+    for (number, text) in [
+        (0, "0"),
+        (256, "256"),
+        (1_000, "1,000"),
+        (8_388_608, "8,388,608"),
+    ] {
+        assert_eq!(grouped(number), text);
+    }
+}
+
+#[test]
+fn every_message_event_order_and_value_is_specified() {
+    for names in [
+        kinds::CLIENT_MESSAGES,
+        kinds::SERVER_MESSAGES,
+        kinds::EVENTS,
+        kinds::ORDERS,
+        kinds::PHASES,
+        kinds::VERDICTS,
+        kinds::AUDIENCES,
+        kinds::RESUMES,
+    ] {
+        for name in names {
+            assert_mentions("a name on the wire", &format!("`{name}`"));
+        }
+    }
+}
+
+#[test]
+fn every_rejection_code_has_a_row() {
+    for code in kinds::REJECTION_CODES {
+        if *code != "unknown" {
+            assert_mentions("a rejection code", &format!("\n| `{code}` |"));
+        }
+    }
+}
+
+#[test]
+fn every_failure_code_has_a_row() {
+    for code in kinds::FAILURE_CODES {
+        let read: FailureCode =
+            serde_json::from_str(&format!("\"{code}\"")).expect("every name is one of the wire's");
+        if !matches!(read, FailureCode::Rejected(_)) {
+            assert_mentions("a failure code", &format!("`{code}` |"));
+        }
+    }
+}
+
+#[test]
+fn every_close_code_has_a_row_with_its_advice() {
+    for code in CloseCode::ALL {
+        let advice = match code.advice() {
+            Advice::RetryNow => "now",
+            Advice::RetryLater => "later",
+            Advice::Never => "never",
+        };
+        let row = format!("\n| {} | `{}` | {advice} |", code.number(), code.name());
+        assert_mentions("a close code", &row);
+    }
+}
+
+#[test]
+fn every_limit_has_a_row_with_its_value() {
+    fn size(bytes: usize) -> u64 {
+        u64::try_from(bytes).expect("limits are small")
+    }
+    for (name, value) in [
+        (
+            "CLIENT_MESSAGE_BYTES_MAX",
+            size(limits::CLIENT_MESSAGE_BYTES_MAX),
+        ),
+        ("MESSAGE_DEPTH_MAX", size(limits::MESSAGE_DEPTH_MAX)),
+        ("HELLO_WAIT_MS_MAX", limits::HELLO_WAIT_MS_MAX),
+        ("GUESS_CHARS_MAX", size(limits::GUESS_CHARS_MAX)),
+        ("NAME_CHARS_MAX", size(limits::NAME_CHARS_MAX)),
+        (
+            "COMMANDS_OUTSTANDING_MAX",
+            size(limits::COMMANDS_OUTSTANDING_MAX),
+        ),
+        ("HEADS_EVERY_MS_MAX", limits::HEADS_EVERY_MS_MAX),
+        ("REST_BODY_BYTES_MAX", size(limits::REST_BODY_BYTES_MAX)),
+    ] {
+        assert_mentions("a limit", &format!("\n| `{name}` | {} |", grouped(value)));
+    }
+    let declared = include_str!("../../src/limits.rs")
+        .matches("pub const ")
+        .count();
+    assert_eq!(
+        declared, 8,
+        "a new limit needs a line above and a row in the specification"
+    );
+}
+
+#[test]
+fn every_subprotocol_is_specified() {
+    for codec in Codec::ALL {
+        assert_mentions("a subprotocol", &format!("`{}`", codec.subprotocol()));
+    }
+}
+
+/// Whether a message is one of this version, written exactly as it would be sent.
+fn is_exact<M: Serialize + DeserializeOwned>(json: &str) -> Result<(), String> {
+    let read: M = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let written = serde_json::to_string(&read).map_err(|error| error.to_string())?;
+    if written == json {
+        Ok(())
+    } else {
+        Err(format!("it would be sent as {written}"))
+    }
+}
+
+#[test]
+fn every_message_of_the_transcript_is_as_it_would_be_sent() {
+    let mut messages = 0;
+    for line in SPECIFICATION.lines() {
+        let exact = match line.split_at_checked(2) {
+            Some(("> ", json)) => is_exact::<ClientMessage>(json),
+            Some(("< ", json)) => is_exact::<ServerMessage>(json),
+            Some(_) | None => continue,
+        };
+        assert_eq!(exact, Ok(()), "{line}");
+        messages += 1;
+    }
+    assert!(messages > 15, "the transcript is there");
+}

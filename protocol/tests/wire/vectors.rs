@@ -1,0 +1,357 @@
+//! One example of each message; of those with optional fields, one with all and one with none.
+
+use cluecast_protocol::{
+    Audience, ClientMessage, Command, Cursor, Event, GoAway, Guess, Heads, HeadsFrame, Hello,
+    Member, Order, Phase, Puzzle, Receipt, Reconnect, Rejection, RejectionCode, Resume, Resync,
+    Round, ServerMessage, Snapshot, Team, Update, Verdict, Welcome,
+};
+
+/// A message and the name of its file under `golden/`, without the extension.
+pub(crate) struct Vector<M> {
+    pub(crate) name: &'static str,
+    pub(crate) message: M,
+}
+
+const STARTED_AT_MS: u64 = 1_790_000_000_000;
+
+fn vector<M>(name: &'static str, message: M) -> Vector<M> {
+    Vector { name, message }
+}
+
+fn update(audience: Audience, number: u64, event: Event) -> ServerMessage {
+    ServerMessage::Update(Update {
+        audience,
+        number,
+        at_ms: STARTED_AT_MS + 61_250,
+        event,
+    })
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn cursor() -> Cursor {
+    Cursor {
+        generation: 1,
+        everyone: 1,
+        team: 17,
+        player: 2,
+    }
+}
+
+fn heads() -> Heads {
+    Heads {
+        everyone: 1,
+        team: 19,
+        player: 2,
+    }
+}
+
+fn reconnect() -> Reconnect {
+    Reconnect {
+        min_in_ms: 100,
+        max_in_ms: 2_000,
+    }
+}
+
+fn member() -> Member {
+    Member {
+        id: text("p7"),
+        name: text("Ana"),
+    }
+}
+
+fn round() -> Round {
+    Round {
+        id: text("quay"),
+        title: text("The quay"),
+    }
+}
+
+fn puzzle_unlocked() -> Puzzle {
+    Puzzle {
+        id: text("flags"),
+        round: text("quay"),
+        title: text("Six flags"),
+        body: text("Read the *flags* from the mast down."),
+        points: 10,
+        unlocked_at_ms: STARTED_AT_MS,
+        solved_at_ms: None,
+        guesses: Vec::new(),
+    }
+}
+
+fn puzzle_solved() -> Puzzle {
+    let guess = |guess: &str, verdict| Guess {
+        player: text("p7"),
+        guess: text(guess),
+        verdict,
+    };
+    Puzzle {
+        solved_at_ms: Some(STARTED_AT_MS + 61_250),
+        guesses: vec![
+            guess("SAIL", Verdict::Wrong),
+            guess("SPINNAKER", Verdict::Correct),
+        ],
+        ..puzzle_unlocked()
+    }
+}
+
+fn snapshot_full() -> Snapshot {
+    Snapshot {
+        heads: heads(),
+        title: text("Harbour Lights"),
+        phase: Phase::Running,
+        ends_at_ms: Some(STARTED_AT_MS + 10_800_000),
+        team: Team {
+            id: text("t3"),
+            name: text("Owls 🦉"),
+            code: text("R7QM2KXD"),
+            score: 10,
+            players: vec![member()],
+        },
+        rounds: vec![round()],
+        puzzles: vec![puzzle_solved(), puzzle_unlocked()],
+    }
+}
+
+fn snapshot_lobby() -> Snapshot {
+    Snapshot {
+        heads: Heads {
+            everyone: 0,
+            team: 1,
+            player: 1,
+        },
+        phase: Phase::Lobby,
+        ends_at_ms: None,
+        team: Team {
+            score: 0,
+            ..snapshot_full().team
+        },
+        rounds: Vec::new(),
+        puzzles: Vec::new(),
+        ..snapshot_full()
+    }
+}
+
+/// What clients send.
+pub(crate) fn client() -> Vec<Vector<ClientMessage>> {
+    vec![
+        vector(
+            "client-hello",
+            ClientMessage::Hello(Hello {
+                token: text("v4.local.example"),
+                cursor: None,
+            }),
+        ),
+        vector(
+            "client-hello-with-cursor",
+            ClientMessage::Hello(Hello {
+                token: text("v4.local.example"),
+                cursor: Some(cursor()),
+            }),
+        ),
+        vector(
+            "client-command-submit-guess",
+            ClientMessage::Command(Command {
+                id: 41,
+                order: Order::SubmitGuess {
+                    puzzle: text("flags"),
+                    guess: text("Spinnaker!"),
+                },
+            }),
+        ),
+        vector(
+            "client-resync",
+            ClientMessage::Resync(Resync {
+                cursor: Some(cursor()),
+            }),
+        ),
+        vector(
+            "client-resync-without-cursor",
+            ClientMessage::Resync(Resync { cursor: None }),
+        ),
+    ]
+}
+
+/// What servers send.
+pub(crate) fn server() -> Vec<Vector<ServerMessage>> {
+    let mut all = openings();
+    all.extend(updates());
+    all.extend(answers());
+    all
+}
+
+fn openings() -> Vec<Vector<ServerMessage>> {
+    let welcome = |resume, last_command| {
+        ServerMessage::Welcome(Welcome {
+            device: text("d3"),
+            player: text("p7"),
+            team: text("t3"),
+            resume,
+            generation: 1,
+            heads: heads(),
+            server_time_ms: STARTED_AT_MS + 62_000,
+            last_command,
+            reconnect: reconnect(),
+        })
+    };
+    vec![
+        vector("server-welcome-replay", welcome(Resume::Replay, 40)),
+        vector("server-welcome-snapshot", welcome(Resume::Snapshot, 0)),
+        vector(
+            "server-snapshot",
+            ServerMessage::Snapshot(Box::new(snapshot_full())),
+        ),
+        vector(
+            "server-snapshot-lobby",
+            ServerMessage::Snapshot(Box::new(snapshot_lobby())),
+        ),
+    ]
+}
+
+fn updates() -> Vec<Vector<ServerMessage>> {
+    let mut all = session_updates();
+    all.extend(team_and_player_updates());
+    all
+}
+
+fn session_updates() -> Vec<Vector<ServerMessage>> {
+    let ends_at_ms = Some(STARTED_AT_MS + 10_800_000);
+    let everyone = |number, event| update(Audience::Everyone, number, event);
+    vec![
+        vector(
+            "server-update-session-started",
+            everyone(1, Event::SessionStarted { ends_at_ms }),
+        ),
+        vector(
+            "server-update-session-started-without-end",
+            everyone(1, Event::SessionStarted { ends_at_ms: None }),
+        ),
+        vector(
+            "server-update-session-paused",
+            everyone(2, Event::SessionPaused),
+        ),
+        vector(
+            "server-update-session-resumed",
+            everyone(3, Event::SessionResumed { ends_at_ms }),
+        ),
+        vector(
+            "server-update-session-resumed-without-end",
+            everyone(3, Event::SessionResumed { ends_at_ms: None }),
+        ),
+        vector(
+            "server-update-session-finished",
+            everyone(4, Event::SessionFinished),
+        ),
+    ]
+}
+
+fn team_and_player_updates() -> Vec<Vector<ServerMessage>> {
+    let judged = |guess: &str, verdict, points| Event::GuessJudged {
+        puzzle: text("flags"),
+        player: text("p7"),
+        guess: text(guess),
+        verdict,
+        points,
+        score: points,
+    };
+    vec![
+        vector(
+            "server-update-player-joined",
+            update(Audience::Team, 1, Event::PlayerJoined { player: member() }),
+        ),
+        vector(
+            "server-update-device-added",
+            update(
+                Audience::Player,
+                2,
+                Event::DeviceAdded { device: text("d4") },
+            ),
+        ),
+        vector(
+            "server-update-unlocked",
+            update(
+                Audience::Team,
+                2,
+                Event::Unlocked {
+                    rounds: vec![round()],
+                    puzzles: vec![puzzle_unlocked()],
+                },
+            ),
+        ),
+        vector(
+            "server-update-guess-judged-wrong",
+            update(Audience::Team, 18, judged("SAIL", Verdict::Wrong, 0)),
+        ),
+        vector(
+            "server-update-guess-judged-correct",
+            update(
+                Audience::Team,
+                19,
+                judged("SPINNAKER", Verdict::Correct, 10),
+            ),
+        ),
+    ]
+}
+
+fn answers() -> Vec<Vector<ServerMessage>> {
+    let rejection = |code, message: &str, retry_at_ms| {
+        ServerMessage::Rejection(Rejection {
+            id: 42,
+            code,
+            message: text(message),
+            retry_at_ms,
+        })
+    };
+    vec![
+        vector(
+            "server-receipt",
+            ServerMessage::Receipt(Receipt {
+                id: 41,
+                verdict: None,
+                points: None,
+            }),
+        ),
+        vector(
+            "server-receipt-guess",
+            ServerMessage::Receipt(Receipt {
+                id: 41,
+                verdict: Some(Verdict::Correct),
+                points: Some(10),
+            }),
+        ),
+        vector(
+            "server-rejection",
+            rejection(
+                RejectionCode::AlreadySolved,
+                "your team has solved this puzzle already",
+                None,
+            ),
+        ),
+        vector(
+            "server-rejection-with-retry",
+            rejection(
+                RejectionCode::RateLimited,
+                "this connection sends too fast; try again later",
+                Some(STARTED_AT_MS + 63_500),
+            ),
+        ),
+        vector(
+            "server-heads",
+            ServerMessage::Heads(HeadsFrame {
+                generation: 1,
+                heads: heads(),
+                server_time_ms: STARTED_AT_MS + 67_000,
+                reconnect: reconnect(),
+            }),
+        ),
+        vector(
+            "server-goaway",
+            ServerMessage::Goaway(GoAway {
+                reconnect_in_ms: 1_830,
+            }),
+        ),
+    ]
+}

@@ -1,0 +1,146 @@
+//! The command line: what an operator, an author and a newcomer type.
+//!
+//! Every command ends with status 0 when it did what it was asked for, 1 when it could not or found
+//! mistakes, and 2 when it was typed wrongly. Errors go to standard error.
+
+mod check_hunt;
+mod config;
+mod serve;
+mod server;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use server::{Server, ServerError};
+
+use crate::config::{Config, ConfigMistake, Layers};
+
+/// A real-time server for live treasure and puzzle hunts.
+#[derive(Parser)]
+#[command(
+    name = "cluecast",
+    version,
+    after_help = "\
+Examples:
+  cluecast serve --hunt examples/harbour-lights   a hunt runs, and how to join it is printed
+  cluecast hunt check my-hunt                     every mistake in a hunt, with its place
+  cluecast config show --origin                   every setting and where it comes from"
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server until it is told to stop (Ctrl-C or SIGTERM).
+    Serve(serve::Serve),
+    /// Looks after hunts.
+    #[command(subcommand)]
+    Hunt(HuntCommand),
+    /// Looks after settings.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Prints a token. It is a secret: whoever has it may do what it grants.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+}
+
+#[derive(Subcommand)]
+enum HuntCommand {
+    /// Reports every mistake in a hunt's folder, with file, line and column.
+    Check(check_hunt::CheckHunt),
+}
+
+/// Where settings come from; later ones win.
+#[derive(Args, Clone, Default)]
+struct SettingsArgs {
+    /// A TOML file of settings; may be given several times.
+    #[arg(long = "config", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Sets a single key, as in --set limits.commands_burst=100.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    settings: Vec<String>,
+    /// The folder of the journal and the token key; the same as --set server.data_dir=DIR.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// A command could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error("{}", join_lines(.0))]
+    Settings(Vec<ConfigMistake>),
+    #[error("{path}: {reason}", path = path.display())]
+    File {
+        path: PathBuf,
+        reason: std::io::Error,
+    },
+    #[error(transparent)]
+    Key(#[from] crate::gateway::KeyError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error("the hunt in {path} has mistakes; `cluecast hunt check {path}` shows them", path = .0.display())]
+    Hunt(PathBuf),
+    #[error("{0}")]
+    Failed(String),
+    /// What is wrong has been printed already.
+    #[error("mistakes were found")]
+    Reported,
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let line = CommandLine::parse();
+    let done = match line.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Hunt(HuntCommand::Check(check)) => check.run(),
+        Command::Config(command) => command.run(),
+        Command::Token(command) => command.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CommandError::Reported) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl SettingsArgs {
+    fn layers(&self) -> Result<Layers, CommandError> {
+        let mut layers = Layers::built_in();
+        for path in &self.files {
+            let text = read_text(path)?;
+            layers.add_text(&path.display().to_string(), &text);
+        }
+        layers.add_process_environment();
+        for assignment in &self.settings {
+            layers.add_flag(assignment);
+        }
+        if let Some(folder) = &self.data_dir {
+            layers.add_flag(&format!("server.data_dir={}", folder.display()));
+        }
+        Ok(layers)
+    }
+
+    fn read(&self) -> Result<Config, CommandError> {
+        Config::read(self.layers()?).map_err(CommandError::Settings)
+    }
+}
+
+fn read_text(path: &std::path::Path) -> Result<String, CommandError> {
+    std::fs::read_to_string(path).map_err(|reason| CommandError::File {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+fn join_lines(mistakes: &[ConfigMistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,138 @@
+//! `cluecast serve`: runs the server.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use hunt::{GameMasterOrder, Phase};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::check_hunt::read_folder;
+use super::server::Server;
+use super::{CommandError, SettingsArgs};
+use crate::delivery::Hub;
+use crate::gateway::Grant;
+use crate::http::random_code;
+use crate::journal::SessionId;
+use crate::session::{SessionHandle, StoredHunt};
+use crate::telemetry;
+
+/// See there.
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Address and port to listen on; the same as --set server.listen=ADDRESS.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Runs the hunt in this folder: goes on with its session, or creates and starts one.
+    #[arg(long, value_name = "DIR")]
+    hunt: Option<PathBuf>,
+    /// Prints one JSON line once it is ready, instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Serve {
+    pub(super) fn run(mut self) -> Result<(), CommandError> {
+        if let Some(address) = self.listen {
+            self.settings
+                .settings
+                .push(format!("server.listen={address}"));
+        }
+        let config = self.settings.read()?;
+        telemetry::init(&config.telemetry);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
+        runtime.block_on(async {
+            let server = Server::start(&config).await?;
+            let open = match &self.hunt {
+                Some(folder) => Some(open_hunt(&server, folder).await?),
+                None => None,
+            };
+            self.print_ready(&server, open.as_ref());
+            wait_for_stop().await?;
+            tracing::info!("stopping");
+            let stopped = tokio::time::timeout(config.server.stop_max, server.stop()).await;
+            stopped.map_err(|_| {
+                let reason = "the stop took longer than server.stop_ms_max; what was acknowledged \
+                              is durable all the same";
+                CommandError::Failed(reason.to_owned())
+            })??;
+            Ok(())
+        })
+    }
+
+    fn print_ready(&self, server: &Server, open: Option<&SessionHandle<Hub>>) {
+        let address = server.address();
+        let token = |session: &SessionHandle<Hub>| {
+            let now = server.gateway().sessions().clock().now();
+            server
+                .gateway()
+                .tokens()
+                .seal(Grant::GameMaster(session.id()), now)
+        };
+        if self.json {
+            let mut ready = serde_json::json!({ "address": address });
+            if let Some(session) = open {
+                ready["session"] = session.record().code.clone().into();
+                ready["game_master_token"] = token(session).into();
+            }
+            println!("{}", serde_json::json!({ "ready": ready }));
+            return;
+        }
+        println!("Cluecast is ready: http://{address}/  (Ctrl-C stops it)");
+        if let Some(session) = open {
+            let code = &session.record().code;
+            println!();
+            println!("  hunt               {}", session.title());
+            println!("  join code          {code}");
+            println!("  players connect to ws://{address}/ws/{code}");
+            println!("  standings          http://{address}/api/v1/sessions/{code}/standings");
+            println!("  game master token  {}", token(session));
+            println!();
+            println!("How to join is at http://{address}/ and in protocol/README.md.");
+        }
+    }
+}
+
+async fn wait_for_stop() -> Result<(), CommandError> {
+    let failed = |error: std::io::Error| CommandError::Failed(error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// The unfinished session of the hunt in a folder; a new one is created and started if there is
+/// none.
+async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>, CommandError> {
+    let failed = |error: &dyn std::fmt::Display| CommandError::Failed(error.to_string());
+    let stored = StoredHunt::new(&read_folder(folder)?);
+    let stored = stored.map_err(|_| CommandError::Hunt(folder.to_owned()))?;
+    let sessions = server.gateway().sessions();
+    for session in sessions.all() {
+        if session.record().hunt_revision == stored.revision {
+            let phase = session.read(|view| view.state.phase()).await;
+            if phase.map_err(|error| failed(&error))? != Phase::Finished {
+                return Ok(session);
+            }
+        }
+    }
+    sessions
+        .put_hunt(&stored)
+        .await
+        .map_err(|error| failed(&error))?;
+    let id = SessionId::new(rand::random());
+    let created = sessions.create(id, random_code(), stored.revision).await;
+    let session = created.map_err(|error| failed(&error))?;
+    let started = session.game_master(GameMasterOrder::Start).await;
+    let outcome = started.map_err(|error| failed(&error))?;
+    outcome.map_err(|refusal| failed(&refusal))?;
+    Ok(session)
+}

@@ -1,0 +1,135 @@
+//! A whole server: journal, sessions, gateway and HTTP put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::{Config, JournalBackend};
+use crate::delivery::Hub;
+use crate::gateway::{Gateway, GatewayParts, KeyError, TokenKey, listen};
+use crate::http;
+use crate::journal::{
+    Incarnation, Journal, JournalError, MemoryJournal, SqliteJournal, SqliteOptions,
+};
+use crate::session::{OpenError, SessionDefaults, Sessions};
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The sessions in it.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The token key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The port.
+    #[error("{address}: {reason}; set server.listen to another address")]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Why it cannot be had.
+        reason: std::io::Error,
+    },
+}
+
+/// A running server.
+pub struct Server {
+    address: SocketAddr,
+    gateway: Gateway,
+    journal: Arc<dyn Journal>,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts a server with the journal that its settings name. It is ready when this returns:
+    /// every session is recovered and the port is open.
+    pub async fn start(config: &Config) -> Result<Self, ServerError> {
+        let journal: Arc<dyn Journal> = match config.journal.backend {
+            JournalBackend::Memory => Arc::new(MemoryJournal::new()),
+            JournalBackend::Sqlite => {
+                let options = SqliteOptions {
+                    flush_batches_max: config.journal.flush_batches_max,
+                    checkpoint_every: config.journal.checkpoint_every,
+                    wal_bytes_max: config.journal.wal_bytes_max,
+                    ..SqliteOptions::new(&config.server.data_dir)
+                };
+                Arc::new(SqliteJournal::open(options).await?)
+            }
+        };
+        Self::start_on(config, journal).await
+    }
+
+    /// Starts a server on a journal that is open already.
+    pub async fn start_on(config: &Config, journal: Arc<dyn Journal>) -> Result<Self, ServerError> {
+        let tokens = Arc::new(TokenKey::of_folder(&config.server.data_dir)?);
+        let sessions = new_sessions(config, journal.clone());
+        sessions.open_all().await?;
+        let gateway = Gateway::new(GatewayParts {
+            sessions,
+            tokens,
+            config: config.gateway,
+            delivery: config.delivery,
+            limits: config.limits,
+        });
+        let failed = |reason| ServerError::Bind {
+            address: config.server.listen,
+            reason,
+        };
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let router = http::router(gateway.clone());
+        let accepting = tokio::task::spawn(listen(gateway.clone(), listener, router));
+        tracing::info!(%address, "ready");
+        Ok(Self {
+            address,
+            gateway,
+            journal,
+            accepting,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its gateway.
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Stops: no more connections, a goodbye to every client, everything flushed, the state of
+    /// every session stored.
+    pub async fn stop(self) -> Result<(), ServerError> {
+        self.gateway.stop().await;
+        if let Err(error) = self.accepting.await {
+            tracing::error!(%error, "the accept loop failed");
+        }
+        self.gateway.sessions().stop().await;
+        self.journal.close().await?;
+        Ok(())
+    }
+}
+
+fn new_sessions(config: &Config, journal: Arc<dyn Journal>) -> Sessions<Hub> {
+    let clock = Clock::System;
+    let defaults = SessionDefaults {
+        journal,
+        owner: Incarnation(rand::random()),
+        clock: clock.clone(),
+        config: config.session,
+        snapshot_every_events: config.journal.snapshot_every_events,
+        tick_every: config.delivery.heads_every,
+        sessions_max: usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX),
+    };
+    let delivery = config.delivery;
+    Sessions::new(defaults, move |_record| Hub::new(&delivery, clock.clone()))
+}

@@ -1,0 +1,45 @@
+//! Where events become durable.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::layers::Reader;
+
+/// Which store holds the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalBackend {
+    /// A SQLite database in the data folder.
+    Sqlite,
+    /// Nothing survives the process.
+    Memory,
+}
+
+/// See `[journal]` in `config/default.toml`.
+#[derive(Debug, Clone)]
+pub struct JournalConfig {
+    /// Which store.
+    pub backend: JournalBackend,
+    /// Batches that one flush may commit together.
+    pub flush_batches_max: usize,
+    /// Time between looks at the write-ahead log.
+    pub checkpoint_every: Duration,
+    /// Size of the write-ahead log above which a checkpoint waits for its end.
+    pub wal_bytes_max: u64,
+    /// Events after which a session's state is stored.
+    pub snapshot_every_events: u64,
+}
+
+impl JournalConfig {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            backend: reader.take("journal.backend"),
+            flush_batches_max: reader.take_count("journal.flush_batches_max", 1..=10_000),
+            checkpoint_every: reader.take_ms("journal.checkpoint_every_ms", 10..=60_000),
+            wal_bytes_max: reader.take_within("journal.wal_bytes_max", 1 << 20..=1 << 30),
+            snapshot_every_events: reader
+                .take_within("journal.snapshot_every_events", 10..=1_000_000),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The session actors.
+
+use super::layers::Reader;
+
+/// See `[session]` in `config/default.toml`.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionConfig {
+    /// Requests that may wait for an actor.
+    pub mailbox_max: usize,
+    /// Requests that an actor takes in one turn.
+    pub turn_requests_max: usize,
+    /// Batches that may be on their way to the disk.
+    pub batches_in_flight_max: usize,
+}
+
+impl SessionConfig {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            mailbox_max: reader.take_count("session.mailbox_max", 16..=100_000),
+            turn_requests_max: reader.take_count("session.turn_requests_max", 1..=10_000),
+            batches_in_flight_max: reader.take_count("session.batches_in_flight_max", 1..=100),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! One connection: `hello`, then commands in and frames out until either side ends it.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use governor::DefaultDirectRateLimiter;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{Quota, RateLimiter};
+use hunt::{CommandId, DeviceId, PlayerOrder};
+use protocol::{
+    ClientMessage, CloseCode, Codec, Command, GoAway, Order, Rejection, RejectionCode,
+    ServerMessage,
+};
+use serde::Serialize;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::Gateway;
+use super::closing::{Ending, answer_close, close, ending_of};
+use super::tokens::Grant;
+use crate::delivery::{
+    Attach, Hub, Outbox, OutboxReader, Outgoing, Peer, outbox, reconnect_advice,
+};
+use crate::session::{Mail, SessionHandle};
+
+/// When a command that a busy session did not take should be sent again.
+const BUSY_RETRY_MS: u64 = 250;
+
+/// A WebSocket before its `hello`.
+pub(super) struct Connection {
+    gateway: Gateway,
+    socket: WebSocketStream<TcpStream>,
+    codec: Codec,
+    session_code: String,
+}
+
+/// Who a connection authenticated as, and where its requests and frames go.
+struct Attached {
+    gateway: Gateway,
+    session: SessionHandle<Hub>,
+    device: DeviceId,
+    codec: Codec,
+    outbox: Outbox,
+    limiter: DefaultDirectRateLimiter,
+}
+
+impl Connection {
+    pub(super) fn new(
+        gateway: Gateway,
+        socket: WebSocketStream<TcpStream>,
+        codec: Codec,
+        session_code: String,
+    ) -> Self {
+        Self {
+            gateway,
+            socket,
+            codec,
+            session_code,
+        }
+    }
+
+    /// Runs until the connection has ended.
+    pub(super) async fn run(mut self) {
+        let ending = match self.greet().await {
+            Ok((attached, frames)) => attached.run(&mut self.socket, frames).await,
+            Err(ending) => ending,
+        };
+        match ending {
+            Ending::Close(code) => close(&mut self.socket, code).await,
+            Ending::Gone => answer_close(&mut self.socket).await,
+        }
+    }
+
+    /// Waits for `hello` and attaches to the session.
+    async fn greet(&mut self) -> Result<(Attached, OutboxReader), Ending> {
+        let stop = self.gateway.stop.clone();
+        let hello = tokio::time::timeout(self.gateway.config.hello_max, self.socket.next());
+        let received = match stop.run_until_cancelled(hello).await {
+            None => return Err(CloseCode::GoingAway.into()),
+            Some(Err(_elapsed)) => return Err(CloseCode::HelloTimeout.into()),
+            Some(Ok(None)) => return Err(Ending::Gone),
+            Some(Ok(Some(received))) => received.map_err(|error| ending_of(&error))?,
+        };
+        let Some(ClientMessage::Hello(hello)) = read(self.codec, received)? else {
+            return Err(CloseCode::BadMessage.into());
+        };
+        let sessions = &self.gateway.sessions;
+        let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
+        let session = session.ok_or(CloseCode::UnknownSession)?;
+        let now = sessions.clock().now();
+        let device = match self.gateway.tokens.open(&hello.token, now) {
+            Ok(Grant::Device(of_session, device)) if of_session == session.id() => device,
+            Ok(Grant::Device(..) | Grant::GameMaster(_) | Grant::Admin) | Err(_) => {
+                return Err(CloseCode::Unauthorized.into());
+            }
+        };
+        let (outbox, frames) = outbox(&self.gateway.delivery);
+        let limits = self.gateway.limits;
+        let quota =
+            Quota::per_second(limits.commands_per_second).allow_burst(limits.commands_burst);
+        let attached = Attached {
+            gateway: self.gateway.clone(),
+            session,
+            device,
+            codec: self.codec,
+            outbox,
+            limiter: RateLimiter::direct(quota),
+        };
+        attached.attach(hello.cursor)?;
+        Ok((attached, frames))
+    }
+}
+
+impl Attached {
+    async fn run(
+        self,
+        socket: &mut WebSocketStream<TcpStream>,
+        mut frames: OutboxReader,
+    ) -> Ending {
+        let stop = self.gateway.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.say_goodbye(socket).await,
+                outgoing = frames.next() => match outgoing {
+                    Outgoing::Close(code) => return code.into(),
+                    Outgoing::Frames(batch) => {
+                        let writing = write(socket, batch);
+                        let write_max = self.gateway.config.write_max;
+                        match tokio::time::timeout(write_max, writing).await {
+                            Ok(Ok(())) => {}
+                            Ok(Err(_)) | Err(_) => return Ending::Gone,
+                        }
+                    }
+                },
+                received = socket.next() => {
+                    let Some(received) = received else {
+                        return Ending::Gone;
+                    };
+                    let received = received.map_err(|error| ending_of(&error));
+                    if let Err(ending) = received.and_then(|message| self.receive(message)) {
+                        return ending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn receive(&self, message: Message) -> Result<(), Ending> {
+        match read(self.codec, message)? {
+            None => Ok(()),
+            Some(ClientMessage::Command(command)) => {
+                self.command(command);
+                Ok(())
+            }
+            Some(ClientMessage::Resync(resync)) => self.attach(resync.cursor),
+            Some(ClientMessage::Hello(_)) => Err(CloseCode::BadMessage.into()),
+        }
+    }
+
+    fn attach(&self, cursor: Option<protocol::Cursor>) -> Result<(), Ending> {
+        let attach = Mail::Attach(Attach {
+            device: self.device,
+            cursor,
+            outbox: self.outbox.clone(),
+            codec: self.codec,
+        });
+        let sent = self.session.send(attach);
+        sent.map_err(|_unavailable| CloseCode::SessionRestarting.into())
+    }
+
+    fn command(&self, command: Command) {
+        if let Err(not_until) = self.limiter.check() {
+            let wait = not_until.wait_time_from(DefaultClock::default().now());
+            let message = "slow down; the limit of this connection is reached";
+            self.reject(command.id, RejectionCode::RateLimited, message, wait);
+            return;
+        }
+        let Order::SubmitGuess { puzzle, guess } = command.order;
+        let mail = Mail::Command {
+            device: self.device,
+            id: CommandId(command.id),
+            order: PlayerOrder::SubmitGuess {
+                puzzle: puzzle.as_str().into(),
+                guess,
+            },
+            peer: Peer {
+                outbox: self.outbox.clone(),
+                codec: self.codec,
+            },
+        };
+        if let Err(unavailable) = self.session.send(mail) {
+            let wait = Duration::from_millis(BUSY_RETRY_MS);
+            let message = unavailable.to_string();
+            self.reject(command.id, RejectionCode::Unavailable, &message, wait);
+        }
+    }
+
+    fn reject(&self, id: u64, code: RejectionCode, message: &str, wait: Duration) {
+        let now = self.gateway.sessions.clock().now();
+        // A whole millisecond more: sent again at the time that is told, it must be let through.
+        let wait_ms = u64::try_from(wait.as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_add(1);
+        self.push(&ServerMessage::Rejection(Rejection {
+            id,
+            code,
+            message: message.to_owned(),
+            retry_at_ms: Some(now.plus_ms(wait_ms).0),
+        }));
+    }
+
+    fn push(&self, message: &impl Serialize) {
+        self.outbox.push(self.codec.encode(message).into());
+    }
+
+    /// Tells the client when to come back; the delays of all clients are spread evenly.
+    async fn say_goodbye(&self, socket: &mut WebSocketStream<TcpStream>) -> Ending {
+        let advice = reconnect_advice();
+        let goaway = ServerMessage::Goaway(GoAway {
+            reconnect_in_ms: rand::random_range(advice.min_in_ms..=advice.max_in_ms),
+        });
+        let goaway = Message::Binary(self.codec.encode(&goaway).into());
+        let write_max = self.gateway.config.write_max;
+        match tokio::time::timeout(write_max, socket.send(goaway)).await {
+            Ok(Ok(())) => CloseCode::GoingAway.into(),
+            Ok(Err(_)) | Err(_) => Ending::Gone,
+        }
+    }
+}
+
+/// The client's message in a frame; none in frames that carry no message.
+fn read(codec: Codec, frame: Message) -> Result<Option<ClientMessage>, Ending> {
+    match frame {
+        Message::Binary(payload) => match codec.decode(&payload) {
+            Ok(message) => Ok(Some(message)),
+            Err(_malformed) => Err(CloseCode::BadMessage.into()),
+        },
+        Message::Text(_) => Err(CloseCode::WrongFrameKind.into()),
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
+        Message::Close(_) => Err(Ending::Gone),
+    }
+}
+
+async fn write(
+    socket: &mut WebSocketStream<TcpStream>,
+    frames: impl IntoIterator<Item = bytes::Bytes>,
+) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    for frame in frames {
+        socket.feed(Message::Binary(frame)).await?;
+    }
+    socket.flush().await
+}

@@ -1,0 +1,87 @@
+//! The part of a node that holds connections: accepting, upgrading, authenticating, reading
+//! commands and writing what sessions let out.
+//!
+//! Never here: what a message means for a session, or what an audience may see.
+
+mod closing;
+mod connection;
+mod listener;
+mod tokens;
+mod upgrade;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use listener::listen;
+pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal};
+pub use upgrade::upgrade;
+
+use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig};
+use crate::delivery::Hub;
+use crate::session::Sessions;
+
+/// What every connection needs. Clones share it.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) sessions: Sessions<Hub>,
+    pub(crate) tokens: Arc<TokenKey>,
+    config: GatewayConfig,
+    delivery: DeliveryConfig,
+    limits: LimitsConfig,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What a gateway is made of.
+pub struct GatewayParts {
+    /// The sessions that connections attach to.
+    pub sessions: Sessions<Hub>,
+    /// By which tokens are checked.
+    pub tokens: Arc<TokenKey>,
+    /// The connections' bounds.
+    pub config: GatewayConfig,
+    /// The outboxes' bounds.
+    pub delivery: DeliveryConfig,
+    /// What a connection may send.
+    pub limits: LimitsConfig,
+}
+
+impl Gateway {
+    /// A gateway without connections.
+    pub fn new(parts: GatewayParts) -> Self {
+        Self {
+            sessions: parts.sessions,
+            tokens: parts.tokens,
+            config: parts.config,
+            delivery: parts.delivery,
+            limits: parts.limits,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// The sessions that connections attach to.
+    pub fn sessions(&self) -> &Sessions<Hub> {
+        &self.sessions
+    }
+
+    /// By which tokens are made and checked.
+    pub fn tokens(&self) -> &TokenKey {
+        &self.tokens
+    }
+
+    /// Whether the gateway is stopping.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Stops accepting, tells every client when to come back, and waits until all connections have
+    /// ended.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,233 @@
+//! Tokens: who somebody is, sealed with the server's key (PASETO v4.local), so that checking one
+//! needs no look-up.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use hunt::{DeviceId, Timestamp};
+use pasetors::Local;
+use pasetors::keys::{Generate, SymmetricKey};
+use pasetors::token::UntrustedToken;
+use pasetors::version4::{LocalToken, V4};
+use serde::{Deserialize, Serialize};
+
+use crate::journal::SessionId;
+
+/// The key's name within the data folder.
+const KEY_FILE: &str = "token.key";
+const KEY_BYTES: usize = 32;
+/// How long a token is good: longer than any hunt, so that nobody is logged out during one.
+const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
+/// A real token has about 200 characters.
+const TOKEN_CHARS_MAX: usize = 1_024;
+
+/// What its bearer may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// Everything: owns the server.
+    Admin,
+    /// Runs one session.
+    GameMaster(SessionId),
+    /// Plays in one session, on one device.
+    Device(SessionId, DeviceId),
+}
+
+/// Why a token is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefusal {
+    /// Not made with this server's key, or changed since.
+    #[error("the token was not made by this server; get a new one")]
+    Forged,
+    /// Too old.
+    #[error("the token has expired; get a new one")]
+    Expired,
+}
+
+/// The key could not be read or made.
+#[derive(Debug, thiserror::Error)]
+#[error("the token key {}: {reason}", path.display())]
+pub struct KeyError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// The key that seals tokens.
+pub struct TokenKey {
+    key: SymmetricKey<V4>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<u32>,
+    expires_at_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    Admin,
+    GameMaster,
+    Device,
+}
+
+impl TokenKey {
+    /// A key that lives as long as the process.
+    pub fn ephemeral() -> Self {
+        let key = SymmetricKey::generate().expect("the operating system gives random bytes");
+        Self { key }
+    }
+
+    /// The key of a data folder; it is made, readable by its owner only, if it is missing.
+    pub fn of_folder(folder: &Path) -> Result<Self, KeyError> {
+        let path = folder.join(KEY_FILE);
+        let failed = |reason: String| KeyError {
+            path: path.clone(),
+            reason,
+        };
+        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+        match File::open(&path) {
+            Ok(mut file) => {
+                let mut bytes = Vec::with_capacity(KEY_BYTES);
+                let read = file.read_to_end(&mut bytes);
+                read.map_err(|error| failed(error.to_string()))?;
+                let key = SymmetricKey::from(bytes.as_slice());
+                let key = key.map_err(|_| failed("it does not hold 32 bytes".to_owned()))?;
+                Ok(Self { key })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let made = Self::ephemeral();
+                write_key(&path, made.key.as_bytes()).map_err(|error| failed(error.to_string()))?;
+                // Another process may have made one at the same time: the one in place counts.
+                Self::of_folder(folder)
+            }
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// A token that grants something from now on.
+    pub fn seal(&self, grant: Grant, now: Timestamp) -> String {
+        let (role, session, device) = match grant {
+            Grant::Admin => (Role::Admin, None, None),
+            Grant::GameMaster(session) => (Role::GameMaster, Some(session), None),
+            Grant::Device(session, device) => (Role::Device, Some(session), Some(device)),
+        };
+        let claims = Claims {
+            role,
+            session: session.map(SessionId::number),
+            device: device.map(DeviceId::number),
+            expires_at_ms: now.plus_ms(LIFETIME_MS).0,
+        };
+        let claims = serde_json::to_vec(&claims).expect("claims are numbers and a word");
+        LocalToken::encrypt(&self.key, &claims, None, None)
+            .expect("the operating system gives random bytes")
+    }
+
+    /// What a token grants.
+    pub fn open(&self, token: &str, now: Timestamp) -> Result<Grant, TokenRefusal> {
+        if token.len() > TOKEN_CHARS_MAX {
+            return Err(TokenRefusal::Forged);
+        }
+        let untrusted = UntrustedToken::<Local, V4>::try_from(token);
+        let untrusted = untrusted.map_err(|_| TokenRefusal::Forged)?;
+        let trusted = LocalToken::decrypt(&self.key, &untrusted, None, None);
+        let trusted = trusted.map_err(|_| TokenRefusal::Forged)?;
+        let claims: Claims =
+            serde_json::from_str(trusted.payload()).map_err(|_| TokenRefusal::Forged)?;
+        if claims.expires_at_ms <= now.0 {
+            return Err(TokenRefusal::Expired);
+        }
+        let session = claims.session.map(SessionId::new);
+        match (claims.role, session, claims.device) {
+            (Role::Admin, None, None) => Ok(Grant::Admin),
+            (Role::GameMaster, Some(session), None) => Ok(Grant::GameMaster(session)),
+            (Role::Device, Some(session), Some(device)) => {
+                Ok(Grant::Device(session, DeviceId::from(device)))
+            }
+            (Role::Admin | Role::GameMaster | Role::Device, _, _) => Err(TokenRefusal::Forged),
+        }
+    }
+}
+
+/// Writes the key beside its place and links it there, so that nobody ever reads half a key.
+fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
+    let draft = path.with_extension(format!("draft-{:016x}", rand::random::<u64>()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(key)?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hunt::Timestamp;
+
+    use super::{Grant, LIFETIME_MS, TokenKey, TokenRefusal};
+    use crate::journal::SessionId;
+
+    const NOW: Timestamp = Timestamp(1_000);
+
+    #[test]
+    fn what_was_sealed_is_granted() {
+        let key = TokenKey::ephemeral();
+        let session = SessionId::new(7);
+        let device = Grant::Device(session, 3.into());
+        for grant in [Grant::Admin, Grant::GameMaster(session), device] {
+            assert_eq!(key.open(&key.seal(grant, NOW), NOW), Ok(grant));
+        }
+    }
+
+    #[test]
+    fn forged_foreign_and_expired_tokens_are_refused() {
+        let key = TokenKey::ephemeral();
+        let token = key.seal(Grant::Admin, NOW);
+        let foreign = TokenKey::ephemeral().seal(Grant::Admin, NOW);
+        let mut forged = token.clone();
+        let last = if forged.pop() == Some('A') { 'B' } else { 'A' };
+        forged.push(last);
+        for wrong in [
+            foreign.as_str(),
+            &forged,
+            "",
+            "v4.local.",
+            &"x".repeat(100_000),
+        ] {
+            assert_eq!(
+                key.open(wrong, NOW),
+                Err(TokenRefusal::Forged),
+                "{wrong:.20}"
+            );
+        }
+        let late = NOW.plus_ms(LIFETIME_MS);
+        assert_eq!(key.open(&token, late), Err(TokenRefusal::Expired));
+    }
+
+    #[test]
+    fn a_folder_keeps_its_key_to_itself() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let token = TokenKey::of_folder(folder.path())
+            .expect("made")
+            .seal(Grant::Admin, NOW);
+        let again = TokenKey::of_folder(folder.path()).expect("read");
+        assert_eq!(again.open(&token, NOW), Ok(Grant::Admin));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let metadata = std::fs::metadata(folder.path().join(super::KEY_FILE)).expect("there");
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The registration desk: joining a session, and further devices of a player.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use hunt::{DeskOrder, DeviceId, NameId, Receipt, Rejection, TeamCode};
+use hyper::StatusCode;
+use protocol::limits::NAME_CHARS_MAX;
+use protocol::rest::{DeviceCreated, Join, Joined};
+
+use super::answers::{Body, Failed};
+use super::codes::random_code;
+use super::identity::{Bearer, find_session};
+use crate::delivery::Hub;
+use crate::gateway::{Gateway, Grant};
+use crate::journal::Name;
+use crate::session::{Outcome, Refusal, SessionHandle};
+
+/// Random team codes drawn until one is free. With 20,000 teams one draw fails once in 4 million.
+const CODE_DRAWS_MAX: usize = 4;
+
+pub(super) async fn join(
+    State(gateway): State<Gateway>,
+    Body(request): Body<Join>,
+) -> Result<(StatusCode, Json<Joined>), Failed> {
+    let session = find_session(&gateway, &request.session)?;
+    let player = named(&request.name, "name")?;
+    let receipt = match (&request.new_team, &request.team_code) {
+        (Some(team), None) => create_team(&session, named(team, "new_team")?, player).await?,
+        (None, Some(code)) => {
+            let order = DeskOrder::JoinTeam {
+                code: TeamCode::from(code.as_str()),
+                player_name: NameId(player.id),
+            };
+            session.desk(order, vec![player]).await?
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            let message = "Give either new_team, to found a team, or team_code, to join one.";
+            return Err(Failed::bad_request(message));
+        }
+    };
+    let Receipt::Joined {
+        team,
+        player,
+        device,
+    } = receipt?
+    else {
+        return Err(Failed::internal("joining gave another receipt"));
+    };
+    let code = session.read(move |view| view.state.team(team).map(|team| team.code.to_string()));
+    let joined = Joined {
+        team: team.to_string(),
+        team_code: code
+            .await?
+            .ok_or_else(|| Failed::internal("a team is missing"))?,
+        player: player.to_string(),
+        device: device.to_string(),
+        token: device_token(&gateway, &session, device),
+    };
+    Ok((StatusCode::CREATED, Json(joined)))
+}
+
+async fn create_team(
+    session: &SessionHandle<Hub>,
+    team: Name,
+    player: Name,
+) -> Result<Outcome, Failed> {
+    let mut draws = 0;
+    loop {
+        let order = DeskOrder::CreateTeam {
+            code: TeamCode::from(random_code().as_str()),
+            team_name: NameId(team.id),
+            player_name: NameId(player.id),
+        };
+        let outcome = session
+            .desk(order, vec![team.clone(), player.clone()])
+            .await?;
+        let taken = Err(Refusal::Rejected(Rejection::TeamCodeTaken));
+        if outcome != taken || draws == CODE_DRAWS_MAX {
+            return Ok(outcome);
+        }
+        draws += 1;
+    }
+}
+
+pub(super) async fn add_device(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    bearer: Bearer,
+) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
+    let session = find_session(&gateway, &code)?;
+    let by = bearer.device_of(&session)?;
+    let outcome = session
+        .desk(DeskOrder::AddDevice { by }, Vec::new())
+        .await?;
+    let Receipt::DeviceAdded { device } = outcome? else {
+        return Err(Failed::internal("adding a device gave another receipt"));
+    };
+    let created = DeviceCreated {
+        device: device.to_string(),
+        token: device_token(&gateway, &session, device),
+    };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+fn device_token(gateway: &Gateway, session: &SessionHandle<Hub>, device: DeviceId) -> String {
+    let now = gateway.sessions().clock().now();
+    gateway
+        .tokens()
+        .seal(Grant::Device(session.id(), device), now)
+}
+
+/// A name that can be shown, under a new random id.
+fn named(typed: &str, field: &str) -> Result<Name, Failed> {
+    let text = typed.trim();
+    let shown = !text.is_empty() && !text.chars().any(char::is_control);
+    if !shown || text.chars().count() > NAME_CHARS_MAX {
+        let message = format!("{field} must have 1 to {NAME_CHARS_MAX} characters, on one line.");
+        return Err(Failed::bad_request(message));
+    }
+    Ok(Name {
+        id: rand::random(),
+        text: text.to_owned(),
+    })
+}

@@ -1,0 +1,84 @@
+//! The whole journal of a session as JSON lines, for those who run it.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use hunt::{Event, Origin};
+use hyper::header::CONTENT_TYPE;
+use protocol::rest::ExportLine;
+
+use super::answers::Failed;
+use super::identity::{Bearer, find_session};
+use crate::gateway::Gateway;
+use crate::journal::{Journal, JournalError, SessionId, StoredBatch, records};
+
+/// Batches read at a time: what one export keeps in memory.
+const BATCHES_AT_A_TIME: usize = 256;
+
+/// Streams what is committed; what is committed meanwhile may be part of it.
+pub(super) async fn export(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    bearer: Bearer,
+) -> Result<Response, Failed> {
+    let session = find_session(&gateway, &code)?;
+    bearer.must_run(&session)?;
+    let journal = gateway.sessions().journal().clone();
+    let id = session.id();
+    let lines = stream::try_unfold(0, move |after| {
+        let journal = journal.clone();
+        async move { next_lines(&*journal, id, after).await }
+    });
+    let headers = [(CONTENT_TYPE, "application/jsonl")];
+    Ok((headers, Body::from_stream(lines)).into_response())
+}
+
+/// The lines of the batches after event `after`, and the last event of them.
+async fn next_lines(
+    journal: &dyn Journal,
+    session: SessionId,
+    after: u64,
+) -> Result<Option<(Bytes, u64)>, ExportError> {
+    let batches = journal.read(session, after, BATCHES_AT_A_TIME).await?;
+    let Some(last) = batches.last() else {
+        return Ok(None);
+    };
+    let last_seq = last.last_seq;
+    let mut lines = Vec::new();
+    for batch in &batches {
+        write_lines(&mut lines, batch)?;
+    }
+    Ok(Some((lines.into(), last_seq)))
+}
+
+fn write_lines(lines: &mut Vec<u8>, batch: &StoredBatch) -> Result<(), ExportError> {
+    let mut seq = batch.first_seq;
+    for entry in records::decode_entries(&batch.events)? {
+        let (device, command) = match entry.origin {
+            Origin::Device { device, command } => (Some(device.to_string()), Some(command.0)),
+            Origin::Desk | Origin::GameMaster | Origin::Timer => (None, None),
+        };
+        for event in entry.events {
+            let line: ExportLine<Event> = ExportLine {
+                seq,
+                at_ms: entry.at.0,
+                device: device.clone(),
+                command,
+                event,
+            };
+            serde_json::to_writer(&mut *lines, &line).expect("events are numbers and text");
+            lines.push(b'\n');
+            seq += 1;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Record(#[from] records::RecordError),
+}

@@ -1,0 +1,99 @@
+//! For admins: hunts and sessions.
+
+use axum::Json;
+use axum::extract::State;
+use hyper::StatusCode;
+use protocol::rest::{CreateHunt, CreateSession, HuntCreated, SessionCreated};
+
+use super::answers::{Body, Failed};
+use super::codes::random_code;
+use super::identity::Bearer;
+use crate::gateway::{Gateway, Grant};
+use crate::journal::{CreateError, SessionId};
+use crate::session::{CreateSessionError, HuntError, StoredHunt};
+
+/// Random codes drawn until one is free. With a million sessions one draw fails once in 78,000.
+const CODE_DRAWS_MAX: usize = 8;
+
+pub(super) async fn create_hunt(
+    State(gateway): State<Gateway>,
+    bearer: Bearer,
+    Body(request): Body<CreateHunt>,
+) -> Result<(StatusCode, Json<HuntCreated>), Failed> {
+    bearer.must_be_admin()?;
+    let stored = match StoredHunt::new(&request.files) {
+        Ok(stored) => stored,
+        Err(HuntError::Mistakes(mistakes)) => {
+            let rendered = mistakes.iter().map(ToString::to_string).collect();
+            return Err(Failed::invalid_hunt(rendered));
+        }
+        Err(damaged @ HuntError::Damaged(_)) => return Err(Failed::internal(damaged)),
+    };
+    gateway.sessions().put_hunt(&stored).await?;
+    let puzzles = stored.hunt.puzzles.len();
+    let created = HuntCreated {
+        revision: stored.revision,
+        title: stored.hunt.title,
+        puzzles: u32::try_from(puzzles).expect("hunts are bounded"),
+    };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+pub(super) async fn create_session(
+    State(gateway): State<Gateway>,
+    bearer: Bearer,
+    Body(request): Body<CreateSession>,
+) -> Result<(StatusCode, Json<SessionCreated>), Failed> {
+    bearer.must_be_admin()?;
+    if request
+        .code
+        .as_deref()
+        .is_some_and(|code| !is_session_code(code))
+    {
+        let message = "A session's code has 4 to 12 upper-case letters and digits.";
+        return Err(Failed::bad_request(message));
+    }
+    let mut draws = 0;
+    let session = loop {
+        let code = request.code.clone().unwrap_or_else(random_code);
+        let id = SessionId::new(rand::random());
+        match gateway
+            .sessions()
+            .create(id, code, request.hunt.clone())
+            .await
+        {
+            Ok(session) => break session,
+            Err(CreateSessionError::Create(CreateError::CodeTaken))
+                if request.code.is_none() && draws < CODE_DRAWS_MAX =>
+            {
+                draws += 1;
+            }
+            Err(error) => return Err(refused(error)),
+        }
+    };
+    let now = gateway.sessions().clock().now();
+    let created = SessionCreated {
+        session: session.record().code.clone(),
+        game_master_token: gateway.tokens().seal(Grant::GameMaster(session.id()), now),
+    };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+fn is_session_code(code: &str) -> bool {
+    let letters = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    (4..=12).contains(&code.len()) && code.bytes().all(letters)
+}
+
+fn refused(error: CreateSessionError) -> Failed {
+    match error {
+        CreateSessionError::Create(CreateError::CodeTaken) => {
+            Failed::code_taken("Another session has this code; choose another or leave it out.")
+        }
+        CreateSessionError::Create(CreateError::UnknownHunt) => {
+            Failed::not_found("No hunt has this revision; upload it first.")
+        }
+        CreateSessionError::Create(CreateError::Failed(error)) => error.into(),
+        CreateSessionError::Hunt(error) => Failed::internal(error),
+        full @ CreateSessionError::Full(_) => Failed::unavailable(full.to_string()),
+    }
+}

@@ -1,0 +1,299 @@
+//! The journal in a SQLite database: write-ahead log, every commit synchronised to the disk.
+//!
+//! One connection writes, and gathers all batches that wait into one transaction (`writer`). Another
+//! moves the log into the database (`checkpoint`), and a few read (`queries`). A file lock keeps a
+//! second process out of the folder.
+
+mod checkpoint;
+mod queries;
+mod writer;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use sqlx::sqlite::SqliteSynchronous;
+
+use super::{
+    Answer, AppendError, Batch, CreateError, Epoch, Incarnation, Journal, JournalError, Loaded,
+    Name, SessionId, SessionRecord, Snapshot, StoredBatch,
+};
+use writer::{Claim, Job, Writer};
+
+/// The database's name within its folder.
+pub const DATABASE_FILE: &str = "journal.sqlite";
+const LOCK_FILE: &str = "journal.lock";
+/// How long a connection waits for another one's lock: longer than any checkpoint takes.
+const BUSY_WAIT: Duration = Duration::from_secs(30);
+const READERS_MAX: u32 = 4;
+/// Jobs that may wait for the writer. The sessions bound what they have under way, so that this is
+/// reached by many sessions together; then their appends wait here in turn.
+const JOBS_MAX: usize = 8_192;
+
+/// How a SQLite journal is opened.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// The folder; it is created if it is missing.
+    pub folder: PathBuf,
+    /// Batches that one transaction takes at most.
+    pub flush_batches_max: usize,
+    /// Time between looks at the write-ahead log.
+    pub checkpoint_every: Duration,
+    /// Size of the write-ahead log above which a checkpoint waits for its end.
+    pub wal_bytes_max: u64,
+    /// What a commit waits for. Anything below `Full` loses acknowledged events with the power:
+    /// tests use it to prove that they would notice.
+    pub synchronous: SqliteSynchronous,
+    /// The SQLite VFS to use, for tests that record what reaches the disk.
+    pub vfs: Option<String>,
+}
+
+impl SqliteOptions {
+    /// The defaults of `config/default.toml` for a folder.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            flush_batches_max: 512,
+            checkpoint_every: Duration::from_secs(1),
+            wal_bytes_max: 64 << 20,
+            synchronous: SqliteSynchronous::Full,
+            vfs: None,
+        }
+    }
+
+    fn connect_options(&self) -> SqliteConnectOptions {
+        let options = SqliteConnectOptions::new()
+            .filename(self.folder.join(DATABASE_FILE))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(self.synchronous)
+            .busy_timeout(BUSY_WAIT)
+            .foreign_keys(true)
+            .pragma("wal_autocheckpoint", "0")
+            .disable_statement_logging();
+        match &self.vfs {
+            Some(vfs) => options.vfs(vfs.clone()),
+            None => options,
+        }
+    }
+}
+
+/// A journal in a SQLite database. Clones share it.
+#[derive(Debug, Clone)]
+pub struct SqliteJournal {
+    jobs: mpsc::Sender<Job>,
+    readers: SqlitePool,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+    stop: CancellationToken,
+    _lock: Arc<File>,
+}
+
+impl SqliteJournal {
+    /// Opens or creates the journal of a folder and brings its schema up to date.
+    ///
+    /// Fails if another process has it open, if the schema is of a later version, or if the
+    /// database cannot be written.
+    pub async fn open(options: SqliteOptions) -> Result<Self, JournalError> {
+        let failed = |reason: String| JournalError {
+            action: "open",
+            reason,
+        };
+        let lock = lock_folder(&options.folder).map_err(failed)?;
+        let connect = options.connect_options();
+        let mut connection = connect
+            .connect()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        migrator()
+            .run(&mut connection)
+            .await
+            .map_err(|error| failed(format!("{error}; was it written by a later version?")))?;
+        let checkpointer = connect
+            .connect()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_lazy_with(connect.read_only(true).create_if_missing(false));
+
+        let (jobs, waiting) = mpsc::channel(JOBS_MAX);
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let writer = Writer::new(connection, options.flush_batches_max);
+        tasks.spawn(writer.run(waiting));
+        tasks.spawn(checkpoint::run(checkpointer, options, stop.clone()));
+        Ok(Self {
+            jobs,
+            readers,
+            tasks: Arc::new(Mutex::new(tasks)),
+            stop,
+            _lock: Arc::new(lock),
+        })
+    }
+
+    /// Queues a job at once if there is room, so that jobs keep the order of the calls, and waits
+    /// for its answer.
+    fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<T>) -> Job,
+    ) -> impl Future<Output = Option<T>> + Send + 'static {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.jobs.try_send(job(reply));
+        let jobs = self.jobs.clone();
+        async move {
+            if let Err(mpsc::error::TrySendError::Full(job)) = queued {
+                jobs.send(job).await.ok()?;
+            }
+            answer.await.ok()
+        }
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        job: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Job,
+    ) -> Answer<T> {
+        let answer = self.ask(job);
+        async move { answer.await.unwrap_or_else(|| Err(closed(action))) }.boxed()
+    }
+
+    fn query<T: Send + 'static, F>(
+        &self,
+        action: &'static str,
+        query: impl FnOnce(SqlitePool) -> F + Send + 'static,
+    ) -> Answer<T>
+    where
+        F: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+    {
+        let readers = self.readers.clone();
+        async move {
+            query(readers).await.map_err(|error| JournalError {
+                action,
+                reason: error.to_string(),
+            })
+        }
+        .boxed()
+    }
+}
+
+/// The schema's steps, oldest first; a step that was released never changes.
+fn migrator() -> Migrator {
+    let first = include_str!("../../../migrations/sqlite/0001_first.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "first".into(),
+        MigrationType::Simple,
+        first.into_sql_str(),
+        false,
+    )])
+}
+
+fn closed(action: &'static str) -> JournalError {
+    JournalError {
+        action,
+        reason: "it is closed".to_owned(),
+    }
+}
+
+fn lock_folder(folder: &Path) -> Result<File, String> {
+    let described = |error: std::io::Error| format!("{}: {error}", folder.display());
+    std::fs::create_dir_all(folder).map_err(described)?;
+    let file = File::create(folder.join(LOCK_FILE)).map_err(described)?;
+    file.try_lock().map_err(|_| {
+        let folder = folder.display();
+        format!("{folder} is in use by another server; stop it or choose another folder")
+    })?;
+    Ok(file)
+}
+
+impl Journal for SqliteJournal {
+    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
+        self.write("store a hunt", |reply| Job::PutHunt {
+            revision,
+            files,
+            reply,
+        })
+    }
+
+    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
+        self.query("read a hunt", |pool| queries::hunt(pool, revision))
+    }
+
+    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
+        let answer = self.ask(|reply| Job::CreateSession { session, reply });
+        async move {
+            let closed = Err(CreateError::Failed(closed("create a session")));
+            answer.await.unwrap_or(closed)
+        }
+        .boxed()
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        self.query("list sessions", queries::sessions)
+    }
+
+    fn claim(&self, session: SessionId, owner: Incarnation) -> Answer<Epoch> {
+        let claim = Claim { session, owner };
+        self.write("claim", |reply| Job::Claim { claim, reply })
+    }
+
+    fn append(&self, batch: Batch) -> Answer<(), AppendError> {
+        let answer = self.ask(|reply| Job::Append { batch, reply });
+        async move {
+            let lost = AppendError::Unknown("the writer ended".to_owned());
+            answer.await.unwrap_or(Err(lost))
+        }
+        .boxed()
+    }
+
+    fn load(&self, session: SessionId) -> Answer<Loaded> {
+        self.query("load", move |pool| queries::load(pool, session))
+    }
+
+    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
+        self.query("read", move |pool| {
+            queries::batches(pool, session, after_seq, limit)
+        })
+    }
+
+    fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
+        self.write("store a snapshot", |reply| Job::PutSnapshot {
+            session,
+            snapshot,
+            reply,
+        })
+    }
+
+    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
+        self.query("read names", move |pool| queries::names(pool, session))
+    }
+
+    fn close(&self) -> Answer<()> {
+        let this = self.clone();
+        async move {
+            let ended = this.ask(|reply| Job::Close { reply }).await;
+            this.stop.cancel();
+            let mut tasks = this.tasks.lock().await;
+            while tasks.join_next().await.is_some() {}
+            this.readers.close().await;
+            ended.unwrap_or_else(|| Err(closed("close")))
+        }
+        .boxed()
+    }
+}
+
+/// Closes a connection for good; a failure is of no consequence for what is committed.
+async fn hang_up(connection: sqlx::SqliteConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "a journal connection did not close cleanly");
+    }
+}

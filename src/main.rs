@@ -1,0 +1,7 @@
+//! The `cluecast` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cluecast::cli::run()
+}

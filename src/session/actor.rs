@@ -1,0 +1,362 @@
+//! The actor of one session.
+//!
+//! A turn takes a bounded number of requests from the mailbox. Each is decided on and applied at
+//! once; the events of the turn go to the journal as one batch; the outputs go into the gate. Later
+//! turns run while earlier batches are on their way. When a batch is durable, the gate lets out, in
+//! order, what was decided on it. When a batch fails, the actor ends and lets nothing more out: its
+//! state may be ahead of the journal, and a new actor recovers from there.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::FuturesOrdered;
+use hunt::{Command, CommandId, Decision, DeviceId, Entry, State, Timestamp};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::delivery::{Delivery, Outcome, Refusal, View};
+use super::gate::{Gate, Output};
+use super::handle::Mail;
+use super::supervisor::SessionRun;
+use crate::clock::Clock;
+use crate::journal::{AppendError, Batch, Epoch, Journal, JournalError, Name, SessionId, Snapshot};
+use crate::journal::{Incarnation, records};
+
+/// Commands that made the rules fail and are remembered, so that they are not tried again.
+const QUARANTINED_MAX: usize = 1_024;
+
+/// How an actor's life ended.
+pub(super) enum Ended {
+    /// It was asked to stop: everything is durable and a snapshot is stored.
+    Stopped,
+    /// A batch failed: what was not let out is void.
+    Failed(AppendError),
+}
+
+/// Who writes a session, and where.
+pub(super) struct Ownership {
+    pub(super) session: SessionId,
+    pub(super) owner: Incarnation,
+    pub(super) epoch: Epoch,
+}
+
+/// The state of a session and everything that is on its way out.
+pub(super) struct Actor<'a, D: Delivery> {
+    pub(super) state: State,
+    pub(super) names: HashMap<u64, String>,
+    /// The number of the last event that was decided.
+    head: u64,
+    ownership: Ownership,
+    delivery: &'a mut D,
+    gate: Gate<D>,
+    journal: Arc<dyn Journal>,
+    clock: Clock,
+    run: SessionRun,
+    turn: Turn,
+    in_flight: FuturesOrdered<BoxFuture<'static, Result<u64, AppendError>>>,
+    storing: Option<BoxFuture<'static, Result<(), JournalError>>>,
+    /// The number of the last event in the newest snapshot that was made.
+    snapshot_at: u64,
+    quarantined: HashSet<(DeviceId, CommandId)>,
+}
+
+/// What a turn has decided and not yet handed to the journal.
+#[derive(Default)]
+struct Turn {
+    entries: Vec<Entry>,
+    events: u64,
+    names: Vec<Name>,
+}
+
+impl<'a, D: Delivery> Actor<'a, D> {
+    /// An actor of a state that its journal holds up to event `head`.
+    pub(super) fn new(
+        run: SessionRun,
+        ownership: Ownership,
+        recovered: super::recovery::Recovered,
+        delivery: &'a mut D,
+    ) -> Self {
+        Self {
+            state: recovered.state,
+            names: recovered.names,
+            head: recovered.head,
+            ownership,
+            delivery,
+            gate: Gate::new(recovered.head),
+            journal: run.journal.clone(),
+            clock: run.clock.clone(),
+            run,
+            turn: Turn::default(),
+            in_flight: FuturesOrdered::new(),
+            storing: None,
+            snapshot_at: recovered.snapshot_at,
+            quarantined: HashSet::new(),
+        }
+    }
+
+    /// Runs until it is stopped or a batch fails. Not cancel-safe: dropping it is a failure, after
+    /// which a new actor must recover.
+    pub(super) async fn run(
+        mut self,
+        mailbox: &mut mpsc::Receiver<Mail<D>>,
+        stop: &CancellationToken,
+    ) -> Ended {
+        let config = self.run.config;
+        let mut mails = Vec::with_capacity(config.turn_requests_max);
+        let mut ticks = tokio::time::interval(self.run.tick_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reachable = true;
+        loop {
+            if stop.is_cancelled() && self.in_flight.is_empty() {
+                self.store_final_snapshot().await;
+                return Ended::Stopped;
+            }
+            let has_room = self.in_flight.len() < config.batches_in_flight_max;
+            let takes_mail = has_room && !stop.is_cancelled();
+            tokio::select! {
+                biased;
+                Some(appended) = self.in_flight.next() => match appended {
+                    Ok(durable) => self.gate.advance(durable),
+                    Err(error) => return Ended::Failed(error),
+                },
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                stored = next_stored(&mut self.storing) => self.snapshot_stored(stored),
+                _ = ticks.tick() => self.delivery.tick(),
+                () = self.clock.sleep_until(self.state.next_deadline()), if takes_mail => {
+                    self.take_turn(&mut mails);
+                }
+                received = mailbox.recv_many(&mut mails, config.turn_requests_max),
+                    if takes_mail && reachable =>
+                {
+                    reachable = received > 0;
+                    self.take_turn(&mut mails);
+                }
+            }
+            self.release();
+        }
+    }
+
+    /// One turn: due timers, then the requests, then one batch for the journal.
+    fn take_turn(&mut self, mails: &mut Vec<Mail<D>>) {
+        let now = self.clock.now();
+        while let Some(entry) = self.state.due(now) {
+            self.accept(entry);
+        }
+        for mail in mails.drain(..) {
+            self.handle(mail, now);
+        }
+        self.submit();
+        self.snapshot_if_due();
+    }
+
+    fn handle(&mut self, mail: Mail<D>, now: Timestamp) {
+        match mail {
+            Mail::Command {
+                device,
+                id,
+                order,
+                peer,
+            } => {
+                if self.delivery.is_gone(&peer) {
+                    return;
+                }
+                let command = Command::Player { device, id, order };
+                let outcome = self.decide(&command, Vec::new(), now);
+                self.hold(Output::Answer { peer, id, outcome });
+            }
+            Mail::Desk {
+                order,
+                names,
+                reply,
+            } => {
+                let outcome = self.decide(&Command::Desk(order), names, now);
+                self.hold(Output::Reply { reply, outcome });
+            }
+            Mail::GameMaster { order, reply } => {
+                let outcome = self.decide(&Command::GameMaster(order), Vec::new(), now);
+                self.hold(Output::Reply { reply, outcome });
+            }
+            Mail::Attach(attach) => {
+                let view = View {
+                    state: &self.state,
+                    names: &self.names,
+                };
+                let prepared = self.delivery.prepare(view, attach);
+                self.hold(Output::Attach(prepared));
+            }
+            Mail::Read(compute) => {
+                let view = View {
+                    state: &self.state,
+                    names: &self.names,
+                };
+                let answer = compute(view);
+                self.hold(Output::Read(answer));
+            }
+        }
+    }
+
+    /// Has the rules decide and applies what they accept. A failure of the rules is the fault of
+    /// this one command: the state is as before, and the command is not tried again.
+    fn decide(&mut self, command: &Command, names: Vec<Name>, now: Timestamp) -> Outcome {
+        let key = player_key(command);
+        if key.is_some_and(|key| self.quarantined.contains(&key)) {
+            return Err(Refusal::Quarantined);
+        }
+        let decided = catch_unwind(AssertUnwindSafe(|| self.state.decide(command, now)));
+        match decided {
+            Ok(Ok(Decision::Accepted(entry))) => {
+                let receipt = hunt::Receipt::of(&entry.events);
+                for name in &names {
+                    self.names.insert(name.id, name.text.clone());
+                }
+                self.turn.names.extend(names);
+                self.accept(entry);
+                Ok(receipt)
+            }
+            Ok(Ok(Decision::Repeated(receipt))) => Ok(receipt),
+            Ok(Err(rejection)) => Err(rejection.into()),
+            Err(_panic) => {
+                tracing::error!(session.id = %self.ownership.session, "the rules failed on a command");
+                if self.quarantined.len() < QUARANTINED_MAX {
+                    self.quarantined.extend(key);
+                }
+                Err(Refusal::Quarantined)
+            }
+        }
+    }
+
+    /// Applies an entry and holds its updates.
+    fn accept(&mut self, entry: Entry) {
+        for event in &entry.events {
+            self.head += 1;
+            self.turn.events += 1;
+            if let Some(stamp) = self.state.apply(entry.at, event) {
+                let view = View {
+                    state: &self.state,
+                    names: &self.names,
+                };
+                let update = self.delivery.encode(view, entry.at, event, stamp);
+                self.hold(Output::Update(update));
+            }
+        }
+        self.state.keep_receipt(&entry);
+        self.turn.entries.push(entry);
+    }
+
+    fn hold(&mut self, output: Output<D>) {
+        if self.run.planted.lets_eventless_output_out() && self.turn.entries.is_empty() {
+            self.let_out(output);
+            return;
+        }
+        self.gate.hold(self.head, output);
+    }
+
+    /// Hands the turn's events to the journal.
+    fn submit(&mut self) {
+        if self.turn.entries.is_empty() {
+            return;
+        }
+        let turn = std::mem::take(&mut self.turn);
+        let last_seq = self.head;
+        let batch = Batch {
+            session: self.ownership.session,
+            owner: self.ownership.owner,
+            epoch: self.ownership.epoch,
+            first_seq: last_seq - turn.events + 1,
+            last_seq,
+            at_ms: self.state.last_at().0,
+            events: records::encode_entries(&turn.entries),
+            names: turn.names,
+        };
+        let appended = self.journal.append(batch);
+        let durable = async move { appended.await.map(|()| last_seq) };
+        self.in_flight.push_back(durable.boxed());
+        if self.run.planted.acks_before_durable() {
+            self.gate.advance(last_seq);
+        }
+    }
+
+    /// Lets out what may leave.
+    fn release(&mut self) {
+        while let Some(output) = self.gate.pop() {
+            self.let_out(output);
+        }
+    }
+
+    fn let_out(&mut self, output: Output<D>) {
+        match output {
+            Output::Update(update) => self.delivery.release(update),
+            Output::Answer { peer, id, outcome } => self.delivery.answer(&peer, id, &outcome),
+            // Whoever asked may be gone; the outcome stands all the same.
+            Output::Reply { reply, outcome } => drop(reply.send(outcome)),
+            Output::Attach(prepared) => self.delivery.attach(prepared),
+            Output::Read(answer) => answer(),
+            Output::Snapshot(snapshot) => self.store(snapshot),
+        }
+    }
+
+    /// Makes a snapshot when enough has happened since the last one and none is being stored.
+    fn snapshot_if_due(&mut self) {
+        let due_at = self.snapshot_at + self.run.snapshot_every_events;
+        if self.head < due_at || self.storing.is_some() {
+            return;
+        }
+        let snapshot = self.make_snapshot();
+        self.hold(Output::Snapshot(snapshot));
+    }
+
+    fn make_snapshot(&mut self) -> Snapshot {
+        self.snapshot_at = self.head;
+        Snapshot {
+            seq: self.head,
+            state: records::encode_state(self.state.progress()),
+        }
+    }
+
+    fn store(&mut self, snapshot: Snapshot) {
+        self.storing = Some(self.journal.put_snapshot(self.ownership.session, snapshot));
+    }
+
+    fn snapshot_stored(&mut self, stored: Result<(), JournalError>) {
+        self.storing = None;
+        if let Err(error) = stored {
+            tracing::warn!(session.id = %self.ownership.session, %error, "no snapshot was stored");
+        }
+    }
+
+    async fn store_final_snapshot(&mut self) {
+        if let Some(storing) = self.storing.take() {
+            let stored = storing.await;
+            self.snapshot_stored(stored);
+        }
+        if self.head > self.snapshot_at {
+            let snapshot = self.make_snapshot();
+            let stored = self
+                .journal
+                .put_snapshot(self.ownership.session, snapshot)
+                .await;
+            self.snapshot_stored(stored);
+        }
+    }
+}
+
+/// Waits for a snapshot that is being stored; without one it never returns.
+async fn next_stored(
+    storing: &mut Option<BoxFuture<'static, Result<(), JournalError>>>,
+) -> Result<(), JournalError> {
+    match storing {
+        Some(storing) => storing.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn player_key(command: &Command) -> Option<(DeviceId, CommandId)> {
+    match command {
+        Command::Player { device, id, .. } => Some((*device, *id)),
+        Command::Desk(_) | Command::GameMaster(_) => None,
+    }
+}

@@ -1,0 +1,133 @@
+//! The way into a session's actor.
+
+use hunt::{CommandId, DeskOrder, DeviceId, GameMasterOrder, PlayerOrder};
+use tokio::sync::{mpsc, oneshot};
+
+use super::delivery::{Delivery, Outcome, View};
+use crate::journal::{Name, SessionId, SessionRecord};
+
+/// Computes a value from a state and gives the step that lets it out.
+type Read = Box<dyn FnOnce(View<'_>) -> Box<dyn FnOnce() + Send> + Send>;
+
+/// A request to a session's actor.
+pub enum Mail<D: Delivery> {
+    /// A player's command.
+    Command {
+        /// The device that it came from.
+        device: DeviceId,
+        /// The device's number for it.
+        id: CommandId,
+        /// What to do.
+        order: PlayerOrder,
+        /// Who waits for the outcome.
+        peer: D::Peer,
+    },
+    /// An order from the registration desk.
+    Desk {
+        /// What to do.
+        order: DeskOrder,
+        /// The names that it refers to.
+        names: Vec<Name>,
+        /// Receives the outcome once it is durable.
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// An order from a game master.
+    GameMaster {
+        /// What to do.
+        order: GameMasterOrder,
+        /// Receives the outcome once it is durable.
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// A connection that wants to attach.
+    Attach(D::Attach),
+    /// A question about the state.
+    Read(Read),
+}
+
+/// The session cannot take or answer a request now: its mailbox is full, or it is recovering or
+/// stopping. Whether a request that got in has an effect is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session cannot answer now; try again in a moment")]
+pub struct Unavailable;
+
+/// Sends requests to a session's actor. Clones share the mailbox.
+pub struct SessionHandle<D: Delivery> {
+    record: std::sync::Arc<SessionRecord>,
+    title: std::sync::Arc<str>,
+    mailbox: mpsc::Sender<Mail<D>>,
+}
+
+impl<D: Delivery> Clone for SessionHandle<D> {
+    fn clone(&self) -> Self {
+        Self {
+            record: self.record.clone(),
+            title: self.title.clone(),
+            mailbox: self.mailbox.clone(),
+        }
+    }
+}
+
+impl<D: Delivery> SessionHandle<D> {
+    /// A handle that puts requests into a mailbox.
+    pub fn new(record: SessionRecord, title: &str, mailbox: mpsc::Sender<Mail<D>>) -> Self {
+        Self {
+            record: record.into(),
+            title: title.into(),
+            mailbox,
+        }
+    }
+
+    /// The session's id.
+    pub fn id(&self) -> SessionId {
+        self.record.id
+    }
+
+    /// The session's record.
+    pub fn record(&self) -> &SessionRecord {
+        &self.record
+    }
+
+    /// The hunt's title.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Puts a request into the mailbox, without waiting. The outcome goes to whom the request
+    /// names.
+    pub fn send(&self, mail: Mail<D>) -> Result<(), Unavailable> {
+        self.mailbox.try_send(mail).map_err(|_| Unavailable)
+    }
+
+    /// Has a desk order carried out, and waits until its outcome is durable.
+    pub async fn desk(&self, order: DeskOrder, names: Vec<Name>) -> Result<Outcome, Unavailable> {
+        let (reply, outcome) = oneshot::channel();
+        self.send(Mail::Desk {
+            order,
+            names,
+            reply,
+        })?;
+        outcome.await.map_err(|_| Unavailable)
+    }
+
+    /// Has a game master's order carried out, and waits until its outcome is durable.
+    pub async fn game_master(&self, order: GameMasterOrder) -> Result<Outcome, Unavailable> {
+        let (reply, outcome) = oneshot::channel();
+        self.send(Mail::GameMaster { order, reply })?;
+        outcome.await.map_err(|_| Unavailable)
+    }
+
+    /// Computes something from the state, and waits until that state is durable. The computation
+    /// runs inside the actor's turn: it must be short.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        compute: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |view| {
+            let value = compute(view);
+            Box::new(move || drop(reply.send(value)))
+        });
+        self.send(Mail::Read(read))?;
+        answer.await.map_err(|_| Unavailable)
+    }
+}

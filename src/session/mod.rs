@@ -1,0 +1,26 @@
+//! One actor for each live session: the only place where a session changes.
+//!
+//! A request goes into the actor's mailbox; the actor decides, applies, hands the events to the
+//! journal, and holds every output in its gate until the journal has what the output was decided
+//! on. [`Sessions`] finds actors by code and starts them again after a failure.
+//!
+//! Architecture invariant: nothing here knows frames, connections or HTTP. What leaves an actor goes
+//! through the [`Delivery`] that it is given, or through the reply of a request.
+
+mod actor;
+mod delivery;
+mod gate;
+mod handle;
+mod hunts;
+mod planted;
+mod recovery;
+mod registry;
+mod supervisor;
+
+pub use delivery::{Delivery, Outcome, Refusal, View};
+pub use handle::{Mail, SessionHandle, Unavailable};
+pub use hunts::{HuntError, StoredHunt, parse_stored, revision_of};
+pub use planted::Planted;
+pub use recovery::RecoverError;
+pub use registry::{CreateSessionError, OpenError, SessionDefaults, Sessions};
+pub use supervisor::{SessionRun, supervise};

@@ -1,0 +1,30 @@
+//! Faults that tests plant to prove that they would be noticed. A build without the feature
+//! `planted-faults` has none of them, and the checks cost nothing.
+
+/// A defect on purpose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Planted {
+    /// No defect.
+    #[default]
+    Nothing,
+    /// Outputs leave before the journal has what they were decided on.
+    AckBeforeDurable,
+    /// Outputs of turns without events leave before earlier turns are durable.
+    EventlessOutputUngated,
+    /// A recovery forgets the receipts.
+    ReceiptsForgotten,
+}
+
+impl Planted {
+    pub(super) fn acks_before_durable(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::AckBeforeDurable
+    }
+
+    pub(super) fn lets_eventless_output_out(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::EventlessOutputUngated
+    }
+
+    pub(super) fn forgets_receipts(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::ReceiptsForgotten
+    }
+}
