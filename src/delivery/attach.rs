@@ -1,7 +1,7 @@
 //! Attaching a connection without a gap: what it missed, then what comes.
 
 use hunt::{Audience, DeviceId, PlayerId, TeamId};
-use protocol::{Codec, Cursor, Heads, Resume, ServerMessage, Welcome};
+use protocol::{CloseCode, Codec, Cursor, Heads, Resume, ServerMessage, Welcome};
 
 use super::outbox::Outbox;
 use super::render;
@@ -16,9 +16,39 @@ pub struct Attach {
     /// What it has seen.
     pub cursor: Option<Cursor>,
     /// Where its frames go.
-    pub outbox: Outbox,
+    pub outbox: Attaching,
     /// How they are encoded.
     pub codec: Codec,
+}
+
+/// The outbox of a connection that is about to be attached. If it is dropped on the way, because
+/// the session fails or ends, the connection is closed with the advice to come back: nobody else
+/// would tell it.
+#[derive(Debug)]
+pub struct Attaching {
+    outbox: Option<Outbox>,
+}
+
+impl Attaching {
+    /// The outbox of a connection that asks to be attached.
+    pub fn new(outbox: Outbox) -> Self {
+        Self {
+            outbox: Some(outbox),
+        }
+    }
+
+    /// Hands the outbox on to somebody who will look after it.
+    pub(super) fn done(mut self) -> Outbox {
+        self.outbox.take().expect("it is taken only here")
+    }
+}
+
+impl Drop for Attaching {
+    fn drop(&mut self) {
+        if let Some(outbox) = &self.outbox {
+            outbox.close(CloseCode::SessionRestarting);
+        }
+    }
 }
 
 /// An attachment as of a state.
@@ -29,7 +59,7 @@ pub enum Prepared {
         /// Whose connection it is.
         who: Who,
         /// Where its frames go, and how they are encoded.
-        outbox: Outbox,
+        outbox: Attaching,
         /// See there.
         codec: Codec,
         /// The numbers up to which it will have seen everything.
@@ -40,7 +70,7 @@ pub enum Prepared {
         replay: Option<Cursor>,
     },
     /// The session does not know the device.
-    UnknownDevice(Outbox),
+    UnknownDevice(Attaching),
 }
 
 /// Whose connection it is.

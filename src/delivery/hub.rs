@@ -159,7 +159,7 @@ impl Delivery for Hub {
 
     fn attach(&mut self, prepared: Prepared) {
         match prepared {
-            Prepared::UnknownDevice(outbox) => outbox.close(CloseCode::Unauthorized),
+            Prepared::UnknownDevice(outbox) => outbox.done().close(CloseCode::Unauthorized),
             Prepared::Subscriber {
                 who,
                 outbox,
@@ -170,20 +170,21 @@ impl Delivery for Hub {
             } => {
                 let replayed = match replay {
                     Some(cursor) => {
-                        // The ring may have let go of something since the attachment was prepared.
+                        // The ring may have let go of something since the attachment was prepared:
+                        // dropping it tells the connection to come back.
                         let [everyone, team, player] = who.cursors(&cursor);
                         let still_covered =
                             self.ring.covers(everyone.0, everyone.1, heads.everyone)
                                 && self.ring.covers(team.0, team.1, heads.team)
                                 && self.ring.covers(player.0, player.1, heads.player);
                         if !still_covered {
-                            outbox.close(CloseCode::SessionRestarting);
                             return;
                         }
                         self.ring.after([everyone, team, player])
                     }
                     None => Vec::new(),
                 };
+                let outbox = outbox.done();
                 for frame in first {
                     outbox.push(frame.into());
                 }

@@ -13,7 +13,7 @@ mod refusal;
 mod render;
 mod ring;
 
-pub use attach::{Attach, Prepared};
+pub use attach::{Attach, Attaching, Prepared};
 pub use hub::{Hub, Peer};
 pub use outbox::{Outbox, OutboxReader, Outgoing, outbox};
 pub use refusal::{rejection_code, rejection_message};

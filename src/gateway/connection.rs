@@ -20,7 +20,7 @@ use super::Gateway;
 use super::closing::{Ending, answer_close, close, ending_of};
 use super::tokens::Grant;
 use crate::delivery::{
-    Attach, Hub, Outbox, OutboxReader, Outgoing, Peer, outbox, reconnect_advice,
+    Attach, Attaching, Hub, Outbox, OutboxReader, Outgoing, Peer, outbox, reconnect_advice,
 };
 use crate::session::{Mail, SessionHandle};
 
@@ -163,7 +163,7 @@ impl Attached {
         let attach = Mail::Attach(Attach {
             device: self.device,
             cursor,
-            outbox: self.outbox.clone(),
+            outbox: Attaching::new(self.outbox.clone()),
             codec: self.codec,
         });
         let sent = self.session.send(attach);

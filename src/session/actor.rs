@@ -248,7 +248,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
     }
 
     fn hold(&mut self, output: Output<D>) {
-        if self.run.planted.lets_eventless_output_out() && self.turn.entries.is_empty() {
+        if self.run.planted.lets_eventless_output_out() && self.turn.events == 0 {
             self.let_out(output);
             return;
         }

@@ -1,0 +1,266 @@
+//! A player's device: it sends commands, loses its connection, resumes, and checks its stream.
+
+use cluecast::delivery::{Attach, Attaching, Outbox, OutboxReader, Outgoing, Peer, outbox};
+use cluecast::session::{Mail, SessionHandle};
+use futures_util::FutureExt;
+use hunt::{CommandId, PlayerOrder};
+use protocol::{Audience, Codec, Cursor, Event, Resume, ServerMessage, Snapshot, Update, Verdict};
+
+use crate::model::TeamModel;
+use crate::oracle::{Sent, Watched};
+use crate::world::delivery_config;
+
+/// A device with what it knows.
+pub struct Client {
+    pub device: u32,
+    connection: Option<Connection>,
+    cursor: Option<Cursor>,
+    view: TeamModel,
+    next_id: u64,
+    /// Sent and not answered; sent again after a reconnect.
+    pub outstanding: Option<Sent>,
+    /// Every receipt: id and verdict.
+    pub acknowledged: Vec<(u64, Verdict)>,
+}
+
+struct Connection {
+    outbox: Outbox,
+    frames: OutboxReader,
+    /// The cursor is held back until the snapshot that was announced has come.
+    awaits_snapshot: bool,
+}
+
+impl Client {
+    pub fn new(device: u32) -> Self {
+        Self {
+            device,
+            connection: None,
+            cursor: None,
+            view: TeamModel::default(),
+            next_id: 1,
+            outstanding: None,
+            acknowledged: Vec::new(),
+        }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    pub fn view(&self) -> &TeamModel {
+        &self.view
+    }
+
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.cursor
+    }
+
+    /// Loses the connection, with all that is on its way.
+    pub fn cut(&mut self) {
+        self.connection = None;
+    }
+
+    /// Connects and, as the spec demands, sends again what has no outcome yet.
+    pub fn connect(&mut self, session: &SessionHandle<Watched>, forgets: bool) -> Option<Sent> {
+        if forgets {
+            self.cursor = None;
+        }
+        let (outbox, frames) = outbox(&delivery_config());
+        let attach = Mail::Attach(Attach {
+            device: self.device.into(),
+            cursor: self.cursor,
+            outbox: Attaching::new(outbox.clone()),
+            codec: Codec::MessagePack,
+        });
+        if session.send(attach).is_err() {
+            return None;
+        }
+        self.connection = Some(Connection {
+            outbox,
+            frames,
+            awaits_snapshot: false,
+        });
+        let again = self.outstanding.clone()?;
+        self.submit(session, again.puzzle, again.guess, again.id)
+    }
+
+    /// A new guess.
+    pub fn guess(
+        &mut self,
+        session: &SessionHandle<Watched>,
+        puzzle: &str,
+        guess: &str,
+    ) -> Option<Sent> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.submit(session, puzzle.to_owned(), guess.to_owned(), id)
+    }
+
+    /// An old command once more, with its outcome known or not.
+    pub fn repeat(&mut self, session: &SessionHandle<Watched>, sent: &Sent) -> Option<Sent> {
+        self.submit(session, sent.puzzle.clone(), sent.guess.clone(), sent.id)
+    }
+
+    fn submit(
+        &mut self,
+        session: &SessionHandle<Watched>,
+        puzzle: String,
+        guess: String,
+        id: u64,
+    ) -> Option<Sent> {
+        let connection = self.connection.as_ref()?;
+        let sent = Sent {
+            device: self.device,
+            id,
+            puzzle: puzzle.clone(),
+            guess: guess.clone(),
+            outbox: connection.outbox.clone(),
+        };
+        let command = Mail::Command {
+            device: self.device.into(),
+            id: CommandId(id),
+            order: PlayerOrder::SubmitGuess {
+                puzzle: puzzle.as_str().into(),
+                guess,
+            },
+            peer: Peer {
+                outbox: connection.outbox.clone(),
+                codec: Codec::MessagePack,
+            },
+        };
+        if self.outstanding.is_none() {
+            self.outstanding = Some(sent.clone());
+        }
+        if session.send(command).is_err() {
+            // A gateway would refuse it as unavailable; this client starts over instead.
+            self.cut();
+        }
+        Some(sent)
+    }
+
+    /// Takes in all that has arrived, and checks it.
+    pub fn drain(&mut self) {
+        while let Some(connection) = &mut self.connection {
+            match connection.frames.next().now_or_never() {
+                None => break,
+                Some(Outgoing::Close(_)) => self.cut(),
+                Some(Outgoing::Frames(frames)) => {
+                    for frame in frames {
+                        let message = Codec::MessagePack.decode(&frame);
+                        self.receive(message.expect("the server sends messages"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, message: ServerMessage) {
+        match message {
+            ServerMessage::Welcome(welcome) => {
+                let connection = self
+                    .connection
+                    .as_mut()
+                    .expect("frames come on a connection");
+                connection.awaits_snapshot = welcome.resume == Resume::Snapshot;
+                if welcome.resume == Resume::Replay {
+                    assert!(self.cursor.is_some(), "a replay answers a cursor");
+                } else {
+                    self.cursor = None;
+                }
+            }
+            ServerMessage::Snapshot(snapshot) => self.take_snapshot(&snapshot),
+            ServerMessage::Update(update) => self.take_update(update),
+            ServerMessage::Receipt(receipt) => {
+                let verdict = receipt.verdict.expect("only guesses are sent");
+                self.answered(receipt.id);
+                self.acknowledged.push((receipt.id, verdict));
+            }
+            ServerMessage::Rejection(rejection) => self.answered(rejection.id),
+            ServerMessage::Heads(heads) => {
+                let cursor = self.cursor.expect("heads come after a welcome");
+                let seen = (cursor.everyone, cursor.team, cursor.player);
+                let heads = (heads.heads.everyone, heads.heads.team, heads.heads.player);
+                assert_eq!(seen, heads, "device {}: an update is missing", self.device);
+            }
+            ServerMessage::Goaway(_) | ServerMessage::Unknown => panic!("not sent here"),
+        }
+    }
+
+    fn answered(&mut self, id: u64) {
+        if self.outstanding.as_ref().is_some_and(|sent| sent.id == id) {
+            self.outstanding = None;
+        }
+    }
+
+    fn take_snapshot(&mut self, snapshot: &Snapshot) {
+        let connection = self
+            .connection
+            .as_mut()
+            .expect("frames come on a connection");
+        assert!(connection.awaits_snapshot, "a snapshot is announced");
+        connection.awaits_snapshot = false;
+        self.cursor = Some(Cursor {
+            generation: 1,
+            everyone: snapshot.heads.everyone,
+            team: snapshot.heads.team,
+            player: snapshot.heads.player,
+        });
+        self.view = TeamModel {
+            score: snapshot.team.score,
+            members: snapshot.team.players.len(),
+            ..TeamModel::default()
+        };
+        for puzzle in &snapshot.puzzles {
+            self.view.open.insert(puzzle.id.clone());
+            if puzzle.solved_at_ms.is_some() {
+                self.view.solved.insert(puzzle.id.clone());
+            }
+            for made in &puzzle.guesses {
+                let right = made.verdict == Verdict::Correct;
+                let guesses = self.view.guesses.entry(puzzle.id.clone()).or_default();
+                guesses.push((made.guess.clone(), right));
+            }
+        }
+    }
+
+    fn take_update(&mut self, update: Update) {
+        let device = self.device;
+        let cursor = self.cursor.as_mut().expect("updates come after a welcome");
+        let last = match update.audience {
+            Audience::Everyone => &mut cursor.everyone,
+            Audience::Team => &mut cursor.team,
+            Audience::Player => &mut cursor.player,
+        };
+        assert_eq!(update.number, *last + 1, "device {device}: {update:?}");
+        *last = update.number;
+        match update.event {
+            Event::Unlocked { puzzles, .. } => {
+                self.view
+                    .open
+                    .extend(puzzles.into_iter().map(|puzzle| puzzle.id));
+            }
+            Event::GuessJudged {
+                puzzle,
+                guess,
+                verdict,
+                score,
+                ..
+            } => {
+                let right = verdict == Verdict::Correct;
+                let guesses = self.view.guesses.entry(puzzle.clone()).or_default();
+                guesses.push((guess, right));
+                self.view.score = score;
+                if right {
+                    self.view.solved.insert(puzzle);
+                }
+            }
+            Event::PlayerJoined { .. } => self.view.members += 1,
+            Event::SessionStarted { .. }
+            | Event::SessionPaused
+            | Event::SessionResumed { .. }
+            | Event::SessionFinished
+            | Event::DeviceAdded { .. } => {}
+            Event::Unknown => panic!("the server sends events that it knows"),
+        }
+    }
+}

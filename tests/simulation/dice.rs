@@ -1,0 +1,40 @@
+//! Chance that a seed decides: the same seed, the same throws.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+/// Shared dice. All of a simulation runs on one thread, so that the order of throws is its order.
+#[derive(Debug, Clone)]
+pub struct Dice {
+    rng: Arc<Mutex<SmallRng>>,
+}
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            rng: Arc::new(Mutex::new(SmallRng::seed_from_u64(seed))),
+        }
+    }
+
+    /// A number below `sides`.
+    pub fn throw(&self, sides: usize) -> usize {
+        let mut rng = self.rng.lock().expect("one thread throws");
+        rng.random_range(0..sides)
+    }
+
+    /// True in `percent` of a hundred throws.
+    pub fn chance(&self, percent: usize) -> bool {
+        self.throw(100) < percent
+    }
+
+    pub fn pick<'a, T>(&self, from: &'a [T]) -> &'a T {
+        &from[self.throw(from.len())]
+    }
+
+    pub fn up_to_ms(&self, most: usize) -> Duration {
+        Duration::from_millis(self.throw(most + 1) as u64)
+    }
+}

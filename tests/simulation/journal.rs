@@ -1,0 +1,198 @@
+//! A journal that takes its time, fails, and leaves outcomes unknown, as the dice decide.
+//!
+//! What it commits is in a [`MemoryJournal`], fence and all. Its worker stands for the database:
+//! it outlives the node that talks to it, so that an append may commit after its node is dead.
+
+use cluecast::journal::{
+    Answer, AppendError, Batch, CreateError, Epoch, Incarnation, Journal, JournalError, Loaded,
+    MemoryJournal, Name, SessionId, SessionRecord, Snapshot, StoredBatch,
+};
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::dice::Dice;
+
+const DELAY_MS_MAX: usize = 12;
+
+/// How often things go wrong, in percent.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    pub appends_failing: usize,
+    pub others_failing: usize,
+}
+
+pub const CALM: Weather = Weather {
+    appends_failing: 0,
+    others_failing: 0,
+};
+
+#[derive(Clone)]
+pub struct SimulatedJournal {
+    pub committed: MemoryJournal,
+    dice: Dice,
+    weather: std::sync::Arc<std::sync::Mutex<Weather>>,
+    queue: mpsc::UnboundedSender<Queued>,
+}
+
+struct Queued {
+    batch: Batch,
+    reply: oneshot::Sender<Result<(), AppendError>>,
+}
+
+/// What becomes of an append.
+enum Fate {
+    Commit,
+    Refuse,
+    UnknownAfterCommit,
+    UnknownBeforeCommit,
+    UnknownNeverCommit,
+}
+
+impl SimulatedJournal {
+    /// A journal with its worker, which runs until every clone is dropped.
+    pub fn new(dice: Dice) -> (Self, impl Future<Output = ()>) {
+        let (queue, queued) = mpsc::unbounded_channel();
+        let journal = Self {
+            committed: MemoryJournal::new(),
+            dice: dice.clone(),
+            weather: std::sync::Arc::new(std::sync::Mutex::new(CALM)),
+            queue,
+        };
+        let worker = work(
+            queued,
+            journal.committed.clone(),
+            dice,
+            journal.weather.clone(),
+        );
+        (journal, worker)
+    }
+
+    pub fn set_weather(&self, weather: Weather) {
+        *self.weather.lock().expect("one thread") = weather;
+    }
+
+    fn weather(&self) -> Weather {
+        *self.weather.lock().expect("one thread")
+    }
+
+    /// Does something after a while, or fails.
+    fn delayed<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        ask: impl FnOnce(&MemoryJournal) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let delay = self.dice.up_to_ms(DELAY_MS_MAX);
+        let fails = self.dice.chance(self.weather().others_failing);
+        let committed = self.committed.clone();
+        async move {
+            tokio::time::sleep(delay).await;
+            if fails {
+                let reason = "the weather".to_owned();
+                return Err(JournalError { action, reason });
+            }
+            ask(&committed).await
+        }
+        .boxed()
+    }
+}
+
+async fn work(
+    mut queued: mpsc::UnboundedReceiver<Queued>,
+    committed: MemoryJournal,
+    dice: Dice,
+    weather: std::sync::Arc<std::sync::Mutex<Weather>>,
+) {
+    while let Some(Queued { batch, reply }) = queued.recv().await {
+        let failing = weather.lock().expect("one thread").appends_failing;
+        let fate = if dice.chance(failing) {
+            match dice.throw(4) {
+                0 => Fate::Refuse,
+                1 => Fate::UnknownAfterCommit,
+                2 => Fate::UnknownBeforeCommit,
+                _ => Fate::UnknownNeverCommit,
+            }
+        } else {
+            Fate::Commit
+        };
+        tokio::time::sleep(dice.up_to_ms(DELAY_MS_MAX)).await;
+        let unknown = || Err(AppendError::Unknown("the weather".to_owned()));
+        // Whoever asked may be dead: then there is nobody to tell.
+        match fate {
+            Fate::Commit => {
+                let outcome = committed.append(batch).await;
+                // The reply is on its way for a while after the commit.
+                tokio::time::sleep(dice.up_to_ms(2)).await;
+                drop(reply.send(outcome));
+            }
+            Fate::Refuse => {
+                let refused = AppendError::Refused("the weather".to_owned());
+                drop(reply.send(Err(refused)));
+            }
+            Fate::UnknownAfterCommit => {
+                drop(committed.append(batch).await);
+                drop(reply.send(unknown()));
+            }
+            Fate::UnknownBeforeCommit => {
+                drop(reply.send(unknown()));
+                tokio::time::sleep(dice.up_to_ms(5 * DELAY_MS_MAX)).await;
+                drop(committed.append(batch).await);
+            }
+            Fate::UnknownNeverCommit => drop(reply.send(unknown())),
+        }
+    }
+}
+
+impl Journal for SimulatedJournal {
+    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
+        self.committed.put_hunt(revision, files)
+    }
+
+    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
+        self.committed.hunt(revision)
+    }
+
+    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
+        self.committed.create_session(session)
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        self.committed.sessions()
+    }
+
+    fn claim(&self, session: SessionId, owner: Incarnation) -> Answer<Epoch> {
+        self.delayed("claim", move |committed| committed.claim(session, owner))
+    }
+
+    fn append(&self, batch: Batch) -> Answer<(), AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.queue.send(Queued { batch, reply });
+        async move {
+            let gone = || AppendError::Unknown("the worker ended".to_owned());
+            queued.map_err(|_| gone())?;
+            answer.await.map_err(|_| gone())?
+        }
+        .boxed()
+    }
+
+    fn load(&self, session: SessionId) -> Answer<Loaded> {
+        self.delayed("load", move |committed| committed.load(session))
+    }
+
+    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
+        self.committed.read(session, after_seq, limit)
+    }
+
+    fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
+        self.delayed("store a snapshot", move |committed| {
+            committed.put_snapshot(session, snapshot)
+        })
+    }
+
+    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
+        self.committed.names(session)
+    }
+
+    fn close(&self) -> Answer<()> {
+        self.committed.close()
+    }
+}

@@ -1,0 +1,175 @@
+//! The reference: what committed events mean, written down a second time and much more simply than
+//! in the rules. It knows only the simulation's own hunt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hunt::{Audience, Entry, Event, Origin, Receipt, Verdict};
+
+/// The simulation's hunt: puzzle, answer, points, and the puzzles of which it needs one or all.
+pub const PUZZLES: [(&str, &str, u32, &[&str]); 4] = [
+    ("anchor", "YES", 1, &[]),
+    ("bell", "NO", 2, &[]),
+    ("chart", "MAYBE", 3, &["anchor"]),
+    ("deck", "YES", 5, &["bell", "chart"]),
+];
+
+pub const HUNT_FILE: &str = r#"
+[hunt]
+title = "Simulated"
+duration = "20s"
+[round.one]
+[puzzle.anchor]
+round = "one"
+answer = "yes"
+points = 1
+[puzzle.bell]
+round = "one"
+answer = "no"
+points = 2
+[puzzle.chart]
+round = "one"
+answer = "maybe"
+points = 3
+unlock = "anchor"
+[puzzle.deck]
+round = "one"
+answer = "yes"
+points = 5
+unlock = "bell and chart"
+"#;
+
+/// What a team has, from the model's point of view.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TeamModel {
+    pub open: BTreeSet<String>,
+    pub solved: BTreeSet<String>,
+    pub guesses: BTreeMap<String, Vec<(String, bool)>>,
+    pub score: u32,
+    pub members: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub phase: hunt::Phase,
+    pub was_paused: bool,
+    pub teams: Vec<TeamModel>,
+    /// Team of each player, player of each device.
+    pub players: Vec<usize>,
+    pub devices: Vec<usize>,
+    pub accepted: BTreeMap<(u32, u64), Receipt>,
+    pub heads: BTreeMap<Audience, u64>,
+    pub events: u64,
+    last_at: u64,
+}
+
+impl Model {
+    /// Folds a committed entry, and panics if it should never have been committed.
+    pub fn fold(&mut self, entry: &Entry) {
+        assert!(entry.at.0 >= self.last_at, "time goes back: {entry:?}");
+        self.last_at = entry.at.0;
+        for event in &entry.events {
+            self.events += 1;
+            self.fold_event(event);
+        }
+        if let Origin::Device { device, command } = entry.origin {
+            let key = (device.number(), command.0);
+            let before = self.accepted.insert(key, Receipt::of(&entry.events));
+            assert_eq!(before, None, "command {key:?} is applied twice");
+        }
+    }
+
+    fn fold_event(&mut self, event: &Event) {
+        use hunt::Phase::{Finished, Lobby, Paused, Running};
+        let audience = match event {
+            Event::SessionStarted { .. } => Some(self.turn(&[Lobby], Running)),
+            Event::SessionPaused => Some(self.turn(&[Running], Paused)),
+            Event::SessionResumed { .. } => Some(self.turn(&[Paused], Running)),
+            Event::SessionFinished => Some(self.turn(&[Lobby, Running, Paused], Finished)),
+            Event::TeamCreated { team, .. } => {
+                self.teams.push(TeamModel::default());
+                assert_eq!(team.number() as usize, self.teams.len());
+                None
+            }
+            Event::PlayerJoined { team, player, .. } => {
+                self.players.push(team.number() as usize - 1);
+                assert_eq!(player.number() as usize, self.players.len());
+                self.team(team.number()).members += 1;
+                Some(Audience::Team(*team))
+            }
+            Event::DeviceAdded { player, device } => {
+                self.devices.push(player.number() as usize - 1);
+                assert_eq!(device.number() as usize, self.devices.len());
+                Some(Audience::Player(*player))
+            }
+            Event::Unlocked { team, puzzles, .. } => {
+                for puzzle in puzzles {
+                    let needs = PUZZLES.iter().find(|known| known.0 == puzzle.as_str());
+                    let needs = needs.expect("the hunt has the puzzle").3;
+                    let team = self.team(team.number());
+                    assert!(needs.iter().all(|needed| team.solved.contains(*needed)));
+                    assert!(
+                        team.open.insert(puzzle.to_string()),
+                        "{puzzle} is open already"
+                    );
+                }
+                Some(Audience::Team(*team))
+            }
+            Event::GuessJudged {
+                team,
+                puzzle,
+                guess,
+                verdict,
+                points,
+                ..
+            } => {
+                assert_eq!(self.phase, Running, "a guess is judged out of time");
+                self.judge(team.number(), puzzle.as_str(), guess, *verdict, *points);
+                Some(Audience::Team(*team))
+            }
+        };
+        if let Some(audience) = audience {
+            *self.heads.entry(audience).or_default() += 1;
+        }
+    }
+
+    fn turn(&mut self, from: &[hunt::Phase], to: hunt::Phase) -> Audience {
+        assert!(from.contains(&self.phase), "{:?} to {to:?}", self.phase);
+        self.phase = to;
+        self.was_paused |= to == hunt::Phase::Paused;
+        Audience::Everyone
+    }
+
+    fn judge(&mut self, team: u32, puzzle: &str, guess: &str, verdict: Verdict, points: u32) {
+        let known = PUZZLES.iter().find(|known| known.0 == puzzle);
+        let (_, answer, worth, _) = known.expect("the hunt has the puzzle");
+        let team = self.team(team);
+        assert!(team.open.contains(puzzle), "{puzzle} is not open");
+        assert!(!team.solved.contains(puzzle), "{puzzle} is solved twice");
+        let right = guess == *answer;
+        assert_eq!(verdict == Verdict::Correct, right, "{puzzle}: {guess}");
+        assert_eq!(points, if right { *worth } else { 0 });
+        let guesses = team.guesses.entry(puzzle.to_owned()).or_default();
+        assert!(
+            guesses.iter().all(|(made, _)| made != guess),
+            "{guess} is counted twice"
+        );
+        guesses.push((guess.to_owned(), right));
+        team.score += points;
+        if right {
+            team.solved.insert(puzzle.to_owned());
+        }
+    }
+
+    fn team(&mut self, number: u32) -> &mut TeamModel {
+        &mut self.teams[number as usize - 1]
+    }
+
+    pub fn head(&self, audience: Audience) -> u64 {
+        self.heads.get(&audience).copied().unwrap_or(0)
+    }
+
+    /// The team of a device.
+    pub fn team_of(&self, device: u32) -> &TeamModel {
+        &self.teams[self.players[self.devices[device as usize - 1]]]
+    }
+}

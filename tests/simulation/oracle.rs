@@ -1,0 +1,217 @@
+//! Watches everything that leaves a session, at the moment at which it leaves, and compares it with
+//! what is committed at that moment.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cluecast::delivery::{Attach, Hub, Peer, Prepared};
+use cluecast::journal::{Journal, MemoryJournal, SessionId, records};
+use cluecast::session::{Delivery, Outcome, Refusal, View};
+use futures_util::FutureExt;
+use hunt::{Audience, CommandId, Event, Rejection, Stamp, Timestamp};
+
+use crate::model::Model;
+
+/// The reference model of what is committed.
+#[derive(Clone)]
+pub struct Oracle {
+    committed: MemoryJournal,
+    session: SessionId,
+    model: Arc<Mutex<Model>>,
+    violated: Arc<AtomicBool>,
+}
+
+impl Oracle {
+    pub fn new(committed: MemoryJournal, session: SessionId) -> Self {
+        Self {
+            committed,
+            session,
+            model: Arc::default(),
+            violated: Arc::default(),
+        }
+    }
+
+    /// Whether a check inside of the node has failed. The node survives that, as it survives every
+    /// panic of an actor; the run must not.
+    pub fn is_violated(&self) -> bool {
+        self.violated.load(Ordering::Relaxed)
+    }
+
+    fn check(&self, check: impl FnOnce(&Model)) {
+        let checked = catch_unwind(AssertUnwindSafe(|| check(&self.model())));
+        if let Err(panic) = checked {
+            self.violated.store(true, Ordering::Relaxed);
+            resume_unwind(panic);
+        }
+    }
+
+    /// The model, brought up to what is committed now.
+    pub fn model(&self) -> MutexGuard<'_, Model> {
+        let mut model = self
+            .model
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let read = self.committed.read(self.session, model.events, usize::MAX);
+        let batches = read.now_or_never().expect("memory answers at once");
+        for batch in batches.expect("the session exists") {
+            assert_eq!(batch.first_seq, model.events + 1, "the journal has a hole");
+            for entry in records::decode_entries(&batch.events).expect("written by this version") {
+                model.fold(&entry);
+            }
+            assert_eq!(batch.last_seq, model.events);
+        }
+        model
+    }
+}
+
+/// A hub that is watched by the oracle.
+pub struct Watched {
+    hub: Hub,
+    oracle: Oracle,
+    /// The device of each peer is not known to a hub; the commands that were sent are.
+    sent: Arc<Mutex<Vec<Sent>>>,
+}
+
+/// A command that some device sent.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub device: u32,
+    pub id: u64,
+    pub puzzle: String,
+    pub guess: String,
+    pub outbox: cluecast::delivery::Outbox,
+}
+
+impl Watched {
+    pub fn new(hub: Hub, oracle: Oracle, sent: Arc<Mutex<Vec<Sent>>>) -> Self {
+        Self { hub, oracle, sent }
+    }
+
+    fn sender(&self, peer: &Peer, id: CommandId) -> Sent {
+        let sent = self.sent.lock().expect("one thread");
+        let mine = |sent: &&Sent| sent.id == id.0 && sent.outbox.is_same(&peer.outbox);
+        sent.iter()
+            .rev()
+            .find(mine)
+            .expect("answers follow commands")
+            .clone()
+    }
+}
+
+/// An outcome tells something about the session; it must be true of what is committed.
+fn check_answer(model: &Model, sent: &Sent, outcome: &Outcome) {
+    let key = (sent.device, sent.id);
+    match outcome {
+        Ok(receipt) => {
+            let committed = model.accepted.get(&key);
+            assert_eq!(
+                committed,
+                Some(receipt),
+                "{key:?} is acknowledged, not committed"
+            );
+        }
+        Err(Refusal::Quarantined) => panic!("the rules failed on {sent:?}"),
+        Err(Refusal::Rejected(rejection)) => {
+            assert_eq!(
+                model.accepted.get(&key),
+                None,
+                "{key:?} is accepted and refused"
+            );
+            check_rejection(model, sent, *rejection);
+        }
+    }
+}
+
+/// The rejection was decided on a committed state, which may be older than what is committed now.
+fn check_rejection(model: &Model, sent: &Sent, rejection: Rejection) {
+    let team = model.team_of(sent.device);
+    let guesses = team.guesses.get(&sent.puzzle);
+    let guess = hunt::normalise(&sent.guess);
+    let made = guesses.is_some_and(|made| made.iter().any(|(text, _)| *text == guess));
+    let holds = match rejection {
+        // Every session begins in the lobby, with all puzzles closed.
+        Rejection::NotStarted | Rejection::UnknownPuzzle => true,
+        Rejection::Paused => model.was_paused,
+        Rejection::Finished => model.phase == hunt::Phase::Finished,
+        Rejection::AlreadySolved => team.solved.contains(&sent.puzzle),
+        Rejection::AlreadyGuessed => made,
+        Rejection::EmptyGuess => guess.is_empty(),
+        _ => false,
+    };
+    assert!(
+        holds,
+        "{rejection:?} of {sent:?} is not true of what is committed"
+    );
+}
+
+impl Delivery for Watched {
+    type Update = (Stamp, <Hub as Delivery>::Update);
+    type Attach = Attach;
+    type Prepared = Prepared;
+    type Peer = Peer;
+
+    fn encode(
+        &mut self,
+        view: View<'_>,
+        at: Timestamp,
+        event: &Event,
+        stamp: Stamp,
+    ) -> Self::Update {
+        (stamp, self.hub.encode(view, at, event, stamp))
+    }
+
+    fn release(&mut self, (stamp, update): Self::Update) {
+        self.oracle.check(|model| {
+            let head = model.head(stamp.audience);
+            assert!(
+                stamp.number <= head,
+                "{stamp:?} leaves, and only {head} are committed"
+            );
+        });
+        self.hub.release(update);
+    }
+
+    fn restore(&mut self, (_, update): Self::Update) {
+        self.hub.restore(update);
+    }
+
+    fn prepare(&mut self, view: View<'_>, attach: Attach) -> Prepared {
+        self.hub.prepare(view, attach)
+    }
+
+    fn attach(&mut self, prepared: Prepared) {
+        if let Prepared::Subscriber { heads, .. } = &prepared {
+            let everyone = heads.everyone;
+            self.oracle.check(|model| {
+                let committed = model.head(Audience::Everyone);
+                assert!(
+                    everyone <= committed,
+                    "an attachment shows {everyone} of {committed}"
+                );
+            });
+        }
+        self.hub.attach(prepared);
+    }
+
+    fn answer(&mut self, peer: &Peer, id: CommandId, outcome: &Outcome) {
+        if !peer.outbox.is_gone() {
+            let sent = self.sender(peer, id);
+            self.oracle
+                .check(|model| check_answer(model, &sent, outcome));
+        }
+        self.hub.answer(peer, id, outcome);
+    }
+
+    fn is_gone(&self, peer: &Peer) -> bool {
+        self.hub.is_gone(peer)
+    }
+
+    fn tick(&mut self) {
+        self.hub.tick();
+    }
+
+    fn detach_all(&mut self) {
+        self.hub.detach_all();
+    }
+}

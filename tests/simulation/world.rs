@@ -1,0 +1,359 @@
+//! A small world: one session, a few devices, a node that crashes, and a journal in bad weather.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cluecast::clock::Clock;
+use cluecast::config::{DeliveryConfig, SessionConfig};
+use cluecast::delivery::Hub;
+use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord, records};
+use cluecast::session::{Planted, SessionHandle, SessionRun, supervise};
+use futures_util::FutureExt;
+use hunt::{DeskOrder, GameMasterOrder, NameId, Receipt, State, TeamCode, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::dice::Dice;
+use crate::journal::{CALM, SimulatedJournal, Weather};
+use crate::model::{HUNT_FILE, PUZZLES};
+use crate::oracle::{Oracle, Sent, Watched};
+
+const STEPS: usize = 120;
+const TEAMS: u32 = 2;
+const DEVICES_A_TEAM: usize = 2;
+const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
+
+pub fn delivery_config() -> DeliveryConfig {
+    DeliveryConfig {
+        // Small, so that some come back too late for a replay.
+        ring_bytes_max: 2_000,
+        ring_age_max: Duration::from_secs(2),
+        heads_every: Duration::from_millis(100),
+        outbound_bytes_max: 1 << 20,
+        outbound_frames_max: 200,
+    }
+}
+
+struct Node {
+    session: SessionHandle<Watched>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+pub struct World {
+    dice: Dice,
+    journal: SimulatedJournal,
+    oracle: Oracle,
+    run: SessionRun,
+    node: Option<Node>,
+    clients: Vec<Client>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+    pub log: Vec<String>,
+    worker: JoinHandle<()>,
+}
+
+impl World {
+    pub async fn new(seed: u64, planted: Planted) -> Self {
+        let dice = Dice::new(seed);
+        let (journal, worker) = SimulatedJournal::new(dice.clone());
+        let files = [("hunt.toml".to_owned(), HUNT_FILE.to_owned())].into();
+        let hunt = hunt::parse(&files).expect("the simulation's hunt has no mistakes");
+        let record = SessionRecord {
+            id: SessionId::new(seed),
+            code: "SIMULATED".to_owned(),
+            hunt_revision: "simulated".to_owned(),
+            created_at_ms: 0,
+        };
+        let stored = journal
+            .put_hunt(record.hunt_revision.clone(), Vec::new())
+            .await;
+        stored.expect("memory stores");
+        journal
+            .create_session(record.clone())
+            .await
+            .expect("memory stores");
+        let oracle = Oracle::new(journal.committed.clone(), record.id);
+        let run = SessionRun {
+            record: record.into(),
+            hunt: hunt.into(),
+            journal: Arc::new(journal.clone()),
+            owner: Incarnation(0),
+            clock: Clock::simulated(Timestamp(1_000_000)),
+            config: SessionConfig {
+                mailbox_max: 64,
+                turn_requests_max: 1 + dice.throw(4),
+                batches_in_flight_max: 1 + dice.throw(4),
+            },
+            snapshot_every_events: 10,
+            tick_every: delivery_config().heads_every,
+            planted,
+        };
+        Self {
+            dice,
+            journal,
+            oracle,
+            run,
+            node: None,
+            clients: Vec::new(),
+            sent: Arc::default(),
+            log: Vec::new(),
+            worker: tokio::task::spawn(worker),
+        }
+    }
+
+    /// Runs the whole story; panics where something does not hold.
+    pub async fn run(&mut self) {
+        self.start_node();
+        for team in 0..TEAMS {
+            self.found_team(team).await;
+        }
+        self.journal.set_weather(Weather {
+            appends_failing: *self.dice.pick(&[0, 2, 10]),
+            others_failing: *self.dice.pick(&[0, 5, 20]),
+        });
+        for step in 0..STEPS {
+            self.step(step).await;
+            self.check();
+        }
+        self.journal.set_weather(CALM);
+        self.settle().await;
+        self.check_end().await;
+    }
+
+    fn start_node(&mut self) {
+        let (mailbox, mails) = mpsc::channel(self.run.config.mailbox_max);
+        let (opened, _) = watch::channel(false);
+        let stop = CancellationToken::new();
+        self.run.owner = Incarnation(self.run.owner.0 + 1);
+        let (oracle, sent, clock) = (
+            self.oracle.clone(),
+            self.sent.clone(),
+            self.run.clock.clone(),
+        );
+        let delivery = move || {
+            let hub = Hub::new(&delivery_config(), clock.clone());
+            Watched::new(hub, oracle.clone(), sent.clone())
+        };
+        let supervised = supervise(self.run.clone(), delivery, mails, opened, stop.clone());
+        self.node = Some(Node {
+            session: SessionHandle::new((*self.run.record).clone(), "Simulated", mailbox),
+            stop,
+            task: tokio::task::spawn(supervised),
+        });
+    }
+
+    async fn found_team(&mut self, team: u32) {
+        let code = TeamCode::from(format!("TEAM{team}").as_str());
+        let order = DeskOrder::CreateTeam {
+            code: code.clone(),
+            team_name: NameId(0),
+            player_name: NameId(0),
+        };
+        self.join(order).await;
+        for _ in 1..DEVICES_A_TEAM {
+            let player_name = NameId(0);
+            let code = code.clone();
+            self.join(DeskOrder::JoinTeam { code, player_name }).await;
+        }
+    }
+
+    async fn join(&mut self, order: DeskOrder) {
+        let session = &self.node.as_ref().expect("the node runs").session;
+        let outcome = session.desk(order, Vec::new()).await;
+        match outcome.expect("the weather is calm") {
+            Ok(Receipt::Joined { device, .. }) => self.clients.push(Client::new(device.number())),
+            other => panic!("joining gave {other:?}"),
+        }
+    }
+
+    async fn step(&mut self, step: usize) {
+        let what = self.dice.throw(100);
+        let client = self.dice.throw(self.clients.len());
+        self.log
+            .push(format!("{step}: throw {what}, client {client}"));
+        match what {
+            0..45 => self.client_acts(client),
+            45..50 => self.clients[client].cut(),
+            50..85 => tokio::time::sleep(self.dice.up_to_ms(30)).await,
+            85..92 => self.order(),
+            92..95 => self.crash().await,
+            95..97 => self.stop_cleanly().await,
+            _ => tokio::time::sleep(self.dice.up_to_ms(3_000)).await,
+        }
+    }
+
+    fn client_acts(&mut self, client: usize) {
+        if self.node.is_none() {
+            self.start_node();
+        }
+        let session = &self.node.as_ref().expect("just started").session;
+        let client = &mut self.clients[client];
+        let sent = if !client.is_connected() {
+            client.connect(session, self.dice.chance(10))
+        } else if self.dice.chance(15) {
+            let own: Vec<Sent> = self.sent.lock().expect("one thread").clone();
+            let own: Vec<Sent> = own
+                .into_iter()
+                .filter(|sent| sent.device == client.device)
+                .collect();
+            match own.is_empty() {
+                true => None,
+                false => client.repeat(session, self.dice.pick(&own)),
+            }
+        } else if client.outstanding.is_none() {
+            let (puzzle, ..) = self.dice.pick(&PUZZLES);
+            client.guess(session, puzzle, GUESSES[self.dice.throw(GUESSES.len())])
+        } else {
+            None
+        };
+        self.sent.lock().expect("one thread").extend(sent);
+    }
+
+    /// A game master's order, which may come at the wrong time or get lost.
+    fn order(&mut self) {
+        use GameMasterOrder::{Finish, Pause, Resume, Start};
+        let orders = [Start, Start, Start, Pause, Resume, Resume];
+        let order = if self.dice.chance(2) {
+            Finish
+        } else {
+            *self.dice.pick(&orders)
+        };
+        if let Some(node) = &self.node {
+            // The first poll puts it into the mailbox; nobody waits for its outcome.
+            let _outcome = node.session.game_master(order).now_or_never();
+        }
+    }
+
+    /// The process dies: everything in memory is gone, and every connection.
+    async fn crash(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.task.abort();
+            self.join_node(node.task).await;
+        }
+        for client in &mut self.clients {
+            client.cut();
+        }
+        self.start_node();
+    }
+
+    async fn stop_cleanly(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.stop.cancel();
+            self.join_node(node.task).await;
+        }
+        for client in &mut self.clients {
+            client.drain();
+            client.cut();
+        }
+    }
+
+    /// A violation that the oracle finds inside the node is a violation of the whole run.
+    async fn join_node(&self, task: JoinHandle<()>) {
+        if let Err(error) = task.await {
+            assert!(error.is_cancelled(), "the node panicked");
+        }
+    }
+
+    fn check(&mut self) {
+        for client in &mut self.clients {
+            client.drain();
+        }
+        drop(self.oracle.model());
+        assert!(
+            !self.oracle.is_violated(),
+            "a check inside of the node failed"
+        );
+    }
+
+    /// Everybody comes back, and everything outstanding is answered.
+    async fn settle(&mut self) {
+        if self.node.is_none() {
+            self.start_node();
+        }
+        for _ in 0..200 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            self.check();
+            let session = &self.node.as_ref().expect("just started").session;
+            let mut settled = true;
+            for client in &mut self.clients {
+                if !client.is_connected() {
+                    let sent = client.connect(session, false);
+                    self.sent.lock().expect("one thread").extend(sent);
+                    settled = false;
+                }
+                settled &= client.outstanding.is_none();
+            }
+            if settled {
+                return;
+            }
+        }
+        panic!("the world does not settle");
+    }
+
+    async fn check_end(&mut self) {
+        // Past the next heads, which show an update that is missing at the end.
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        self.check();
+        let session = &self.node.as_ref().expect("the node runs").session;
+        let live = session.read(|view| {
+            view.state.assert_invariants();
+            view.state.hash()
+        });
+        let live = live.await.expect("the session answers");
+        assert_eq!(
+            live,
+            self.folded().await.hash(),
+            "replaying the journal gives another state"
+        );
+        let model = self.oracle.model();
+        for client in &self.clients {
+            assert_eq!(
+                client.view(),
+                model.team_of(client.device),
+                "device {}",
+                client.device
+            );
+            let cursor = client.cursor().expect("every client is attached");
+            assert_eq!(cursor.everyone, model.head(hunt::Audience::Everyone));
+            for (id, verdict) in &client.acknowledged {
+                let kept = model.accepted.get(&(client.device, *id));
+                let verdict = match verdict {
+                    protocol::Verdict::Correct => hunt::Verdict::Correct,
+                    protocol::Verdict::Wrong => hunt::Verdict::Wrong,
+                };
+                let same =
+                    matches!(kept, Some(Receipt::Guess { verdict: kept, .. }) if *kept == verdict);
+                assert!(
+                    same,
+                    "device {} was told {verdict:?} of {id}: {kept:?}",
+                    client.device
+                );
+            }
+        }
+    }
+
+    /// The state that the committed journal gives from its beginning.
+    async fn folded(&self) -> State {
+        let mut state = State::new(self.run.hunt.clone());
+        let session = self.run.record.id;
+        let batches = self.journal.committed.read(session, 0, usize::MAX).await;
+        for batch in batches.expect("memory reads") {
+            let entries = records::decode_entries(&batch.events);
+            for entry in entries.expect("written by this version") {
+                state.apply_entry(&entry);
+            }
+        }
+        state
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.worker.abort();
+        if let Some(node) = &self.node {
+            node.task.abort();
+        }
+    }
+}
