@@ -94,7 +94,8 @@ pub struct SqliteJournal {
     readers: SqlitePool,
     tasks: Arc<Mutex<JoinSet<()>>>,
     stop: CancellationToken,
-    _lock: Arc<File>,
+    /// Held until the journal is closed.
+    lock: Arc<Mutex<Option<File>>>,
 }
 
 impl SqliteJournal {
@@ -136,7 +137,7 @@ impl SqliteJournal {
             readers,
             tasks: Arc::new(Mutex::new(tasks)),
             stop,
-            _lock: Arc::new(lock),
+            lock: Arc::new(Mutex::new(Some(lock))),
         })
     }
 
@@ -285,6 +286,7 @@ impl Journal for SqliteJournal {
             let mut tasks = this.tasks.lock().await;
             while tasks.join_next().await.is_some() {}
             this.readers.close().await;
+            drop(this.lock.lock().await.take());
             ended.unwrap_or_else(|| Err(closed("close")))
         }
         .boxed()

@@ -1,0 +1,135 @@
+//! What every journal must do, whatever it stores in: one suite, every implementation.
+
+mod suite;
+
+use std::sync::Arc;
+
+use cluecast::journal::{Incarnation, Journal, MemoryJournal, SqliteJournal, SqliteOptions};
+use suite::{Fixture, append, batch, hunt_and_session, id};
+
+/// One test for each behaviour and each implementation.
+macro_rules! contract {
+    ($($behaviour:ident,)*) => {
+        mod memory {
+            $(
+                #[tokio::test]
+                async fn $behaviour() {
+                    super::suite::$behaviour(&super::Fixture::new(super::MemoryJournal::new())).await;
+                }
+            )*
+        }
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $behaviour() {
+                    let folder = tempfile::tempdir().expect("a temporary folder");
+                    let journal = super::open(folder.path()).await;
+                    super::suite::$behaviour(&super::Fixture::new(journal.clone())).await;
+                    super::Journal::close(&journal).await.expect("closes");
+                }
+            )*
+        }
+    };
+}
+
+contract! {
+    a_hunt_is_kept_under_its_revision,
+    a_session_needs_its_hunt_and_a_code_of_its_own,
+    sessions_are_listed_in_the_order_of_creation,
+    batches_are_read_back_as_they_were_appended,
+    a_batch_must_follow_the_head,
+    an_earlier_owner_is_fenced,
+    the_same_owner_is_fenced_from_its_earlier_epoch,
+    a_session_that_nobody_claimed_takes_nothing,
+    appends_commit_in_the_order_of_the_calls,
+    one_session_that_fails_harms_no_other,
+    names_are_stored_with_their_batch_or_not_at_all,
+    a_recovery_starts_from_the_newest_snapshot,
+    a_snapshot_ahead_of_the_journal_is_ignored,
+    reading_starts_inside_of_a_batch,
+    unknown_sessions_are_refused,
+}
+
+async fn open(folder: &std::path::Path) -> SqliteJournal {
+    let opened = SqliteJournal::open(SqliteOptions::new(folder)).await;
+    opened.expect("the folder is fresh or was closed")
+}
+
+#[tokio::test]
+async fn sqlite_keeps_everything_over_a_restart() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let journal = open(folder.path()).await;
+    let epoch = hunt_and_session(&journal, id(1), "AAAA").await;
+    append(&journal, batch(id(1), epoch, 1..=3))
+        .await
+        .expect("follows the head");
+    journal.close().await.expect("closes");
+
+    let journal = open(folder.path()).await;
+    let claimed = journal.claim(id(1), Incarnation(2)).await.expect("claims");
+    assert!(claimed > epoch, "an epoch is never given twice");
+    let loaded = journal.load(id(1)).await.expect("loads");
+    assert_eq!(loaded.tail.len(), 1);
+    assert_eq!(journal.sessions().await.expect("lists").len(), 1);
+    journal.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn sqlite_lets_only_one_process_in() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let journal = open(folder.path()).await;
+    let second = SqliteJournal::open(SqliteOptions::new(folder.path())).await;
+    let refused = second
+        .map(drop)
+        .expect_err("the folder is in use")
+        .to_string();
+    assert!(refused.contains("in use by another server"), "{refused}");
+    journal.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn sqlite_refuses_a_schema_of_a_later_version() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    open(folder.path()).await.close().await.expect("closes");
+    let path = folder.path().join(cluecast::journal::DATABASE_FILE);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut connection = sqlx::ConnectOptions::connect(&options)
+        .await
+        .expect("connects");
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
+                 execution_time) VALUES (999, 'later', TRUE, x'00', 0)";
+    sqlx::query(later)
+        .execute(&mut connection)
+        .await
+        .expect("inserts");
+    sqlx::Connection::close(connection).await.expect("closes");
+    let opened = SqliteJournal::open(SqliteOptions::new(folder.path())).await;
+    let refused = opened
+        .map(drop)
+        .expect_err("the schema is later")
+        .to_string();
+    assert!(refused.contains("later version"), "{refused}");
+}
+
+#[tokio::test]
+async fn sqlite_moves_its_log_into_the_database_while_it_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = SqliteOptions {
+        checkpoint_every: std::time::Duration::from_millis(10),
+        ..SqliteOptions::new(folder.path())
+    };
+    let journal = Arc::new(SqliteJournal::open(options).await.expect("opens"));
+    let epoch = hunt_and_session(&*journal, id(1), "AAAA").await;
+    let path = folder.path().join(cluecast::journal::DATABASE_FILE);
+    let size = || std::fs::metadata(&path).expect("it exists").len();
+    let before = size();
+    let mut seq = 1;
+    while size() == before {
+        let mut large = batch(id(1), epoch, seq..=seq);
+        large.events = vec![7; 64 * 1024];
+        append(&*journal, large).await.expect("follows the head");
+        seq += 1;
+        assert!(seq < 20_000, "no checkpoint in a gigabyte");
+    }
+    journal.close().await.expect("closes");
+}

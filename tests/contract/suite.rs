@@ -1,0 +1,319 @@
+//! The behaviours.
+
+use std::ops::RangeInclusive;
+
+use cluecast::journal::{
+    AppendError, Batch, CreateError, Epoch, Incarnation, Journal, Name, SessionId, SessionRecord,
+    Snapshot, StoredBatch,
+};
+use futures_util::future::join_all;
+
+const ME: Incarnation = Incarnation(1);
+const REVISION: &str = "revision";
+
+/// A fresh journal.
+pub struct Fixture {
+    journal: Box<dyn Journal>,
+}
+
+impl Fixture {
+    pub fn new(journal: impl Journal) -> Self {
+        Self {
+            journal: Box::new(journal),
+        }
+    }
+
+    async fn session(&self, number: u64) -> Epoch {
+        hunt_and_session(&*self.journal, id(number), &format!("CODE{number}")).await
+    }
+
+    async fn append(&self, batch: Batch) -> Result<(), AppendError> {
+        append(&*self.journal, batch).await
+    }
+
+    async fn stored(&self, number: u64) -> Vec<StoredBatch> {
+        self.journal
+            .read(id(number), 0, usize::MAX)
+            .await
+            .expect("reads")
+    }
+}
+
+pub fn id(number: u64) -> SessionId {
+    SessionId::new(number)
+}
+
+pub fn batch(session: SessionId, epoch: Epoch, seqs: RangeInclusive<u64>) -> Batch {
+    Batch {
+        session,
+        owner: ME,
+        epoch,
+        first_seq: *seqs.start(),
+        last_seq: *seqs.end(),
+        at_ms: 5,
+        events: format!("{seqs:?}").into_bytes(),
+        names: Vec::new(),
+    }
+}
+
+fn record(session: SessionId, code: &str) -> SessionRecord {
+    SessionRecord {
+        id: session,
+        code: code.to_owned(),
+        hunt_revision: REVISION.to_owned(),
+        created_at_ms: session.number(),
+    }
+}
+
+pub async fn hunt_and_session(journal: &dyn Journal, session: SessionId, code: &str) -> Epoch {
+    journal
+        .put_hunt(REVISION.to_owned(), vec![1, 2])
+        .await
+        .expect("stores");
+    journal
+        .create_session(record(session, code))
+        .await
+        .expect("creates");
+    journal.claim(session, ME).await.expect("claims")
+}
+
+pub async fn append(journal: &dyn Journal, batch: Batch) -> Result<(), AppendError> {
+    journal.append(batch).await
+}
+
+pub async fn a_hunt_is_kept_under_its_revision(fixture: &Fixture) {
+    let journal = &fixture.journal;
+    let read = |revision: &str| journal.hunt(revision.to_owned());
+    assert_eq!(read("a").await.expect("reads"), None);
+    journal
+        .put_hunt("a".to_owned(), vec![1])
+        .await
+        .expect("stores");
+    journal
+        .put_hunt("a".to_owned(), vec![1])
+        .await
+        .expect("stores it again");
+    assert_eq!(read("a").await.expect("reads"), Some(vec![1]));
+}
+
+pub async fn a_session_needs_its_hunt_and_a_code_of_its_own(fixture: &Fixture) {
+    let journal = &fixture.journal;
+    let without = journal.create_session(record(id(1), "AAAA")).await;
+    assert!(
+        matches!(without, Err(CreateError::UnknownHunt)),
+        "{without:?}"
+    );
+    hunt_and_session(&**journal, id(1), "AAAA").await;
+    let taken = journal.create_session(record(id(2), "AAAA")).await;
+    assert!(matches!(taken, Err(CreateError::CodeTaken)), "{taken:?}");
+    assert_eq!(
+        journal.sessions().await.expect("lists"),
+        [record(id(1), "AAAA")]
+    );
+}
+
+pub async fn sessions_are_listed_in_the_order_of_creation(fixture: &Fixture) {
+    for number in [3, 5, 9] {
+        fixture.session(number).await;
+    }
+    let listed = fixture.journal.sessions().await.expect("lists");
+    let ids: Vec<SessionId> = listed.iter().map(|record| record.id).collect();
+    assert_eq!(ids, [id(3), id(5), id(9)]);
+}
+
+pub async fn batches_are_read_back_as_they_were_appended(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    fixture
+        .append(batch(id(1), epoch, 1..=1))
+        .await
+        .expect("follows");
+    fixture
+        .append(batch(id(1), epoch, 2..=4))
+        .await
+        .expect("follows");
+    let stored = |seqs: RangeInclusive<u64>| StoredBatch {
+        first_seq: *seqs.start(),
+        last_seq: *seqs.end(),
+        epoch,
+        events: format!("{seqs:?}").into_bytes(),
+    };
+    assert_eq!(fixture.stored(1).await, [stored(1..=1), stored(2..=4)]);
+    let loaded = fixture.journal.load(id(1)).await.expect("loads");
+    assert_eq!(loaded.snapshot, None);
+    assert_eq!(loaded.tail, [stored(1..=1), stored(2..=4)]);
+}
+
+pub async fn a_batch_must_follow_the_head(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    fixture
+        .append(batch(id(1), epoch, 1..=2))
+        .await
+        .expect("follows");
+    for seqs in [1..=1, 2..=3, 4..=4] {
+        let refused = fixture.append(batch(id(1), epoch, seqs)).await;
+        assert!(
+            matches!(refused, Err(AppendError::NotContiguous)),
+            "{refused:?}"
+        );
+    }
+    fixture
+        .append(batch(id(1), epoch, 3..=3))
+        .await
+        .expect("follows");
+    assert_eq!(fixture.stored(1).await.len(), 2);
+}
+
+pub async fn an_earlier_owner_is_fenced(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    let later = fixture
+        .journal
+        .claim(id(1), Incarnation(2))
+        .await
+        .expect("claims");
+    assert!(later > epoch);
+    let fenced = fixture.append(batch(id(1), epoch, 1..=1)).await;
+    assert!(matches!(fenced, Err(AppendError::Fenced)), "{fenced:?}");
+    let of_other = batch(id(1), later, 1..=1);
+    let fenced = fixture.append(of_other).await;
+    assert!(
+        matches!(fenced, Err(AppendError::Fenced)),
+        "the epoch alone is not enough: {fenced:?}"
+    );
+    assert_eq!(fixture.stored(1).await, []);
+}
+
+pub async fn the_same_owner_is_fenced_from_its_earlier_epoch(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    let again = fixture.journal.claim(id(1), ME).await.expect("claims");
+    let fenced = fixture.append(batch(id(1), epoch, 1..=1)).await;
+    assert!(matches!(fenced, Err(AppendError::Fenced)), "{fenced:?}");
+    fixture
+        .append(batch(id(1), again, 1..=1))
+        .await
+        .expect("the later epoch writes");
+}
+
+pub async fn a_session_that_nobody_claimed_takes_nothing(fixture: &Fixture) {
+    let journal = &fixture.journal;
+    journal
+        .put_hunt(REVISION.to_owned(), Vec::new())
+        .await
+        .expect("stores");
+    journal
+        .create_session(record(id(1), "AAAA"))
+        .await
+        .expect("creates");
+    let fenced = fixture.append(batch(id(1), Epoch(0), 1..=1)).await;
+    assert!(matches!(fenced, Err(AppendError::Fenced)), "{fenced:?}");
+}
+
+pub async fn appends_commit_in_the_order_of_the_calls(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    let batches = (1..=200).map(|seq| batch(id(1), epoch, seq..=seq));
+    let appends: Vec<_> = batches.map(|batch| fixture.journal.append(batch)).collect();
+    // Polled in the opposite order: what counts is when they were called.
+    let outcomes = join_all(appends.into_iter().rev()).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(fixture.stored(1).await.len(), 200);
+}
+
+pub async fn one_session_that_fails_harms_no_other(fixture: &Fixture) {
+    let first = fixture.session(1).await;
+    let second = fixture.session(2).await;
+    let good = fixture.journal.append(batch(id(1), first, 1..=1));
+    let hole = fixture.journal.append(batch(id(2), second, 5..=5));
+    let also_good = fixture.journal.append(batch(id(1), first, 2..=2));
+    good.await.expect("follows");
+    assert!(hole.await.is_err());
+    also_good.await.expect("follows");
+    assert_eq!(fixture.stored(2).await, []);
+}
+
+pub async fn names_are_stored_with_their_batch_or_not_at_all(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    let named = |seq, name: u64| Batch {
+        names: vec![Name {
+            id: name,
+            text: format!("name {name}"),
+        }],
+        ..batch(id(1), epoch, seq..=seq)
+    };
+    fixture.append(named(1, u64::MAX)).await.expect("follows");
+    assert!(fixture.append(named(5, 8)).await.is_err());
+    let names = fixture.journal.names(id(1)).await.expect("reads");
+    assert_eq!(names.len(), 1);
+    assert_eq!(names[0].id, u64::MAX);
+    assert_eq!(names[0].text, format!("name {}", u64::MAX));
+}
+
+pub async fn a_recovery_starts_from_the_newest_snapshot(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    for seq in 1..=4 {
+        fixture
+            .append(batch(id(1), epoch, seq..=seq))
+            .await
+            .expect("follows");
+    }
+    for seq in [1, 2, 3] {
+        let state = vec![seq];
+        let seq = u64::from(seq);
+        let stored = fixture.journal.put_snapshot(id(1), Snapshot { seq, state });
+        stored.await.expect("stores");
+    }
+    let loaded = fixture.journal.load(id(1)).await.expect("loads");
+    let newest = Snapshot {
+        seq: 3,
+        state: vec![3],
+    };
+    assert_eq!(loaded.snapshot, Some(newest));
+    assert_eq!(loaded.tail.len(), 1);
+    assert_eq!(loaded.tail[0].first_seq, 4);
+}
+
+pub async fn a_snapshot_ahead_of_the_journal_is_ignored(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    fixture
+        .append(batch(id(1), epoch, 1..=1))
+        .await
+        .expect("follows");
+    let ahead = Snapshot {
+        seq: 2,
+        state: Vec::new(),
+    };
+    fixture
+        .journal
+        .put_snapshot(id(1), ahead)
+        .await
+        .expect("stores");
+    let loaded = fixture.journal.load(id(1)).await.expect("loads");
+    assert_eq!(loaded.snapshot, None);
+    assert_eq!(loaded.tail.len(), 1);
+}
+
+pub async fn reading_starts_inside_of_a_batch(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    for seqs in [1..=3, 4..=4, 5..=9] {
+        fixture
+            .append(batch(id(1), epoch, seqs))
+            .await
+            .expect("follows");
+    }
+    let firsts = async |after, limit| -> Vec<u64> {
+        let read = fixture
+            .journal
+            .read(id(1), after, limit)
+            .await
+            .expect("reads");
+        read.iter().map(|batch| batch.first_seq).collect()
+    };
+    assert_eq!(firsts(0, 9).await, [1, 4, 5]);
+    assert_eq!(firsts(2, 9).await, [1, 4, 5]);
+    assert_eq!(firsts(3, 1).await, [4]);
+    assert_eq!(firsts(6, 9).await, [5]);
+    assert_eq!(firsts(9, 9).await, [0; 0]);
+}
+
+pub async fn unknown_sessions_are_refused(fixture: &Fixture) {
+    assert!(fixture.journal.claim(id(7), ME).await.is_err());
+    assert!(fixture.append(batch(id(7), Epoch(1), 1..=1)).await.is_err());
+}
