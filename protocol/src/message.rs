@@ -434,6 +434,10 @@ pub struct Puzzle {
 
 /// A guess that was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the field is called so on the wire"
+)]
 pub struct Guess {
     /// Who made it.
     pub player: String,

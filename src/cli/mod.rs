@@ -61,10 +61,10 @@ struct SettingsArgs {
     /// A TOML file of settings; may be given several times.
     #[arg(long = "config", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Sets a single key, as in --set limits.commands_burst=100.
+    /// Sets a single key, as in `--set limits.commands_burst=100`.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     settings: Vec<String>,
-    /// The folder of the journal and the token key; the same as --set server.data_dir=DIR.
+    /// The folder of the journal and the token key; the same as `--set server.data_dir=DIR`.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }

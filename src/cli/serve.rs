@@ -22,7 +22,7 @@ use crate::telemetry;
 pub(super) struct Serve {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Address and port to listen on; the same as --set server.listen=ADDRESS.
+    /// Address and port to listen on; the same as `--set server.listen=ADDRESS`.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Runs the hunt in this folder: goes on with its session, or creates and starts one.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{Config, JournalBackend};
@@ -43,7 +43,7 @@ pub struct Server {
     address: SocketAddr,
     gateway: Gateway,
     journal: Arc<dyn Journal>,
-    accepting: JoinHandle<()>,
+    accepting: JoinSet<()>,
 }
 
 impl Server {
@@ -86,7 +86,8 @@ impl Server {
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let router = http::router(gateway.clone());
-        let accepting = tokio::task::spawn(listen(gateway.clone(), listener, router));
+        let mut accepting = JoinSet::new();
+        accepting.spawn(listen(gateway.clone(), listener, router));
         tracing::info!(%address, "ready");
         Ok(Self {
             address,
@@ -108,10 +109,12 @@ impl Server {
 
     /// Stops: no more connections, a goodbye to every client, everything flushed, the state of
     /// every session stored.
-    pub async fn stop(self) -> Result<(), ServerError> {
+    pub async fn stop(mut self) -> Result<(), ServerError> {
         self.gateway.stop().await;
-        if let Err(error) = self.accepting.await {
-            tracing::error!(%error, "the accept loop failed");
+        while let Some(ended) = self.accepting.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the accept loop failed");
+            }
         }
         self.gateway.sessions().stop().await;
         self.journal.close().await?;

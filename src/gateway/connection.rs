@@ -75,15 +75,15 @@ impl Connection {
     /// Waits for `hello` and attaches to the session.
     async fn greet(&mut self) -> Result<(Attached, OutboxReader), Ending> {
         let stop = self.gateway.stop.clone();
-        let hello = tokio::time::timeout(self.gateway.config.hello_max, self.socket.next());
-        let received = match stop.run_until_cancelled(hello).await {
+        let hello = tokio::time::timeout(self.gateway.config.hello_max, self.first_message());
+        let hello = match stop.run_until_cancelled(hello).await {
             None => return Err(CloseCode::GoingAway.into()),
             Some(Err(_elapsed)) => return Err(CloseCode::HelloTimeout.into()),
-            Some(Ok(None)) => return Err(Ending::Gone),
-            Some(Ok(Some(received))) => received.map_err(|error| ending_of(&error))?,
-        };
-        let Some(ClientMessage::Hello(hello)) = read(self.codec, received)? else {
-            return Err(CloseCode::BadMessage.into());
+            Some(Ok(Ok(ClientMessage::Hello(hello)))) => hello,
+            Some(Ok(first)) => {
+                first?;
+                return Err(CloseCode::BadMessage.into());
+            }
         };
         let sessions = &self.gateway.sessions;
         let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
@@ -109,6 +109,17 @@ impl Connection {
         };
         attached.attach(hello.cursor)?;
         Ok((attached, frames))
+    }
+
+    /// The first frame that carries a message; pings may come before it.
+    async fn first_message(&mut self) -> Result<ClientMessage, Ending> {
+        loop {
+            let received = self.socket.next().await.ok_or(Ending::Gone)?;
+            let frame = received.map_err(|error| ending_of(&error))?;
+            if let Some(message) = read(self.codec, frame)? {
+                return Ok(message);
+            }
+        }
     }
 }
 

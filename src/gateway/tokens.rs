@@ -165,6 +165,10 @@ fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
     file.sync_all()?;
     let linked = std::fs::hard_link(&draft, path);
     std::fs::remove_file(&draft)?;
+    if let Some(folder) = path.parent() {
+        // The name must be as durable as the journal, or a power cut would void every token.
+        File::open(folder)?.sync_all()?;
+    }
     match linked {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         linked => linked,

@@ -131,16 +131,16 @@ pub async fn batches_are_read_back_as_they_were_appended(fixture: &Fixture) {
         .append(batch(id(1), epoch, 2..=4))
         .await
         .expect("follows");
-    let stored = |seqs: RangeInclusive<u64>| StoredBatch {
+    let expected = |seqs: RangeInclusive<u64>| StoredBatch {
         first_seq: *seqs.start(),
         last_seq: *seqs.end(),
         epoch,
         events: format!("{seqs:?}").into_bytes(),
     };
-    assert_eq!(fixture.stored(1).await, [stored(1..=1), stored(2..=4)]);
+    assert_eq!(fixture.stored(1).await, [expected(1..=1), expected(2..=4)]);
     let loaded = fixture.journal.load(id(1)).await.expect("loads");
     assert_eq!(loaded.snapshot, None);
-    assert_eq!(loaded.tail, [stored(1..=1), stored(2..=4)]);
+    assert_eq!(loaded.tail, [expected(1..=1), expected(2..=4)]);
 }
 
 pub async fn a_batch_must_follow_the_head(fixture: &Fixture) {
@@ -231,15 +231,18 @@ pub async fn one_session_that_fails_harms_no_other(fixture: &Fixture) {
 
 pub async fn names_are_stored_with_their_batch_or_not_at_all(fixture: &Fixture) {
     let epoch = fixture.session(1).await;
-    let named = |seq, name: u64| Batch {
+    let with_name = |seq, name: u64| Batch {
         names: vec![Name {
             id: name,
             text: format!("name {name}"),
         }],
         ..batch(id(1), epoch, seq..=seq)
     };
-    fixture.append(named(1, u64::MAX)).await.expect("follows");
-    assert!(fixture.append(named(5, 8)).await.is_err());
+    fixture
+        .append(with_name(1, u64::MAX))
+        .await
+        .expect("follows");
+    assert!(fixture.append(with_name(5, 8)).await.is_err());
     let names = fixture.journal.names(id(1)).await.expect("reads");
     assert_eq!(names.len(), 1);
     assert_eq!(names[0].id, u64::MAX);
@@ -257,8 +260,8 @@ pub async fn a_recovery_starts_from_the_newest_snapshot(fixture: &Fixture) {
     for seq in [1, 2, 3] {
         let state = vec![seq];
         let seq = u64::from(seq);
-        let stored = fixture.journal.put_snapshot(id(1), Snapshot { seq, state });
-        stored.await.expect("stores");
+        let put = fixture.journal.put_snapshot(id(1), Snapshot { seq, state });
+        put.await.expect("stores");
     }
     let loaded = fixture.journal.load(id(1)).await.expect("loads");
     let newest = Snapshot {

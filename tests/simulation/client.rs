@@ -81,7 +81,7 @@ impl Client {
             awaits_snapshot: false,
         });
         let again = self.outstanding.clone()?;
-        self.submit(session, again.puzzle, again.guess, again.id)
+        self.submit(session, &again.puzzle, &again.guess, again.id)
     }
 
     /// A new guess.
@@ -93,35 +93,35 @@ impl Client {
     ) -> Option<Sent> {
         let id = self.next_id;
         self.next_id += 1;
-        self.submit(session, puzzle.to_owned(), guess.to_owned(), id)
+        self.submit(session, puzzle, guess, id)
     }
 
     /// An old command once more, with its outcome known or not.
     pub fn repeat(&mut self, session: &SessionHandle<Watched>, sent: &Sent) -> Option<Sent> {
-        self.submit(session, sent.puzzle.clone(), sent.guess.clone(), sent.id)
+        self.submit(session, &sent.puzzle, &sent.guess, sent.id)
     }
 
     fn submit(
         &mut self,
         session: &SessionHandle<Watched>,
-        puzzle: String,
-        guess: String,
+        puzzle: &str,
+        guess: &str,
         id: u64,
     ) -> Option<Sent> {
         let connection = self.connection.as_ref()?;
         let sent = Sent {
             device: self.device,
             id,
-            puzzle: puzzle.clone(),
-            guess: guess.clone(),
+            puzzle: puzzle.to_owned(),
+            guess: guess.to_owned(),
             outbox: connection.outbox.clone(),
         };
         let command = Mail::Command {
             device: self.device.into(),
             id: CommandId(id),
             order: PlayerOrder::SubmitGuess {
-                puzzle: puzzle.as_str().into(),
-                guess,
+                puzzle: puzzle.into(),
+                guess: guess.to_owned(),
             },
             peer: Peer {
                 outbox: connection.outbox.clone(),

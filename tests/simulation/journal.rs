@@ -13,6 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::dice::Dice;
 
 const DELAY_MS_MAX: usize = 12;
+/// More than the actors of all lives of a node can have under way; a full queue refuses.
+const QUEUED_MAX: usize = 10_000;
 
 /// How often things go wrong, in percent.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,7 @@ pub struct SimulatedJournal {
     pub committed: MemoryJournal,
     dice: Dice,
     weather: std::sync::Arc<std::sync::Mutex<Weather>>,
-    queue: mpsc::UnboundedSender<Queued>,
+    queue: mpsc::Sender<Queued>,
 }
 
 struct Queued {
@@ -51,7 +53,7 @@ enum Fate {
 impl SimulatedJournal {
     /// A journal with its worker, which runs until every clone is dropped.
     pub fn new(dice: Dice) -> (Self, impl Future<Output = ()>) {
-        let (queue, queued) = mpsc::unbounded_channel();
+        let (queue, queued) = mpsc::channel(QUEUED_MAX);
         let journal = Self {
             committed: MemoryJournal::new(),
             dice: dice.clone(),
@@ -97,7 +99,7 @@ impl SimulatedJournal {
 }
 
 async fn work(
-    mut queued: mpsc::UnboundedReceiver<Queued>,
+    mut queued: mpsc::Receiver<Queued>,
     committed: MemoryJournal,
     dice: Dice,
     weather: std::sync::Arc<std::sync::Mutex<Weather>>,
@@ -165,7 +167,7 @@ impl Journal for SimulatedJournal {
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
         let (reply, answer) = oneshot::channel();
-        let queued = self.queue.send(Queued { batch, reply });
+        let queued = self.queue.try_send(Queued { batch, reply });
         async move {
             let gone = || AppendError::Unknown("the worker ended".to_owned());
             queued.map_err(|_| gone())?;

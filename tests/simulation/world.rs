@@ -11,7 +11,7 @@ use cluecast::session::{Planted, SessionHandle, SessionRun, supervise};
 use futures_util::FutureExt;
 use hunt::{DeskOrder, GameMasterOrder, NameId, Receipt, State, TeamCode, Timestamp};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
@@ -39,7 +39,7 @@ pub fn delivery_config() -> DeliveryConfig {
 struct Node {
     session: SessionHandle<Watched>,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinSet<()>,
 }
 
 pub struct World {
@@ -51,7 +51,8 @@ pub struct World {
     clients: Vec<Client>,
     sent: Arc<Mutex<Vec<Sent>>>,
     pub log: Vec<String>,
-    worker: JoinHandle<()>,
+    /// The journal's worker; it ends with the world.
+    _worker: JoinSet<()>,
 }
 
 impl World {
@@ -99,7 +100,7 @@ impl World {
             clients: Vec::new(),
             sent: Arc::default(),
             log: Vec::new(),
-            worker: tokio::task::spawn(worker),
+            _worker: spawned(worker),
         }
     }
 
@@ -140,7 +141,7 @@ impl World {
         self.node = Some(Node {
             session: SessionHandle::new((*self.run.record).clone(), "Simulated", mailbox),
             stop,
-            task: tokio::task::spawn(supervised),
+            task: spawned(supervised),
         });
     }
 
@@ -198,9 +199,10 @@ impl World {
                 .into_iter()
                 .filter(|sent| sent.device == client.device)
                 .collect();
-            match own.is_empty() {
-                true => None,
-                false => client.repeat(session, self.dice.pick(&own)),
+            if own.is_empty() {
+                None
+            } else {
+                client.repeat(session, self.dice.pick(&own))
             }
         } else if client.outstanding.is_none() {
             let (puzzle, ..) = self.dice.pick(&PUZZLES);
@@ -228,9 +230,9 @@ impl World {
 
     /// The process dies: everything in memory is gone, and every connection.
     async fn crash(&mut self) {
-        if let Some(node) = self.node.take() {
-            node.task.abort();
-            self.join_node(node.task).await;
+        if let Some(mut node) = self.node.take() {
+            node.task.abort_all();
+            join_node(node.task).await;
         }
         for client in &mut self.clients {
             client.cut();
@@ -241,18 +243,11 @@ impl World {
     async fn stop_cleanly(&mut self) {
         if let Some(node) = self.node.take() {
             node.stop.cancel();
-            self.join_node(node.task).await;
+            join_node(node.task).await;
         }
         for client in &mut self.clients {
             client.drain();
             client.cut();
-        }
-    }
-
-    /// A violation that the oracle finds inside the node is a violation of the whole run.
-    async fn join_node(&self, task: JoinHandle<()>) {
-        if let Err(error) = task.await {
-            assert!(error.is_cancelled(), "the node panicked");
         }
     }
 
@@ -349,11 +344,16 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        self.worker.abort();
-        if let Some(node) = &self.node {
-            node.task.abort();
+fn spawned(task: impl Future<Output = ()> + Send + 'static) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task);
+    tasks
+}
+
+async fn join_node(mut task: JoinSet<()>) {
+    while let Some(ended) = task.join_next().await {
+        if let Err(error) = ended {
+            assert!(error.is_cancelled(), "the node panicked");
         }
     }
 }

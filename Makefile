@@ -1,0 +1,19 @@
+# The commands of Cluecast. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint
+
+help: ## Lists the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Builds, and serves the example hunt; prints its join code, token and addresses (data in ./data)
+	cargo run --release --locked --bin cluecast -- serve --hunt examples/harbour-lights
+
+test: ## Runs every test; installs what they need, or says what is missing
+	@.ci/test
+
+lint: ## Checks format, lints, documentation, licences and duplicate dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --locked
+	@.ci/deny check licenses bans sources

@@ -1,0 +1,145 @@
+//! Who may know whom. The rules of `docs/ARCHITECTURE.md` about packages and layers, checked on the
+//! manifests and on the parsed source; and, for each rule, a planted violation that must be caught.
+//!
+//! The rules are the tables below; `sources` and `packages` check them, on the paths that `references`
+//! finds.
+
+#[path = "architecture/packages.rs"]
+mod packages;
+#[path = "architecture/references.rs"]
+mod references;
+#[path = "architecture/sources.rs"]
+mod sources;
+
+use std::fmt;
+
+/// The layers of `src/`. One may import from itself and from those before it.
+const LAYERS: [&str; 10] = [
+    "config",
+    "telemetry",
+    "clock",
+    "journal",
+    "cluster",
+    "session",
+    "delivery",
+    "gateway",
+    "http",
+    "cli",
+];
+
+/// Forbidden even where the order of layers would allow it: (layer, what it never imports).
+const NEVER: [(&str, &[&str]); 7] = [
+    ("journal", &["crate", "cluster"]),
+    ("journal", &["crate", "session"]),
+    ("cluster", &["crate", "journal"]),
+    ("cluster", &["crate", "session"]),
+    ("session", &["crate", "delivery"]),
+    ("session", &["crate", "gateway"]),
+    ("session", &["protocol"]),
+];
+
+/// Reads of the environment, for which `src/config` is the only place.
+const ENVIRONMENT: [&str; 6] = ["var", "var_os", "vars", "vars_os", "set_var", "remove_var"];
+
+/// Reads of a clock, for which `src/clock.rs` is the only place. Tokio's instants are not among
+/// them: a paused runtime, as simulations have it, decides what they tell.
+const CLOCKS: [&[&str]; 5] = [
+    &["std", "time", "SystemTime", "now"],
+    &["std", "time", "Instant", "now"],
+    &["std", "time", "UNIX_EPOCH", "elapsed"],
+    &["time", "OffsetDateTime", "now_utc"],
+    &["chrono", "Utc", "now"],
+];
+
+/// What the pure packages never touch. In-memory parts of `std::io` are no IO.
+const IO: [&[&str]; 13] = [
+    &["std", "env"],
+    &["std", "fs"],
+    &["std", "io", "stderr"],
+    &["std", "io", "stdin"],
+    &["std", "io", "stdout"],
+    &["std", "net"],
+    &["std", "os"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["std", "time", "Instant"],
+    &["std", "time", "SystemTime"],
+    &["tokio"],
+    &["sqlx"],
+];
+
+/// Packages that do IO or read the system's randomness; the pure packages have none of them, also
+/// not through others.
+const IO_PACKAGES: [&str; 16] = [
+    "async-std",
+    "axum",
+    "bb8",
+    "getrandom",
+    "hyper",
+    "libsqlite3-sys",
+    "mio",
+    "rand",
+    "redis",
+    "reqwest",
+    "rustix",
+    "smol",
+    "socket2",
+    "sqlx",
+    "sqlx-core",
+    "tokio",
+];
+
+const PURE: [&str; 2] = ["hunt", "protocol"];
+
+/// Which of our packages each of them may have: (package, for its product, for its tests too).
+const PACKAGES: [(&str, &[&str], &[&str]); 5] = [
+    (
+        "cluecast",
+        &["hunt", "protocol"],
+        // Itself too: with a feature that tests need.
+        &["cluecast", "hunt", "protocol", "testkit", "loadtest"],
+    ),
+    ("hunt", &[], &[]),
+    ("protocol", &[], &[]),
+    ("testkit", &["protocol"], &["protocol"]),
+    (
+        "loadtest",
+        &["protocol", "testkit"],
+        &["protocol", "testkit"],
+    ),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    LayerOrder,
+    Never,
+    UnknownLayer,
+    RootReexport,
+    Environment,
+    Clock,
+    PureSource,
+    PackageEdge,
+    PurePackage,
+}
+
+#[derive(Debug)]
+struct Violation {
+    rule: Rule,
+    place: String,
+    what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}: {}", self.rule, self.place, self.what)
+    }
+}
+
+fn assert_none(violations: &[Violation]) {
+    let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    assert!(
+        lines.is_empty(),
+        "the architecture is violated:\n{}",
+        lines.join("\n")
+    );
+}

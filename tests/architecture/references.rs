@@ -1,0 +1,198 @@
+//! Every path that a source file mentions, with the line that mentions it.
+//!
+//! Paths are resolved through the file's own `use` declarations, also in macro arguments. What a name
+//! means after macro expansion, or through a glob, is not seen: the import is what is judged.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::visit::Visit;
+
+/// A source file by its path from the project's root.
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+/// A path in a source file, with its imports resolved: `["crate", "journal", "Epoch"]`.
+pub(crate) struct Reference {
+    pub(crate) line: usize,
+    pub(crate) segments: Vec<String>,
+}
+
+impl Reference {
+    pub(crate) fn is_below(&self, prefix: &[&str]) -> bool {
+        self.segments.len() >= prefix.len()
+            && self
+                .segments
+                .iter()
+                .zip(prefix)
+                .all(|(segment, wanted)| segment == wanted)
+    }
+}
+
+/// Collects the paths of a file and what its imports are called.
+struct Collector {
+    module: Vec<String>,
+    imports: BTreeMap<String, Vec<String>>,
+    found: Vec<(usize, Vec<String>, Vec<String>)>,
+}
+
+impl Collector {
+    fn record(&mut self, span: Span, segments: Vec<String>) {
+        self.found
+            .push((span.start().line, self.module.clone(), segments));
+    }
+
+    fn record_use(&mut self, tree: &syn::UseTree, prefix: &[String]) {
+        let joined = |ident: &syn::Ident| [prefix, &[ident.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.record_use(&path.tree, &joined(&path.ident)),
+            syn::UseTree::Group(group) => {
+                group
+                    .items
+                    .iter()
+                    .for_each(|tree| self.record_use(tree, prefix));
+            }
+            syn::UseTree::Glob(glob) => {
+                let segments = [prefix, &["*".to_owned()]].concat();
+                self.record(glob.star_token.spans[0], segments);
+            }
+            syn::UseTree::Name(name) => self.record_import(&name.ident, &name.ident, prefix),
+            syn::UseTree::Rename(rename) => {
+                self.record_import(&rename.ident, &rename.rename, prefix);
+            }
+        }
+    }
+
+    fn record_import(&mut self, ident: &syn::Ident, name: &syn::Ident, prefix: &[String]) {
+        let mut segments = prefix.to_vec();
+        if ident != "self" {
+            segments.push(ident.to_string());
+        }
+        let name = if name == "self" {
+            segments.last().cloned().unwrap_or_default()
+        } else {
+            name.to_string()
+        };
+        let absolute = absolute(&self.module, segments.clone());
+        self.imports.insert(name, absolute);
+        self.record(ident.span(), segments);
+    }
+
+    /// Finds `a::b::c` in tokens that are not parsed: the arguments of macros.
+    fn record_tokens(&mut self, tokens: TokenStream) {
+        let mut path: Option<(Span, Vec<String>)> = None;
+        let mut colons = 0;
+        for token in tokens {
+            match token {
+                TokenTree::Ident(ident) => {
+                    match &mut path {
+                        Some((_, segments)) if colons == 2 => segments.push(ident.to_string()),
+                        Some(_) | None => {
+                            self.record_ended(path.take());
+                            path = Some((ident.span(), vec![ident.to_string()]));
+                        }
+                    }
+                    colons = 0;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+                TokenTree::Group(group) => {
+                    self.record_ended(path.take());
+                    self.record_tokens(group.stream());
+                }
+                TokenTree::Punct(_) | TokenTree::Literal(_) => self.record_ended(path.take()),
+            }
+        }
+        self.record_ended(path);
+    }
+
+    fn record_ended(&mut self, path: Option<(Span, Vec<String>)>) {
+        if let Some((span, segments)) = path {
+            self.record(span, segments);
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Collector {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        self.module.push(item.ident.to_string());
+        syn::visit::visit_item_mod(self, item);
+        self.module.pop();
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.record_use(&item.tree, &[]);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let segments: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        if let Some(first) = path.segments.first() {
+            self.record(first.ident.span(), segments);
+        }
+        syn::visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, item: &'ast syn::Macro) {
+        self.record_tokens(item.tokens.clone());
+        syn::visit::visit_macro(self, item);
+    }
+}
+
+/// Replaces `self`, `super` and the library's own name by the path from `crate` on.
+fn absolute(module: &[String], segments: Vec<String>) -> Vec<String> {
+    let mut base = module.to_vec();
+    let mut rest = segments.as_slice();
+    match rest.first().map(String::as_str) {
+        Some("cluecast") => {
+            base.clear();
+            rest = &rest[1..];
+        }
+        Some("self") => rest = &rest[1..],
+        Some("super") => {
+            while let Some(("super", below)) = rest.split_first().map(|(f, r)| (f.as_str(), r)) {
+                base.pop();
+                rest = below;
+            }
+        }
+        Some(_) | None => return segments,
+    }
+    [&["crate".to_owned()], base.as_slice(), rest].concat()
+}
+
+/// The module that a file below `src/` is, as segments from the crate's root on.
+pub(crate) fn module_of(path: &str) -> Vec<String> {
+    let below = path.split_once("src/").map_or(path, |(_, below)| below);
+    let mut segments: Vec<String> = below
+        .trim_end_matches(".rs")
+        .split('/')
+        .map(str::to_owned)
+        .collect();
+    if matches!(
+        segments.last().map(String::as_str),
+        Some("mod" | "lib" | "main")
+    ) {
+        segments.pop();
+    }
+    segments
+}
+
+pub(crate) fn references(source: &Source) -> Vec<Reference> {
+    let file = syn::parse_file(&source.text)
+        .unwrap_or_else(|error| panic!("{} does not parse: {error}", source.path));
+    let mut collector = Collector {
+        module: module_of(&source.path),
+        imports: BTreeMap::new(),
+        found: Vec::new(),
+    };
+    collector.visit_file(&file);
+    let Collector { imports, found, .. } = collector;
+    let resolve = |(line, module, segments): (usize, Vec<String>, Vec<String>)| {
+        let mut segments = absolute(&module, segments);
+        if let Some(imported) = segments.first().and_then(|first| imports.get(first)) {
+            segments = [imported.as_slice(), &segments[1..]].concat();
+        }
+        Reference { line, segments }
+    };
+    found.into_iter().map(resolve).collect()
+}
