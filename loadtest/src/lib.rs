@@ -1,1 +1,13 @@
+//! The load harness: real clients that check what they are told.
+//!
+//! [`client`] is the wire client, which the project's tests use as well; [`replay`] turns the log
+//! of a past hunt into a live one and proves that nothing that was acknowledged is lost or doubled.
+//!
+//! Never here: code of the server. The harness knows it as its users do, by the protocol.
 
+#![forbid(unsafe_code)]
+
+pub mod arguments;
+pub mod client;
+pub mod replay;
+pub mod report;

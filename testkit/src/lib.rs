@@ -1,1 +1,26 @@
+//! What tests and the load harness need around a server: starting and killing it as a process,
+//! free ports, and a small REST client.
+//!
+//! Never here: code of the server, or knowledge of how it is built. It is driven only from outside,
+//! as its users drive it.
 
+#![forbid(unsafe_code)]
+
+mod binary;
+mod port;
+mod process;
+pub mod rest;
+mod tail;
+
+pub use binary::{ServerCommand, admin_token, find_binary};
+pub use port::free_port;
+pub use process::{ServerError, ServerProcess};
+pub use rest::{Rest, RestError};
+
+/// A folder that is removed when it is dropped.
+pub use tempfile::TempDir;
+
+/// Makes an empty folder that is removed when it is dropped.
+pub fn temporary_folder() -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix("cluecast-").tempdir()
+}

@@ -1,0 +1,269 @@
+//! Proves from the numbers alone that a device misses nothing and sees nothing twice.
+
+use protocol::{Audience, Cursor, Heads, HeadsFrame, Resume, Snapshot, Update, Welcome};
+
+/// Follows the numbers of a device's stream across connections.
+#[derive(Debug, Clone, Default)]
+pub struct StreamChecker {
+    seen: Option<Seen>,
+    attach: Attach,
+}
+
+/// The last number of each audience.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    generation: u32,
+    heads: Heads,
+}
+
+/// What has to come before the stream is whole.
+#[derive(Debug, Clone, Copy, Default)]
+enum Attach {
+    /// A `welcome`. Whatever else comes is of no use and passed over.
+    #[default]
+    Welcome,
+    /// The snapshot that the `welcome` promised.
+    Snapshot { generation: u32, heads: Heads },
+    /// The missed updates, up to what the `welcome` named.
+    Replay { heads: Heads },
+    /// Nothing.
+    Done,
+}
+
+/// Where the stream broke its promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Updates are missing before this one.
+    #[error("gap: after number {seen} to {audience:?} came {number}")]
+    Gap {
+        /// Whose stream.
+        audience: Audience,
+        /// The last number before it.
+        seen: u64,
+        /// The number that came.
+        number: u64,
+    },
+    /// A number that was seen already came again.
+    #[error("repeated: after number {seen} to {audience:?} came {number} again")]
+    Repeated {
+        /// Whose stream.
+        audience: Audience,
+        /// The last number before it.
+        seen: u64,
+        /// The number that came.
+        number: u64,
+    },
+    /// The server says that it has sent more than what came.
+    #[error("missing: the head of {audience:?} is {head}, but only {seen} was received")]
+    Missing {
+        /// Whose stream.
+        audience: Audience,
+        /// The last number that came.
+        seen: u64,
+        /// The number that the server says it has sent.
+        head: u64,
+    },
+    /// The server knows less than it has sent before.
+    #[error("forgotten: the head of {audience:?} is {head}, but {seen} was received before")]
+    Forgotten {
+        /// Whose stream.
+        audience: Audience,
+        /// The last number that came.
+        seen: u64,
+        /// The number that the server says is the newest.
+        head: u64,
+    },
+    /// A message that may not come at this point, for example an update in place of the promised
+    /// snapshot, or a replay for a client without a cursor.
+    #[error("out of order: {0}")]
+    OutOfOrder(&'static str),
+}
+
+impl Fault {
+    /// Whether the client may have missed something, so that it must ask for it again.
+    pub fn asks_for_resync(self) -> bool {
+        match self {
+            Self::Gap { .. } | Self::Missing { .. } | Self::OutOfOrder(_) => true,
+            Self::Repeated { .. } | Self::Forgotten { .. } => false,
+        }
+    }
+}
+
+impl StreamChecker {
+    /// What to send with `hello` or `resync`: none before the first snapshot.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.seen.map(|Seen { generation, heads }| Cursor {
+            generation,
+            everyone: heads.everyone,
+            team: heads.team,
+            player: heads.player,
+        })
+    }
+
+    /// Whether everything that the last `welcome` named has come.
+    pub fn is_caught_up(&self) -> bool {
+        matches!(self.attach, Attach::Done)
+    }
+
+    /// The connection has ended, or a `resync` was sent: nothing counts until the next `welcome`.
+    pub fn detach(&mut self) {
+        self.attach = Attach::Welcome;
+    }
+
+    /// Takes a `welcome`.
+    pub fn welcome(&mut self, welcome: &Welcome) -> Result<(), Fault> {
+        let Welcome {
+            generation, heads, ..
+        } = *welcome;
+        match (welcome.resume, self.seen) {
+            (Resume::Snapshot, before) => {
+                self.attach = Attach::Snapshot { generation, heads };
+                before.map_or(Ok(()), |seen| seen.remembered_by(generation, heads))
+            }
+            (Resume::Replay, None) => Err(Fault::OutOfOrder("a replay without a cursor")),
+            (Resume::Replay, Some(seen)) if seen.generation != generation => {
+                Err(Fault::OutOfOrder("a replay across generations"))
+            }
+            (Resume::Replay, Some(seen)) => {
+                self.attach = Attach::Replay { heads };
+                self.finish_replay();
+                seen.remembered_by(generation, heads)
+            }
+        }
+    }
+
+    /// Takes a snapshot. It counts only where a `welcome` promised it.
+    pub fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Fault> {
+        let (generation, promised) = match self.attach {
+            Attach::Snapshot { generation, heads } => (generation, heads),
+            Attach::Welcome => return Err(Fault::OutOfOrder("a snapshot before the welcome")),
+            Attach::Replay { .. } | Attach::Done => {
+                return Err(Fault::OutOfOrder("a snapshot that no welcome promised"));
+            }
+        };
+        let shown = Seen {
+            generation,
+            heads: snapshot.heads,
+        };
+        let before = self.seen.replace(shown);
+        self.attach = Attach::Done;
+        shown.reaches(promised)?;
+        before.map_or(Ok(()), |seen| seen.remembered_by(generation, shown.heads))
+    }
+
+    /// Takes an update, and says whether it is the next one and its event is to be applied. After
+    /// a fault that asks for a resync, updates are passed over until the next `welcome`.
+    pub fn update(&mut self, update: &Update) -> Result<bool, Fault> {
+        match self.attach {
+            Attach::Welcome => return Ok(false),
+            Attach::Snapshot { .. } => {
+                return Err(Fault::OutOfOrder("an update before the promised snapshot"));
+            }
+            Attach::Replay { .. } | Attach::Done => {}
+        }
+        let Some(seen) = &mut self.seen else {
+            return Err(Fault::OutOfOrder("an update before any snapshot"));
+        };
+        let Update {
+            audience, number, ..
+        } = *update;
+        let last = number_of(&mut seen.heads, audience);
+        if number <= *last {
+            let seen = *last;
+            return Err(Fault::Repeated {
+                audience,
+                seen,
+                number,
+            });
+        }
+        if number > *last + 1 {
+            let seen = *last;
+            return Err(Fault::Gap {
+                audience,
+                seen,
+                number,
+            });
+        }
+        *last = number;
+        self.finish_replay();
+        Ok(true)
+    }
+
+    /// Takes a `heads` frame: everything up to its numbers was sent before it.
+    pub fn heads(&mut self, frame: &HeadsFrame) -> Result<(), Fault> {
+        match (self.attach, self.seen) {
+            (Attach::Welcome, _) => Ok(()),
+            (Attach::Snapshot { .. } | Attach::Replay { .. } | Attach::Done, None)
+            | (Attach::Snapshot { .. }, Some(_)) => {
+                Err(Fault::OutOfOrder("heads before the promised snapshot"))
+            }
+            (Attach::Replay { .. } | Attach::Done, Some(seen)) => {
+                if seen.generation != frame.generation {
+                    return Err(Fault::OutOfOrder("a new generation without a welcome"));
+                }
+                seen.reaches(frame.heads)?;
+                seen.remembered_by(frame.generation, frame.heads)
+            }
+        }
+    }
+
+    fn finish_replay(&mut self) {
+        if let (Attach::Replay { heads }, Some(seen)) = (self.attach, self.seen)
+            && seen.reaches(heads).is_ok()
+        {
+            self.attach = Attach::Done;
+        }
+    }
+}
+
+impl Seen {
+    /// Everything up to `heads` has come.
+    fn reaches(self, heads: Heads) -> Result<(), Fault> {
+        for (audience, seen, head) in self.beside(heads) {
+            if seen < head {
+                return Err(Fault::Missing {
+                    audience,
+                    seen,
+                    head,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The server's `heads` are not behind what has come. A new generation starts afresh.
+    fn remembered_by(self, generation: u32, heads: Heads) -> Result<(), Fault> {
+        if self.generation != generation {
+            return Ok(());
+        }
+        for (audience, seen, head) in self.beside(heads) {
+            if head < seen {
+                return Err(Fault::Forgotten {
+                    audience,
+                    seen,
+                    head,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn beside(self, heads: Heads) -> [(Audience, u64, u64); 3] {
+        [
+            (Audience::Everyone, self.heads.everyone, heads.everyone),
+            (Audience::Team, self.heads.team, heads.team),
+            (Audience::Player, self.heads.player, heads.player),
+        ]
+    }
+}
+
+fn number_of(heads: &mut Heads, audience: Audience) -> &mut u64 {
+    match audience {
+        Audience::Everyone => &mut heads.everyone,
+        Audience::Team => &mut heads.team,
+        Audience::Player => &mut heads.player,
+    }
+}
+
+#[cfg(test)]
+mod tests;

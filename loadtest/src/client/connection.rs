@@ -1,0 +1,202 @@
+//! One WebSocket to a server: messages in, messages out, no memory.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use protocol::limits::{HEADS_EVERY_MS_MAX, REST_BODY_BYTES_MAX};
+use protocol::{ClientMessage, CloseCode, Codec, DecodeError, ServerMessage};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::Error as WsError;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+/// A connection reads little at a time: one machine plays hundreds of players.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// The largest message of a server: a snapshot holds at most a hunt and a team's guesses.
+const SERVER_MESSAGE_BYTES_MAX: usize = 2 * REST_BODY_BYTES_MAX;
+
+/// How long a connection may take until it is open.
+const OPEN_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// How long a send may take.
+const SEND_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// A connection from which nothing has come for so long is dead: three `heads` frames are missing.
+const SILENCE_MAX: Duration = Duration::from_millis(3 * HEADS_EVERY_MS_MAX);
+
+/// Where a session's players connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The server's host and port.
+    pub authority: String,
+    /// The session's code.
+    pub session: String,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Connection {
+    socket: WebSocketStream<TcpStream>,
+    /// When the last frame came.
+    heard_at: Instant,
+}
+
+/// Why a connection could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The server could not be reached.
+    #[error("cannot connect: {0}")]
+    Connect(#[from] io::Error),
+    /// The server could not be reached or did not answer in time.
+    #[error("the connection was not open within {OPEN_WAIT_MAX:?}")]
+    Late,
+    /// The server answered, but not with an upgrade.
+    #[error("the upgrade was refused with {0}")]
+    Refused(StatusCode),
+    /// The upgrade went wrong in another way.
+    #[error("the upgrade failed: {0}")]
+    Upgrade(Box<WsError>),
+}
+
+/// How a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The server closed it.
+    #[error("closed with {code}: {reason}")]
+    Closed {
+        /// The number in the close frame; 1005 for a close frame without one.
+        code: u16,
+        /// The reason in the close frame.
+        reason: String,
+    },
+    /// It broke without a close frame.
+    #[error("cut off: {0}")]
+    Cut(Box<WsError>),
+    /// It ended without a close frame.
+    #[error("ended without a close frame")]
+    End,
+    /// Nothing came, or nothing could be sent, for too long.
+    #[error("silent for too long")]
+    Silent,
+    /// A frame that is no message of the protocol.
+    #[error("the server sent no valid message: {0}")]
+    Invalid(#[from] DecodeError),
+    /// A text frame.
+    #[error("the server sent a text frame")]
+    Text,
+}
+
+impl Ended {
+    /// The protocol's close code, if the connection was closed with one.
+    pub fn close_code(&self) -> Option<CloseCode> {
+        match self {
+            Self::Closed { code, .. } => CloseCode::from_number(*code),
+            Self::Cut(_) | Self::End | Self::Silent | Self::Invalid(_) | Self::Text => None,
+        }
+    }
+}
+
+impl Connection {
+    /// Connects and upgrades. The server now waits for a `hello`.
+    pub async fn open(endpoint: &Endpoint) -> Result<Self, OpenError> {
+        timeout(OPEN_WAIT_MAX, Self::open_unbounded(endpoint))
+            .await
+            .map_err(|_| OpenError::Late)?
+    }
+
+    async fn open_unbounded(endpoint: &Endpoint) -> Result<Self, OpenError> {
+        let Endpoint { authority, session } = endpoint;
+        let stream = TcpStream::connect(authority).await?;
+        stream.set_nodelay(true)?;
+        let mut request = format!("ws://{authority}/ws/{session}")
+            .into_client_request()
+            .map_err(upgrade_error)?;
+        let subprotocol = HeaderValue::from_static(Codec::MessagePack.subprotocol());
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", subprotocol);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(SERVER_MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(SERVER_MESSAGE_BYTES_MAX));
+        let (socket, _) = client_async_with_config(request, stream, Some(config))
+            .await
+            .map_err(upgrade_error)?;
+        Ok(Self {
+            socket,
+            heard_at: Instant::now(),
+        })
+    }
+
+    /// Sends a message. If it is cancelled, the message may be sent with the next one.
+    pub async fn send(&mut self, message: &ClientMessage) -> Result<(), Ended> {
+        self.send_frame(Message::Binary(Codec::MessagePack.encode(message).into()))
+            .await
+    }
+
+    /// Sends a frame with any payload, for tests of what a server makes of it.
+    pub async fn send_bytes(&mut self, payload: impl Into<Bytes>) -> Result<(), Ended> {
+        self.send_frame(Message::Binary(payload.into())).await
+    }
+
+    /// Sends any frame, for tests of what a server makes of it.
+    pub async fn send_frame(&mut self, frame: Message) -> Result<(), Ended> {
+        match timeout(SEND_WAIT_MAX, self.socket.send(frame)).await {
+            Ok(sent) => sent.map_err(|error| Ended::Cut(Box::new(error))),
+            Err(_) => Err(Ended::Silent),
+        }
+    }
+
+    /// The next message. Pings are answered on the way. Cancellation loses nothing.
+    pub async fn receive(&mut self) -> Result<ServerMessage, Ended> {
+        loop {
+            let next = timeout_at(self.heard_at + SILENCE_MAX, self.socket.next()).await;
+            let frame = next.map_err(|_| Ended::Silent)?;
+            self.heard_at = Instant::now();
+            match frame {
+                Some(Ok(Message::Binary(payload))) => {
+                    return Ok(Codec::MessagePack.decode(&payload)?);
+                }
+                Some(Ok(Message::Close(frame))) => return Err(closed(frame)),
+                Some(Ok(Message::Text(_))) => return Err(Ended::Text),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Err(error)) => return Err(Ended::Cut(Box::new(error))),
+                None => return Err(Ended::End),
+            }
+        }
+    }
+
+    /// Ends the connection on purpose. An error does not matter any more.
+    pub async fn close(mut self) {
+        let _ = timeout(SEND_WAIT_MAX, self.socket.close(None)).await;
+    }
+}
+
+fn upgrade_error(error: WsError) -> OpenError {
+    match error {
+        WsError::Http(answer) => OpenError::Refused(answer.status()),
+        WsError::Io(error) => OpenError::Connect(error),
+        other => OpenError::Upgrade(Box::new(other)),
+    }
+}
+
+fn closed(frame: Option<CloseFrame>) -> Ended {
+    match frame {
+        Some(frame) => Ended::Closed {
+            code: frame.code.into(),
+            reason: frame.reason.to_string(),
+        },
+        None => Ended::Closed {
+            code: 1005,
+            reason: String::new(),
+        },
+    }
+}

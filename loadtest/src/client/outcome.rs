@@ -1,0 +1,99 @@
+//! What comes of a command, what was counted on the way, and why a client gives up.
+
+use std::time::Duration;
+
+use protocol::{CloseCode, Receipt, Rejection};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::http::StatusCode;
+
+use super::checker::Fault;
+
+/// What the server answered to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It was accepted and is durable.
+    Accepted(Receipt),
+    /// It was refused and changed nothing.
+    Refused(Rejection),
+}
+
+/// An answered command.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The answer.
+    pub answer: Answer,
+    /// When the command was first sent. That it was sent again after a cut does not change it.
+    pub sent_at: Instant,
+    /// When the answer was read.
+    pub received_at: Instant,
+}
+
+impl Outcome {
+    /// From the first send to the answer, through every cut between the two.
+    pub fn latency(&self) -> Duration {
+        self.received_at - self.sent_at
+    }
+}
+
+/// What a client has counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Connections after the first one that were answered with a `welcome`.
+    pub reconnects: u64,
+    /// How many of those went on with a snapshot.
+    pub snapshots: u64,
+    /// How many of those went on with the missed updates.
+    pub replays: u64,
+    /// Faults of the stream other than repetitions: gaps, missing updates, messages out of order,
+    /// and heads behind what was sent before.
+    pub gaps: u64,
+    /// Updates that came a second time.
+    pub repeated: u64,
+    /// Connections to a server that did not know an acknowledged command of the device, or its
+    /// whole session, any more.
+    pub forgotten_commands: u64,
+    /// The first fault of the stream.
+    pub first_fault: Option<Fault>,
+}
+
+impl Tally {
+    pub(super) fn note(&mut self, fault: Fault) {
+        self.first_fault.get_or_insert(fault);
+        match fault {
+            Fault::Repeated { .. } => self.repeated += 1,
+            Fault::Gap { .. }
+            | Fault::Missing { .. }
+            | Fault::Forgotten { .. }
+            | Fault::OutOfOrder(_) => self.gaps += 1,
+        }
+    }
+}
+
+/// Why a client cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server closed the connection with a code that says never to come back.
+    #[error("the server closed the connection for good: {} ({reason})", code.name())]
+    Closed {
+        /// The code.
+        code: CloseCode,
+        /// The reason in the close frame.
+        reason: String,
+    },
+    /// The server refuses the upgrade in a way that would repeat itself.
+    #[error("the server refused the upgrade with {0}")]
+    Refused(StatusCode),
+    /// No whole stream could be had for too long.
+    #[error("not connected for {apart:?}, in {failures} attempts; the last one: {last}")]
+    Unreachable {
+        /// For how long.
+        apart: Duration,
+        /// How many attempts failed in a row.
+        failures: u32,
+        /// What became of the last attempt.
+        last: String,
+    },
+    /// The stream stays broken, however often it is asked for again.
+    #[error("the stream stays broken: {0}")]
+    Broken(Fault),
+}

@@ -1,0 +1,210 @@
+//! When to try again: after a connection has ended, and after a refusal that names a time.
+
+use std::time::Duration;
+
+use protocol::{Advice, CloseCode, Reconnect};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::time::Instant;
+
+/// Before a server has given advice.
+const ADVICE_FIRST: Reconnect = Reconnect {
+    min_in_ms: 0,
+    max_in_ms: 200,
+};
+
+/// The longest delay, as the protocol has it; a longer advice is cut to it. Less patient players
+/// may have a lower one.
+pub const RECONNECT_MAX: Duration = Duration::from_mins(1);
+
+/// The longest wait for a time that the server names.
+const RETRY_MAX: Duration = Duration::from_mins(1);
+
+/// The shortest pause once two connections in a row have failed, so that `retry now` from a server
+/// in trouble is no busy loop.
+const DELAY_AFTER_FAILURES_MS_MIN: u64 = 10;
+
+/// Spreads the attempts of one client to connect.
+#[derive(Debug)]
+pub struct Pace {
+    advice: Reconnect,
+    goaway_ms: Option<u64>,
+    delay_ms_max: u64,
+    /// Attempts in a row that did not lead to a whole stream.
+    failures: u32,
+    random: StdRng,
+}
+
+impl Pace {
+    /// Draws its delays from `random`, none of them longer than [`RECONNECT_MAX`].
+    pub fn new(random: StdRng) -> Self {
+        Self {
+            advice: ADVICE_FIRST,
+            goaway_ms: None,
+            delay_ms_max: whole_ms(RECONNECT_MAX),
+            failures: 0,
+            random,
+        }
+    }
+
+    /// The same, but no delay is longer than this.
+    #[must_use]
+    pub fn with_delay_max(mut self, delay_max: Duration) -> Self {
+        self.delay_ms_max = whole_ms(delay_max.min(RECONNECT_MAX));
+        self
+    }
+
+    /// Takes the standing advice of a `welcome` or a `heads` frame.
+    pub fn advise(&mut self, advice: Reconnect) {
+        self.advice = advice;
+    }
+
+    /// Takes the delay of a `goaway` frame. It counts for the next connection only.
+    pub fn goaway(&mut self, reconnect_in_ms: u64) {
+        self.goaway_ms = Some(reconnect_in_ms);
+    }
+
+    /// The stream is whole: the next failure is the first one again.
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// How many attempts in a row have failed.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// When to connect again after a connection or an attempt has ended, or none for never.
+    pub fn next_attempt(&mut self, close: Option<CloseCode>, now: Instant) -> Option<Instant> {
+        let goaway_ms = self.goaway_ms.take();
+        let delay_ms = match close.map(CloseCode::advice) {
+            Some(Advice::Never) => return None,
+            Some(Advice::RetryNow) if self.failures == 0 => 0,
+            Some(Advice::RetryNow | Advice::RetryLater) | None => {
+                goaway_ms.unwrap_or_else(|| self.spread_ms())
+            }
+        };
+        let floor_ms = if self.failures > 1 {
+            DELAY_AFTER_FAILURES_MS_MIN
+        } else {
+            0
+        };
+        self.failures = self.failures.saturating_add(1);
+        Some(now + Duration::from_millis(delay_ms.clamp(floor_ms, self.delay_ms_max.max(floor_ms))))
+    }
+
+    /// A delay for the next try of a command that was refused without a time: up to 50 ms, doubled
+    /// with each refusal up to 3.2 s.
+    pub fn refused(&mut self, refusals: u32) -> Duration {
+        let max_ms = 50 << refusals.min(6);
+        Duration::from_millis(self.random.random_range(1..=max_ms))
+    }
+
+    /// Anything between the advised bounds, both doubled with every failure.
+    fn spread_ms(&mut self) -> u64 {
+        let doubled = |ms: u64| {
+            let factor = 1_u64.checked_shl(self.failures).unwrap_or(u64::MAX);
+            ms.saturating_mul(factor).min(self.delay_ms_max)
+        };
+        let min_ms = doubled(self.advice.min_in_ms);
+        let max_ms = doubled(self.advice.max_in_ms).max(min_ms);
+        self.random.random_range(min_ms..=max_ms)
+    }
+}
+
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the server's clock says now, from the last message that told it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServerClock {
+    told: Option<(u64, Instant)>,
+}
+
+impl ServerClock {
+    /// Takes the clock of a `welcome` or a `heads` frame.
+    pub fn tell(&mut self, server_time_ms: u64, now: Instant) {
+        self.told = Some((server_time_ms, now));
+    }
+
+    /// When that moment of the server's clock comes; at once if it is over, or unknown. Never later
+    /// than a minute from now.
+    pub fn moment(&self, at_ms: u64, now: Instant) -> Instant {
+        let Some((server_time_ms, told_at)) = self.told else {
+            return now;
+        };
+        let from_told = Duration::from_millis(at_ms.saturating_sub(server_time_ms));
+        let latest = now + RETRY_MAX;
+        (told_at + from_told.min(Duration::from_hours(24))).clamp(now, latest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use protocol::{CloseCode, Reconnect};
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use tokio::time::Instant;
+
+    use super::{Pace, RECONNECT_MAX, ServerClock};
+
+    fn pace() -> Pace {
+        let mut pace = Pace::new(StdRng::seed_from_u64(1));
+        pace.advise(Reconnect {
+            min_in_ms: 100,
+            max_in_ms: 300,
+        });
+        pace
+    }
+
+    fn delay_ms(pace: &mut Pace, close: Option<CloseCode>) -> Option<u128> {
+        let now = Instant::now();
+        let at = pace.next_attempt(close, now)?;
+        Some((at - now).as_millis())
+    }
+
+    #[test]
+    fn silent_ends_are_spread_and_the_bounds_double() {
+        let mut pace = pace();
+        for (min, max) in [(100, 300), (200, 600), (400, 1200)] {
+            let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+            assert!((min..=max).contains(&delay), "{delay}");
+        }
+        for _ in 0..100 {
+            let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+            assert!(delay <= RECONNECT_MAX.as_millis(), "{delay}");
+        }
+        pace.succeeded();
+        let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+        assert!((100..=300).contains(&delay), "{delay}");
+    }
+
+    #[test]
+    fn close_codes_are_obeyed() {
+        assert_eq!(delay_ms(&mut pace(), Some(CloseCode::Replaced)), None);
+        let mut pace = pace();
+        assert_eq!(delay_ms(&mut pace, Some(CloseCode::SlowReader)), Some(0));
+        let again = delay_ms(&mut pace, Some(CloseCode::SlowReader));
+        assert!(again >= Some(200), "not at once a second time: {again:?}");
+        pace.goaway(1_830);
+        assert_eq!(delay_ms(&mut pace, Some(CloseCode::GoingAway)), Some(1_830));
+    }
+
+    #[test]
+    fn the_servers_clock_decides_when_its_moments_come() {
+        let now = Instant::now();
+        let mut clock = ServerClock::default();
+        assert_eq!(clock.moment(5, now), now);
+        clock.tell(1_000, now);
+        let later = now + Duration::from_millis(20);
+        assert_eq!(clock.moment(1_050, later), now + Duration::from_millis(50));
+        assert_eq!(clock.moment(900, later), later);
+        assert_eq!(
+            clock.moment(u64::MAX, later),
+            later + Duration::from_mins(1)
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! One device, for as long as it plays: any number of connections, one stream, one outstanding
+//! command.
+//!
+//! The client does nothing by itself. It reads, reconnects and sends only while one of its futures
+//! is awaited; each of them may be dropped at any time without losing anything, which is how a
+//! caller bounds them. A command whose future was dropped stays outstanding until the next one.
+
+mod step;
+
+use std::time::Duration;
+
+use protocol::{Command, Cursor, Order};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::time::{Instant, timeout_at};
+
+use super::checker::StreamChecker;
+use super::connection::{Connection, Endpoint};
+use super::outcome::{ClientError, Outcome, Tally};
+use super::pace::{Pace, ServerClock};
+use super::view::View;
+
+/// A device that plays.
+#[derive(Debug)]
+pub struct WireClient {
+    endpoint: Endpoint,
+    token: String,
+    connection: Option<Connection>,
+    /// When to connect while there is no connection.
+    attempt_at: Instant,
+    /// Since when there has been no whole stream.
+    apart_since: Option<Instant>,
+    checker: StreamChecker,
+    view: View,
+    clock: ServerClock,
+    pace: Pace,
+    tally: Tally,
+    /// The highest id given to a command.
+    last_id: u64,
+    /// The highest id of a command that was acknowledged.
+    acknowledged_id: u64,
+    outstanding: Option<Outstanding>,
+    /// Whether the connection under way was opened with a cursor.
+    is_resuming: bool,
+    is_resync_wanted: bool,
+    resyncs: u32,
+}
+
+/// A command without an answer.
+#[derive(Debug)]
+struct Outstanding {
+    command: Command,
+    first_sent_at: Option<Instant>,
+    /// Whether it was sent on the connection under way.
+    is_sent: bool,
+}
+
+impl WireClient {
+    /// A client with a device's token. It connects as soon as it is awaited. The seed decides its
+    /// random delays.
+    pub fn new(endpoint: Endpoint, token: String, seed: u64) -> Self {
+        Self {
+            endpoint,
+            token,
+            connection: None,
+            attempt_at: Instant::now(),
+            apart_since: None,
+            checker: StreamChecker::default(),
+            view: View::default(),
+            clock: ServerClock::default(),
+            pace: Pace::new(StdRng::seed_from_u64(seed)),
+            tally: Tally::default(),
+            last_id: 0,
+            acknowledged_id: 0,
+            outstanding: None,
+            is_resuming: false,
+            is_resync_wanted: false,
+            resyncs: 0,
+        }
+    }
+
+    /// The same client, but none of its delays before a reconnect is longer than this. The
+    /// protocol's own bound is [`RECONNECT_MAX`](super::RECONNECT_MAX).
+    #[must_use]
+    pub fn with_reconnect_max(mut self, delay_max: Duration) -> Self {
+        self.pace = self.pace.with_delay_max(delay_max);
+        self
+    }
+
+    /// What the device knows.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// What was counted so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The last numbers seen; none before the first snapshot.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.checker.cursor()
+    }
+
+    /// Waits until the stream is whole and the view fulfils `condition`.
+    pub async fn wait_until(
+        &mut self,
+        condition: impl Fn(&View) -> bool,
+    ) -> Result<(), ClientError> {
+        while !(self.checker.is_caught_up() && condition(&self.view)) {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the stream is whole: the first call connects.
+    pub async fn attach(&mut self) -> Result<(), ClientError> {
+        self.wait_until(|_| true).await
+    }
+
+    /// Reads and reconnects until it fails.
+    pub async fn listen(&mut self) -> ClientError {
+        loop {
+            if let Err(error) = self.next().await {
+                return error;
+            }
+        }
+    }
+
+    /// Reads and reconnects until `deadline`.
+    pub async fn listen_until(&mut self, deadline: Instant) -> Result<(), ClientError> {
+        timeout_at(deadline, self.listen())
+            .await
+            .map_or(Ok(()), Err)
+    }
+
+    /// Asks the server what it has beyond the cursor and waits until all of it is here. A last
+    /// update that was lost shows in this way, without waiting for the next `heads`.
+    pub async fn resync(&mut self) -> Result<(), ClientError> {
+        self.attach().await?;
+        self.is_resync_wanted = true;
+        while self.is_resync_wanted || !self.checker.is_caught_up() {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    /// Gives an order the next command id.
+    pub fn number(&mut self, order: Order) -> Command {
+        self.last_id += 1;
+        Command {
+            id: self.last_id,
+            order,
+        }
+    }
+
+    /// Sends a command and waits for its answer, through any number of connections: after each cut
+    /// it is sent again with the same id. Sending it once more after a refusal is a new try.
+    pub async fn send(&mut self, command: Command) -> Result<Outcome, ClientError> {
+        self.outstanding = Some(Outstanding {
+            command,
+            first_sent_at: None,
+            is_sent: false,
+        });
+        loop {
+            if let Some(outcome) = self.next().await? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// When a refused command may be sent again, by the server's time or else by a random delay
+    /// that grows with the number of refusals.
+    pub fn retry_at(&mut self, retry_at_ms: Option<u64>, refusals: u32) -> Instant {
+        let now = Instant::now();
+        match retry_at_ms {
+            Some(at_ms) => self.clock.moment(at_ms, now) + Duration::from_millis(1),
+            None => now + self.pace.refused(refusals),
+        }
+    }
+
+    /// Cuts the connection without a word, as a lost network does. The client reconnects when it
+    /// is awaited again.
+    pub fn cut(&mut self) {
+        self.connection = None;
+        self.disconnected(Instant::now());
+        self.attempt_at = Instant::now();
+    }
+
+    /// Ends the connection on purpose.
+    pub async fn close(mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+}

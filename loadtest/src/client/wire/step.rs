@@ -1,0 +1,225 @@
+//! What a client does with one message, and with the end of a connection.
+
+use std::error::Error;
+use std::time::Duration;
+
+use protocol::{ClientMessage, CloseCode, Hello, Resume, Resync, ServerMessage, Welcome};
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::http::StatusCode;
+
+use super::WireClient;
+use crate::client::checker::Fault;
+use crate::client::connection::{Connection, Ended, OpenError};
+use crate::client::outcome::{Answer, ClientError, Outcome};
+
+/// How long a client tries to get a whole stream back before it gives up.
+const APART_MAX: Duration = Duration::from_mins(3);
+
+/// How often a client asks for its stream again because of a fault before it gives up.
+const RESYNCS_MAX: u32 = 16;
+
+impl WireClient {
+    /// One step: an attempt to connect, or one message.
+    pub(super) async fn next(&mut self) -> Result<Option<Outcome>, ClientError> {
+        if self.connection.is_none() {
+            self.connect().await?;
+            return Ok(None);
+        }
+        match self.exchange().await {
+            Ok(message) => self.take(message),
+            Err(ended) => self.ended(&ended).map(|()| None),
+        }
+    }
+
+    async fn connect(&mut self) -> Result<(), ClientError> {
+        sleep_until(self.attempt_at).await;
+        let mut connection = match Connection::open(&self.endpoint).await {
+            Ok(connection) => connection,
+            Err(OpenError::Refused(status)) if is_final(status) => {
+                return Err(ClientError::Refused(status));
+            }
+            Err(error) => return self.plan_attempt(None, &error),
+        };
+        let cursor = self.checker.cursor();
+        self.is_resuming = cursor.is_some();
+        let hello = Hello {
+            token: self.token.clone(),
+            cursor,
+        };
+        match connection.send(&ClientMessage::Hello(hello)).await {
+            Ok(()) => self.connection = Some(connection),
+            Err(ended) => self.ended(&ended)?,
+        }
+        Ok(())
+    }
+
+    /// Sends what is due on this connection, then reads a message.
+    async fn exchange(&mut self) -> Result<ServerMessage, Ended> {
+        let Some(connection) = &mut self.connection else {
+            return Err(Ended::End);
+        };
+        if self.is_resync_wanted {
+            let cursor = self.checker.cursor();
+            connection
+                .send(&ClientMessage::Resync(Resync { cursor }))
+                .await?;
+            self.is_resync_wanted = false;
+            self.checker.detach();
+        }
+        if let Some(outstanding) = &mut self.outstanding
+            && !outstanding.is_sent
+            && self.checker.is_caught_up()
+        {
+            outstanding.first_sent_at.get_or_insert_with(Instant::now);
+            let command = ClientMessage::Command(outstanding.command.clone());
+            connection.send(&command).await?;
+            outstanding.is_sent = true;
+        }
+        connection.receive().await
+    }
+
+    fn take(&mut self, message: ServerMessage) -> Result<Option<Outcome>, ClientError> {
+        let checked = match message {
+            ServerMessage::Welcome(welcome) => self.take_welcome(&welcome),
+            ServerMessage::Snapshot(snapshot) => {
+                let checked = self.checker.snapshot(&snapshot);
+                if !matches!(checked, Err(Fault::OutOfOrder(_))) {
+                    self.view.replace(&snapshot);
+                }
+                checked
+            }
+            ServerMessage::Update(update) => self.checker.update(&update).map(|is_next| {
+                if is_next {
+                    self.view.apply(&update.event);
+                }
+            }),
+            ServerMessage::Heads(frame) => {
+                self.pace.advise(frame.reconnect);
+                self.clock.tell(frame.server_time_ms, Instant::now());
+                self.checker.heads(&frame)
+            }
+            ServerMessage::Goaway(goaway) => {
+                self.pace.goaway(goaway.reconnect_in_ms);
+                Ok(())
+            }
+            ServerMessage::Receipt(receipt) => {
+                let id = receipt.id;
+                return Ok(self.answered(id, Answer::Accepted(receipt)));
+            }
+            ServerMessage::Rejection(rejection) => {
+                let id = rejection.id;
+                return Ok(self.answered(id, Answer::Refused(rejection)));
+            }
+            ServerMessage::Unknown => Ok(()),
+        };
+        if self.checker.is_caught_up() {
+            self.pace.succeeded();
+            self.apart_since = None;
+        }
+        checked.or_else(|fault| self.faulted(fault)).map(|()| None)
+    }
+
+    fn take_welcome(&mut self, welcome: &Welcome) -> Result<(), Fault> {
+        self.pace.advise(welcome.reconnect);
+        self.clock.tell(welcome.server_time_ms, Instant::now());
+        if welcome.last_command < self.acknowledged_id {
+            self.tally.forgotten_commands += 1;
+        }
+        self.last_id = self.last_id.max(welcome.last_command);
+        if self.is_resuming {
+            self.is_resuming = false;
+            self.tally.reconnects += 1;
+            match welcome.resume {
+                Resume::Snapshot => self.tally.snapshots += 1,
+                Resume::Replay => self.tally.replays += 1,
+            }
+        }
+        self.checker.welcome(welcome)
+    }
+
+    /// An answer to a command that is not outstanding is of no use: its waiter is gone.
+    fn answered(&mut self, id: u64, answer: Answer) -> Option<Outcome> {
+        if matches!(answer, Answer::Accepted(_)) {
+            self.acknowledged_id = self.acknowledged_id.max(id);
+        }
+        let outstanding = self
+            .outstanding
+            .take_if(|waiting| waiting.command.id == id)?;
+        let received_at = Instant::now();
+        Some(Outcome {
+            answer,
+            sent_at: outstanding.first_sent_at.unwrap_or(received_at),
+            received_at,
+        })
+    }
+
+    fn faulted(&mut self, fault: Fault) -> Result<(), ClientError> {
+        self.tally.note(fault);
+        if !fault.asks_for_resync() {
+            return Ok(());
+        }
+        self.resyncs += 1;
+        if self.resyncs > RESYNCS_MAX {
+            return Err(ClientError::Broken(fault));
+        }
+        self.is_resync_wanted = true;
+        Ok(())
+    }
+
+    fn ended(&mut self, ended: &Ended) -> Result<(), ClientError> {
+        self.connection = None;
+        match ended {
+            Ended::Invalid(_) => self
+                .tally
+                .note(Fault::OutOfOrder("bytes that are no message")),
+            Ended::Text => self.tally.note(Fault::OutOfOrder("a text frame")),
+            Ended::Closed { .. } | Ended::Cut(_) | Ended::End | Ended::Silent => {}
+        }
+        let close = ended.close_code();
+        if close == Some(CloseCode::UnknownSession) && self.acknowledged_id > 0 {
+            self.tally.forgotten_commands += 1;
+        }
+        self.plan_attempt(close, ended)
+    }
+
+    fn plan_attempt(
+        &mut self,
+        close: Option<CloseCode>,
+        last: &dyn Error,
+    ) -> Result<(), ClientError> {
+        let now = Instant::now();
+        let apart = now - self.disconnected(now);
+        if apart > APART_MAX {
+            return Err(ClientError::Unreachable {
+                apart,
+                failures: self.pace.failures(),
+                last: last.to_string(),
+            });
+        }
+        match (self.pace.next_attempt(close, now), close) {
+            (Some(at), _) => self.attempt_at = at,
+            (None, Some(code)) => {
+                let reason = last.to_string();
+                return Err(ClientError::Closed { code, reason });
+            }
+            (None, None) => unreachable!("only a close code says never"),
+        }
+        Ok(())
+    }
+
+    /// Gives since when there has been no whole stream.
+    pub(super) fn disconnected(&mut self, now: Instant) -> Instant {
+        self.checker.detach();
+        self.is_resync_wanted = false;
+        if let Some(outstanding) = &mut self.outstanding {
+            outstanding.is_sent = false;
+        }
+        *self.apart_since.get_or_insert(now)
+    }
+}
+
+/// Whether a refused upgrade would be refused again.
+fn is_final(status: StatusCode) -> bool {
+    let may_pass = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_client_error() && !may_pass.contains(&status)
+}

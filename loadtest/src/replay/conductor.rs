@@ -1,0 +1,266 @@
+//! Conducts a replay: sets the stage, counts arrivals, and sends everybody home.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use testkit::Rest;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::log::GuessLog;
+use super::player::{Played, Player, Table};
+use super::prepare::{self, Prepared};
+use super::supervisor::{OwnServer, OwnServerError, OwnServerOptions, Supervised};
+use super::verify::{self, Kept};
+use super::{ReplayError, Replayed, Unfinished, verdict};
+use crate::arguments::{ReplayArguments, Speed};
+use crate::client::{Endpoint, WireClient};
+
+/// How long one REST request may take.
+const REST_WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// How far a replay is. It only goes forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// The teams connect and wait for the unlock.
+    Gather,
+    /// They guess.
+    Guess,
+    /// They make sure that they have seen everything.
+    Settle,
+    /// Everybody goes home.
+    Over,
+}
+
+/// What each player reaches once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Attached,
+    Unlocked,
+    Guessed,
+}
+
+/// When guesses are to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Schedule {
+    start: Instant,
+    speed: Speed,
+}
+
+impl Schedule {
+    /// When the guess is to be sent that was made so long after the first one; none for at once.
+    pub(super) fn at(self, after: Duration) -> Option<Instant> {
+        match self.speed {
+            Speed::Times(times) => Some(self.start + after.div_f64(times)),
+            Speed::Max => None,
+        }
+    }
+}
+
+/// A replay under way.
+pub(super) struct Play {
+    log: Arc<GuessLog>,
+    rest: Rest,
+    prepared: Prepared,
+    stage: watch::Sender<Stage>,
+    schedule: watch::Sender<Schedule>,
+    arrivals: mpsc::Receiver<Arrival>,
+    players: JoinSet<Played>,
+    played: Vec<Played>,
+    /// The task of the server of our own, if there is one.
+    supervisor: JoinSet<Supervised>,
+    supervised: Option<Supervised>,
+    kept: Option<Kept>,
+    progress: ProgressBar,
+}
+
+impl Play {
+    /// Starts a server if none is named, prepares the session and seats the players.
+    pub(super) async fn set_up(
+        log: GuessLog,
+        arguments: &ReplayArguments,
+    ) -> Result<Self, ReplayError> {
+        let (own_server, url, admin_token) = server(arguments).await?;
+        let rest = Rest::new(&url, REST_WAIT_MAX)?;
+        let concurrency =
+            NonZero::new(arguments.connections_concurrency).unwrap_or(NonZero::<u16>::MIN);
+        let progress = progress_bar(log.guesses() as u64);
+        progress.set_message("teams join");
+        let prepared = prepare::prepare(&rest, &admin_token, &log, concurrency).await?;
+
+        let log = Arc::new(log);
+        let (stage, stage_seen) = watch::channel(Stage::Gather);
+        let (schedule, schedule_seen) = watch::channel(Schedule {
+            start: Instant::now(),
+            speed: arguments.speed,
+        });
+        let (arrive, arrivals) = mpsc::channel(3 * log.teams.len());
+        let mut supervisor = JoinSet::new();
+        if let Some(own_server) = own_server {
+            let random = StdRng::seed_from_u64(arguments.seed);
+            let every = arguments.kill_every;
+            supervisor.spawn(own_server.supervise(stage_seen.clone(), every, random));
+        }
+        let table = Table {
+            log: Arc::clone(&log),
+            puzzle_ids: Arc::clone(&prepared.puzzle_ids),
+            stage: stage_seen,
+            schedule: schedule_seen,
+            arrivals: arrive,
+            connecting: Arc::new(Semaphore::new(usize::from(concurrency.get()))),
+            progress: progress.clone(),
+        };
+        let players = seat(&table, &prepared, &rest, arguments);
+        Ok(Self {
+            log,
+            rest,
+            prepared,
+            stage,
+            schedule,
+            arrivals,
+            players,
+            played: Vec::new(),
+            supervisor,
+            supervised: None,
+            kept: None,
+            progress,
+        })
+    }
+
+    /// From the first connection to what the server kept. May be dropped at any point.
+    pub(super) async fn conduct(&mut self, speed: Speed) -> Result<(), Unfinished> {
+        self.progress.set_message("teams connect");
+        self.gather(Arrival::Attached).await?;
+        prepare::start(&self.rest, &self.prepared).await?;
+        self.gather(Arrival::Unlocked).await?;
+        self.progress.set_message("teams guess");
+        self.progress.reset();
+        self.schedule.send_replace(Schedule {
+            start: Instant::now(),
+            speed,
+        });
+        self.stage.send_replace(Stage::Guess);
+        self.gather(Arrival::Guessed).await?;
+        self.progress.set_message("checking");
+        self.stage.send_replace(Stage::Settle);
+        while !self.players.is_empty() {
+            self.one_event().await?;
+        }
+        let token = &self.prepared.game_master_token;
+        self.kept = Some(verify::fetch(&self.rest, &self.prepared.session, token).await?);
+        Ok(())
+    }
+
+    /// Sends everybody home and adds up what they know.
+    pub(super) async fn finish(mut self, speed: Speed, unfinished: Option<Unfinished>) -> Replayed {
+        self.stage.send_replace(Stage::Over);
+        while let Some(played) = self.players.join_next().await {
+            self.played.push(played.expect("players do not panic"));
+        }
+        if let Some(supervised) = self.supervisor.join_next().await {
+            self.supervised = Some(supervised.expect("the supervisor does not panic"));
+        }
+        self.progress.finish_and_clear();
+        let (kills, failure) = match self.supervised {
+            Some(supervised) => (supervised.kills, supervised.failure),
+            None => (Vec::new(), None),
+        };
+        let (report, problems) = verdict::add_up(&verdict::Evidence {
+            log: &self.log,
+            prepared: &self.prepared,
+            played: &self.played,
+            kills: &kills,
+            kept: self.kept.as_ref(),
+            speed,
+        });
+        Replayed {
+            report,
+            problems,
+            unfinished: failure.map(Unfinished::Server).or(unfinished),
+        }
+    }
+
+    /// Waits until every player has arrived.
+    async fn gather(&mut self, wanted: Arrival) -> Result<(), Unfinished> {
+        let mut arrived = 0;
+        while arrived < self.log.teams.len() {
+            if let Some(arrival) = self.one_event().await? {
+                assert_eq!(arrival, wanted, "players arrive in the order of the stages");
+                arrived += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// An arrival, or the end of a player or of the server.
+    async fn one_event(&mut self) -> Result<Option<Arrival>, Unfinished> {
+        tokio::select! {
+            Some(arrival) = self.arrivals.recv() => Ok(Some(arrival)),
+            Some(played) = self.players.join_next() => {
+                let mut played = played.expect("players do not panic");
+                let team = self.log.teams[played.team].name.clone();
+                let failure = played.failure.take();
+                self.played.push(played);
+                failure.map_or(Ok(None), |source| Err(Unfinished::Client { team, source }))
+            }
+            Some(supervised) = self.supervisor.join_next() => {
+                self.supervised = Some(supervised.expect("the supervisor does not panic"));
+                Err(Unfinished::ServerStopped)
+            }
+        }
+    }
+}
+
+/// The server to play against: where it is, an admin's token, and itself if it is our own.
+async fn server(
+    arguments: &ReplayArguments,
+) -> Result<(Option<OwnServer>, String, String), OwnServerError> {
+    if let (Some(url), Some(token)) = (&arguments.server, &arguments.admin_token) {
+        return Ok((None, url.clone(), token.clone()));
+    }
+    let own_server = OwnServer::start(OwnServerOptions {
+        binary: arguments.server_binary.clone(),
+        data_dir: arguments.data_dir.clone(),
+        settings: arguments.server_settings.clone(),
+    })
+    .await?;
+    let (url, token) = (own_server.url(), own_server.admin_token.clone());
+    Ok((Some(own_server), url, token))
+}
+
+/// Gives every team a player, who connects at once.
+fn seat(
+    table: &Table,
+    prepared: &Prepared,
+    rest: &Rest,
+    arguments: &ReplayArguments,
+) -> JoinSet<Played> {
+    let mut players = JoinSet::new();
+    for (team, joined) in prepared.players.iter().enumerate() {
+        let endpoint = Endpoint {
+            authority: rest.authority().to_owned(),
+            session: prepared.session.clone(),
+        };
+        let seed = arguments.seed.wrapping_add(1 + team as u64);
+        let client = WireClient::new(endpoint, joined.token.clone(), seed);
+        let player = Player {
+            table: table.clone(),
+            team,
+            client: client.with_reconnect_max(arguments.reconnect_max),
+        };
+        players.spawn(player.play());
+    }
+    players
+}
+
+/// It draws nothing unless standard error is a terminal.
+fn progress_bar(guesses: u64) -> ProgressBar {
+    let template = "{msg:14} [{bar:30}] {pos}/{len} guesses  {elapsed}";
+    let style = ProgressStyle::with_template(template).expect("the template is valid");
+    ProgressBar::new(guesses).with_style(style)
+}

@@ -1,0 +1,150 @@
+//! Adds up what the players and the server know to the figures of the report.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::log::GuessLog;
+use super::player::Played;
+use super::prepare::Prepared;
+use super::verify::{Findings, Kept, SentGuess, compare};
+use crate::arguments::Speed;
+use crate::report::{AckMs, Report};
+
+/// How many problems are told in words.
+const PROBLEMS_TOLD_MAX: usize = 10;
+
+/// Everything that is known at the end.
+pub(super) struct Evidence<'a> {
+    pub(super) log: &'a GuessLog,
+    pub(super) prepared: &'a Prepared,
+    pub(super) played: &'a [Played],
+    pub(super) kills: &'a [Instant],
+    /// None if the replay did not get so far.
+    pub(super) kept: Option<&'a Kept>,
+    pub(super) speed: Speed,
+}
+
+/// The figures, and the first problems in words.
+pub(super) fn add_up(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
+    let played = evidence.played;
+    let findings = evidence
+        .kept
+        .map(|kept| compare(&evidence.sent(), kept))
+        .unwrap_or_default();
+    let sum = |figure: fn(&Played) -> u64| played.iter().map(figure).sum::<u64>();
+    let guesses = sum(|player| {
+        let sent = player.record.sent.iter();
+        sent.filter(|sent| sent.acknowledged.is_some()).count() as u64
+    });
+    let (kills_between, length) = evidence.span();
+    let seconds = length.as_secs_f64();
+    let report = Report {
+        guesses,
+        verdict_mismatches: sum(|player| player.record.mismatches.len() as u64)
+            + findings.mismatches.len() as u64,
+        lost: sum(|player| player.record.not_in_view + player.tally.forgotten_commands)
+            + findings.lost.len() as u64,
+        duplicated: sum(|player| player.tally.repeated) + findings.duplicated.len() as u64,
+        stream_gaps: sum(|player| player.tally.gaps + player.record.early_receipts),
+        kills: evidence.kills.len() as u64,
+        kills_between_first_and_last_guess: kills_between,
+        reconnects: sum(|player| player.tally.reconnects),
+        snapshots: sum(|player| player.tally.snapshots),
+        replays: sum(|player| player.tally.replays),
+        rate_limited: sum(|player| player.record.rate_limited),
+        ack_ms: AckMs::of(
+            played
+                .iter()
+                .flat_map(|player| player.record.latencies.iter().copied()),
+        ),
+        ack_measured_from: match evidence.speed {
+            Speed::Times(_) => "intended send",
+            Speed::Max => "send",
+        },
+        guesses_per_s: if length.is_zero() {
+            0.0
+        } else {
+            count(guesses) / seconds
+        },
+        seconds,
+    };
+    (report, evidence.problems(findings))
+}
+
+impl Evidence<'_> {
+    /// The kills between the first send and the last answer, and the time between the two.
+    fn span(&self) -> (u64, Duration) {
+        let records = || self.played.iter().map(|player| &player.record);
+        let first = records().filter_map(|record| record.first_sent_at).min();
+        let last = records().filter_map(|record| record.last_received_at).max();
+        let Some((first, last)) = first.zip(last) else {
+            return (0, Duration::ZERO);
+        };
+        let between = self
+            .kills
+            .iter()
+            .filter(|kill| (first..=last).contains(*kill));
+        (between.count() as u64, last - first)
+    }
+
+    fn sent(&self) -> Vec<SentGuess<'_>> {
+        let mut all = Vec::new();
+        for player in self.played {
+            let joined = &self.prepared.players[player.team];
+            let guesses = &self.log.teams[player.team].guesses;
+            for (sent, logged) in player.record.sent.iter().zip(guesses) {
+                all.push(SentGuess {
+                    device: &joined.device,
+                    command: sent.command,
+                    team: &joined.team,
+                    puzzle: &self.prepared.puzzle_ids[logged.puzzle],
+                    guess: &logged.guess,
+                    acknowledged: sent.acknowledged,
+                });
+            }
+        }
+        all
+    }
+
+    fn problems(&self, findings: Findings) -> Vec<String> {
+        let mut problems: Vec<String> = Vec::new();
+        for player in self.played {
+            let team = &self.log.teams[player.team].name;
+            let record = &player.record;
+            problems.extend(record.mismatches.iter().cloned());
+            problems.extend(
+                player
+                    .tally
+                    .first_fault
+                    .map(|fault| format!("{team}: {fault}")),
+            );
+            for (count, what) in [
+                (record.early_receipts, "receipts came before their update"),
+                (
+                    record.not_in_view,
+                    "acknowledged guesses are missing in its own view",
+                ),
+                (
+                    player.tally.forgotten_commands,
+                    "times the server had forgotten an acknowledged guess",
+                ),
+            ] {
+                if count > 0 {
+                    problems.push(format!("{team}: {count} {what}"));
+                }
+            }
+        }
+        problems.extend(findings.lost);
+        problems.extend(findings.duplicated);
+        problems.extend(findings.mismatches);
+        problems.truncate(PROBLEMS_TOLD_MAX);
+        problems
+    }
+}
+
+/// Exact up to 2^53, far above any log.
+#[expect(clippy::cast_precision_loss, reason = "no log has 2^53 guesses")]
+fn count(guesses: u64) -> f64 {
+    guesses as f64
+}

@@ -1,0 +1,293 @@
+//! After the last guess: what the server kept is compared with what it had acknowledged.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use protocol::Verdict;
+use protocol::rest::{ExportLine, Standings};
+use serde::Deserialize;
+use testkit::{Rest, RestError};
+use tokio::time::sleep;
+
+use super::log::letters;
+
+/// A server that was killed a moment ago may still be starting.
+const TRIES_MAX: u32 = 40;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// What a server kept of a session.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) guesses: Vec<KeptGuess>,
+    /// The score of each team, by its id.
+    pub(super) scores: HashMap<String, u32>,
+}
+
+/// A judged guess of the export.
+#[derive(Debug, Clone)]
+pub(super) struct KeptGuess {
+    /// The device and the command id that it came from.
+    pub(super) origin: Option<(String, u64)>,
+    /// The team, in whatever form the export names it.
+    pub(super) team: String,
+    pub(super) puzzle: String,
+    pub(super) guess: String,
+    pub(super) verdict: Verdict,
+}
+
+/// A guess that a client sent.
+#[derive(Debug, Clone)]
+pub(super) struct SentGuess<'a> {
+    pub(super) device: &'a str,
+    pub(super) command: u64,
+    pub(super) team: &'a str,
+    pub(super) puzzle: &'a str,
+    pub(super) guess: &'a str,
+    /// The verdict of its receipt; none if it has none.
+    pub(super) acknowledged: Option<Verdict>,
+}
+
+/// What does not agree, each in words.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) lost: Vec<String>,
+    pub(super) duplicated: Vec<String>,
+    pub(super) mismatches: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ExportedEvent {
+    GuessJudged {
+        team: serde_json::Value,
+        puzzle: String,
+        guess: String,
+        verdict: Verdict,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// Fetches the export and the standings.
+pub(super) async fn fetch(
+    rest: &Rest,
+    session: &str,
+    game_master_token: &str,
+) -> Result<Kept, RestError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match fetch_once(rest, session, game_master_token).await {
+            Err(RestError::Connect { .. } | RestError::Broken(_)) if tries < TRIES_MAX => {
+                sleep(TRY_AGAIN_AFTER).await;
+            }
+            fetched => return fetched,
+        }
+    }
+}
+
+async fn fetch_once(rest: &Rest, session: &str, token: &str) -> Result<Kept, RestError> {
+    let mut guesses = Vec::new();
+    let path = format!("/sessions/{session}/export");
+    rest.get_lines(&path, Some(token), |line: ExportLine<ExportedEvent>| {
+        guesses.extend(kept_guess(line));
+    })
+    .await?;
+    let path = format!("/sessions/{session}/standings");
+    let standings: Standings = rest.get(&path, None).await?;
+    let rows = standings.rows.into_iter();
+    let scores = rows.map(|row| (row.team, row.score)).collect();
+    Ok(Kept { guesses, scores })
+}
+
+fn kept_guess(line: ExportLine<ExportedEvent>) -> Option<KeptGuess> {
+    let origin = line.device.zip(line.command);
+    match line.event {
+        ExportedEvent::GuessJudged {
+            team,
+            puzzle,
+            guess,
+            verdict,
+        } => Some(KeptGuess {
+            origin,
+            team: team.to_string(),
+            puzzle,
+            guess,
+            verdict,
+        }),
+        ExportedEvent::Other => None,
+    }
+}
+
+/// Compares what was sent with what was kept.
+pub(super) fn compare(sent: &[SentGuess<'_>], kept: &Kept) -> Findings {
+    let mut findings = Findings::default();
+    let by_origin = index(&kept.guesses, &mut findings);
+    let mut origins = HashSet::new();
+    let mut correct: HashMap<&str, u32> = HashMap::new();
+    for guess in sent {
+        origins.insert((guess.device, guess.command));
+        let Some(verdict) = guess.acknowledged else {
+            continue;
+        };
+        let found = by_origin.get(&(guess.device, guess.command));
+        if !found.is_some_and(|kept| guess.is_kept_as(kept, verdict)) {
+            findings
+                .lost
+                .push(format!("{guess:?} is exported as {found:?}"));
+        }
+        *correct.entry(guess.team).or_default() += u32::from(verdict == Verdict::Correct);
+    }
+    let strangers = by_origin
+        .iter()
+        .filter(|(origin, _)| !origins.contains(*origin));
+    findings
+        .mismatches
+        .extend(strangers.map(|(_, kept)| format!("{kept:?} was never sent")));
+    for (team, correct) in correct {
+        let score = kept.scores.get(team);
+        if score != Some(&correct) {
+            let solved =
+                format!("team {team} has {correct} correct guesses and the score {score:?}");
+            findings.mismatches.push(solved);
+        }
+    }
+    findings
+}
+
+/// The exported guesses by their device and command.
+fn index<'a>(
+    guesses: &'a [KeptGuess],
+    findings: &mut Findings,
+) -> HashMap<(&'a str, u64), &'a KeptGuess> {
+    let mut by_origin = HashMap::new();
+    let mut made = HashSet::new();
+    for kept in guesses {
+        let is_first = made.insert((&kept.team, &kept.puzzle, &kept.guess));
+        let Some((device, command)) = &kept.origin else {
+            findings
+                .mismatches
+                .push(format!("{kept:?} came from no device"));
+            continue;
+        };
+        let earlier = by_origin.insert((device.as_str(), *command), kept);
+        if !is_first || earlier.is_some() {
+            findings
+                .duplicated
+                .push(format!("{kept:?} is exported twice"));
+        }
+    }
+    by_origin
+}
+
+impl SentGuess<'_> {
+    fn is_kept_as(&self, kept: &KeptGuess, verdict: Verdict) -> bool {
+        kept.verdict == verdict
+            && kept.puzzle == self.puzzle
+            && letters(&kept.guess) == letters(self.guess)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use protocol::Verdict;
+
+    use super::{Findings, Kept, KeptGuess, SentGuess, compare};
+
+    fn sent(command: u64, acknowledged: Option<Verdict>) -> SentGuess<'static> {
+        SentGuess {
+            device: "d1",
+            command,
+            team: "t1",
+            puzzle: "maze",
+            guess: if command == 2 { "EXIT" } else { "DOOR" },
+            acknowledged,
+        }
+    }
+
+    fn kept(command: u64, verdict: Verdict) -> KeptGuess {
+        KeptGuess {
+            origin: Some(("d1".to_owned(), command)),
+            team: "1".to_owned(),
+            puzzle: "maze".to_owned(),
+            guess: sent(command, None).guess.to_owned(),
+            verdict,
+        }
+    }
+
+    /// Compares one wrong and then one correct guess, both acknowledged, with what was kept.
+    fn findings(guesses: Vec<KeptGuess>, score: u32) -> (usize, usize, usize) {
+        let kept = Kept {
+            guesses,
+            scores: HashMap::from([("t1".to_owned(), score)]),
+        };
+        let sent = [
+            sent(1, Some(Verdict::Wrong)),
+            sent(2, Some(Verdict::Correct)),
+        ];
+        counts(&compare(&sent, &kept))
+    }
+
+    fn counts(findings: &Findings) -> (usize, usize, usize) {
+        let Findings {
+            lost,
+            duplicated,
+            mismatches,
+        } = findings;
+        (lost.len(), duplicated.len(), mismatches.len())
+    }
+
+    #[test]
+    fn what_was_kept_agrees() {
+        let both = vec![kept(1, Verdict::Wrong), kept(2, Verdict::Correct)];
+        assert_eq!(findings(both, 1), (0, 0, 0));
+    }
+
+    #[test]
+    fn an_acknowledged_guess_that_is_missing_or_differs_is_lost() {
+        assert_eq!(findings(vec![kept(2, Verdict::Correct)], 1), (1, 0, 0));
+        let differs = vec![kept(1, Verdict::Correct), kept(2, Verdict::Correct)];
+        assert_eq!(findings(differs, 1), (1, 0, 0));
+        let mut other = kept(1, Verdict::Wrong);
+        other.puzzle = "park".to_owned();
+        assert_eq!(
+            findings(vec![other, kept(2, Verdict::Correct)], 1),
+            (1, 0, 0)
+        );
+    }
+
+    #[test]
+    fn a_guess_that_was_kept_twice_is_duplicated() {
+        let wrong = kept(1, Verdict::Wrong);
+        let correct = kept(2, Verdict::Correct);
+        let same_command = vec![wrong.clone(), correct.clone(), wrong.clone()];
+        assert_eq!(findings(same_command, 1), (0, 1, 0));
+        let mut same_guess = wrong.clone();
+        same_guess.origin = Some(("d1".to_owned(), 3));
+        let (lost, duplicated, _) = findings(vec![wrong, correct, same_guess], 1);
+        assert_eq!((lost, duplicated), (0, 1));
+    }
+
+    #[test]
+    fn strangers_and_wrong_scores_do_not_match() {
+        let both = vec![kept(1, Verdict::Wrong), kept(2, Verdict::Correct)];
+        assert_eq!(findings(both.clone(), 2), (0, 0, 1));
+        let mut stranger = kept(9, Verdict::Wrong);
+        stranger.guess = "WINDOW".to_owned();
+        assert_eq!(findings([both, vec![stranger]].concat(), 1), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_guess_without_a_receipt_may_be_kept_or_not() {
+        let sent = [sent(1, None)];
+        for guesses in [vec![], vec![kept(1, Verdict::Wrong)]] {
+            let kept = Kept {
+                guesses,
+                scores: HashMap::new(),
+            };
+            assert_eq!(counts(&compare(&sent, &kept)), (0, 0, 0));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! How the server's binary is found and called.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::ServerError;
+
+/// How long `token admin` may take.
+const TOKEN_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How to call `serve`.
+#[derive(Debug, Clone)]
+pub struct ServerCommand {
+    /// The server's binary.
+    pub binary: PathBuf,
+    /// Its data folder.
+    pub data_dir: PathBuf,
+    /// The address to listen on; with port 0 the system chooses one at every start.
+    pub listen: String,
+    /// Settings as `section.key=value`.
+    pub settings: Vec<String>,
+}
+
+impl ServerCommand {
+    /// A server on a port that the system chooses, with the default settings.
+    pub fn new(binary: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            binary: binary.into(),
+            data_dir: data_dir.into(),
+            listen: "127.0.0.1:0".to_owned(),
+            settings: Vec::new(),
+        }
+    }
+
+    /// The arguments after the binary's name.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["serve".into(), "--json".into()];
+        arguments.extend(["--listen".into(), self.listen.clone().into()]);
+        arguments.extend(["--data-dir".into(), self.data_dir.clone().into()]);
+        for setting in &self.settings {
+            arguments.extend(["--set".into(), setting.clone().into()]);
+        }
+        arguments
+    }
+}
+
+/// The binary with this name that was built beside the running one, if it is there. A test's own
+/// binary lies one folder deeper than the others.
+pub fn find_binary(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    own.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// An admin's token for the servers of this data folder. Makes the folder's key if it has none.
+pub async fn admin_token(binary: &Path, data_dir: &Path) -> Result<String, ServerError> {
+    let output = Command::new(binary)
+        .args(["token", "admin", "--data-dir"])
+        .arg(data_dir)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(TOKEN_WAIT_MAX, output)
+        .await
+        .map_err(|_| ServerError::Late {
+            what: "`token admin`",
+            waited: TOKEN_WAIT_MAX,
+            stderr: String::new(),
+        })?
+        .map_err(|source| ServerError::spawn(binary, source))?;
+    let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if !output.status.success() || token.is_empty() {
+        return Err(ServerError::Exited {
+            status: output.status,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        });
+    }
+    Ok(token)
+}

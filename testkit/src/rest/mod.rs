@@ -1,0 +1,209 @@
+//! A small client for the REST interface: one connection a request, everything within a bound.
+
+mod exchange;
+
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use protocol::limits::REST_BODY_BYTES_MAX;
+use protocol::rest::{Failure, FailureCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use exchange::{Ask, Exchange};
+
+/// The longest answer that is read as a whole: the standings of the largest session.
+const ANSWER_BYTES_MAX: usize = 2 * REST_BODY_BYTES_MAX;
+
+/// The longest line of a stream of lines.
+const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Asks a server under `/api/v1`.
+#[derive(Debug, Clone)]
+pub struct Rest {
+    authority: String,
+    within: Duration,
+}
+
+/// Why a request gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RestError {
+    /// The server's address is of no kind that this client can use.
+    #[error("{0:?} is no server address: write http://HOST:PORT")]
+    Address(String),
+    /// The server could not be reached.
+    #[error("cannot connect to {authority}: {source}")]
+    Connect {
+        /// The host and port.
+        authority: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(#[from] hyper::Error),
+    /// The answer did not come in time.
+    #[error("{what} gave no answer within {waited:?}")]
+    Late {
+        /// The method and path.
+        what: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The server refused or failed, and said why.
+    #[error("{what} was answered with {status}: {}", failure_text(failure))]
+    Failed {
+        /// The method and path.
+        what: String,
+        /// The answer's status.
+        status: StatusCode,
+        /// The reason.
+        failure: Box<Failure>,
+    },
+    /// The answer is not what the protocol promises.
+    #[error("{what} was answered with {status} and a body that does not fit: {problem}")]
+    Unexpected {
+        /// The method and path.
+        what: String,
+        /// The answer's status.
+        status: StatusCode,
+        /// What does not fit.
+        problem: String,
+    },
+}
+
+impl RestError {
+    /// The stable code, if the server gave one.
+    pub fn code(&self) -> Option<FailureCode> {
+        match self {
+            Self::Failed { failure, .. } => Some(failure.error.code),
+            Self::Address(_)
+            | Self::Connect { .. }
+            | Self::Broken(_)
+            | Self::Late { .. }
+            | Self::Unexpected { .. } => None,
+        }
+    }
+}
+
+fn failure_text(failure: &Failure) -> String {
+    let detail = &failure.error;
+    let mut lines = vec![detail.message.clone()];
+    lines.extend(detail.mistakes.iter().cloned());
+    lines.join("\n")
+}
+
+impl Rest {
+    /// A client for the server at `http://HOST:PORT`; each request ends `within` this time.
+    pub fn new(server: &str, within: Duration) -> Result<Self, RestError> {
+        let authority = server
+            .strip_prefix("http://")
+            .map(|rest| rest.trim_end_matches('/'))
+            .filter(|authority| authority.contains(':') && !authority.contains('/'))
+            .ok_or_else(|| RestError::Address(server.to_owned()))?;
+        Ok(Self {
+            authority: authority.to_owned(),
+            within,
+        })
+    }
+
+    /// The server's host and port.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Reads from `path`, which is relative to `/api/v1`.
+    pub async fn get<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&str>,
+    ) -> Result<A, RestError> {
+        self.ask(Ask::new(Method::GET, path, token)).await
+    }
+
+    /// Posts a body to `path`.
+    pub async fn post<B: Serialize, A: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: &B,
+    ) -> Result<A, RestError> {
+        let body = serde_json::to_vec(body).expect("bodies of the protocol can be written");
+        self.ask(Ask::new(Method::POST, path, token).with_body(body))
+            .await
+    }
+
+    /// Posts to `path` without a body.
+    pub async fn post_empty<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&str>,
+    ) -> Result<A, RestError> {
+        self.ask(Ask::new(Method::POST, path, token)).await
+    }
+
+    /// Reads JSON lines from `path` one by one, without holding the whole answer. Gives how many
+    /// there were. `within` bounds the whole stream.
+    pub async fn get_lines<L: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        mut each: impl FnMut(L),
+    ) -> Result<u64, RestError> {
+        let ask = Ask::new(Method::GET, path, token);
+        let what = ask.what();
+        let exchange = Exchange::new(&self.authority, ask);
+        let mut count = 0;
+        let lines = exchange.lines(LINE_BYTES_MAX, |line| {
+            each(serde_json::from_slice(line).map_err(|error| error.to_string())?);
+            count += 1;
+            Ok(())
+        });
+        let late = |_| self.late(what);
+        timeout(self.within, lines).await.map_err(late)??;
+        Ok(count)
+    }
+
+    async fn ask<A: DeserializeOwned>(&self, ask: Ask) -> Result<A, RestError> {
+        let what = ask.what();
+        let exchange = Exchange::new(&self.authority, ask).whole(ANSWER_BYTES_MAX);
+        let (status, body) = timeout(self.within, exchange)
+            .await
+            .map_err(|_| self.late(what.clone()))??;
+        serde_json::from_slice(&body).map_err(|error| RestError::Unexpected {
+            what,
+            status,
+            problem: error.to_string(),
+        })
+    }
+
+    fn late(&self, what: String) -> RestError {
+        RestError::Late {
+            what,
+            waited: self.within,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Rest, RestError};
+
+    #[test]
+    fn only_plain_addresses_are_taken() {
+        let address = |text| Rest::new(text, Duration::from_secs(1));
+        let rest = address("http://127.0.0.1:4000/").expect("it is an address");
+        assert_eq!(rest.authority(), "127.0.0.1:4000");
+        for bad in [
+            "127.0.0.1:4000",
+            "https://example.org:1",
+            "http://host",
+            "http://h:1/x",
+        ] {
+            assert!(matches!(address(bad), Err(RestError::Address(_))), "{bad}");
+        }
+    }
+}
