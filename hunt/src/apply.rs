@@ -1,11 +1,17 @@
 //! From an event to the next state. Nothing here judges: what the journal holds has happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::event::{Audience, Entry, Event, Origin, Verdict};
-use crate::ids::{DeviceId, NameId, PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp};
+use crate::event::{Audience, Entry, Event, Origin, Scope, Verdict};
+use crate::ids::{
+    ClueId, DeviceId, GameMasterId, NameId, PlayerId, PuzzleId, RoundId, TeamCode, TeamId,
+    Timestamp,
+};
+use crate::limits;
 use crate::receipts::{Receipt, Receipts};
-use crate::state::{Device, GuessMade, Phase, Player, PuzzleProgress, State, Team};
+use crate::state::{
+    Announcement, Clue, Device, GameMaster, GuessMade, Phase, Player, PuzzleProgress, State, Team,
+};
 
 /// The place of an event in an audience's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,29 +26,38 @@ impl State {
     /// Applies a whole entry, as a recovery does.
     pub fn apply_entry(&mut self, entry: &Entry) {
         for event in &entry.events {
-            self.apply(entry.at, event);
+            drop(self.apply(entry.at, event));
         }
         self.keep_receipt(entry);
     }
 
-    /// Applies one event of an entry and gives its number, if anyone sees it. After the last event
-    /// of the entry comes [`State::keep_receipt`].
+    /// Applies one event of an entry and gives its numbers, one for each audience that sees it.
+    /// After the last event of the entry comes [`State::keep_receipt`].
     ///
     /// # Panics
     /// If the event does not fit the state: the journal or the rules are damaged.
-    pub fn apply(&mut self, at: Timestamp, event: &Event) -> Option<Stamp> {
+    pub fn apply(&mut self, at: Timestamp, event: &Event) -> impl Iterator<Item = Stamp> + use<> {
         assert!(at >= self.progress.last_at, "time never goes back");
         self.progress.last_at = at;
         self.change(at, event);
-        event.audience().map(|audience| self.number(audience))
+        let mut stamps = [None; 2];
+        for (stamp, audience) in stamps.iter_mut().zip(event.audiences()) {
+            *stamp = Some(self.number(audience));
+        }
+        stamps.into_iter().flatten()
     }
 
-    /// Keeps the receipt of an entry that came from a device.
+    /// Keeps the receipt of an entry that came from a device or a game master.
     pub fn keep_receipt(&mut self, entry: &Entry) {
-        if let Origin::Device { device, command } = entry.origin {
-            let receipts = &mut self.device_mut(device).receipts;
-            receipts.keep(command, Receipt::of(&entry.events));
-        }
+        let (receipts, command) = match entry.origin {
+            Origin::Device { device, command } => (&mut self.device_mut(device).receipts, command),
+            Origin::GameMaster {
+                game_master: Some(game_master),
+                command: Some(command),
+            } => (&mut self.game_master_mut(game_master).receipts, command),
+            Origin::GameMaster { .. } | Origin::Desk | Origin::Timer => return,
+        };
+        receipts.keep(command, Receipt::of(&entry.events));
     }
 
     fn change(&mut self, at: Timestamp, event: &Event) {
@@ -93,7 +108,63 @@ impl State {
                     team.last_scored = Some(at);
                 }
             }
+            Event::LinkUsed { player, link } => {
+                let links_used = &mut self.player_mut(*player).links_used;
+                links_used.push_back(*link);
+                if links_used.len() > limits::LINKS_REMEMBERED_MAX {
+                    links_used.pop_front();
+                }
+            }
+            Event::DeviceRevoked { device, .. } => {
+                let device = self.device_mut(*device);
+                device.revoked = true;
+                // It is refused whatever it sends, so that its receipts tell nobody anything.
+                device.receipts = Receipts::default();
+            }
+            Event::GameMasterInvited {
+                game_master,
+                name,
+                scopes,
+            } => self.add_game_master(*game_master, *name, scopes),
+            Event::GameMasterRevoked { game_master } => {
+                self.game_master_mut(*game_master).revoked = true;
+            }
+            Event::CluePushed {
+                clue,
+                to,
+                text,
+                expires_at,
+            } => {
+                assert_eq!(*clue, ClueId::at(self.progress.clues.len()));
+                self.progress.clues.push(Clue {
+                    to: *to,
+                    text: text.clone(),
+                    pushed_at: at,
+                    expires_at: *expires_at,
+                    live: true,
+                });
+            }
+            Event::ClueCancelled { clue, .. } | Event::ClueExpired { clue, .. } => {
+                let clue = self.progress.clues.get_mut(clue.index());
+                clue.expect("events name clues that exist").live = false;
+            }
+            Event::Announced { announcement, text } => {
+                let announcements = &mut self.progress.announcements;
+                assert_eq!(announcement.index(), announcements.len());
+                let text = text.clone();
+                announcements.push(Announcement { text, at });
+            }
         }
+    }
+
+    fn add_game_master(&mut self, id: GameMasterId, name: NameId, scopes: &BTreeSet<Scope>) {
+        assert_eq!(id, GameMasterId::at(self.progress.game_masters.len()));
+        self.progress.game_masters.push(GameMaster {
+            name,
+            scopes: scopes.clone(),
+            revoked: false,
+            receipts: Receipts::default(),
+        });
     }
 
     fn add_team(&mut self, id: TeamId, code: &TeamCode, name: NameId) {
@@ -121,6 +192,7 @@ impl State {
             name,
             devices: Vec::new(),
             head: 0,
+            links_used: VecDeque::new(),
         });
     }
 
@@ -129,6 +201,7 @@ impl State {
         self.player_mut(player).devices.push(id);
         self.progress.devices.push(Device {
             player,
+            revoked: false,
             receipts: Receipts::default(),
         });
     }
@@ -164,6 +237,7 @@ impl State {
             Audience::Everyone => &mut self.progress.everyone_head,
             Audience::Team(team) => &mut self.team_mut(team).head,
             Audience::Player(player) => &mut self.player_mut(player).head,
+            Audience::GameMasters => &mut self.progress.game_masters_head,
         };
         *head += 1;
         Stamp {
@@ -185,5 +259,10 @@ impl State {
     fn device_mut(&mut self, id: DeviceId) -> &mut Device {
         let device = self.progress.devices.get_mut(id.index());
         device.expect("events name devices that exist")
+    }
+
+    fn game_master_mut(&mut self, id: GameMasterId) -> &mut GameMaster {
+        let game_master = self.progress.game_masters.get_mut(id.index());
+        game_master.expect("events name game masters that exist")
     }
 }

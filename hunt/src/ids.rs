@@ -109,6 +109,18 @@ counted! {
     /// A device of a session.
     DeviceId, "d"
 }
+counted! {
+    /// A game master of a session.
+    GameMasterId, "g"
+}
+counted! {
+    /// A clue that was pushed in a session.
+    ClueId, "c"
+}
+counted! {
+    /// An announcement of a session.
+    AnnouncementId, "a"
+}
 
 /// The text is not an id of the kind that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

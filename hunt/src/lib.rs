@@ -44,18 +44,21 @@ mod state;
 mod unlock;
 
 pub use apply::Stamp;
-pub use command::{Command, DeskOrder, GameMasterOrder, PlayerOrder};
+pub use command::{By, Command, DeskOrder, GameMasterOrder, PlayerOrder};
 pub use decide::Decision;
 pub use definition::{Hunt, Puzzle, Round, TieBreak};
-pub use event::{Audience, Entry, Event, Origin, Verdict};
+pub use event::{Audience, Entry, Event, Origin, Scope, Target, Verdict};
 pub use ids::{
-    CommandId, DeviceId, DurationMs, InvalidId, NameId, PlayerId, PuzzleId, RoundId, TeamCode,
-    TeamId, Timestamp,
+    AnnouncementId, ClueId, CommandId, DeviceId, DurationMs, GameMasterId, InvalidId, NameId,
+    PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp,
 };
 pub use normalise::normalise;
 pub use parse::{Bundle, Mistake, parse};
 pub use receipts::Receipt;
 pub use rejection::Rejection;
 pub use scoreboard::Place;
-pub use state::{Device, GuessMade, Heads, Phase, Player, Progress, PuzzleProgress, State, Team};
+pub use state::{
+    Announcement, Clue, Device, GameMaster, GuessMade, Heads, Phase, Player, Progress,
+    PuzzleProgress, State, Team,
+};
 pub use unlock::Unlock;

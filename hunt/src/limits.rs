@@ -6,8 +6,27 @@ pub const TEAMS_MAX: usize = 20_000;
 /// Players of a team.
 pub const PLAYERS_PER_TEAM_MAX: usize = 100;
 
-/// Devices of a player whose receipts are kept.
-pub const DEVICES_PER_PLAYER_MAX: usize = 8;
+/// Devices of a player that are not revoked.
+pub const DEVICES_PER_PLAYER_MAX: usize = 5;
+
+/// Devices of a player, revoked or not, so that adding and revoking in turn comes to an end.
+pub const DEVICES_PER_PLAYER_EVER_MAX: usize = 100;
+
+/// One-use links of a player that are remembered as used: the newest. A link is good for far less
+/// time than a person needs to make so many.
+pub const LINKS_REMEMBERED_MAX: usize = 32;
+
+/// Game masters of a session, revoked or not.
+pub const GAME_MASTERS_MAX: usize = 100;
+
+/// Clues of a session, live or not.
+pub const CLUES_MAX: usize = 1_000;
+
+/// Announcements of a session.
+pub const ANNOUNCEMENTS_MAX: usize = 1_000;
+
+/// Characters of a clue or an announcement.
+pub const TEXT_CHARS_MAX: usize = 2_000;
 
 /// Receipts kept of a device, so many commands may be under way without a known outcome.
 pub const RECEIPTS_PER_DEVICE_MAX: usize = 256;
@@ -46,3 +65,5 @@ const _: () = assert!(
     PUZZLES_MAX <= (u32::MAX / POINTS_MAX) as usize,
     "a score fits into a u32"
 );
+
+const _: () = assert!(DEVICES_PER_PLAYER_MAX <= DEVICES_PER_PLAYER_EVER_MAX);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, Verdict};
-use crate::ids::{CommandId, DeviceId, PlayerId, TeamId};
+use crate::ids::{AnnouncementId, ClueId, CommandId, DeviceId, GameMasterId, PlayerId, TeamId};
 use crate::limits::RECEIPTS_PER_DEVICE_MAX;
 
 /// What the sender of an accepted command is told. It follows from the command's events alone, so
@@ -33,6 +33,21 @@ pub enum Receipt {
     DeviceAdded {
         /// The device.
         device: DeviceId,
+    },
+    /// A game master was added.
+    GameMasterInvited {
+        /// The id.
+        game_master: GameMasterId,
+    },
+    /// A clue was pushed.
+    CluePushed {
+        /// The clue.
+        clue: ClueId,
+    },
+    /// An announcement was made.
+    Announced {
+        /// The announcement.
+        announcement: AnnouncementId,
     },
     /// Done, and there is nothing to tell.
     Done,
@@ -63,7 +78,21 @@ impl Receipt {
                         None => Self::DeviceAdded { device: *device },
                     };
                 }
+                Event::GameMasterInvited { game_master, .. } => {
+                    let game_master = *game_master;
+                    return Self::GameMasterInvited { game_master };
+                }
+                Event::CluePushed { clue, .. } => return Self::CluePushed { clue: *clue },
+                Event::Announced { announcement, .. } => {
+                    let announcement = *announcement;
+                    return Self::Announced { announcement };
+                }
                 Event::TeamCreated { .. }
+                | Event::LinkUsed { .. }
+                | Event::DeviceRevoked { .. }
+                | Event::GameMasterRevoked { .. }
+                | Event::ClueCancelled { .. }
+                | Event::ClueExpired { .. }
                 | Event::Unlocked { .. }
                 | Event::SessionStarted { .. }
                 | Event::SessionPaused

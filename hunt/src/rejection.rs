@@ -54,4 +54,31 @@ pub enum Rejection {
     /// The command is older than the receipts that are kept.
     #[error("the command is older than the last {max} of this device; its outcome is no longer known", max = crate::limits::RECEIPTS_PER_DEVICE_MAX)]
     StaleCommand,
+    /// No such player.
+    #[error("the session has no such player")]
+    UnknownPlayer,
+    /// The device was revoked.
+    #[error("this device was revoked; ask your captain or a game master to let you in again")]
+    Revoked,
+    /// The scope or role does not allow it.
+    #[error("this is not yours to do")]
+    Forbidden,
+    /// The one-use link was used.
+    #[error("this link was used already; make a new one")]
+    LinkUsed,
+    /// No such game master.
+    #[error("the session has no such game master")]
+    UnknownGameMaster,
+    /// The session takes no more game masters.
+    #[error("the session has had {max} game masters, which is the limit", max = crate::limits::GAME_MASTERS_MAX)]
+    TooManyGameMasters,
+    /// No live clue has this id.
+    #[error("no live clue has this id")]
+    UnknownClue,
+    /// The session takes no more clues or announcements.
+    #[error("the session has had as many clues or announcements as it may have")]
+    TooManyTexts,
+    /// The text is empty or too long.
+    #[error("the text must have 1 to {max} characters", max = crate::limits::TEXT_CHARS_MAX)]
+    BadText,
 }

@@ -1,15 +1,16 @@
 //! The state of a session: what folding its journal gives.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::definition::Hunt;
-use crate::event::{Audience, Verdict};
+use crate::event::{Audience, Scope, Target, Verdict};
 use crate::ids::{
-    CommandId, DeviceId, NameId, PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp,
+    AnnouncementId, ClueId, CommandId, DeviceId, GameMasterId, NameId, PlayerId, PuzzleId, RoundId,
+    TeamCode, TeamId, Timestamp,
 };
 use crate::limits;
 use crate::receipts::Receipts;
@@ -34,6 +35,14 @@ pub struct Progress {
     pub(crate) players: Vec<Player>,
     pub(crate) devices: Vec<Device>,
     pub(crate) team_codes: BTreeMap<TeamCode, TeamId>,
+    #[serde(default)]
+    pub(crate) game_masters_head: u64,
+    #[serde(default)]
+    pub(crate) game_masters: Vec<GameMaster>,
+    #[serde(default)]
+    pub(crate) clues: Vec<Clue>,
+    #[serde(default)]
+    pub(crate) announcements: Vec<Announcement>,
 }
 
 /// The phase of a session's life.
@@ -102,6 +111,8 @@ pub struct Player {
     /// The player's devices, in the order of being added.
     pub devices: Vec<DeviceId>,
     pub(crate) head: u64,
+    #[serde(default)]
+    pub(crate) links_used: VecDeque<u64>,
 }
 
 /// A logged-in browser or app of a player.
@@ -109,7 +120,58 @@ pub struct Player {
 pub struct Device {
     /// Whose it is.
     pub player: PlayerId,
+    /// Whether it has lost its rights.
+    #[serde(default)]
+    pub revoked: bool,
     pub(crate) receipts: Receipts,
+}
+
+/// Somebody who runs the session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameMaster {
+    /// Stands for the name.
+    pub name: NameId,
+    /// What the game master may do.
+    pub scopes: BTreeSet<Scope>,
+    /// Whether all rights are taken away.
+    pub revoked: bool,
+    pub(crate) receipts: Receipts,
+}
+
+impl GameMaster {
+    /// Whether the game master may do something.
+    pub fn may(&self, scope: Scope) -> bool {
+        !self.revoked && self.scopes.contains(&scope)
+    }
+
+    /// The highest id of an accepted command.
+    pub fn last_command(&self) -> Option<CommandId> {
+        self.receipts.last()
+    }
+}
+
+/// A clue that was pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clue {
+    /// To whom.
+    pub to: Target,
+    /// What it says.
+    pub text: String,
+    /// When it was pushed.
+    pub pushed_at: Timestamp,
+    /// When it stops being live.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it is live: neither taken back nor expired.
+    pub live: bool,
+}
+
+/// Something that everyone was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// What.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl Device {
@@ -200,6 +262,36 @@ impl State {
         self.progress.devices.get(id.index())
     }
 
+    /// A game master.
+    pub fn game_master(&self, id: GameMasterId) -> Option<&GameMaster> {
+        self.progress.game_masters.get(id.index())
+    }
+
+    /// The game masters with their ids, in the order of being invited.
+    pub fn game_masters(&self) -> impl ExactSizeIterator<Item = (GameMasterId, &GameMaster)> {
+        let game_masters = self.progress.game_masters.iter().enumerate();
+        game_masters.map(|(index, game_master)| (GameMasterId::at(index), game_master))
+    }
+
+    /// The live clues with their ids, in the order of being pushed.
+    pub fn live_clues(&self) -> impl Iterator<Item = (ClueId, &Clue)> {
+        let clues = self.progress.clues.iter().enumerate();
+        let live = clues.filter(|(_, clue)| clue.live);
+        live.map(|(index, clue)| (ClueId::at(index), clue))
+    }
+
+    /// The announcements with their ids, oldest first.
+    pub fn announcements(&self) -> impl ExactSizeIterator<Item = (AnnouncementId, &Announcement)> {
+        let announcements = self.progress.announcements.iter().enumerate();
+        announcements.map(|(index, announcement)| (AnnouncementId::at(index), announcement))
+    }
+
+    /// The devices of a player that are not revoked.
+    pub(crate) fn active_devices(&self, player: &Player) -> usize {
+        let devices = player.devices.iter().filter_map(|id| self.device(*id));
+        devices.filter(|device| !device.revoked).count()
+    }
+
     /// The newest numbers of a player's audiences.
     pub fn heads(&self, player: PlayerId) -> Option<Heads> {
         let of_player = self.player(player)?;
@@ -216,6 +308,7 @@ impl State {
             Audience::Everyone => self.progress.everyone_head,
             Audience::Team(team) => self.team(team).map_or(0, |team| team.head),
             Audience::Player(player) => self.player(player).map_or(0, |player| player.head),
+            Audience::GameMasters => self.progress.game_masters_head,
         }
     }
 
@@ -241,12 +334,20 @@ impl State {
         for (id, team) in self.teams() {
             self.assert_team_invariants(id, team);
         }
+        assert!(progress.game_masters.len() <= limits::GAME_MASTERS_MAX);
+        assert!(progress.clues.len() <= limits::CLUES_MAX);
+        assert!(progress.announcements.len() <= limits::ANNOUNCEMENTS_MAX);
         for player in &progress.players {
-            assert!(player.devices.len() <= limits::DEVICES_PER_PLAYER_MAX);
+            assert!(self.active_devices(player) <= limits::DEVICES_PER_PLAYER_MAX);
+            assert!(player.devices.len() <= limits::DEVICES_PER_PLAYER_EVER_MAX);
+            assert!(player.links_used.len() <= limits::LINKS_REMEMBERED_MAX);
         }
         for device in &progress.devices {
             assert!(self.player(device.player).is_some());
             assert!(device.receipts.len() <= limits::RECEIPTS_PER_DEVICE_MAX);
+        }
+        for game_master in &progress.game_masters {
+            assert!(game_master.receipts.len() <= limits::RECEIPTS_PER_DEVICE_MAX);
         }
     }
 
@@ -282,6 +383,11 @@ impl Team {
     /// Whether the team sees a round.
     pub fn sees_round(&self, id: &RoundId) -> bool {
         self.rounds.contains(id)
+    }
+
+    /// The player who founded the team and looks after its devices.
+    pub fn captain(&self) -> Option<PlayerId> {
+        self.players.first().copied()
     }
 
     /// How many puzzles the team has solved.

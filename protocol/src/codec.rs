@@ -1,23 +1,33 @@
 //! Codecs: from messages to frame payloads and back.
 
-use std::io::Cursor;
+mod json;
+mod message_pack;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::limits::MESSAGE_DEPTH_MAX;
 
 /// How messages are written into frames; chosen by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// MessagePack with named fields, in binary frames.
     MessagePack,
+    /// JSON, in text frames.
+    Json,
+}
+
+/// The kind of frame that carries a codec's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FrameKind {
+    /// A binary frame.
+    Binary,
+    /// A text frame, whose payload is UTF-8.
+    Text,
 }
 
 /// Why a payload is not a message.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DecodeError {
-    /// The bytes are no MessagePack, or not of a message's shape.
+    /// The bytes are not what the codec writes, or not of a message's shape.
     #[error("not a valid message: {0}")]
     Malformed(String),
     /// A message is followed by further bytes.
@@ -27,12 +37,13 @@ pub enum DecodeError {
 
 impl Codec {
     /// Every codec, the preferred one first.
-    pub const ALL: [Self; 1] = [Self::MessagePack];
+    pub const ALL: [Self; 2] = [Self::MessagePack, Self::Json];
 
     /// The WebSocket subprotocol that asks for this codec.
     pub fn subprotocol(self) -> &'static str {
         match self {
             Self::MessagePack => "cluecast.v1.msgpack",
+            Self::Json => "cluecast.v1.json",
         }
     }
 
@@ -43,33 +54,41 @@ impl Codec {
             .find(|codec| codec.subprotocol() == name)
     }
 
+    /// The kind of frame that carries its messages. The other kind is refused.
+    pub fn frame_kind(self) -> FrameKind {
+        match self {
+            Self::MessagePack => FrameKind::Binary,
+            Self::Json => FrameKind::Text,
+        }
+    }
+
     /// The payload of one frame.
     ///
     /// # Panics
     /// Never for the messages of this crate: they hold nothing that a codec cannot write.
     pub fn encode<M: Serialize>(self, message: &M) -> Vec<u8> {
         match self {
-            Self::MessagePack => rmp_serde::to_vec_named(message)
-                .expect("messages hold only strings, numbers, lists and named fields"),
+            Self::MessagePack => message_pack::encode(message),
+            Self::Json => json::encode(message),
         }
     }
 
-    /// Reads the payload of one frame, which must hold exactly one message.
+    /// Reads the payload of one frame, which must hold exactly one message: a map, nested at most
+    /// [`MESSAGE_DEPTH_MAX`](crate::limits::MESSAGE_DEPTH_MAX) levels deep.
     pub fn decode<M: DeserializeOwned>(self, payload: &[u8]) -> Result<M, DecodeError> {
         match self {
-            Self::MessagePack => decode_message_pack(payload),
+            Self::MessagePack => message_pack::decode(payload),
+            Self::Json => json::decode(payload),
         }
     }
 }
 
-fn decode_message_pack<M: DeserializeOwned>(payload: &[u8]) -> Result<M, DecodeError> {
-    let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(payload));
-    deserializer.set_max_depth(MESSAGE_DEPTH_MAX);
-    let message = M::deserialize(&mut deserializer)
-        .map_err(|error| DecodeError::Malformed(error.to_string()))?;
-    let read = usize::try_from(deserializer.position()).expect("a position within the payload");
-    match payload.len() - read {
-        0 => Ok(message),
-        trailing => Err(DecodeError::TrailingBytes(trailing)),
-    }
+/// A message is a map. Serde's derived types would take a list of their fields as well, which
+/// would break with the next field.
+fn not_a_map() -> DecodeError {
+    DecodeError::Malformed("a message is a map with named fields".to_owned())
+}
+
+fn malformed(error: impl std::fmt::Display) -> DecodeError {
+    DecodeError::Malformed(error.to_string())
 }

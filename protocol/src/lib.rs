@@ -15,9 +15,10 @@ mod message;
 pub mod rest;
 
 pub use close::{Advice, CloseCode};
-pub use codec::{Codec, DecodeError};
+pub use codec::{Codec, DecodeError, FrameKind};
 pub use message::{
-    Audience, ClientMessage, Command, Cursor, Event, GoAway, Guess, Heads, HeadsFrame, Hello,
-    Member, Order, Phase, Puzzle, Receipt, Reconnect, Rejection, RejectionCode, Resume, Resync,
-    Round, ServerMessage, Snapshot, Team, Update, Verdict, Welcome,
+    Announcement, Audience, ClientMessage, Clue, Command, Cursor, Event, GameMaster, GoAway, Guess,
+    Heads, HeadsFrame, Hello, Member, Order, Overview, Phase, Puzzle, Receipt, Reconnect,
+    Rejection, RejectionCode, Resume, Resync, Round, Scope, ServerMessage, Snapshot, Target,
+    TargetedClue, Team, TeamSummary, Update, Verdict, Welcome,
 };

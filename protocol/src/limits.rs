@@ -17,6 +17,9 @@ pub const GUESS_CHARS_MAX: usize = 1_000;
 /// The longest name of a team or a player, counted in Unicode scalar values.
 pub const NAME_CHARS_MAX: usize = 64;
 
+/// The longest clue or announcement, counted in Unicode scalar values.
+pub const TEXT_CHARS_MAX: usize = 2_000;
+
 /// How many commands a device may have sent whose outcome it does not know yet. It equals the
 /// number of receipts kept for a device, so that each of them can be sent again after a cut.
 pub const COMMANDS_OUTSTANDING_MAX: usize = 256;
@@ -30,5 +33,9 @@ pub const REST_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 const _: () = assert!(
     GUESS_CHARS_MAX * 4 < CLIENT_MESSAGE_BYTES_MAX,
     "the longest guess must fit into a message"
+);
+const _: () = assert!(
+    TEXT_CHARS_MAX * 4 < CLIENT_MESSAGE_BYTES_MAX,
+    "the longest clue must fit into a message"
 );
 const _: () = assert!(NAME_CHARS_MAX < GUESS_CHARS_MAX);

@@ -4,7 +4,7 @@
 //! (`d3`) are opaque strings. Times ending in `_at_ms` are milliseconds of Unix time by the
 //! server's clock; those ending in `_in_ms` are durations from the moment of reading.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a client sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +38,9 @@ pub struct Resync {
     pub cursor: Option<Cursor>,
 }
 
-/// The last number seen of each audience of a device, and the generation that they belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The last number seen of each audience, and the generation that they belong to. Players have the
+/// first three audiences, game masters `everyone` and `game_masters`; the others stay 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
     /// The stream's generation, from the last `welcome` or `heads`. Another one than the
@@ -47,11 +48,25 @@ pub struct Cursor {
     #[serde(default)]
     pub generation: u32,
     /// The last number of the updates to everyone.
+    #[serde(default)]
     pub everyone: u64,
     /// The last number of the updates to the team.
+    #[serde(default)]
     pub team: u64,
     /// The last number of the updates to the player.
+    #[serde(default)]
     pub player: u64,
+    /// The last number of the updates to game masters.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub game_masters: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A command with the id by which it is applied at most once.
@@ -66,7 +81,8 @@ pub struct Command {
     pub order: Order,
 }
 
-/// What a player's device may ask for.
+/// What may be asked for: guesses by players, everything else by game masters with the scope that
+/// stands with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
@@ -77,6 +93,100 @@ pub enum Order {
         /// As typed, at most [`GUESS_CHARS_MAX`](crate::limits::GUESS_CHARS_MAX) characters.
         guess: String,
     },
+    /// Pushes a clue (scope `hints`).
+    PushClue {
+        /// To whom.
+        #[serde(deserialize_with = "StrictTarget::deserialize")]
+        to: Target,
+        /// What it says, at most [`TEXT_CHARS_MAX`](crate::limits::TEXT_CHARS_MAX) characters.
+        text: String,
+        /// After how long it stops being live; never, if it is missing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasts_ms: Option<u64>,
+    },
+    /// Takes a live clue back (scope `hints`).
+    CancelClue {
+        /// The clue's id.
+        clue: String,
+    },
+    /// Tells everyone something (scope `run`).
+    Announce {
+        /// What, at most [`TEXT_CHARS_MAX`](crate::limits::TEXT_CHARS_MAX) characters.
+        text: String,
+    },
+    /// Opens the session to guesses (scope `run`).
+    #[serde(deserialize_with = "no_fields")]
+    Start,
+    /// Stops guesses and the session's time (scope `run`).
+    #[serde(deserialize_with = "no_fields")]
+    Pause,
+    /// Goes on after a pause (scope `run`).
+    #[serde(deserialize_with = "no_fields")]
+    Resume,
+    /// Ends the session for good (scope `run`).
+    #[serde(deserialize_with = "no_fields")]
+    Finish,
+}
+
+/// Refuses unknown fields beside the tag: serde's `deny_unknown_fields` passes over variants without
+/// fields.
+fn no_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NoFields {}
+
+    NoFields::deserialize(deserializer).map(|NoFields {}| ())
+}
+
+/// To whom a clue is pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Target {
+    /// To everyone.
+    Everyone,
+    /// To a team.
+    Team {
+        /// The team's id.
+        team: String,
+    },
+    /// To a player.
+    Player {
+        /// The player's id.
+        player: String,
+    },
+}
+
+/// A [`Target`] in what clients send, where unknown fields are refused.
+#[derive(Deserialize)]
+#[serde(
+    remote = "Target",
+    tag = "type",
+    rename_all = "snake_case",
+    deny_unknown_fields
+)]
+pub(crate) enum StrictTarget {
+    #[serde(deserialize_with = "no_fields")]
+    Everyone,
+    Team {
+        team: String,
+    },
+    Player {
+        player: String,
+    },
+}
+
+/// What a game master may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// See what happens: every team, its guesses and its score.
+    View,
+    /// Push clues and take them back.
+    Hints,
+    /// Start, pause and finish; announce; look after players, devices and game masters.
+    Run,
+    /// Export the journal, which holds the answers that were found.
+    Answers,
 }
 
 /// What a server sends.
@@ -85,8 +195,10 @@ pub enum Order {
 pub enum ServerMessage {
     /// Answers `hello` and `resync`; a `snapshot` or the missed updates follow.
     Welcome(Welcome),
-    /// The whole state that the device may see.
+    /// The whole state that a player's device may see.
     Snapshot(Box<Snapshot>),
+    /// The whole state that a game master sees.
+    Overview(Box<Overview>),
     /// A numbered update.
     Update(Update),
     /// A command was accepted and is durable.
@@ -115,13 +227,22 @@ pub enum Resume {
 /// Answers a `hello` or a `resync`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The device that the token belongs to.
-    pub device: String,
-    /// Its player.
-    pub player: String,
-    /// Its team.
-    pub team: String,
-    /// Whether updates or a snapshot follow.
+    /// For a player: the device that the token belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// For a player: the device's player.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub player: Option<String>,
+    /// For a player: the player's team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// For a game master: who the token belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game_master: Option<String>,
+    /// For a game master: what the token allows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<Scope>,
+    /// Whether updates or a snapshot (for game masters: an overview) follow.
     pub resume: Resume,
     /// The stream's generation; see [`Cursor::generation`].
     pub generation: u32,
@@ -129,7 +250,7 @@ pub struct Welcome {
     pub heads: Heads,
     /// The server's clock.
     pub server_time_ms: u64,
-    /// The highest id of an accepted command of this device, 0 if there is none.
+    /// The highest id of an accepted command of this device or game master, 0 if there is none.
     pub last_command: u64,
     /// What to do if this connection dies silently.
     pub reconnect: Reconnect,
@@ -140,12 +261,12 @@ pub struct Welcome {
 pub struct Reconnect {
     /// Connect again after a random delay of at least this,
     pub min_in_ms: u64,
-    /// and of at most this; double both after each failure, up to one minute.
+    /// and of at most this; double both after each failure, up to 10 s.
     pub max_in_ms: u64,
 }
 
-/// The newest number of each audience of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The newest number of each audience, as in a [`Cursor`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heads {
     /// Of the updates to everyone.
     pub everyone: u64,
@@ -153,6 +274,9 @@ pub struct Heads {
     pub team: u64,
     /// Of the updates to the player.
     pub player: u64,
+    /// Of the updates to game masters.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub game_masters: u64,
 }
 
 /// Shows a lost last update and repeats the advice on reconnecting.
@@ -178,6 +302,8 @@ pub enum Audience {
     Team,
     /// The device's player.
     Player,
+    /// The game masters with the scope `view`.
+    GameMasters,
 }
 
 /// Something that happened, numbered without holes within its audience.
@@ -217,6 +343,9 @@ pub enum Event {
     PlayerJoined {
         /// Who.
         player: Member,
+        /// Which team; only told to game masters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<String>,
     },
     /// The player logged in on a further device.
     DeviceAdded {
@@ -232,6 +361,9 @@ pub enum Event {
     },
     /// A guess of the team was judged.
     GuessJudged {
+        /// Which team; only told to game masters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<String>,
         /// The puzzle's id.
         puzzle: String,
         /// Who made the guess.
@@ -244,6 +376,52 @@ pub enum Event {
         points: u32,
         /// The team's score after it.
         score: u32,
+    },
+    /// A device of the player was revoked.
+    DeviceRevoked {
+        /// The device's id.
+        device: String,
+        /// Whose; only told to game masters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        player: Option<String>,
+    },
+    /// A game master pushed a clue.
+    CluePushed {
+        /// The clue.
+        clue: Clue,
+        /// To whom; only told to game masters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Target>,
+    },
+    /// A clue was taken back.
+    ClueCancelled {
+        /// The clue's id.
+        clue: String,
+    },
+    /// A clue's time was over.
+    ClueExpired {
+        /// The clue's id.
+        clue: String,
+    },
+    /// Everyone was told something.
+    Announced {
+        /// What.
+        announcement: Announcement,
+    },
+    /// A team was created; only told to game masters.
+    TeamCreated {
+        /// The team.
+        team: TeamSummary,
+    },
+    /// A game master was added; only told to game masters.
+    GameMasterInvited {
+        /// Who.
+        game_master: GameMaster,
+    },
+    /// A game master lost all rights; only told to game masters.
+    GameMasterRevoked {
+        /// Whose.
+        game_master: String,
     },
     /// An event of a later version: it advances the cursor and is otherwise ignored.
     #[serde(other)]
@@ -272,6 +450,12 @@ pub struct Receipt {
     /// For a guess: the points that it gained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<u32>,
+    /// For a clue: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clue: Option<String>,
+    /// For an announcement: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announcement: Option<String>,
 }
 
 /// A command was refused and changed nothing; sent again, it is judged anew.
@@ -314,7 +498,7 @@ pub enum RejectionCode {
     TooManyGuesses,
     /// No team has this team code.
     UnknownTeam,
-    /// The session or the team is full.
+    /// The session, the team, or the list that it goes to is full.
     Full,
     /// The player has as many devices as a player may have.
     TooManyDevices,
@@ -322,6 +506,18 @@ pub enum RejectionCode {
     UnknownPlayer,
     /// The device is not known to the session.
     UnknownDevice,
+    /// The device or game master was revoked.
+    Revoked,
+    /// The role or its scopes do not allow it.
+    Forbidden,
+    /// The one-use link was used already.
+    LinkUsed,
+    /// No such game master.
+    UnknownGameMaster,
+    /// No live clue has this id.
+    UnknownClue,
+    /// The text is empty or longer than [`TEXT_CHARS_MAX`](crate::limits::TEXT_CHARS_MAX).
+    BadText,
     /// The id is older than the receipts that are kept: its outcome is no longer known.
     StaleCommand,
     /// The connection sends faster than its limit.
@@ -374,6 +570,96 @@ pub struct Snapshot {
     pub rounds: Vec<Round>,
     /// The puzzles that the team can see, in the hunt's order.
     pub puzzles: Vec<Puzzle>,
+    /// The live clues of the device's audiences, in the order of being pushed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clues: Vec<Clue>,
+    /// The announcements, oldest first; at most the last 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announcements: Vec<Announcement>,
+}
+
+/// Everything that a game master sees, as of `heads`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// The numbers up to which it includes every update.
+    pub heads: Heads,
+    /// The hunt's title.
+    pub title: String,
+    /// The session's phase.
+    pub phase: Phase,
+    /// When the session will finish by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at_ms: Option<u64>,
+    /// Every team, in the order of being created.
+    pub teams: Vec<TeamSummary>,
+    /// Every live clue with its target, in the order of being pushed.
+    pub clues: Vec<TargetedClue>,
+    /// The announcements, oldest first; at most the last 100.
+    pub announcements: Vec<Announcement>,
+    /// The game masters, in the order of being invited.
+    pub game_masters: Vec<GameMaster>,
+}
+
+/// A team as game masters see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamSummary {
+    /// The team's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its score.
+    pub score: u32,
+    /// How many puzzles it has solved.
+    pub solves: u32,
+    /// How many players it has.
+    pub players: u32,
+}
+
+/// Something that a game master pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clue {
+    /// The clue's id.
+    pub id: String,
+    /// What it says.
+    pub text: String,
+    /// When it was pushed.
+    pub pushed_at_ms: u64,
+    /// When it stops being live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
+}
+
+/// A clue with its target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetedClue {
+    /// The clue.
+    pub clue: Clue,
+    /// To whom it was pushed.
+    pub to: Target,
+}
+
+/// Something that everyone was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The announcement's id.
+    pub id: String,
+    /// What.
+    pub text: String,
+    /// When.
+    pub at_ms: u64,
+}
+
+/// Somebody who runs the session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameMaster {
+    /// The game master's id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// What the game master may do.
+    pub scopes: Vec<Scope>,
+    /// Whether all rights are taken away.
+    pub revoked: bool,
 }
 
 /// A team as its members see it.

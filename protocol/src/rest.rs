@@ -4,13 +4,26 @@
 //! | --- | --- | --- | --- |
 //! | `POST /hunts` | admin | [`CreateHunt`] | 201 [`HuntCreated`] |
 //! | `POST /sessions` | admin | [`CreateSession`] | 201 [`SessionCreated`] |
-//! | `POST /sessions/{code}/start`, `pause`, `resume`, `finish` | game master | none | 200 [`SessionState`] |
+//! | `POST /sessions/{code}/start`, `pause`, `resume`, `finish` | game master with `run` | none | 200 [`SessionState`] |
 //! | `GET /sessions/{code}` | none | none | 200 [`SessionState`] |
 //! | `GET /sessions/{code}/standings` | none | none | 200 [`Standings`] |
-//! | `GET /sessions/{code}/export` | game master | none | 200 JSON lines of [`ExportLine`] |
+//! | `GET /sessions/{code}/export` | game master with `answers` | none | 200 JSON lines of [`ExportLine`] |
 //! | `POST /join` | none | [`Join`] | 201 [`Joined`] |
+//! | `POST /roster` | none | [`FindTeam`] | 200 [`Roster`] |
+//! | `POST /restore` | none | [`Restore`] | 201 [`Joined`] |
 //! | `POST /sessions/{code}/devices` | device | none | 201 [`DeviceCreated`] |
+//! | `GET /sessions/{code}/devices` | device, or game master with `run` | none | 200 [`Devices`] |
+//! | `DELETE /sessions/{code}/devices/{device}` | device, or game master with `run` | none | 204 |
+//! | `POST /sessions/{code}/links` | device | none | 201 [`LinkCreated`] |
+//! | `POST /sessions/{code}/players/{player}/devices` | game master with `run` | none | 201 [`DeviceCreated`] |
+//! | `POST /sessions/{code}/game-masters` | game master with `run` | [`InviteGameMaster`] | 201 [`GameMasterInvited`] |
+//! | `GET /sessions/{code}/game-masters` | game master with `view` | none | 200 [`GameMasters`] |
+//! | `DELETE /sessions/{code}/game-masters/{game_master}` | game master with `run` | none | 204 |
+//! | `POST /sessions/{code}/clues` | game master with `hints` | [`PushClue`] | 201 [`CluePushed`] |
+//! | `DELETE /sessions/{code}/clues/{clue}` | game master with `hints` | none | 204 |
+//! | `POST /sessions/{code}/announcements` | game master with `run` | [`Announce`] | 201 [`Announced`] |
 //!
+//! An admin's token is good wherever a game master's is.
 //! A token travels as `Authorization: Bearer TOKEN`, never in a path or query. Every failure has
 //! the body [`Failure`].
 
@@ -18,7 +31,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Phase, RejectionCode};
+use crate::message::StrictTarget;
+use crate::{GameMaster, Member, Phase, RejectionCode, Scope, Target};
 
 /// Uploads a hunt. The same files again give the same revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +133,137 @@ pub struct DeviceCreated {
     pub token: String,
 }
 
+/// Asks for the players of a team, to find out whom to restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindTeam {
+    /// The session's code.
+    pub session: String,
+    /// The team's code.
+    pub team_code: String,
+}
+
+/// A team as whoever knows its code sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    /// The team's id.
+    pub team: String,
+    /// Its name.
+    pub name: String,
+    /// Its players, in the order of joining; the first is the captain.
+    pub players: Vec<Member>,
+}
+
+/// Gives a player whose device is gone a new one: either with `link`, a one-use link that another
+/// device of the player made, or with `team_code` and `player`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// The session's code.
+    pub session: String,
+    /// The link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// The team's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_code: Option<String>,
+    /// The player's id, as the roster tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub player: Option<String>,
+}
+
+/// A link by which the player can log in once more, on another device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkCreated {
+    /// The link, for [`Restore::link`]. It is a secret.
+    pub link: String,
+    /// Until when it is good.
+    pub expires_at_ms: u64,
+}
+
+/// The devices that the asking one may see: a captain sees the team's, others their own; a game
+/// master sees all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// The devices, in the order of being added.
+    pub devices: Vec<DeviceSummary>,
+}
+
+/// A device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceSummary {
+    /// The device's id.
+    pub device: String,
+    /// Its player.
+    pub player: Member,
+    /// The player's team.
+    pub team: String,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}
+
+/// Adds a game master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InviteGameMaster {
+    /// The name.
+    pub name: String,
+    /// What the new game master may do; not more than who invites.
+    pub scopes: Vec<Scope>,
+}
+
+/// A game master was added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameMasterInvited {
+    /// The id.
+    pub game_master: String,
+    /// The token to hand over. It is a secret.
+    pub token: String,
+}
+
+/// The game masters of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameMasters {
+    /// In the order of being invited.
+    pub game_masters: Vec<GameMaster>,
+}
+
+/// Pushes a clue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushClue {
+    /// To whom.
+    #[serde(deserialize_with = "StrictTarget::deserialize")]
+    pub to: Target,
+    /// What it says.
+    pub text: String,
+    /// After how long it stops being live; never, if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts_ms: Option<u64>,
+}
+
+/// A clue was pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CluePushed {
+    /// The clue's id.
+    pub clue: String,
+}
+
+/// Tells everyone something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Announce {
+    /// What.
+    pub text: String,
+}
+
+/// An announcement was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announced {
+    /// The announcement's id.
+    pub announcement: String,
+}
+
 /// The scoreboard: every team, best first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standings {
@@ -161,6 +306,9 @@ pub struct ExportLine<E> {
     /// The device whose command caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The game master whose order caused it; an admin's has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game_master: Option<String>,
     /// The command's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<u64>,

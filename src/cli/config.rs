@@ -87,7 +87,8 @@ impl Show {
         let layers = self.settings.layers()?;
         if self.json {
             let settings = layers.effective().map(|(key, value, origin)| {
-                let described = serde_json::json!({ "value": value, "origin": origin.to_string() });
+                let described =
+                    serde_json::json!({ "value": json(value), "origin": origin.to_string() });
                 (key.to_owned(), described)
             });
             let settings: serde_json::Map<String, serde_json::Value> = settings.collect();
@@ -106,4 +107,9 @@ impl Show {
             .map(drop)
             .map_err(CommandError::Settings)
     }
+}
+
+/// No setting is a date, which JSON has no word for.
+fn json(value: &toml::Value) -> serde_json::Value {
+    serde_json::to_value(value).expect("settings are text, numbers and lists")
 }

@@ -115,8 +115,7 @@ impl SettingsArgs {
     fn layers(&self) -> Result<Layers, CommandError> {
         let mut layers = Layers::built_in();
         for path in &self.files {
-            let text = read_text(path)?;
-            layers.add_text(&path.display().to_string(), &text);
+            layers.add_file(path);
         }
         layers.add_process_environment();
         for assignment in &self.settings {

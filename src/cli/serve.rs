@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hunt::{GameMasterOrder, Phase};
+use hunt::{By, GameMasterOrder, Phase};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::check_hunt::read_folder;
@@ -14,7 +14,7 @@ use crate::delivery::Hub;
 use crate::gateway::Grant;
 use crate::http::random_code;
 use crate::journal::SessionId;
-use crate::session::{SessionHandle, StoredHunt};
+use crate::session::{SessionHandle, StoredHunt, first_game_master};
 use crate::telemetry;
 
 /// See there.
@@ -69,10 +69,8 @@ impl Serve {
         let address = server.address();
         let token = |session: &SessionHandle<Hub>| {
             let now = server.gateway().sessions().clock().now();
-            server
-                .gateway()
-                .tokens()
-                .seal(Grant::GameMaster(session.id()), now)
+            let grant = Grant::GameMaster(session.id(), first_game_master());
+            server.gateway().tokens().seal(grant, now)
         };
         if self.json {
             let mut ready = serde_json::json!({ "address": address });
@@ -131,7 +129,9 @@ async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>,
     let id = SessionId::new(rand::random());
     let created = sessions.create(id, random_code(), stored.revision).await;
     let session = created.map_err(|error| failed(&error))?;
-    let started = session.game_master(GameMasterOrder::Start).await;
+    let started = session
+        .game_master(By::Admin, GameMasterOrder::Start, Vec::new())
+        .await;
     let outcome = started.map_err(|error| failed(&error))?;
     outcome.map_err(|refusal| failed(&refusal))?;
     Ok(session)

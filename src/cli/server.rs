@@ -73,7 +73,7 @@ impl Server {
         let gateway = Gateway::new(GatewayParts {
             sessions,
             tokens,
-            config: config.gateway,
+            config: config.gateway.clone(),
             delivery: config.delivery,
             limits: config.limits,
         });

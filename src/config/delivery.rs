@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::layers::Reader;
+use super::reader::Reader;
 
 /// See `[delivery]` in `config/default.toml`.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +32,10 @@ impl DeliveryConfig {
             outbound_frames_max: reader.take_count("delivery.outbound_frames_max", 64..=100_000),
         };
         if config.ring_age_max < config.heads_every {
-            let message = "must be at least delivery.heads_every_ms, or a connection that died \
-                           silently cannot resume from the ring";
-            reader.wrong("delivery.ring_age_ms_max", message.to_owned());
+            let keys = ["delivery.ring_age_ms_max", "delivery.heads_every_ms"];
+            let message = "delivery.ring_age_ms_max must be at least delivery.heads_every_ms, or a \
+                           connection that died silently cannot resume from the ring";
+            reader.contradiction(keys, message);
         }
         config
     }

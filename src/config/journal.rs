@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::layers::Reader;
+use super::reader::Reader;
 
 /// Which store holds the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -34,7 +34,7 @@ pub struct JournalConfig {
 impl JournalConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
-            backend: reader.take("journal.backend"),
+            backend: reader.take_word("journal.backend"),
             flush_batches_max: reader.take_count("journal.flush_batches_max", 1..=10_000),
             checkpoint_every: reader.take_ms("journal.checkpoint_every_ms", 10..=60_000),
             wal_bytes_max: reader.take_within("journal.wal_bytes_max", 1 << 20..=1 << 30),

@@ -8,20 +8,24 @@ mod gateway;
 mod journal;
 mod layers;
 mod limits;
+mod mistake;
+mod reader;
 mod server;
 mod session;
 mod telemetry;
+mod text;
 
 pub use delivery::DeliveryConfig;
 pub use gateway::GatewayConfig;
 pub use journal::{JournalBackend, JournalConfig};
-pub use layers::{ConfigMistake, Layers, Origin};
-pub use limits::LimitsConfig;
+pub use layers::Layers;
+pub use limits::{Allowance, LimitsConfig};
+pub use mistake::{ConfigMistake, Origin};
 pub use server::ServerConfig;
 pub use session::SessionConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 
-use layers::Reader;
+use reader::Reader;
 
 /// All settings of a server.
 #[derive(Debug, Clone)]
@@ -56,6 +60,12 @@ impl Config {
             limits: LimitsConfig::read(&mut reader),
             telemetry: TelemetryConfig::read(&mut reader),
         };
+        if config.server.stop_max <= config.gateway.write_max {
+            let keys = ["server.stop_ms_max", "gateway.write_ms_max"];
+            let message = "server.stop_ms_max must be more than gateway.write_ms_max, or a stop \
+                           waits in vain for one client that reads nothing";
+            reader.contradiction(keys, message);
+        }
         reader.finish(config)
     }
 }
@@ -90,8 +100,8 @@ mod tests {
                 "site.toml:3: journal.wal_byte_max: no such key; did you mean \
                  journal.wal_bytes_max?",
                 "site.toml:6: session.mailbox_max: 1 is out of range, 16 to 100000",
-                "site.toml:7: session.turn_requests_max: invalid type: string \"many\", expected \
-                 u64",
+                "site.toml:7: session.turn_requests_max: a whole number is expected, not text; the \
+                 default is 256",
                 "site.toml:9: nonsense.x: no such key; config/default.toml lists all of them",
             ]
         );
@@ -121,8 +131,9 @@ mod tests {
         assert_eq!(
             found,
             [
-                "site.toml:3: delivery.ring_age_ms_max: must be at least delivery.heads_every_ms, \
-              or a connection that died silently cannot resume from the ring"
+                "site.toml:3: delivery.ring_age_ms_max: delivery.ring_age_ms_max must be at least \
+                 delivery.heads_every_ms, or a connection that died silently cannot resume from \
+                 the ring (delivery.heads_every_ms is from site.toml:2)"
             ]
         );
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::layers::Reader;
+use super::reader::Reader;
 
 /// See `[server]` in `config/default.toml`.
 #[derive(Debug, Clone)]
@@ -22,8 +22,11 @@ pub struct ServerConfig {
 impl ServerConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
-            listen: reader.take("server.listen"),
-            data_dir: reader.take("server.data_dir"),
+            listen: reader.take_text(
+                "server.listen",
+                "an IP address and a port are expected, such as 127.0.0.1:8080 or [::]:8080",
+            ),
+            data_dir: reader.take_text("server.data_dir", "a path is expected"),
             stop_max: reader.take_ms("server.stop_ms_max", 100..=600_000),
             sessions_max: reader.take_within("server.sessions_max", 1..=100_000),
         }

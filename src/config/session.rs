@@ -1,6 +1,6 @@
 //! The session actors.
 
-use super::layers::Reader;
+use super::reader::Reader;
 
 /// See `[session]` in `config/default.toml`.
 #[derive(Debug, Clone, Copy)]

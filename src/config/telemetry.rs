@@ -1,8 +1,9 @@
 //! Logs.
 
 use serde::Deserialize;
+use tracing_subscriber::filter::LevelFilter;
 
-use super::layers::Reader;
+use super::reader::Reader;
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -25,13 +26,26 @@ pub struct TelemetryConfig {
 
 impl TelemetryConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
-        let config = Self {
-            log: reader.take("telemetry.log"),
-            log_format: reader.take("telemetry.log_format"),
-        };
-        if let Err(error) = config.log.parse::<tracing_subscriber::EnvFilter>() {
-            reader.wrong("telemetry.log", format!("not a log filter: {error}"));
+        Self {
+            log: reader.take_checked("telemetry.log", checked_filter),
+            log_format: reader.take_word("telemetry.log_format"),
         }
-        config
     }
+}
+
+/// A filter that means what it says. The parser takes a bare word that is no level for the name of a
+/// module, and then a misspelt level silences everything else.
+fn checked_filter(filter: &str) -> Result<String, String> {
+    let parsed = filter.parse::<tracing_subscriber::EnvFilter>();
+    parsed.map_err(|error| format!("not a log filter: {error}"))?;
+    for directive in filter.split(',').map(str::trim) {
+        let is_bare = !directive.contains(['=', '[']);
+        if is_bare && directive.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "`{directive}` is no level: write error, warn, info, debug, trace or off, or \
+                 {directive}=debug for a module"
+            ));
+        }
+    }
+    Ok(filter.to_owned())
 }

@@ -1,18 +1,18 @@
 //! Attaching a connection without a gap: what it missed, then what comes.
 
-use hunt::{Audience, DeviceId, PlayerId, TeamId};
 use protocol::{CloseCode, Codec, Cursor, Heads, Resume, ServerMessage, Welcome};
 
 use super::outbox::Outbox;
 use super::render;
 use super::ring::Ring;
+use super::who::{Identity, Who};
 use crate::session::View;
 
 /// A connection that wants to attach.
 #[derive(Debug)]
 pub struct Attach {
-    /// The device that it authenticated as.
-    pub device: DeviceId,
+    /// Who it authenticated as.
+    pub identity: Identity,
     /// What it has seen.
     pub cursor: Option<Cursor>,
     /// Where its frames go.
@@ -69,37 +69,8 @@ pub enum Prepared {
         /// The cursor from which the ring is replayed, if there is no snapshot.
         replay: Option<Cursor>,
     },
-    /// The session does not know the device.
-    UnknownDevice(Attaching),
-}
-
-/// Whose connection it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Who {
-    pub(super) device: DeviceId,
-    pub(super) player: PlayerId,
-    pub(super) team: TeamId,
-}
-
-impl Who {
-    /// The audiences that the connection belongs to.
-    pub(super) fn audiences(self) -> [Audience; 3] {
-        [
-            Audience::Everyone,
-            Audience::Team(self.team),
-            Audience::Player(self.player),
-        ]
-    }
-
-    /// The device's audiences, each with its number in a cursor.
-    pub(super) fn cursors(self, cursor: &Cursor) -> [(Audience, u64); 3] {
-        let [everyone, team, player] = self.audiences();
-        [
-            (everyone, cursor.everyone),
-            (team, cursor.team),
-            (player, cursor.player),
-        ]
-    }
+    /// The session does not know them, or has taken their rights away.
+    Refused(Attaching),
 }
 
 /// Prepares an attachment: decides between replay and snapshot, and renders what comes first.
@@ -110,18 +81,22 @@ pub(super) fn prepare(
     server_time_ms: u64,
     attach: Attach,
 ) -> Prepared {
-    let Some(found) = find(view, attach.device) else {
-        return Prepared::UnknownDevice(attach.outbox);
+    let Some(who) = Who::find(view, attach.identity) else {
+        return Prepared::Refused(attach.outbox);
     };
-    let (who, heads, last_command) = found;
     let replay = attach.cursor.filter(|cursor| {
-        let of_this_stream = cursor.generation == generation;
-        of_this_stream && is_covered(view, ring, who.cursors(cursor))
+        let mut cursors = who.cursors(cursor).into_iter();
+        cursor.generation == generation
+            && cursors
+                .all(|(audience, after)| ring.covers(audience, after, view.state.head(audience)))
     });
-    let welcome = ServerMessage::Welcome(Welcome {
-        device: who.device.to_string(),
-        player: who.player.to_string(),
-        team: who.team.to_string(),
+    let heads = who.heads(view);
+    let mut welcome = Welcome {
+        device: None,
+        player: None,
+        team: None,
+        game_master: None,
+        scopes: Vec::new(),
         resume: if replay.is_some() {
             Resume::Replay
         } else {
@@ -130,15 +105,13 @@ pub(super) fn prepare(
         generation,
         heads,
         server_time_ms,
-        last_command,
+        last_command: 0,
         reconnect: render::reconnect_advice(),
-    });
-    let mut first = vec![attach.codec.encode(&welcome)];
+    };
+    who.introduce(view, &mut welcome);
+    let mut first = vec![attach.codec.encode(&ServerMessage::Welcome(welcome))];
     if replay.is_none() {
-        let snapshot = render::snapshot(view, who.player, who.team);
-        let snapshot = snapshot.expect("the device's player and team exist");
-        let snapshot = ServerMessage::Snapshot(Box::new(snapshot));
-        first.push(attach.codec.encode(&snapshot));
+        first.push(attach.codec.encode(&whole_state(view, who, heads)));
     }
     Prepared::Subscriber {
         who,
@@ -150,22 +123,15 @@ pub(super) fn prepare(
     }
 }
 
-fn find(view: View<'_>, id: DeviceId) -> Option<(Who, Heads, u64)> {
-    let device = view.state.device(id)?;
-    let player = view.state.player(device.player)?;
-    let heads = view.state.heads(device.player)?;
-    let who = Who {
-        device: id,
-        player: device.player,
-        team: player.team,
-    };
-    let last_command = device.last_command().map_or(0, |id| id.0);
-    Some((who, render::heads(heads), last_command))
-}
-
-fn is_covered(view: View<'_>, ring: &Ring, cursors: [(Audience, u64); 3]) -> bool {
-    let covered = |(audience, after): (Audience, u64)| {
-        ring.covers(audience, after, view.state.head(audience))
-    };
-    cursors.into_iter().all(covered)
+fn whole_state(view: View<'_>, who: Who, heads: Heads) -> ServerMessage {
+    match who {
+        Who::Player { player, team, .. } => {
+            let snapshot = render::snapshot(view, heads, player, team);
+            let snapshot = snapshot.expect("the device's player and team exist");
+            ServerMessage::Snapshot(Box::new(snapshot))
+        }
+        Who::GameMaster { views, .. } => {
+            ServerMessage::Overview(Box::new(render::overview(view, heads, views)))
+        }
+    }
 }

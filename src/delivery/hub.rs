@@ -1,16 +1,16 @@
 //! The hub of a session: its attached connections and its ring.
 
-use std::collections::HashMap;
-
-use bytes::Bytes;
-use hunt::{Audience, CommandId, DeviceId, Event, Receipt, Stamp, Timestamp};
+use hunt::{Audience, CommandId, Event, Stamp, Timestamp};
 use protocol::{CloseCode, Codec, Heads, HeadsFrame, Rejection, ServerMessage};
 
-use super::attach::{Attach, Prepared, Who, prepare};
+use super::attach::{Attach, Prepared, prepare};
+use super::frames::Frames;
 use super::outbox::Outbox;
 use super::refusal::{rejection_code, rejection_message};
 use super::render;
 use super::ring::Ring;
+use super::subscribers::{Subscriber, Subscribers};
+use super::who::Identity;
 use crate::clock::Clock;
 use crate::config::DeliveryConfig;
 use crate::session::{Delivery, Outcome, View};
@@ -23,23 +23,19 @@ const GENERATION: u32 = 1;
 pub struct Hub {
     clock: Clock,
     ring: Ring,
-    subscribers: HashMap<DeviceId, Subscriber>,
-    /// The devices that an audience's updates go to; `Everyone` is all subscribers.
-    members: HashMap<Audience, Vec<DeviceId>>,
+    subscribers: Subscribers,
+    /// Whether a game master was here in this actor's life. Before that, what only game masters see
+    /// is not encoded: most of it is guesses, and the first of them gets an overview.
+    shows_game_masters: bool,
 }
 
-struct Subscriber {
-    who: Who,
-    outbox: Outbox,
-    codec: Codec,
-    /// The numbers up to which everything was sent.
-    heads: Heads,
-}
-
-/// An encoded update on its way.
+/// An update on its way.
 pub struct EncodedUpdate {
     stamp: Stamp,
-    frame: Bytes,
+    /// None for what nobody sees.
+    frames: Option<Frames>,
+    /// Who is to be closed once it is sent.
+    expels: Option<Identity>,
 }
 
 /// A connection that waits for the outcome of its command.
@@ -57,65 +53,26 @@ impl Hub {
         Self {
             clock,
             ring: Ring::new(config.ring_bytes_max, config.ring_age_max),
-            subscribers: HashMap::new(),
-            members: HashMap::new(),
+            subscribers: Subscribers::default(),
+            shows_game_masters: false,
         }
     }
 
-    fn fan_out(&mut self, stamp: Stamp, frame: &Bytes) {
-        match stamp.audience {
-            Audience::Everyone => {
-                for subscriber in self.subscribers.values_mut() {
-                    subscriber.send(stamp, frame);
-                }
-            }
-            Audience::Team(_) | Audience::Player(_) => {
-                for device in self.members.get(&stamp.audience).into_iter().flatten() {
-                    if let Some(subscriber) = self.subscribers.get_mut(device) {
-                        subscriber.send(stamp, frame);
-                    }
-                }
-            }
-        }
+    /// Whether everything after a cursor is still in the ring.
+    fn still_covers(&self, cursors: &[(Audience, u64)], heads: Heads) -> bool {
+        let head = |audience: &Audience| match audience {
+            Audience::Everyone => heads.everyone,
+            Audience::Team(_) => heads.team,
+            Audience::Player(_) => heads.player,
+            Audience::GameMasters => heads.game_masters,
+        };
+        let mut cursors = cursors.iter();
+        cursors.all(|(audience, after)| self.ring.covers(*audience, *after, head(audience)))
     }
 
-    fn subscribe(&mut self, subscriber: Subscriber) {
-        let device = subscriber.who.device;
-        if let Some(older) = self.unsubscribe(device)
-            && !older.outbox.is_same(&subscriber.outbox)
-        {
-            older.outbox.close(CloseCode::Replaced);
-        }
-        let [_everyone, team, player] = subscriber.who.audiences();
-        for audience in [team, player] {
-            self.members.entry(audience).or_default().push(device);
-        }
-        self.subscribers.insert(device, subscriber);
-    }
-
-    fn unsubscribe(&mut self, device: DeviceId) -> Option<Subscriber> {
-        let subscriber = self.subscribers.remove(&device)?;
-        let [_everyone, team, player] = subscriber.who.audiences();
-        for audience in [team, player] {
-            if let Some(devices) = self.members.get_mut(&audience) {
-                devices.retain(|member| *member != device);
-                if devices.is_empty() {
-                    self.members.remove(&audience);
-                }
-            }
-        }
-        Some(subscriber)
-    }
-}
-
-impl Subscriber {
-    fn send(&mut self, stamp: Stamp, frame: &Bytes) {
-        match stamp.audience {
-            Audience::Everyone => self.heads.everyone = stamp.number,
-            Audience::Team(_) => self.heads.team = stamp.number,
-            Audience::Player(_) => self.heads.player = stamp.number,
-        }
-        self.outbox.push(frame.clone());
+    fn keep(&mut self, stamp: Stamp, frames: Frames) {
+        let now = self.clock.now();
+        self.ring.push(stamp.audience, stamp.number, frames, now);
     }
 }
 
@@ -132,34 +89,46 @@ impl Delivery for Hub {
         event: &Event,
         stamp: Stamp,
     ) -> EncodedUpdate {
+        if stamp.audience == Audience::GameMasters && !self.shows_game_masters {
+            return EncodedUpdate {
+                stamp,
+                frames: None,
+                expels: expelled_by(event),
+            };
+        }
         self.ring.expect(stamp.audience, stamp.number);
         let message = ServerMessage::Update(render::update(view, at, event, stamp));
         EncodedUpdate {
             stamp,
-            frame: Codec::MessagePack.encode(&message).into(),
+            frames: Some(Frames::new(&message)),
+            expels: expelled_by(event),
         }
     }
 
     fn release(&mut self, update: EncodedUpdate) {
-        let EncodedUpdate { stamp, frame } = update;
-        self.fan_out(stamp, &frame);
-        self.ring
-            .push(stamp.audience, stamp.number, frame, self.clock.now());
+        if let Some(mut frames) = update.frames {
+            self.subscribers.send(update.stamp, &mut frames);
+            self.keep(update.stamp, frames);
+        }
+        if let Some(expelled) = update.expels {
+            self.subscribers.expel(expelled);
+        }
     }
 
     fn restore(&mut self, update: EncodedUpdate) {
-        let EncodedUpdate { stamp, frame } = update;
-        self.ring
-            .push(stamp.audience, stamp.number, frame, self.clock.now());
+        if let Some(frames) = update.frames {
+            self.keep(update.stamp, frames);
+        }
     }
 
     fn prepare(&mut self, view: View<'_>, attach: Attach) -> Prepared {
+        self.shows_game_masters |= matches!(attach.identity, Identity::GameMaster(_));
         prepare(view, &self.ring, GENERATION, self.clock.now().0, attach)
     }
 
     fn attach(&mut self, prepared: Prepared) {
         match prepared {
-            Prepared::UnknownDevice(outbox) => outbox.done().close(CloseCode::Unauthorized),
+            Prepared::Refused(outbox) => outbox.done().close(CloseCode::Unauthorized),
             Prepared::Subscriber {
                 who,
                 outbox,
@@ -168,30 +137,22 @@ impl Delivery for Hub {
                 first,
                 replay,
             } => {
-                let replayed = match replay {
-                    Some(cursor) => {
-                        // The ring may have let go of something since the attachment was prepared:
-                        // dropping it tells the connection to come back.
-                        let [everyone, team, player] = who.cursors(&cursor);
-                        let still_covered =
-                            self.ring.covers(everyone.0, everyone.1, heads.everyone)
-                                && self.ring.covers(team.0, team.1, heads.team)
-                                && self.ring.covers(player.0, player.1, heads.player);
-                        if !still_covered {
-                            return;
-                        }
-                        self.ring.after([everyone, team, player])
-                    }
-                    None => Vec::new(),
-                };
+                let cursors = replay
+                    .map(|cursor| who.cursors(&cursor))
+                    .unwrap_or_default();
+                if !self.still_covers(&cursors, heads) {
+                    // The ring has let go of something since the attachment was prepared: dropping
+                    // the outbox tells the connection to come back.
+                    return;
+                }
                 let outbox = outbox.done();
                 for frame in first {
                     outbox.push(frame.into());
                 }
-                for frame in replayed {
+                for frame in self.ring.after(&cursors, codec) {
                     outbox.push(frame);
                 }
-                self.subscribe(Subscriber {
+                self.subscribers.add(Subscriber {
                     who,
                     outbox,
                     codec,
@@ -203,7 +164,7 @@ impl Delivery for Hub {
 
     fn answer(&mut self, peer: &Peer, id: CommandId, outcome: &Outcome) {
         let message = match outcome {
-            Ok(receipt) => ServerMessage::Receipt(wire_receipt(id, receipt)),
+            Ok(receipt) => ServerMessage::Receipt(render::receipt(id, receipt)),
             Err(refusal) => ServerMessage::Rejection(Rejection {
                 id: id.0,
                 code: rejection_code(*refusal),
@@ -221,13 +182,8 @@ impl Delivery for Hub {
     fn tick(&mut self) {
         let now = self.clock.now();
         self.ring.evict(now);
-        let subscribers = self.subscribers.values();
-        let gone = subscribers.filter(|subscriber| subscriber.outbox.is_gone());
-        let gone: Vec<DeviceId> = gone.map(|subscriber| subscriber.who.device).collect();
-        for device in gone {
-            self.unsubscribe(device);
-        }
-        for subscriber in self.subscribers.values() {
+        self.subscribers.let_go();
+        for subscriber in self.subscribers.iter() {
             let message = ServerMessage::Heads(HeadsFrame {
                 generation: GENERATION,
                 heads: subscriber.heads,
@@ -241,22 +197,32 @@ impl Delivery for Hub {
     }
 
     fn detach_all(&mut self) {
-        for subscriber in self.subscribers.values() {
+        for subscriber in self.subscribers.iter() {
             subscriber.outbox.close(CloseCode::SessionRestarting);
         }
         self.subscribers.clear();
-        self.members.clear();
     }
 }
 
-fn wire_receipt(id: CommandId, receipt: &Receipt) -> protocol::Receipt {
-    let (verdict, points) = match receipt {
-        Receipt::Guess { verdict, points } => (Some(render::verdict(*verdict)), Some(*points)),
-        Receipt::Joined { .. } | Receipt::DeviceAdded { .. } | Receipt::Done => (None, None),
-    };
-    protocol::Receipt {
-        id: id.0,
-        verdict,
-        points,
+/// Whose rights an event takes away.
+fn expelled_by(event: &Event) -> Option<Identity> {
+    match event {
+        Event::DeviceRevoked { device, .. } => Some(Identity::Device(*device)),
+        Event::GameMasterRevoked { game_master } => Some(Identity::GameMaster(*game_master)),
+        Event::SessionStarted { .. }
+        | Event::SessionPaused
+        | Event::SessionResumed { .. }
+        | Event::SessionFinished
+        | Event::TeamCreated { .. }
+        | Event::PlayerJoined { .. }
+        | Event::DeviceAdded { .. }
+        | Event::Unlocked { .. }
+        | Event::GuessJudged { .. }
+        | Event::LinkUsed { .. }
+        | Event::GameMasterInvited { .. }
+        | Event::CluePushed { .. }
+        | Event::ClueCancelled { .. }
+        | Event::ClueExpired { .. }
+        | Event::Announced { .. } => None,
     }
 }

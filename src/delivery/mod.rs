@@ -7,14 +7,20 @@
 //! gives, and leaves only when the actor says so.
 
 mod attach;
+mod frames;
 mod hub;
+mod orders;
 mod outbox;
 mod refusal;
 mod render;
 mod ring;
+mod subscribers;
+mod who;
 
 pub use attach::{Attach, Attaching, Prepared};
 pub use hub::{Hub, Peer};
+pub use orders::{command, push_clue, scopes};
 pub use outbox::{Outbox, OutboxReader, Outgoing, outbox};
 pub use refusal::{rejection_code, rejection_message};
-pub use render::{phase, reconnect_advice};
+pub use render::{game_master, member, phase, reconnect_advice, scope};
+pub use who::{Identity, Who};

@@ -23,9 +23,19 @@ pub fn rejection_code(refusal: Refusal) -> RejectionCode {
         Rejection::GuessTooLong => RejectionCode::GuessTooLong,
         Rejection::TooManyGuesses => RejectionCode::TooManyGuesses,
         Rejection::UnknownTeam => RejectionCode::UnknownTeam,
-        Rejection::SessionFull | Rejection::TeamFull => RejectionCode::Full,
+        Rejection::SessionFull
+        | Rejection::TeamFull
+        | Rejection::TooManyGameMasters
+        | Rejection::TooManyTexts => RejectionCode::Full,
         Rejection::TooManyDevices => RejectionCode::TooManyDevices,
         Rejection::UnknownDevice => RejectionCode::UnknownDevice,
+        Rejection::UnknownPlayer => RejectionCode::UnknownPlayer,
+        Rejection::Revoked => RejectionCode::Revoked,
+        Rejection::Forbidden => RejectionCode::Forbidden,
+        Rejection::LinkUsed => RejectionCode::LinkUsed,
+        Rejection::UnknownGameMaster => RejectionCode::UnknownGameMaster,
+        Rejection::UnknownClue => RejectionCode::UnknownClue,
+        Rejection::BadText => RejectionCode::BadText,
         Rejection::StaleCommand => RejectionCode::StaleCommand,
         // Whoever draws team codes draws another; a player never sees this.
         Rejection::TeamCodeTaken => RejectionCode::Unavailable,

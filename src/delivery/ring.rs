@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hunt::{Audience, Timestamp};
+use protocol::Codec;
+
+use super::frames::Frames;
 
 /// What a kept update costs besides its bytes: its entry and its place in the order of eviction.
 const ENTRY_BYTES: usize = 96;
@@ -35,7 +38,7 @@ struct Kept {
     number: u64,
     /// The place in the order of all updates of the session.
     order: u64,
-    frame: Bytes,
+    frames: Frames,
 }
 
 impl Ring {
@@ -59,18 +62,18 @@ impl Ring {
     }
 
     /// Keeps an update that was announced.
-    pub(super) fn push(&mut self, audience: Audience, number: u64, frame: Bytes, now: Timestamp) {
+    pub(super) fn push(&mut self, audience: Audience, number: u64, frames: Frames, now: Timestamp) {
         let stream = self.streams.get_mut(&audience);
         let stream = stream.expect("an update is announced when it is encoded");
         let last = stream.kept.back().map_or(stream.floor, |kept| kept.number);
         assert_eq!(number, last + 1, "a stream has no holes");
-        self.bytes += frame.len() + ENTRY_BYTES;
+        self.bytes += frames.bytes() + ENTRY_BYTES;
         let order = self.pushed;
         self.pushed += 1;
         stream.kept.push_back(Kept {
             number,
             order,
-            frame,
+            frames,
         });
         self.eviction.push_back((audience, now));
         self.evict(now);
@@ -88,7 +91,7 @@ impl Ring {
             let kept = stream.kept.pop_front();
             let kept = kept.expect("what is to be evicted is kept");
             stream.floor = kept.number;
-            self.bytes -= kept.frame.len() + ENTRY_BYTES;
+            self.bytes -= kept.frames.bytes() + ENTRY_BYTES;
             self.eviction.pop_front();
         }
     }
@@ -102,18 +105,23 @@ impl Ring {
         }
     }
 
-    /// Everything after the given numbers, in the order in which it was let out.
-    pub(super) fn after(&self, cursors: [(Audience, u64); 3]) -> Vec<Bytes> {
-        let mut found: Vec<&Kept> = Vec::new();
+    /// Everything after the given numbers, in the order in which it was let out. A codec that is
+    /// asked for first makes what is kept larger; [`Ring::evict`] makes good for it.
+    pub(super) fn after(&mut self, cursors: &[(Audience, u64)], codec: Codec) -> Vec<Bytes> {
+        let mut found: Vec<(u64, Bytes)> = Vec::new();
         for (audience, after) in cursors {
-            let Some(stream) = self.streams.get(&audience) else {
+            let Some(stream) = self.streams.get_mut(audience) else {
                 continue;
             };
-            let seen = stream.kept.partition_point(|kept| kept.number <= after);
-            found.extend(stream.kept.range(seen..));
+            let seen = stream.kept.partition_point(|kept| kept.number <= *after);
+            for kept in stream.kept.range_mut(seen..) {
+                self.bytes -= kept.frames.bytes();
+                found.push((kept.order, kept.frames.of(codec)));
+                self.bytes += kept.frames.bytes();
+            }
         }
-        found.sort_by_key(|kept| kept.order);
-        found.into_iter().map(|kept| kept.frame.clone()).collect()
+        found.sort_by_key(|(order, _)| *order);
+        found.into_iter().map(|(_, frame)| frame).collect()
     }
 }
 
@@ -122,8 +130,10 @@ mod tests {
     use std::time::Duration;
 
     use hunt::{Audience, Timestamp};
+    use protocol::{Codec, Event, ServerMessage, Update};
 
     use super::{ENTRY_BYTES, Ring};
+    use crate::delivery::frames::Frames;
 
     const EVERYONE: Audience = Audience::Everyone;
 
@@ -135,31 +145,47 @@ mod tests {
         Audience::Player(1.into())
     }
 
-    fn push(ring: &mut Ring, audience: Audience, number: u64, at: u64) {
-        ring.expect(audience, number);
-        ring.push(audience, number, number.to_string().into(), Timestamp(at));
+    fn frames(number: u64) -> Frames {
+        Frames::new(&ServerMessage::Update(Update {
+            audience: protocol::Audience::Everyone,
+            number,
+            at_ms: 0,
+            event: Event::SessionPaused,
+        }))
     }
 
-    fn after(ring: &Ring, everyone: u64, of_team: u64) -> Vec<String> {
+    fn push(ring: &mut Ring, audience: Audience, number: u64, at: u64) {
+        ring.expect(audience, number);
+        ring.push(audience, number, frames(number), Timestamp(at));
+    }
+
+    fn after(ring: &mut Ring, everyone: u64, of_team: u64, codec: Codec) -> Vec<u64> {
         let cursors = [(EVERYONE, everyone), (team(), of_team), (player(), 0)];
-        let frames = ring.after(cursors);
-        let text = |frame: &bytes::Bytes| String::from_utf8_lossy(frame).into_owned();
-        frames.iter().map(text).collect()
+        let number = |frame: &bytes::Bytes| match codec.decode(frame) {
+            Ok(ServerMessage::Update(update)) => update.number,
+            other => panic!("{other:?} is no update"),
+        };
+        ring.after(&cursors, codec).iter().map(number).collect()
     }
 
     #[test]
     fn streams_are_merged_in_the_order_of_release() {
-        let mut ring = Ring::new(1 << 20, Duration::from_secs(1));
-        push(&mut ring, EVERYONE, 5, 0);
-        push(&mut ring, team(), 8, 0);
-        push(&mut ring, EVERYONE, 6, 0);
-        assert_eq!(after(&ring, 4, 7), ["5", "8", "6"]);
-        assert_eq!(after(&ring, 5, 8), ["6"]);
+        for codec in Codec::ALL {
+            let mut ring = Ring::new(1 << 20, Duration::from_secs(1));
+            push(&mut ring, EVERYONE, 5, 0);
+            push(&mut ring, team(), 8, 0);
+            push(&mut ring, EVERYONE, 6, 0);
+            assert_eq!(after(&mut ring, 4, 7, codec), [5, 8, 6]);
+            assert_eq!(after(&mut ring, 5, 8, codec), [6]);
+        }
     }
 
     #[test]
     fn what_is_evicted_is_not_covered() {
-        let mut ring = Ring::new(2 * (1 + ENTRY_BYTES), Duration::from_secs(1));
+        let mut ring = Ring::new(
+            2 * (frames(1).bytes() + ENTRY_BYTES),
+            Duration::from_secs(1),
+        );
         push(&mut ring, EVERYONE, 1, 0);
         push(&mut ring, EVERYONE, 2, 0);
         assert!(ring.covers(EVERYONE, 0, 2));
@@ -169,6 +195,21 @@ mod tests {
         ring.evict(Timestamp(1_001));
         assert!(!ring.covers(EVERYONE, 1, 3), "by age");
         assert!(ring.covers(EVERYONE, 3, 3));
+    }
+
+    #[test]
+    fn a_second_codec_counts_towards_the_bound() {
+        let mut ring = Ring::new(
+            2 * (frames(1).bytes() + ENTRY_BYTES),
+            Duration::from_secs(1),
+        );
+        push(&mut ring, EVERYONE, 1, 0);
+        push(&mut ring, EVERYONE, 2, 0);
+        assert_eq!(after(&mut ring, 0, 0, Codec::Json), [1, 2]);
+        ring.evict(Timestamp(0));
+        assert!(!ring.covers(EVERYONE, 0, 2));
+        ring.evict(Timestamp(1_001));
+        assert_eq!(ring.bytes, 0, "everything is given back");
     }
 
     #[test]

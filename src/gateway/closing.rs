@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use protocol::CloseCode;
+use protocol::{CloseCode, DecodeError};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -12,12 +12,16 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 /// How long the other side may take to answer a close frame.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
+/// What a close frame holds besides its code (RFC 6455, section 5.5).
+const REASON_BYTES_MAX: usize = 123;
 
 /// Why a connection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// The server closes it with a code.
     Close(CloseCode),
+    /// The server closes it with [`CloseCode::BadMessage`] and says what is wrong.
+    BadMessage(DecodeError),
     /// The other side closed it, or it is broken: there is nobody to tell.
     Gone,
 }
@@ -39,10 +43,14 @@ pub(super) fn ending_of(error: &Error) -> Ending {
 }
 
 /// Sends a close frame and waits a moment for the answer, so that what was written before arrives.
-pub(super) async fn close(socket: &mut WebSocketStream<TcpStream>, code: CloseCode) {
+pub(super) async fn close(
+    socket: &mut WebSocketStream<TcpStream>,
+    code: CloseCode,
+    why: Option<&str>,
+) {
     let frame = CloseFrame {
         code: code.number().into(),
-        reason: code.name().into(),
+        reason: reason(code, why).into(),
     };
     let farewell = async {
         socket.send(Message::Close(Some(frame))).await?;
@@ -51,6 +59,17 @@ pub(super) async fn close(socket: &mut WebSocketStream<TcpStream>, code: CloseCo
     if let Ok(Err(error)) = tokio::time::timeout(ANSWER_WAIT, farewell).await {
         tracing::debug!(%error, "a connection ended before its closing handshake");
     }
+}
+
+/// The code's name, and after it as much of the explanation as there is room for.
+fn reason(code: CloseCode, why: Option<&str>) -> String {
+    let mut reason = code.name().to_owned();
+    if let Some(why) = why {
+        reason.push_str(": ");
+        reason.push_str(why);
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+    }
+    reason
 }
 
 /// Lets the socket answer a close frame of the other side, if there was one.
@@ -66,4 +85,20 @@ async fn read_out(socket: &mut WebSocketStream<TcpStream>) -> Result<(), Error> 
         received?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::CloseCode;
+
+    use super::{REASON_BYTES_MAX, reason};
+
+    #[test]
+    fn a_reason_begins_with_the_codes_name_and_fits_into_a_frame() {
+        assert_eq!(reason(CloseCode::Replaced, None), "replaced");
+        let why = "é".repeat(REASON_BYTES_MAX);
+        let reason = reason(CloseCode::BadMessage, Some(&why));
+        assert!(reason.starts_with("bad_message: é"));
+        assert!(reason.len() <= REASON_BYTES_MAX, "{} bytes", reason.len());
+    }
 }

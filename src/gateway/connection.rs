@@ -6,10 +6,8 @@ use futures_util::{SinkExt, StreamExt};
 use governor::DefaultDirectRateLimiter;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{Quota, RateLimiter};
-use hunt::{CommandId, DeviceId, PlayerOrder};
 use protocol::{
-    ClientMessage, CloseCode, Codec, Command, GoAway, Order, Rejection, RejectionCode,
-    ServerMessage,
+    ClientMessage, CloseCode, Codec, Command, GoAway, Rejection, RejectionCode, ServerMessage,
 };
 use serde::Serialize;
 use tokio::net::TcpStream;
@@ -18,9 +16,11 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::Gateway;
 use super::closing::{Ending, answer_close, close, ending_of};
+use super::frame::{frame, read};
 use super::tokens::Grant;
 use crate::delivery::{
-    Attach, Attaching, Hub, Outbox, OutboxReader, Outgoing, Peer, outbox, reconnect_advice,
+    self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
+    reconnect_advice, rejection_code, rejection_message,
 };
 use crate::session::{Mail, SessionHandle};
 
@@ -39,7 +39,7 @@ pub(super) struct Connection {
 struct Attached {
     gateway: Gateway,
     session: SessionHandle<Hub>,
-    device: DeviceId,
+    identity: Identity,
     codec: Codec,
     outbox: Outbox,
     limiter: DefaultDirectRateLimiter,
@@ -67,7 +67,11 @@ impl Connection {
             Err(ending) => ending,
         };
         match ending {
-            Ending::Close(code) => close(&mut self.socket, code).await,
+            Ending::Close(code) => close(&mut self.socket, code, None).await,
+            Ending::BadMessage(error) => {
+                let why = error.to_string();
+                close(&mut self.socket, CloseCode::BadMessage, Some(&why)).await;
+            }
             Ending::Gone => answer_close(&mut self.socket).await,
         }
     }
@@ -89,11 +93,16 @@ impl Connection {
         let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
         let session = session.ok_or(CloseCode::UnknownSession)?;
         let now = sessions.clock().now();
-        let device = match self.gateway.tokens.open(&hello.token, now) {
-            Ok(Grant::Device(of_session, device)) if of_session == session.id() => device,
-            Ok(Grant::Device(..) | Grant::GameMaster(_) | Grant::Admin) | Err(_) => {
-                return Err(CloseCode::Unauthorized.into());
+        let granted = self.gateway.tokens.open(&hello.token, now);
+        let identity = match granted {
+            Ok(Grant::Device(of_session, device)) if of_session == session.id() => {
+                Identity::Device(device)
             }
+            Ok(Grant::GameMaster(of_session, game_master)) if of_session == session.id() => {
+                Identity::GameMaster(game_master)
+            }
+            Ok(Grant::Device(..) | Grant::GameMaster(..) | Grant::Link(..) | Grant::Admin)
+            | Err(_) => return Err(CloseCode::Unauthorized.into()),
         };
         let (outbox, frames) = outbox(&self.gateway.delivery);
         let limits = self.gateway.limits;
@@ -102,7 +111,7 @@ impl Connection {
         let attached = Attached {
             gateway: self.gateway.clone(),
             session,
-            device,
+            identity,
             codec: self.codec,
             outbox,
             limiter: RateLimiter::direct(quota),
@@ -116,7 +125,7 @@ impl Connection {
         loop {
             let received = self.socket.next().await.ok_or(Ending::Gone)?;
             let frame = received.map_err(|error| ending_of(&error))?;
-            if let Some(message) = read(self.codec, frame)? {
+            if let Some(message) = read(self.codec, &frame)? {
                 return Ok(message);
             }
         }
@@ -137,7 +146,7 @@ impl Attached {
                 outgoing = frames.next() => match outgoing {
                     Outgoing::Close(code) => return code.into(),
                     Outgoing::Frames(batch) => {
-                        let writing = write(socket, batch);
+                        let writing = write(socket, self.codec, batch);
                         let write_max = self.gateway.config.write_max;
                         match tokio::time::timeout(write_max, writing).await {
                             Ok(Ok(())) => {}
@@ -159,7 +168,7 @@ impl Attached {
     }
 
     fn receive(&self, message: Message) -> Result<(), Ending> {
-        match read(self.codec, message)? {
+        match read(self.codec, &message)? {
             None => Ok(()),
             Some(ClientMessage::Command(command)) => {
                 self.command(command);
@@ -172,7 +181,7 @@ impl Attached {
 
     fn attach(&self, cursor: Option<protocol::Cursor>) -> Result<(), Ending> {
         let attach = Mail::Attach(Attach {
-            device: self.device,
+            identity: self.identity,
             cursor,
             outbox: Attaching::new(self.outbox.clone()),
             codec: self.codec,
@@ -184,41 +193,40 @@ impl Attached {
     fn command(&self, command: Command) {
         if let Err(not_until) = self.limiter.check() {
             let wait = not_until.wait_time_from(DefaultClock::default().now());
-            let message = "slow down; the limit of this connection is reached";
-            self.reject(command.id, RejectionCode::RateLimited, message, wait);
+            let message = "slow down; the limit of this connection is reached".to_owned();
+            self.reject(command.id, RejectionCode::RateLimited, message, Some(wait));
             return;
         }
-        let Order::SubmitGuess { puzzle, guess } = command.order;
-        let mail = Mail::Command {
-            device: self.device,
-            id: CommandId(command.id),
-            order: PlayerOrder::SubmitGuess {
-                puzzle: puzzle.as_str().into(),
-                guess,
-            },
-            peer: Peer {
-                outbox: self.outbox.clone(),
-                codec: self.codec,
-            },
+        let id = command.id;
+        let command = match delivery::command(self.identity, command) {
+            Ok(command) => command,
+            Err(refusal) => {
+                let code = rejection_code(refusal);
+                self.reject(id, code, rejection_message(refusal), None);
+                return;
+            }
         };
-        if let Err(unavailable) = self.session.send(mail) {
+        let peer = Peer {
+            outbox: self.outbox.clone(),
+            codec: self.codec,
+        };
+        if let Err(unavailable) = self.session.send(Mail::Command { command, peer }) {
             let wait = Duration::from_millis(BUSY_RETRY_MS);
             let message = unavailable.to_string();
-            self.reject(command.id, RejectionCode::Unavailable, &message, wait);
+            self.reject(id, RejectionCode::Unavailable, message, Some(wait));
         }
     }
 
-    fn reject(&self, id: u64, code: RejectionCode, message: &str, wait: Duration) {
+    fn reject(&self, id: u64, code: RejectionCode, message: String, wait: Option<Duration>) {
         let now = self.gateway.sessions.clock().now();
         // A whole millisecond more: sent again at the time that is told, it must be let through.
-        let wait_ms = u64::try_from(wait.as_millis())
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
+        let wait_ms = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let retry_at = wait.map(|wait| now.plus_ms(wait_ms(wait).saturating_add(1)));
         self.push(&ServerMessage::Rejection(Rejection {
             id,
             code,
-            message: message.to_owned(),
-            retry_at_ms: Some(now.plus_ms(wait_ms).0),
+            message,
+            retry_at_ms: retry_at.map(|at| at.0),
         }));
     }
 
@@ -232,7 +240,7 @@ impl Attached {
         let goaway = ServerMessage::Goaway(GoAway {
             reconnect_in_ms: rand::random_range(advice.min_in_ms..=advice.max_in_ms),
         });
-        let goaway = Message::Binary(self.codec.encode(&goaway).into());
+        let goaway = frame(self.codec, self.codec.encode(&goaway).into());
         let write_max = self.gateway.config.write_max;
         match tokio::time::timeout(write_max, socket.send(goaway)).await {
             Ok(Ok(())) => CloseCode::GoingAway.into(),
@@ -241,25 +249,13 @@ impl Attached {
     }
 }
 
-/// The client's message in a frame; none in frames that carry no message.
-fn read(codec: Codec, frame: Message) -> Result<Option<ClientMessage>, Ending> {
-    match frame {
-        Message::Binary(payload) => match codec.decode(&payload) {
-            Ok(message) => Ok(Some(message)),
-            Err(_malformed) => Err(CloseCode::BadMessage.into()),
-        },
-        Message::Text(_) => Err(CloseCode::WrongFrameKind.into()),
-        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
-        Message::Close(_) => Err(Ending::Gone),
-    }
-}
-
 async fn write(
     socket: &mut WebSocketStream<TcpStream>,
-    frames: impl IntoIterator<Item = bytes::Bytes>,
+    codec: Codec,
+    payloads: impl IntoIterator<Item = bytes::Bytes>,
 ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
-    for frame in frames {
-        socket.feed(Message::Binary(frame)).await?;
+    for payload in payloads {
+        socket.feed(frame(codec, payload)).await?;
     }
     socket.flush().await
 }

@@ -5,6 +5,7 @@
 
 mod closing;
 mod connection;
+mod frame;
 mod listener;
 mod tokens;
 mod upgrade;

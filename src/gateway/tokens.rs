@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use hunt::{DeviceId, Timestamp};
+use hunt::{DeviceId, GameMasterId, PlayerId, Timestamp};
 use pasetors::Local;
 use pasetors::keys::{Generate, SymmetricKey};
 use pasetors::token::UntrustedToken;
@@ -19,6 +19,8 @@ const KEY_FILE: &str = "token.key";
 const KEY_BYTES: usize = 32;
 /// How long a token is good: longer than any hunt, so that nobody is logged out during one.
 const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
+/// How long a one-use link is good: as long as it takes to pick up the other device.
+const LINK_LIFETIME_MS: u64 = 10 * 60 * 1_000;
 /// A real token has about 200 characters.
 const TOKEN_CHARS_MAX: usize = 1_024;
 
@@ -27,10 +29,12 @@ const TOKEN_CHARS_MAX: usize = 1_024;
 pub enum Grant {
     /// Everything: owns the server.
     Admin,
-    /// Runs one session.
-    GameMaster(SessionId),
+    /// Runs one session, as far as the game master's scopes go.
+    GameMaster(SessionId, GameMasterId),
     /// Plays in one session, on one device.
     Device(SessionId, DeviceId),
+    /// Adds one device for a player of a session, once; the number tells links apart.
+    Link(SessionId, PlayerId, u64),
 }
 
 /// Why a token is not believed.
@@ -59,20 +63,83 @@ pub struct TokenKey {
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
-    role: Role,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    session: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    device: Option<u32>,
+    grant: Sealed,
     expires_at_ms: u64,
 }
 
+/// A grant in numbers.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Role {
+#[serde(tag = "role", rename_all = "snake_case")]
+enum Sealed {
     Admin,
-    GameMaster,
-    Device,
+    GameMaster {
+        session: u64,
+        game_master: u32,
+    },
+    Device {
+        session: u64,
+        device: u32,
+    },
+    Link {
+        session: u64,
+        player: u32,
+        link: u64,
+    },
+}
+
+impl From<Grant> for Sealed {
+    fn from(grant: Grant) -> Self {
+        match grant {
+            Grant::Admin => Self::Admin,
+            Grant::GameMaster(session, game_master) => Self::GameMaster {
+                session: session.number(),
+                game_master: game_master.number(),
+            },
+            Grant::Device(session, device) => Self::Device {
+                session: session.number(),
+                device: device.number(),
+            },
+            Grant::Link(session, player, link) => Self::Link {
+                session: session.number(),
+                player: player.number(),
+                link,
+            },
+        }
+    }
+}
+
+impl From<Sealed> for Grant {
+    fn from(sealed: Sealed) -> Self {
+        match sealed {
+            Sealed::Admin => Self::Admin,
+            Sealed::GameMaster {
+                session,
+                game_master,
+            } => Self::GameMaster(SessionId::new(session), game_master.into()),
+            Sealed::Device { session, device } => {
+                Self::Device(SessionId::new(session), device.into())
+            }
+            Sealed::Link {
+                session,
+                player,
+                link,
+            } => Self::Link(SessionId::new(session), player.into(), link),
+        }
+    }
+}
+
+impl Grant {
+    fn lifetime_ms(self) -> u64 {
+        match self {
+            Self::Admin | Self::GameMaster(..) | Self::Device(..) => LIFETIME_MS,
+            Self::Link(..) => LINK_LIFETIME_MS,
+        }
+    }
+
+    /// Until when a token for it is good that is made now.
+    pub fn expires_at(self, now: Timestamp) -> Timestamp {
+        now.plus_ms(self.lifetime_ms())
+    }
 }
 
 impl TokenKey {
@@ -111,16 +178,9 @@ impl TokenKey {
 
     /// A token that grants something from now on.
     pub fn seal(&self, grant: Grant, now: Timestamp) -> String {
-        let (role, session, device) = match grant {
-            Grant::Admin => (Role::Admin, None, None),
-            Grant::GameMaster(session) => (Role::GameMaster, Some(session), None),
-            Grant::Device(session, device) => (Role::Device, Some(session), Some(device)),
-        };
         let claims = Claims {
-            role,
-            session: session.map(SessionId::number),
-            device: device.map(DeviceId::number),
-            expires_at_ms: now.plus_ms(LIFETIME_MS).0,
+            grant: grant.into(),
+            expires_at_ms: grant.expires_at(now).0,
         };
         let claims = serde_json::to_vec(&claims).expect("claims are numbers and a word");
         LocalToken::encrypt(&self.key, &claims, None, None)
@@ -141,15 +201,7 @@ impl TokenKey {
         if claims.expires_at_ms <= now.0 {
             return Err(TokenRefusal::Expired);
         }
-        let session = claims.session.map(SessionId::new);
-        match (claims.role, session, claims.device) {
-            (Role::Admin, None, None) => Ok(Grant::Admin),
-            (Role::GameMaster, Some(session), None) => Ok(Grant::GameMaster(session)),
-            (Role::Device, Some(session), Some(device)) => {
-                Ok(Grant::Device(session, DeviceId::from(device)))
-            }
-            (Role::Admin | Role::GameMaster | Role::Device, _, _) => Err(TokenRefusal::Forged),
-        }
+        Ok(claims.grant.into())
     }
 }
 
@@ -189,7 +241,13 @@ mod tests {
         let key = TokenKey::ephemeral();
         let session = SessionId::new(7);
         let device = Grant::Device(session, 3.into());
-        for grant in [Grant::Admin, Grant::GameMaster(session), device] {
+        let link = Grant::Link(session, 9.into(), u64::MAX);
+        for grant in [
+            Grant::Admin,
+            Grant::GameMaster(session, 2.into()),
+            device,
+            link,
+        ] {
             assert_eq!(key.open(&key.seal(grant, NOW), NOW), Ok(grant));
         }
     }

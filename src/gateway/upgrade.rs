@@ -67,6 +67,9 @@ async fn websocket(stream: TcpStream, read_so_far: Vec<u8>) -> WebSocketStream<T
     WebSocketStream::from_partially_read(stream, read_so_far, Role::Server, Some(config)).await
 }
 
+const ASK_FOR_A_SUBPROTOCOL: &str =
+    "Ask for one of the subprotocols cluecast.v1.msgpack and cluecast.v1.json.\n";
+
 type Negotiated = Result<(String, Codec), (StatusCode, &'static str)>;
 
 fn negotiate(headers: &HeaderMap) -> Negotiated {
@@ -83,21 +86,27 @@ fn negotiate(headers: &HeaderMap) -> Negotiated {
     }
     let key = headers.get(SEC_WEBSOCKET_KEY);
     let key = key.ok_or(bad("The header sec-websocket-key is missing.\n"))?;
-    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter();
-    let mut offered = offered
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    let codec = offered.find_map(|name| Codec::from_subprotocol(name.trim()));
-    let codec = codec.ok_or(bad("Ask for the subprotocol cluecast.v1.msgpack.\n"))?;
+    // The server's order of preference decides, whatever order the client offers them in.
+    let offers = |codec: &Codec| {
+        let mut offered = tokens(headers, &SEC_WEBSOCKET_PROTOCOL);
+        offered.any(|name| name == codec.subprotocol())
+    };
+    let codec = Codec::ALL.into_iter().find(offers);
+    let codec = codec.ok_or(bad(ASK_FOR_A_SUBPROTOCOL))?;
     Ok((derive_accept_key(key.as_bytes()), codec))
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|value| value.eq_ignore_ascii_case(token))
+}
+
+/// The elements of a header's comma-separated lists.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter();
-    let mut tokens = values
+    values
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    tokens.any(|value| value.trim().eq_ignore_ascii_case(token))
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }
 
 fn switching_protocols(accept: &str, codec: Codec) -> Response {

@@ -1,15 +1,15 @@
-//! The registration desk: joining a session, and further devices of a player.
+//! The registration desk: founding a team, and joining one.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use hunt::{DeskOrder, DeviceId, NameId, Receipt, Rejection, TeamCode};
 use hyper::StatusCode;
 use protocol::limits::NAME_CHARS_MAX;
-use protocol::rest::{DeviceCreated, Join, Joined};
+use protocol::rest::{Join, Joined};
 
 use super::answers::{Body, Failed};
 use super::codes::random_code;
-use super::identity::{Bearer, find_session};
+use super::identity::find_session;
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, Grant};
 use crate::journal::Name;
@@ -38,24 +38,32 @@ pub(super) async fn join(
             return Err(Failed::bad_request(message));
         }
     };
-    let Receipt::Joined {
-        team,
-        player,
-        device,
-    } = receipt?
-    else {
+    let Receipt::Joined { device, .. } = receipt? else {
         return Err(Failed::internal("joining gave another receipt"));
     };
-    let code = session.read(move |view| view.state.team(team).map(|team| team.code.to_string()));
-    let joined = Joined {
-        team: team.to_string(),
-        team_code: code
-            .await?
-            .ok_or_else(|| Failed::internal("a team is missing"))?,
-        player: player.to_string(),
-        device: device.to_string(),
-        token: device_token(&gateway, &session, device),
-    };
+    joined(&gateway, &session, device).await
+}
+
+/// The answer to whoever has a new device.
+pub(super) async fn joined(
+    gateway: &Gateway,
+    session: &SessionHandle<Hub>,
+    device: DeviceId,
+) -> Result<(StatusCode, Json<Joined>), Failed> {
+    let token = device_token(gateway, session, device);
+    let joined = session.read(move |view| {
+        let player = view.state.device(device)?.player;
+        let team = view.state.player(player)?.team;
+        Some(Joined {
+            team: team.to_string(),
+            team_code: view.state.team(team)?.code.to_string(),
+            player: player.to_string(),
+            device: device.to_string(),
+            token,
+        })
+    });
+    let joined = joined.await?;
+    let joined = joined.ok_or_else(|| Failed::internal("a device that was added is missing"))?;
     Ok((StatusCode::CREATED, Json(joined)))
 }
 
@@ -82,27 +90,11 @@ async fn create_team(
     }
 }
 
-pub(super) async fn add_device(
-    State(gateway): State<Gateway>,
-    Path(code): Path<String>,
-    bearer: Bearer,
-) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
-    let session = find_session(&gateway, &code)?;
-    let by = bearer.device_of(&session)?;
-    let outcome = session
-        .desk(DeskOrder::AddDevice { by }, Vec::new())
-        .await?;
-    let Receipt::DeviceAdded { device } = outcome? else {
-        return Err(Failed::internal("adding a device gave another receipt"));
-    };
-    let created = DeviceCreated {
-        device: device.to_string(),
-        token: device_token(&gateway, &session, device),
-    };
-    Ok((StatusCode::CREATED, Json(created)))
-}
-
-fn device_token(gateway: &Gateway, session: &SessionHandle<Hub>, device: DeviceId) -> String {
+pub(super) fn device_token(
+    gateway: &Gateway,
+    session: &SessionHandle<Hub>,
+    device: DeviceId,
+) -> String {
     let now = gateway.sessions().clock().now();
     gateway
         .tokens()
@@ -110,7 +102,7 @@ fn device_token(gateway: &Gateway, session: &SessionHandle<Hub>, device: DeviceI
 }
 
 /// A name that can be shown, under a new random id.
-fn named(typed: &str, field: &str) -> Result<Name, Failed> {
+pub(super) fn named(typed: &str, field: &str) -> Result<Name, Failed> {
     let text = typed.trim();
     let shown = !text.is_empty() && !text.chars().any(char::is_control);
     if !shown || text.chars().count() > NAME_CHARS_MAX {

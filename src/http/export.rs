@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use hunt::{Event, Origin};
+use hunt::{Event, Origin, Scope};
 use hyper::header::CONTENT_TYPE;
 use protocol::rest::ExportLine;
 
@@ -23,7 +23,7 @@ pub(super) async fn export(
     bearer: Bearer,
 ) -> Result<Response, Failed> {
     let session = find_session(&gateway, &code)?;
-    bearer.must_run(&session)?;
+    bearer.must_have(&session, Scope::Answers).await?;
     let journal = gateway.sessions().journal().clone();
     let id = session.id();
     let lines = stream::try_unfold(0, move |after| {
@@ -55,16 +55,21 @@ async fn next_lines(
 fn write_lines(lines: &mut Vec<u8>, batch: &StoredBatch) -> Result<(), ExportError> {
     let mut seq = batch.first_seq;
     for entry in records::decode_entries(&batch.events)? {
-        let (device, command) = match entry.origin {
-            Origin::Device { device, command } => (Some(device.to_string()), Some(command.0)),
-            Origin::Desk | Origin::GameMaster | Origin::Timer => (None, None),
+        let (device, game_master, command) = match entry.origin {
+            Origin::Device { device, command } => (Some(device), None, Some(command)),
+            Origin::GameMaster {
+                game_master,
+                command,
+            } => (None, game_master, command),
+            Origin::Desk | Origin::Timer => (None, None, None),
         };
         for event in entry.events {
             let line: ExportLine<Event> = ExportLine {
                 seq,
                 at_ms: entry.at.0,
-                device: device.clone(),
-                command,
+                device: device.map(|device| device.to_string()),
+                game_master: game_master.map(|game_master| game_master.to_string()),
+                command: command.map(|command| command.0),
                 event,
             };
             serde_json::to_writer(&mut *lines, &line).expect("events are numbers and text");

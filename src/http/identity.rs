@@ -1,6 +1,9 @@
 //! Who sends a request: the token in its `Authorization` header.
 
+use std::str::FromStr;
+
 use axum::extract::FromRequestParts;
+use hunt::{By, DeviceId, Scope};
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 
@@ -35,32 +38,74 @@ impl Bearer {
     pub(super) fn must_be_admin(&self) -> Result<(), Failed> {
         match self.0 {
             Grant::Admin => Ok(()),
-            Grant::GameMaster(_) | Grant::Device(..) => {
+            Grant::GameMaster(..) | Grant::Device(..) | Grant::Link(..) => {
                 Err(Failed::forbidden("This takes an admin's token."))
             }
         }
     }
 
-    /// The bearer runs the session.
-    pub(super) fn must_run(&self, session: &SessionHandle<Hub>) -> Result<(), Failed> {
+    /// Who runs the session; what exactly they may do is for the rules to say.
+    pub(super) fn by(&self, session: &SessionHandle<Hub>) -> Result<By, Failed> {
         match self.0 {
-            Grant::Admin => Ok(()),
-            Grant::GameMaster(runs) if runs == session.id() => Ok(()),
-            Grant::GameMaster(_) | Grant::Device(..) => Err(Failed::forbidden(
+            Grant::Admin => Ok(By::Admin),
+            Grant::GameMaster(runs, id) if runs == session.id() => Ok(By::GameMaster(id)),
+            Grant::GameMaster(..) | Grant::Device(..) | Grant::Link(..) => Err(Failed::forbidden(
                 "This takes a token of this session's game master.",
             )),
         }
     }
 
+    /// The bearer runs the session and has a scope; for questions, which the rules do not judge.
+    pub(super) async fn must_have(
+        &self,
+        session: &SessionHandle<Hub>,
+        scope: Scope,
+    ) -> Result<(), Failed> {
+        let By::GameMaster(id) = self.by(session)? else {
+            return Ok(());
+        };
+        let may = session.read(move |view| {
+            let game_master = view.state.game_master(id);
+            game_master.is_some_and(|game_master| game_master.may(scope))
+        });
+        if may.await? {
+            return Ok(());
+        }
+        Err(Failed::forbidden(format!(
+            "This takes a game master with the scope {}.",
+            scope_name(scope)
+        )))
+    }
+
     /// The device of the session that the bearer plays on.
-    pub(super) fn device_of(&self, session: &SessionHandle<Hub>) -> Result<hunt::DeviceId, Failed> {
+    pub(super) fn device_of(&self, session: &SessionHandle<Hub>) -> Result<DeviceId, Failed> {
         match self.0 {
             Grant::Device(plays, device) if plays == session.id() => Ok(device),
-            Grant::Device(..) | Grant::GameMaster(_) | Grant::Admin => Err(Failed::forbidden(
-                "This takes a token of a device in this session.",
-            )),
+            Grant::Device(..) | Grant::GameMaster(..) | Grant::Link(..) | Grant::Admin => Err(
+                Failed::forbidden("This takes a token of a device in this session."),
+            ),
         }
     }
+
+    /// Whether the bearer's token is a device's.
+    pub(super) fn is_device(&self) -> bool {
+        matches!(self.0, Grant::Device(..))
+    }
+}
+
+fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::View => "view",
+        Scope::Hints => "hints",
+        Scope::Run => "run",
+        Scope::Answers => "answers",
+    }
+}
+
+/// An id in a path, such as `p7`.
+pub(super) fn parse_id<T: FromStr>(text: &str) -> Result<T, Failed> {
+    let parsed = text.parse();
+    parsed.map_err(|_| Failed::not_found("There is nothing with this id."))
 }
 
 /// The session with this code, typed in any case.

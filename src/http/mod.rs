@@ -5,7 +5,9 @@
 mod answers;
 mod codes;
 mod desk;
+mod devices;
 mod export;
+mod game_masters;
 mod health;
 mod identity;
 mod owner;
@@ -14,7 +16,7 @@ mod welcome;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use protocol::limits::REST_BODY_BYTES_MAX;
 
 pub use codes::random_code;
@@ -29,9 +31,37 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/sessions/{code}", get(playing::session_state))
         .route("/sessions/{code}/standings", get(playing::standings))
         .route("/sessions/{code}/export", get(export::export))
-        .route("/sessions/{code}/devices", post(desk::add_device))
+        .route(
+            "/sessions/{code}/devices",
+            post(devices::add).get(devices::list),
+        )
+        .route("/sessions/{code}/devices/{device}", delete(devices::revoke))
+        .route("/sessions/{code}/links", post(devices::create_link))
+        .route(
+            "/sessions/{code}/players/{player}/devices",
+            post(devices::add_for_player),
+        )
+        .route(
+            "/sessions/{code}/game-masters",
+            post(game_masters::create).get(game_masters::list),
+        )
+        .route(
+            "/sessions/{code}/game-masters/{game_master}",
+            delete(game_masters::revoke),
+        )
+        .route("/sessions/{code}/clues", post(game_masters::push_clue))
+        .route(
+            "/sessions/{code}/clues/{clue}",
+            delete(game_masters::cancel_clue),
+        )
+        .route(
+            "/sessions/{code}/announcements",
+            post(game_masters::announce),
+        )
         .route("/sessions/{code}/{order}", post(playing::game_master_order))
         .route("/join", post(desk::join))
+        .route("/roster", post(devices::roster))
+        .route("/restore", post(devices::restore))
         .layer(DefaultBodyLimit::max(REST_BODY_BYTES_MAX));
     Router::new()
         .route("/", get(welcome::welcome))

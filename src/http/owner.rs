@@ -10,7 +10,7 @@ use super::codes::random_code;
 use super::identity::Bearer;
 use crate::gateway::{Gateway, Grant};
 use crate::journal::{CreateError, SessionId};
-use crate::session::{CreateSessionError, HuntError, StoredHunt};
+use crate::session::{CreateSessionError, HuntError, StoredHunt, first_game_master};
 
 /// Random codes drawn until one is free. With a million sessions one draw fails once in 78,000.
 const CODE_DRAWS_MAX: usize = 8;
@@ -71,10 +71,11 @@ pub(super) async fn create_session(
             Err(error) => return Err(refused(error)),
         }
     };
+    let grant = Grant::GameMaster(session.id(), first_game_master());
     let now = gateway.sessions().clock().now();
     let created = SessionCreated {
         session: session.record().code.clone(),
-        game_master_token: gateway.tokens().seal(Grant::GameMaster(session.id()), now),
+        game_master_token: gateway.tokens().seal(grant, now),
     };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -95,5 +96,7 @@ fn refused(error: CreateSessionError) -> Failed {
         CreateSessionError::Create(CreateError::Failed(error)) => error.into(),
         CreateSessionError::Hunt(error) => Failed::internal(error),
         full @ CreateSessionError::Full(_) => Failed::unavailable(full.to_string()),
+        CreateSessionError::Unavailable(unavailable) => unavailable.into(),
+        CreateSessionError::Refused(refusal) => refusal.into(),
     }
 }

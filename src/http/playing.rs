@@ -48,8 +48,8 @@ pub(super) async fn game_master_order(
         _ => return Err(super::answers::no_such_path().await),
     };
     let session = find_session(&gateway, &code)?;
-    bearer.must_run(&session)?;
-    session.game_master(order).await??;
+    let by = bearer.by(&session)?;
+    session.game_master(by, order, Vec::new()).await??;
     state_of(&session).await
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
-use hunt::{Command, CommandId, Decision, DeviceId, Entry, State, Timestamp};
+use hunt::{By, Command, CommandId, Decision, DeviceId, Entry, GameMasterId, State, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,13 @@ pub(super) struct Actor<'a, D: Delivery> {
     storing: Option<BoxFuture<'static, Result<(), JournalError>>>,
     /// The number of the last event in the newest snapshot that was made.
     snapshot_at: u64,
-    quarantined: HashSet<(DeviceId, CommandId)>,
+    quarantined: HashSet<CommandKey>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum CommandKey {
+    Player(DeviceId, CommandId),
+    GameMaster(GameMasterId, CommandId),
 }
 
 /// What a turn has decided and not yet handed to the journal.
@@ -155,29 +161,20 @@ impl<'a, D: Delivery> Actor<'a, D> {
 
     fn handle(&mut self, mail: Mail<D>, now: Timestamp) {
         match mail {
-            Mail::Command {
-                device,
-                id,
-                order,
-                peer,
-            } => {
+            Mail::Command { command, peer } => {
                 if self.delivery.is_gone(&peer) {
                     return;
                 }
-                let command = Command::Player { device, id, order };
-                let outcome = self.decide(&command, Vec::new(), now);
+                let id = command.id();
+                let outcome = self.decide(&command.into(), Vec::new(), now);
                 self.hold(Output::Answer { peer, id, outcome });
             }
-            Mail::Desk {
-                order,
+            Mail::Order {
+                command,
                 names,
                 reply,
             } => {
-                let outcome = self.decide(&Command::Desk(order), names, now);
-                self.hold(Output::Reply { reply, outcome });
-            }
-            Mail::GameMaster { order, reply } => {
-                let outcome = self.decide(&Command::GameMaster(order), Vec::new(), now);
+                let outcome = self.decide(&command, names, now);
                 self.hold(Output::Reply { reply, outcome });
             }
             Mail::Attach(attach) => {
@@ -202,7 +199,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
     /// Has the rules decide and applies what they accept. A failure of the rules is the fault of
     /// this one command: the state is as before, and the command is not tried again.
     fn decide(&mut self, command: &Command, names: Vec<Name>, now: Timestamp) -> Outcome {
-        let key = player_key(command);
+        let key = command_key(command);
         if key.is_some_and(|key| self.quarantined.contains(&key)) {
             return Err(Refusal::Quarantined);
         }
@@ -234,7 +231,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         for event in &entry.events {
             self.head += 1;
             self.turn.events += 1;
-            if let Some(stamp) = self.state.apply(entry.at, event) {
+            for stamp in self.state.apply(entry.at, event) {
                 let view = View {
                     state: &self.state,
                     names: &self.names,
@@ -354,9 +351,15 @@ async fn next_stored(
     }
 }
 
-fn player_key(command: &Command) -> Option<(DeviceId, CommandId)> {
+/// By which a numbered command is known again.
+fn command_key(command: &Command) -> Option<CommandKey> {
     match command {
-        Command::Player { device, id, .. } => Some((*device, *id)),
-        Command::Desk(_) | Command::GameMaster(_) => None,
+        Command::Player { device, id, .. } => Some(CommandKey::Player(*device, *id)),
+        Command::GameMaster {
+            by: By::GameMaster(by),
+            id: Some(id),
+            ..
+        } => Some(CommandKey::GameMaster(*by, *id)),
+        Command::Desk(_) | Command::GameMaster { .. } => None,
     }
 }

@@ -12,7 +12,7 @@ use crate::journal::Snapshot;
 pub(super) enum Output<D: Delivery> {
     /// An update for its audience.
     Update(D::Update),
-    /// The outcome of a player's command.
+    /// The outcome of a numbered command.
     Answer {
         peer: D::Peer,
         id: CommandId,

@@ -1,6 +1,8 @@
 //! The way into a session's actor.
 
-use hunt::{CommandId, DeskOrder, DeviceId, GameMasterOrder, PlayerOrder};
+use hunt::{
+    By, Command, CommandId, DeskOrder, DeviceId, GameMasterId, GameMasterOrder, PlayerOrder,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::delivery::{Delivery, Outcome, View};
@@ -11,30 +13,19 @@ type Read = Box<dyn FnOnce(View<'_>) -> Box<dyn FnOnce() + Send> + Send>;
 
 /// A request to a session's actor.
 pub enum Mail<D: Delivery> {
-    /// A player's command.
+    /// A numbered command that came over a connection.
     Command {
-        /// The device that it came from.
-        device: DeviceId,
-        /// The device's number for it.
-        id: CommandId,
-        /// What to do.
-        order: PlayerOrder,
+        /// Whose command, and what to do.
+        command: Numbered,
         /// Who waits for the outcome.
         peer: D::Peer,
     },
-    /// An order from the registration desk.
-    Desk {
+    /// Anything else that changes the session.
+    Order {
         /// What to do.
-        order: DeskOrder,
+        command: Command,
         /// The names that it refers to.
         names: Vec<Name>,
-        /// Receives the outcome once it is durable.
-        reply: oneshot::Sender<Outcome>,
-    },
-    /// An order from a game master.
-    GameMaster {
-        /// What to do.
-        order: GameMasterOrder,
         /// Receives the outcome once it is durable.
         reply: oneshot::Sender<Outcome>,
     },
@@ -42,6 +33,37 @@ pub enum Mail<D: Delivery> {
     Attach(D::Attach),
     /// A question about the state.
     Read(Read),
+}
+
+/// A command with the number by which its sender knows it.
+#[derive(Debug)]
+pub enum Numbered {
+    /// Of a player's device.
+    Player(DeviceId, CommandId, PlayerOrder),
+    /// Of a game master.
+    GameMaster(GameMasterId, CommandId, GameMasterOrder),
+}
+
+impl Numbered {
+    /// The number.
+    pub fn id(&self) -> CommandId {
+        match self {
+            Self::Player(_, id, _) | Self::GameMaster(_, id, _) => *id,
+        }
+    }
+}
+
+impl From<Numbered> for Command {
+    fn from(numbered: Numbered) -> Self {
+        match numbered {
+            Numbered::Player(device, id, order) => Self::Player { device, id, order },
+            Numbered::GameMaster(by, id, order) => Self::GameMaster {
+                by: By::GameMaster(by),
+                id: Some(id),
+                order,
+            },
+        }
+    }
 }
 
 /// The session cannot take or answer a request now: its mailbox is full, or it is recovering or
@@ -100,19 +122,28 @@ impl<D: Delivery> SessionHandle<D> {
 
     /// Has a desk order carried out, and waits until its outcome is durable.
     pub async fn desk(&self, order: DeskOrder, names: Vec<Name>) -> Result<Outcome, Unavailable> {
-        let (reply, outcome) = oneshot::channel();
-        self.send(Mail::Desk {
-            order,
-            names,
-            reply,
-        })?;
-        outcome.await.map_err(|_| Unavailable)
+        self.order(Command::Desk(order), names).await
     }
 
     /// Has a game master's order carried out, and waits until its outcome is durable.
-    pub async fn game_master(&self, order: GameMasterOrder) -> Result<Outcome, Unavailable> {
+    pub async fn game_master(
+        &self,
+        by: By,
+        order: GameMasterOrder,
+        names: Vec<Name>,
+    ) -> Result<Outcome, Unavailable> {
+        let id = None;
+        self.order(Command::GameMaster { by, id, order }, names)
+            .await
+    }
+
+    async fn order(&self, command: Command, names: Vec<Name>) -> Result<Outcome, Unavailable> {
         let (reply, outcome) = oneshot::channel();
-        self.send(Mail::GameMaster { order, reply })?;
+        self.send(Mail::Order {
+            command,
+            names,
+            reply,
+        })?;
         outcome.await.map_err(|_| Unavailable)
     }
 

@@ -18,9 +18,9 @@ mod registry;
 mod supervisor;
 
 pub use delivery::{Delivery, Outcome, Refusal, View};
-pub use handle::{Mail, SessionHandle, Unavailable};
+pub use handle::{Mail, Numbered, SessionHandle, Unavailable};
 pub use hunts::{HuntError, StoredHunt, parse_stored, revision_of};
 pub use planted::Planted;
 pub use recovery::RecoverError;
-pub use registry::{CreateSessionError, OpenError, SessionDefaults, Sessions};
+pub use registry::{CreateSessionError, OpenError, SessionDefaults, Sessions, first_game_master};
 pub use supervisor::{SessionRun, supervise};

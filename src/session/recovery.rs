@@ -110,7 +110,7 @@ fn apply_batch<D: Delivery>(
     for entry in &entries {
         for event in &entry.events {
             recovered.head += 1;
-            if let Some(stamp) = recovered.state.apply(entry.at, event) {
+            for stamp in recovered.state.apply(entry.at, event) {
                 let view = View {
                     state: &recovered.state,
                     names: &recovered.names,

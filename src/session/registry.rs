@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use hunt::Hunt;
+use hunt::{By, GameMasterId, GameMasterOrder, Hunt, NameId, Receipt, Scope};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::delivery::Delivery;
-use super::handle::SessionHandle;
+use super::delivery::{Delivery, Refusal};
+use super::handle::{SessionHandle, Unavailable};
 use super::hunts::{HuntError, StoredHunt, parse_stored};
 use super::planted::Planted;
 use super::supervisor::{SessionRun, supervise};
 use crate::clock::Clock;
 use crate::config::SessionConfig;
-use crate::journal::{CreateError, Incarnation, Journal, JournalError, SessionId, SessionRecord};
+use crate::journal::{
+    CreateError, Incarnation, Journal, JournalError, Name, SessionId, SessionRecord,
+};
 
 /// What every session of this server is started with.
 #[derive(Clone)]
@@ -50,6 +52,20 @@ pub enum CreateSessionError {
     /// The server has as many sessions as it may have.
     #[error("the server has {0} sessions, which is its limit (server.sessions_max)")]
     Full(usize),
+    /// The session was created, and cannot take its first game master now.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The session was created, and refuses its first game master.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// What the game master is called whom every session begins with.
+const FIRST_GAME_MASTER_NAME: &str = "Organiser";
+
+/// The game master, with every scope, whom every session begins with.
+pub fn first_game_master() -> GameMasterId {
+    GameMasterId::from(1)
 }
 
 /// The sessions of this server. Clones share them.
@@ -109,7 +125,7 @@ impl<D: Delivery> Sessions<D> {
         }
         for mut opened in opening {
             // An error means that the session's task ended: it has logged why.
-            let _ended = opened.wait_for(|opened| *opened).await;
+            drop(opened.wait_for(|opened| *opened).await);
         }
         Ok(())
     }
@@ -169,7 +185,8 @@ impl<D: Delivery> Sessions<D> {
         defaults.journal.create_session(record.clone()).await?;
         let Open { handle, mut opened } = self.open(record, hunt.into());
         // As in `open_all`: an error has been logged by the session.
-        let _ended = opened.wait_for(|opened| *opened).await;
+        drop(opened.wait_for(|opened| *opened).await);
+        invite_first_game_master(&handle).await?;
         Ok(handle)
     }
 
@@ -213,6 +230,23 @@ impl<D: Delivery> Sessions<D> {
             }
         }
     }
+}
+
+async fn invite_first_game_master<D: Delivery>(
+    session: &SessionHandle<D>,
+) -> Result<(), CreateSessionError> {
+    let name = Name {
+        id: rand::random(),
+        text: FIRST_GAME_MASTER_NAME.to_owned(),
+    };
+    let order = GameMasterOrder::InviteGameMaster {
+        name: NameId(name.id),
+        scopes: Scope::ALL.into(),
+    };
+    let receipt = session.game_master(By::Admin, order, vec![name]).await??;
+    let game_master = first_game_master();
+    assert_eq!(receipt, Receipt::GameMasterInvited { game_master });
+    Ok(())
 }
 
 impl<D: Delivery> Clone for Open<D> {

@@ -59,6 +59,7 @@ impl Player {
                 ServerMessage::Rejection(rejection) => panic!("{puzzle} {guess}: {rejection:?}"),
                 ServerMessage::Welcome(_)
                 | ServerMessage::Snapshot(_)
+                | ServerMessage::Overview(_)
                 | ServerMessage::Update(_)
                 | ServerMessage::Receipt(_)
                 | ServerMessage::Heads(_)

@@ -1,7 +1,11 @@
 //! A player's device: it sends commands, loses its connection, resumes, and checks its stream.
 
-use cluecast::delivery::{Attach, Attaching, Outbox, OutboxReader, Outgoing, Peer, outbox};
-use cluecast::session::{Mail, SessionHandle};
+use std::collections::BTreeMap;
+
+use cluecast::delivery::{
+    Attach, Attaching, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
+};
+use cluecast::session::{Mail, Numbered, SessionHandle};
 use futures_util::FutureExt;
 use hunt::{CommandId, PlayerOrder};
 use protocol::{Audience, Codec, Cursor, Event, Resume, ServerMessage, Snapshot, Update, Verdict};
@@ -16,6 +20,7 @@ pub struct Client {
     connection: Option<Connection>,
     cursor: Option<Cursor>,
     view: TeamModel,
+    clues: BTreeMap<String, String>,
     next_id: u64,
     /// Sent and not answered; sent again after a reconnect.
     pub outstanding: Option<Sent>,
@@ -37,6 +42,7 @@ impl Client {
             connection: None,
             cursor: None,
             view: TeamModel::default(),
+            clues: BTreeMap::new(),
             next_id: 1,
             outstanding: None,
             acknowledged: Vec::new(),
@@ -49,6 +55,11 @@ impl Client {
 
     pub fn view(&self) -> &TeamModel {
         &self.view
+    }
+
+    /// The live clues that it knows, by id.
+    pub fn clues(&self) -> &BTreeMap<String, String> {
+        &self.clues
     }
 
     pub fn cursor(&self) -> Option<Cursor> {
@@ -67,7 +78,7 @@ impl Client {
         }
         let (outbox, frames) = outbox(&delivery_config());
         let attach = Mail::Attach(Attach {
-            device: self.device.into(),
+            identity: Identity::Device(self.device.into()),
             cursor: self.cursor,
             outbox: Attaching::new(outbox.clone()),
             codec: Codec::MessagePack,
@@ -116,13 +127,12 @@ impl Client {
             guess: guess.to_owned(),
             outbox: connection.outbox.clone(),
         };
+        let order = PlayerOrder::SubmitGuess {
+            puzzle: puzzle.into(),
+            guess: guess.to_owned(),
+        };
         let command = Mail::Command {
-            device: self.device.into(),
-            id: CommandId(id),
-            order: PlayerOrder::SubmitGuess {
-                puzzle: puzzle.into(),
-                guess: guess.to_owned(),
-            },
+            command: Numbered::Player(self.device.into(), CommandId(id), order),
             peer: Peer {
                 outbox: connection.outbox.clone(),
                 codec: Codec::MessagePack,
@@ -182,7 +192,9 @@ impl Client {
                 let heads = (heads.heads.everyone, heads.heads.team, heads.heads.player);
                 assert_eq!(seen, heads, "device {}: an update is missing", self.device);
             }
-            ServerMessage::Goaway(_) | ServerMessage::Unknown => panic!("not sent here"),
+            ServerMessage::Goaway(_) | ServerMessage::Overview(_) | ServerMessage::Unknown => {
+                panic!("not sent here")
+            }
         }
     }
 
@@ -204,12 +216,17 @@ impl Client {
             everyone: snapshot.heads.everyone,
             team: snapshot.heads.team,
             player: snapshot.heads.player,
+            game_masters: 0,
         });
         self.view = TeamModel {
             score: snapshot.team.score,
             members: snapshot.team.players.len(),
             ..TeamModel::default()
         };
+        let clues = snapshot.clues.iter();
+        self.clues = clues
+            .map(|clue| (clue.id.clone(), clue.text.clone()))
+            .collect();
         for puzzle in &snapshot.puzzles {
             self.view.open.insert(puzzle.id.clone());
             if puzzle.solved_at_ms.is_some() {
@@ -230,6 +247,7 @@ impl Client {
             Audience::Everyone => &mut cursor.everyone,
             Audience::Team => &mut cursor.team,
             Audience::Player => &mut cursor.player,
+            Audience::GameMasters => panic!("a player sees what is for game masters"),
         };
         assert_eq!(update.number, *last + 1, "device {device}: {update:?}");
         *last = update.number;
@@ -259,7 +277,21 @@ impl Client {
             | Event::SessionPaused
             | Event::SessionResumed { .. }
             | Event::SessionFinished
-            | Event::DeviceAdded { .. } => {}
+            | Event::DeviceAdded { .. }
+            | Event::DeviceRevoked { .. }
+            | Event::Announced { .. } => {}
+            Event::CluePushed { clue, to } => {
+                assert_eq!(to, None, "only game masters are told");
+                let before = self.clues.insert(clue.id, clue.text);
+                assert_eq!(before, None, "a clue comes once");
+            }
+            Event::ClueCancelled { clue } | Event::ClueExpired { clue } => {
+                let known = self.clues.remove(&clue);
+                assert!(known.is_some(), "only what is known ends");
+            }
+            Event::TeamCreated { .. }
+            | Event::GameMasterInvited { .. }
+            | Event::GameMasterRevoked { .. } => panic!("only game masters are told"),
             Event::Unknown => panic!("the server sends events that it knows"),
         }
     }

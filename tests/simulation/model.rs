@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hunt::{Audience, Entry, Event, Origin, Receipt, Verdict};
+use hunt::{Audience, Entry, Event, Origin, PuzzleId, Receipt, Target, Verdict};
 
 /// The simulation's hunt: puzzle, answer, points, and the puzzles of which it needs one or all.
 pub const PUZZLES: [(&str, &str, u32, &[&str]); 4] = [
@@ -58,6 +58,8 @@ pub struct Model {
     pub devices: Vec<usize>,
     pub accepted: BTreeMap<(u32, u64), Receipt>,
     pub heads: BTreeMap<Audience, u64>,
+    /// Every clue that was pushed: to whom, what, and whether it is live.
+    pub clues: Vec<(Target, String, bool)>,
     pub events: u64,
     last_at: u64,
 }
@@ -79,40 +81,32 @@ impl Model {
     }
 
     fn fold_event(&mut self, event: &Event) {
+        use hunt::Audience::{GameMasters, Player, Team};
         use hunt::Phase::{Finished, Lobby, Paused, Running};
-        let audience = match event {
-            Event::SessionStarted { .. } => Some(self.turn(&[Lobby], Running)),
-            Event::SessionPaused => Some(self.turn(&[Running], Paused)),
-            Event::SessionResumed { .. } => Some(self.turn(&[Paused], Running)),
-            Event::SessionFinished => Some(self.turn(&[Lobby, Running, Paused], Finished)),
+        let audiences = match event {
+            Event::SessionStarted { .. } => self.turn(&[Lobby], Running),
+            Event::SessionPaused => self.turn(&[Running], Paused),
+            Event::SessionResumed { .. } => self.turn(&[Paused], Running),
+            Event::SessionFinished => self.turn(&[Lobby, Running, Paused], Finished),
             Event::TeamCreated { team, .. } => {
                 self.teams.push(TeamModel::default());
                 assert_eq!(team.number() as usize, self.teams.len());
-                None
+                vec![GameMasters]
             }
             Event::PlayerJoined { team, player, .. } => {
                 self.players.push(team.number() as usize - 1);
                 assert_eq!(player.number() as usize, self.players.len());
                 self.team(team.number()).members += 1;
-                Some(Audience::Team(*team))
+                vec![Team(*team), GameMasters]
             }
             Event::DeviceAdded { player, device } => {
                 self.devices.push(player.number() as usize - 1);
                 assert_eq!(device.number() as usize, self.devices.len());
-                Some(Audience::Player(*player))
+                vec![Player(*player)]
             }
             Event::Unlocked { team, puzzles, .. } => {
-                for puzzle in puzzles {
-                    let needs = PUZZLES.iter().find(|known| known.0 == puzzle.as_str());
-                    let needs = needs.expect("the hunt has the puzzle").3;
-                    let team = self.team(team.number());
-                    assert!(needs.iter().all(|needed| team.solved.contains(*needed)));
-                    assert!(
-                        team.open.insert(puzzle.to_string()),
-                        "{puzzle} is open already"
-                    );
-                }
-                Some(Audience::Team(*team))
+                self.unlock(team.number(), puzzles);
+                vec![Team(*team)]
             }
             Event::GuessJudged {
                 team,
@@ -124,19 +118,46 @@ impl Model {
             } => {
                 assert_eq!(self.phase, Running, "a guess is judged out of time");
                 self.judge(team.number(), puzzle.as_str(), guess, *verdict, *points);
-                Some(Audience::Team(*team))
+                vec![Team(*team), GameMasters]
             }
+            Event::CluePushed { clue, to, text, .. } => {
+                self.clues.push((*to, text.clone(), true));
+                assert_eq!(clue.number() as usize, self.clues.len());
+                vec![(*to).into(), GameMasters]
+            }
+            Event::ClueCancelled { clue, to } | Event::ClueExpired { clue, to } => {
+                let (pushed_to, _, live) = &mut self.clues[clue.number() as usize - 1];
+                assert!(std::mem::take(live), "{clue} ends twice");
+                assert_eq!(pushed_to, to);
+                vec![(*to).into(), GameMasters]
+            }
+            Event::LinkUsed { .. }
+            | Event::DeviceRevoked { .. }
+            | Event::GameMasterInvited { .. }
+            | Event::GameMasterRevoked { .. }
+            | Event::Announced { .. } => panic!("nobody asks for {event:?} here"),
         };
-        if let Some(audience) = audience {
+        for audience in audiences {
             *self.heads.entry(audience).or_default() += 1;
         }
     }
 
-    fn turn(&mut self, from: &[hunt::Phase], to: hunt::Phase) -> Audience {
+    fn unlock(&mut self, team: u32, puzzles: &[PuzzleId]) {
+        for puzzle in puzzles {
+            let needs = PUZZLES.iter().find(|known| known.0 == puzzle.as_str());
+            let needs = needs.expect("the hunt has the puzzle").3;
+            let team = self.team(team);
+            assert!(needs.iter().all(|needed| team.solved.contains(*needed)));
+            let new = team.open.insert(puzzle.to_string());
+            assert!(new, "{puzzle} is open already");
+        }
+    }
+
+    fn turn(&mut self, from: &[hunt::Phase], to: hunt::Phase) -> Vec<Audience> {
         assert!(from.contains(&self.phase), "{:?} to {to:?}", self.phase);
         self.phase = to;
         self.was_paused |= to == hunt::Phase::Paused;
-        Audience::Everyone
+        vec![Audience::Everyone, Audience::GameMasters]
     }
 
     fn judge(&mut self, team: u32, puzzle: &str, guess: &str, verdict: Verdict, points: u32) {
@@ -166,6 +187,23 @@ impl Model {
 
     pub fn head(&self, audience: Audience) -> u64 {
         self.heads.get(&audience).copied().unwrap_or(0)
+    }
+
+    /// The live clues that a device sees, by id.
+    pub fn clues_of(&self, device: u32) -> BTreeMap<String, String> {
+        let player = self.devices[device as usize - 1];
+        let team = self.players[player];
+        let clues = self.clues.iter().enumerate();
+        let seen = clues.filter(|(_, (to, _, live))| {
+            let for_device = match to {
+                Target::Everyone => true,
+                Target::Team { team: of } => of.number() as usize - 1 == team,
+                Target::Player { player: of } => of.number() as usize - 1 == player,
+            };
+            *live && for_device
+        });
+        seen.map(|(index, (_, text, _))| (format!("c{}", index + 1), text.clone()))
+            .collect()
     }
 
     /// The team of a device.

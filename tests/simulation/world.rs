@@ -9,7 +9,9 @@ use cluecast::delivery::Hub;
 use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord, records};
 use cluecast::session::{Planted, SessionHandle, SessionRun, supervise};
 use futures_util::FutureExt;
-use hunt::{DeskOrder, GameMasterOrder, NameId, Receipt, State, TeamCode, Timestamp};
+use hunt::{
+    By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, State, Target, TeamCode, Timestamp,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,7 @@ use crate::oracle::{Oracle, Sent, Watched};
 const STEPS: usize = 120;
 const TEAMS: u32 = 2;
 const DEVICES_A_TEAM: usize = 2;
+const CLUE_LASTS_MS_MAX: u64 = 2_000;
 const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
 
 pub fn delivery_config() -> DeliveryConfig {
@@ -215,16 +218,46 @@ impl World {
 
     /// A game master's order, which may come at the wrong time or get lost.
     fn order(&mut self) {
-        use GameMasterOrder::{Finish, Pause, Resume, Start};
-        let orders = [Start, Start, Start, Pause, Resume, Resume];
-        let order = if self.dice.chance(2) {
-            Finish
-        } else {
-            *self.dice.pick(&orders)
-        };
+        let order = self.some_order();
         if let Some(node) = &self.node {
             // The first poll puts it into the mailbox; nobody waits for its outcome.
-            let _outcome = node.session.game_master(order).now_or_never();
+            let ordered = node.session.game_master(By::Admin, order, Vec::new());
+            let _outcome = ordered.now_or_never();
+        }
+    }
+
+    fn some_order(&self) -> GameMasterOrder {
+        match self.dice.throw(100) {
+            0..2 => GameMasterOrder::Finish,
+            2..30 => GameMasterOrder::Start,
+            30..40 => GameMasterOrder::Pause,
+            40..60 => GameMasterOrder::Resume,
+            60..75 => {
+                let clues = u32::try_from(self.oracle.model().clues.len()).expect("few clues");
+                let clue = 1 + self.dice.throw(clues as usize + 1);
+                GameMasterOrder::CancelClue {
+                    clue: u32::try_from(clue).expect("few clues").into(),
+                }
+            }
+            _ => {
+                let first = || 1 + u32::try_from(self.dice.throw(2)).expect("two sides");
+                let to = match self.dice.throw(3) {
+                    0 => Target::Everyone,
+                    1 => Target::Team {
+                        team: first().into(),
+                    },
+                    _ => Target::Player {
+                        player: first().into(),
+                    },
+                };
+                let lasts_ms = self.dice.throw(CLUE_LASTS_MS_MAX as usize) as u64;
+                let lasts = self.dice.chance(50).then_some(DurationMs(lasts_ms));
+                GameMasterOrder::PushClue {
+                    to,
+                    text: format!("look at {}", self.dice.throw(9)),
+                    lasts,
+                }
+            }
         }
     }
 
@@ -288,8 +321,13 @@ impl World {
     }
 
     async fn check_end(&mut self) {
-        // Past the next heads, which show an update that is missing at the end.
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        // Past the session's end, the last clue's expiry, and the next heads, which show an update
+        // that is missing at the end: from then on nothing happens by itself.
+        let session = &self.node.as_ref().expect("the node runs").session;
+        let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
+        // It may have finished before.
+        drop(finish.await.expect("the session answers"));
+        tokio::time::sleep(Duration::from_millis(CLUE_LASTS_MS_MAX + 500)).await;
         self.check();
         let session = &self.node.as_ref().expect("the node runs").session;
         let live = session.read(|view| {
@@ -310,6 +348,7 @@ impl World {
                 "device {}",
                 client.device
             );
+            assert_eq!(client.clues(), &model.clues_of(client.device));
             let cursor = client.cursor().expect("every client is attached");
             assert_eq!(cursor.everyone, model.head(hunt::Audience::Everyone));
             for (id, verdict) in &client.acknowledged {

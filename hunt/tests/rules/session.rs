@@ -64,9 +64,10 @@ fn each_order_fits_some_phases() {
         for (orders, expected) in into_phase.iter().zip(expected) {
             let mut story = Story::in_lobby();
             for earlier in orders {
-                story.order(*earlier).expect("these orders fit");
+                story.order(earlier.clone()).expect("these orders fit");
             }
-            assert_eq!(story.order(order), expected, "{order:?} after {orders:?}");
+            let answer = story.order(order.clone());
+            assert_eq!(answer, expected, "{order:?} after {orders:?}");
         }
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluecast_hunt::{
-    Audience, Bundle, Command, CommandId, Decision, DeskOrder, DeviceId, Entry, GameMasterOrder,
-    Hunt, NameId, PlayerOrder, Progress, Receipt, Rejection, State, Team, TeamCode, TeamId,
-    Timestamp, Verdict, parse,
+    Audience, Bundle, By, Command, CommandId, Decision, DeskOrder, DeviceId, DurationMs, Entry,
+    GameMasterId, GameMasterOrder, Hunt, NameId, PlayerId, PlayerOrder, Progress, Receipt,
+    Rejection, Scope, Stamp, State, Target, Team, TeamCode, TeamId, Timestamp, Verdict, parse,
 };
 
 /// Milliseconds of a minute.
@@ -60,6 +60,8 @@ pub(crate) struct Story {
     pub(crate) state: State,
     pub(crate) journal: Vec<Entry>,
     pub(crate) now: Timestamp,
+    /// The numbers that the last entry's events were given, in order.
+    pub(crate) stamps: Vec<Stamp>,
     heads: BTreeMap<Audience, u64>,
     commands: u64,
 }
@@ -90,6 +92,7 @@ impl Story {
             state: State::new(Arc::new(hunt)),
             journal: Vec::new(),
             now: DAWN,
+            stamps: Vec::new(),
             heads: BTreeMap::new(),
             commands: 0,
         }
@@ -171,7 +174,37 @@ impl Story {
     }
 
     pub(crate) fn order(&mut self, order: GameMasterOrder) -> Result<Receipt, Rejection> {
-        self.send(&Command::GameMaster(order))
+        self.send(&Command::admin(order))
+    }
+
+    /// An admin invites a game master.
+    pub(crate) fn invites(&mut self, scopes: &[Scope]) -> GameMasterId {
+        let receipt = self.order(invitation(scopes));
+        match receipt.expect("there is room for a game master") {
+            Receipt::GameMasterInvited { game_master } => game_master,
+            other => panic!("an invitation is answered by {other:?}"),
+        }
+    }
+
+    /// A game master orders something, without a number.
+    pub(crate) fn order_by(
+        &mut self,
+        by: GameMasterId,
+        order: GameMasterOrder,
+    ) -> Result<Receipt, Rejection> {
+        let (by, id) = (By::GameMaster(by), None);
+        self.send(&Command::GameMaster { by, id, order })
+    }
+
+    /// A game master orders something, with this command id.
+    pub(crate) fn order_as(
+        &mut self,
+        by: GameMasterId,
+        id: u64,
+        order: GameMasterOrder,
+    ) -> Result<Receipt, Rejection> {
+        let (by, id) = (By::GameMaster(by), Some(CommandId(id)));
+        self.send(&Command::GameMaster { by, id, order })
     }
 
     /// A command arrives now.
@@ -191,14 +224,17 @@ impl Story {
     }
 
     fn happens(&mut self, entry: Entry) {
+        self.stamps.clear();
         for event in &entry.events {
-            let stamp = self.state.apply(entry.at, event);
-            assert_eq!(stamp.map(|stamp| stamp.audience), event.audience());
-            if let Some(stamp) = stamp {
+            let stamps: Vec<Stamp> = self.state.apply(entry.at, event).collect();
+            let audiences = stamps.iter().map(|stamp| stamp.audience);
+            assert!(audiences.eq(event.audiences()));
+            for stamp in stamps {
                 let head = self.heads.entry(stamp.audience).or_default();
                 *head += 1;
                 assert_eq!(stamp.number, *head, "numbers have no holes");
                 assert_eq!(stamp.number, self.state.head(stamp.audience));
+                self.stamps.push(stamp);
             }
         }
         self.state.keep_receipt(&entry);
@@ -219,11 +255,15 @@ impl Story {
     }
 
     pub(crate) fn team_id_of(&self, device: DeviceId) -> TeamId {
-        let device = self.state.device(device).expect("the device exists");
         self.state
-            .player(device.player)
+            .player(self.player_of(device))
             .expect("devices have a player")
             .team
+    }
+
+    pub(crate) fn player_of(&self, device: DeviceId) -> PlayerId {
+        let device = self.state.device(device);
+        device.expect("the device exists").player
     }
 
     /// The puzzles that a device's team sees, in the hunt's order.
@@ -267,6 +307,34 @@ pub(crate) fn create_team(code: TeamCode) -> Command {
         team_name: NameId(1),
         player_name: NameId(2),
     })
+}
+
+pub(crate) fn invitation(scopes: &[Scope]) -> GameMasterOrder {
+    GameMasterOrder::InviteGameMaster {
+        name: NameId(4),
+        scopes: scopes.iter().copied().collect(),
+    }
+}
+
+/// A clue that stays live.
+pub(crate) fn clue(to: Target, text: &str) -> GameMasterOrder {
+    let text = text.to_owned();
+    let lasts = None;
+    GameMasterOrder::PushClue { to, text, lasts }
+}
+
+/// A clue to everyone that expires.
+pub(crate) fn short_clue(lasts_ms: u64) -> GameMasterOrder {
+    GameMasterOrder::PushClue {
+        to: Target::Everyone,
+        text: "Look up".to_owned(),
+        lasts: Some(DurationMs(lasts_ms)),
+    }
+}
+
+pub(crate) fn announcement(text: &str) -> GameMasterOrder {
+    let text = text.to_owned();
+    GameMasterOrder::Announce { text }
 }
 
 #[expect(

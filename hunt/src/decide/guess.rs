@@ -1,0 +1,137 @@
+//! Guesses: what is judged, and what a solve unlocks.
+
+use crate::command::PlayerOrder;
+use crate::definition::Puzzle;
+use crate::event::{Event, Verdict};
+use crate::ids::{DeviceId, PlayerId, PuzzleId, TeamId};
+use crate::limits;
+use crate::normalise::normalise;
+use crate::rejection::Rejection;
+use crate::state::{Phase, State, Team};
+use crate::unlock::Achievements;
+
+impl State {
+    pub(super) fn decide_player(
+        &self,
+        device: DeviceId,
+        order: &PlayerOrder,
+    ) -> Result<Vec<Event>, Rejection> {
+        let device = self.acting(device)?;
+        match order {
+            PlayerOrder::SubmitGuess { puzzle, guess } => {
+                self.decide_guess(device.player, puzzle, guess)
+            }
+        }
+    }
+
+    fn decide_guess(
+        &self,
+        player: PlayerId,
+        puzzle: &PuzzleId,
+        typed: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        match self.progress.phase {
+            Phase::Lobby => return Err(Rejection::NotStarted),
+            Phase::Paused => return Err(Rejection::Paused),
+            Phase::Finished => return Err(Rejection::Finished),
+            Phase::Running => {}
+        }
+        let team_id = self.player(player).ok_or(Rejection::UnknownDevice)?.team;
+        let team = self.team(team_id).ok_or(Rejection::UnknownTeam)?;
+        let guess = acceptable_guess(typed)?;
+        let definition = self.open_puzzle(team, puzzle, &guess)?;
+        let (verdict, points) = if definition.answers.contains(&guess) {
+            (Verdict::Correct, definition.points)
+        } else {
+            (Verdict::Wrong, 0)
+        };
+        let mut events = vec![Event::GuessJudged {
+            team: team_id,
+            player,
+            puzzle: puzzle.clone(),
+            guess,
+            verdict,
+            points,
+        }];
+        if verdict == Verdict::Correct {
+            events.extend(self.unlocked_by_solve(team_id, team, definition));
+        }
+        Ok(events)
+    }
+
+    /// The puzzle's definition, if the team may make this guess on it.
+    fn open_puzzle(&self, team: &Team, id: &PuzzleId, guess: &str) -> Result<&Puzzle, Rejection> {
+        let progress = team.puzzle(id.as_str()).ok_or(Rejection::UnknownPuzzle)?;
+        let definition = self
+            .hunt
+            .puzzle(id.as_str())
+            .ok_or(Rejection::UnknownPuzzle)?;
+        if progress.solved_at.is_some() {
+            return Err(Rejection::AlreadySolved);
+        }
+        if progress.guesses.iter().any(|made| made.guess == guess) {
+            return Err(Rejection::AlreadyGuessed);
+        }
+        if progress.guesses.len() >= limits::GUESSES_PER_PUZZLE_MAX {
+            return Err(Rejection::TooManyGuesses);
+        }
+        Ok(definition)
+    }
+
+    fn unlocked_by_solve(&self, id: TeamId, team: &Team, solved: &Puzzle) -> Option<Event> {
+        let mut all_solved = team.solved.clone();
+        all_solved.insert(solved.id.clone());
+        let after = Achievements {
+            score: team.score + solved.points,
+            solved: &all_solved,
+        };
+        self.unlocked(id, Some(team), &after)
+    }
+
+    /// What a team with these achievements sees beyond what it saw before.
+    pub(super) fn unlocked(
+        &self,
+        id: TeamId,
+        before: Option<&Team>,
+        achievements: &Achievements<'_>,
+    ) -> Option<Event> {
+        let sees_round = |round| before.is_some_and(|team| team.sees_round(round));
+        let sees_puzzle =
+            |puzzle: &PuzzleId| before.is_some_and(|team| team.puzzle(puzzle.as_str()).is_some());
+        let mut rounds = Vec::new();
+        let mut puzzles = Vec::new();
+        for round in &self.hunt.rounds {
+            if !sees_round(&round.id) && round.unlock.holds(achievements) {
+                rounds.push(round.id.clone());
+            }
+        }
+        for puzzle in &self.hunt.puzzles {
+            let round_seen = sees_round(&puzzle.round) || rounds.contains(&puzzle.round);
+            if round_seen && !sees_puzzle(&puzzle.id) && puzzle.unlock.holds(achievements) {
+                puzzles.push(puzzle.id.clone());
+            }
+        }
+        if rounds.is_empty() && puzzles.is_empty() {
+            return None;
+        }
+        Some(Event::Unlocked {
+            team: id,
+            rounds,
+            puzzles,
+        })
+    }
+}
+
+fn acceptable_guess(typed: &str) -> Result<String, Rejection> {
+    if typed.chars().count() > limits::GUESS_CHARS_MAX {
+        return Err(Rejection::GuessTooLong);
+    }
+    let guess = normalise(typed);
+    if guess.is_empty() {
+        return Err(Rejection::EmptyGuess);
+    }
+    if guess.chars().count() > limits::GUESS_CHARS_MAX {
+        return Err(Rejection::GuessTooLong);
+    }
+    Ok(guess)
+}

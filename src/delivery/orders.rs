@@ -1,0 +1,75 @@
+//! Commands of the wire in the words of the rules.
+
+use std::collections::BTreeSet;
+
+use hunt::{CommandId, DurationMs, GameMasterOrder, PlayerOrder, Rejection};
+use protocol as wire;
+
+use super::who::Identity;
+use crate::session::{Numbered, Refusal};
+
+/// What a connection asks for; refused at once if its role never may, or if it names what cannot
+/// exist.
+pub fn command(identity: Identity, command: wire::Command) -> Result<Numbered, Refusal> {
+    let id = CommandId(command.id);
+    match (identity, command.order) {
+        (Identity::Device(device), wire::Order::SubmitGuess { puzzle, guess }) => {
+            let puzzle = puzzle.as_str().into();
+            let order = PlayerOrder::SubmitGuess { puzzle, guess };
+            Ok(Numbered::Player(device, id, order))
+        }
+        (Identity::GameMaster(_), wire::Order::SubmitGuess { .. }) | (Identity::Device(_), _) => {
+            Err(Rejection::Forbidden.into())
+        }
+        (Identity::GameMaster(game_master), order) => {
+            let order = game_master_order(order)?;
+            Ok(Numbered::GameMaster(game_master, id, order))
+        }
+    }
+}
+
+fn game_master_order(order: wire::Order) -> Result<GameMasterOrder, Rejection> {
+    match order {
+        wire::Order::SubmitGuess { .. } => Err(Rejection::Forbidden),
+        wire::Order::PushClue { to, text, lasts_ms } => push_clue(&to, text, lasts_ms),
+        wire::Order::CancelClue { clue } => {
+            let clue = clue.parse().map_err(|_| Rejection::UnknownClue)?;
+            Ok(GameMasterOrder::CancelClue { clue })
+        }
+        wire::Order::Announce { text } => Ok(GameMasterOrder::Announce { text }),
+        wire::Order::Start => Ok(GameMasterOrder::Start),
+        wire::Order::Pause => Ok(GameMasterOrder::Pause),
+        wire::Order::Resume => Ok(GameMasterOrder::Resume),
+        wire::Order::Finish => Ok(GameMasterOrder::Finish),
+    }
+}
+
+/// The order to push a clue.
+pub fn push_clue(
+    to: &wire::Target,
+    text: String,
+    lasts_ms: Option<u64>,
+) -> Result<GameMasterOrder, Rejection> {
+    let to = match to {
+        wire::Target::Everyone => hunt::Target::Everyone,
+        wire::Target::Team { team } => hunt::Target::Team {
+            team: team.parse().map_err(|_| Rejection::UnknownTeam)?,
+        },
+        wire::Target::Player { player } => hunt::Target::Player {
+            player: player.parse().map_err(|_| Rejection::UnknownPlayer)?,
+        },
+    };
+    let lasts = lasts_ms.map(DurationMs);
+    Ok(GameMasterOrder::PushClue { to, text, lasts })
+}
+
+/// Scopes in the words of the rules.
+pub fn scopes(scopes: &[wire::Scope]) -> BTreeSet<hunt::Scope> {
+    let scope = |scope: &wire::Scope| match scope {
+        wire::Scope::View => hunt::Scope::View,
+        wire::Scope::Hints => hunt::Scope::Hints,
+        wire::Scope::Run => hunt::Scope::Run,
+        wire::Scope::Answers => hunt::Scope::Answers,
+    };
+    scopes.iter().map(scope).collect()
+}
