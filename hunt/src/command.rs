@@ -95,10 +95,11 @@ pub enum DeskOrder {
         /// The player.
         player: PlayerId,
     },
-    /// Adds a device for the player who made a one-use link.
+    /// Adds a device for the player of the device that made a one-use link. A link lives no longer
+    /// than that device: whoever finds a lost phone could otherwise keep a way in.
     UseLink {
-        /// The player.
-        player: PlayerId,
+        /// The device that made it.
+        by: DeviceId,
         /// The link's number, drawn at random.
         link: u64,
     },

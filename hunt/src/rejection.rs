@@ -46,20 +46,23 @@ pub enum Rejection {
     #[error("the team has {max} players, which is the limit", max = crate::limits::PLAYERS_PER_TEAM_MAX)]
     TeamFull,
     /// The player takes no more devices.
-    #[error("the player has {max} devices, which is the limit", max = crate::limits::DEVICES_PER_PLAYER_MAX)]
+    #[error("the player has {max} devices, or has had too many; revoke one, or join anew", max = crate::limits::DEVICES_PER_PLAYER_MAX)]
     TooManyDevices,
     /// The session does not know the device.
     #[error("the session does not know this device; join again")]
     UnknownDevice,
     /// The command is older than the receipts that are kept.
-    #[error("the command is older than the last {max} of this device; its outcome is no longer known", max = crate::limits::RECEIPTS_PER_DEVICE_MAX)]
+    #[error("the command is older than the last {max} of its sender; its outcome is no longer known", max = crate::limits::RECEIPTS_PER_DEVICE_MAX)]
     StaleCommand,
     /// No such player.
     #[error("the session has no such player")]
     UnknownPlayer,
-    /// The device was revoked.
-    #[error("this device was revoked; ask your captain or a game master to let you in again")]
+    /// Whoever asks was revoked.
+    #[error("your access was revoked; ask your captain or a game master to let you in again")]
     Revoked,
+    /// What is to be revoked was revoked before.
+    #[error("it was revoked already")]
+    AlreadyRevoked,
     /// The scope or role does not allow it.
     #[error("this is not yours to do")]
     Forbidden,

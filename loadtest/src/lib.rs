@@ -1,7 +1,8 @@
 //! The load harness: real clients that check what they are told.
 //!
-//! [`client`] is the wire client, which the project's tests use as well; [`replay`] turns the log
-//! of a past hunt into a live one and proves that nothing that was acknowledged is lost or doubled.
+//! [`client`] is the wire client, which the project's tests use as well. [`replay`] turns the log
+//! of a past hunt into a live one and proves that nothing that was acknowledged is lost or doubled;
+//! [`idle`] measures what a connection costs, [`latency`] how long receipts take.
 //!
 //! Never here: code of the server. The harness knows it as its users do, by the protocol.
 
@@ -9,5 +10,9 @@
 
 pub mod arguments;
 pub mod client;
+pub mod idle;
+pub mod latency;
+pub mod own_server;
 pub mod replay;
 pub mod report;
+mod setup;

@@ -1,57 +1,46 @@
 //! The command `cluecast-loadtest`: reads the command line, runs the task, tells the result.
 
+use std::error::Error;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cluecast_loadtest::arguments::{Arguments, ReplayArguments, Task};
+use cluecast_loadtest::arguments::{
+    Arguments, IdleArguments, LatencyArguments, ReplayArguments, Task,
+};
+use cluecast_loadtest::idle::idle;
+use cluecast_loadtest::latency::latency;
 use cluecast_loadtest::replay::{Conclusion, Replayed, replay};
-use cluecast_loadtest::report::Report;
+use serde::Serialize;
 
-/// Something was lost, doubled, out of order, missing or judged differently.
-const EXIT_BAD: u8 = 1;
-
-/// The run could not be finished.
-const EXIT_UNFINISHED: u8 = 2;
+type Run = Result<Conclusion, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Task::Replay(arguments) = Arguments::parse().task;
-    match run(*arguments).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(EXIT_UNFINISHED)
-        }
-    }
+    let run = match Arguments::parse().task {
+        Task::Replay(arguments) => run_replay(*arguments).await,
+        Task::Idle(arguments) => run_idle(*arguments).await,
+        Task::Latency(arguments) => run_latency(*arguments).await,
+    };
+    let conclusion = run.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        Conclusion::Unfinished
+    });
+    ExitCode::from(conclusion.exit_status())
 }
 
-async fn run(arguments: ReplayArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    // Created before the replay, so that no figures of an earlier one are left if it fails.
-    let json = arguments.json.as_deref().map(create).transpose()?;
+async fn run_replay(arguments: ReplayArguments) -> Run {
+    let json = create(arguments.json.as_deref())?;
     let replayed = replay(arguments).await?;
     show(&replayed);
     if let Some(error) = &replayed.unfinished {
         eprintln!("error: the replay is not complete: {error}");
-    } else if let Some(file) = json {
-        write_json(file, &replayed.report)?;
+    } else {
+        write_json(json, &replayed.report)?;
     }
-    Ok(match replayed.conclusion() {
-        Conclusion::Good => ExitCode::SUCCESS,
-        Conclusion::Bad => ExitCode::from(EXIT_BAD),
-        Conclusion::Unfinished => ExitCode::from(EXIT_UNFINISHED),
-    })
-}
-
-fn create(path: &Path) -> Result<File, String> {
-    File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
-}
-
-fn write_json(mut file: File, report: &Report) -> std::io::Result<()> {
-    serde_json::to_writer_pretty(&mut file, report)?;
-    writeln!(file)
+    Ok(replayed.conclusion())
 }
 
 fn show(replayed: &Replayed) {
@@ -62,4 +51,36 @@ fn show(replayed: &Replayed) {
     for problem in &replayed.problems {
         println!("- {problem}");
     }
+}
+
+async fn run_idle(arguments: IdleArguments) -> Run {
+    let json = create(arguments.json.as_deref())?;
+    let report = Box::pin(idle(arguments)).await?;
+    println!("{report}");
+    write_json(json, &report)?;
+    Ok(Conclusion::of(report.is_good()))
+}
+
+async fn run_latency(arguments: LatencyArguments) -> Run {
+    let json = create(arguments.json.as_deref())?;
+    let report = Box::pin(latency(arguments)).await?;
+    println!("{report}");
+    write_json(json, &report)?;
+    Ok(Conclusion::of(!report.is_missed()))
+}
+
+/// Created before the run, so that no figures of an earlier one are left if it fails.
+fn create(path: Option<&Path>) -> Result<Option<File>, String> {
+    let create = |path: &Path| {
+        File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    };
+    path.map(create).transpose()
+}
+
+fn write_json(file: Option<File>, report: &impl Serialize) -> std::io::Result<()> {
+    let Some(mut file) = file else {
+        return Ok(());
+    };
+    serde_json::to_writer_pretty(&mut file, report)?;
+    writeln!(file)
 }

@@ -26,6 +26,12 @@ pub struct Report {
     pub kills: u64,
     /// How many of the kills fell between the first guess and the last receipt.
     pub kills_between_first_and_last_guess: u64,
+    /// How often the server was stopped with SIGTERM and restarted.
+    pub stops: u64,
+    /// How many of the stops fell between the first guess and the last receipt.
+    pub stops_between_first_and_last_guess: u64,
+    /// How the clients followed what the server told them when it stopped.
+    pub back_within_advice: BackWithinAdvice,
     /// Connections of clients after their first one.
     pub reconnects: u64,
     /// How many of those went on with a snapshot.
@@ -43,6 +49,36 @@ pub struct Report {
     pub guesses_per_s: f64,
     /// From the first send to the last receipt.
     pub seconds: f64,
+}
+
+/// How the clients followed the `goaway` messages of a server that stops: each names a delay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct BackWithinAdvice {
+    /// The messages.
+    pub goaways: u64,
+    /// How many clients were attached again afterwards.
+    pub back: u64,
+    /// Clients that tried to connect before the advised moment. Always 0 for a client that is
+    /// right.
+    pub too_early: u64,
+    /// How many were attached again within the advised delay, the time that the restart took, and
+    /// one second to connect.
+    pub within_advice: u64,
+    /// From the advised moment until they were attached again.
+    pub late_ms: LateMs,
+    /// From the signal until the next server was ready, the longest of all stops.
+    pub restart_ms_max: f64,
+}
+
+/// Milliseconds after an advised moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct LateMs {
+    /// The median.
+    pub p50: f64,
+    /// 99 % are at most this.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
 }
 
 /// Longer latencies count as this: an hour.
@@ -93,6 +129,20 @@ impl Report {
     }
 }
 
+impl BackWithinAdvice {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let late = self.late_ms;
+        writeln!(f, "clients told to go     {:>10}", self.goaways)?;
+        writeln!(f, "  came back            {:>10}", self.back)?;
+        writeln!(f, "  before the advice    {:>10}", self.too_early)?;
+        writeln!(f, "  within the advice    {:>10}", self.within_advice)?;
+        writeln!(f, "  after it, ms         {:>10.2}  p50", late.p50)?;
+        writeln!(f, "                       {:>10.2}  p99", late.p99)?;
+        writeln!(f, "                       {:>10.2}  max", late.max)?;
+        writeln!(f, "longest restart, ms    {:>10.2}", self.restart_ms_max)
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ack = self.ack_ms;
@@ -107,6 +157,12 @@ impl fmt::Display for Report {
             "  while guesses came   {:>10}",
             self.kills_between_first_and_last_guess
         )?;
+        writeln!(f, "stops                  {:>10}", self.stops)?;
+        let stops_between = self.stops_between_first_and_last_guess;
+        writeln!(f, "  while guesses came   {stops_between:>10}")?;
+        if self.stops > 0 {
+            self.back_within_advice.write(f)?;
+        }
         writeln!(f, "reconnects             {:>10}", self.reconnects)?;
         writeln!(f, "  with a replay        {:>10}", self.replays)?;
         writeln!(f, "  with a snapshot      {:>10}", self.snapshots)?;
@@ -125,7 +181,7 @@ impl fmt::Display for Report {
 mod tests {
     use std::time::Duration;
 
-    use super::{AckMs, Report};
+    use super::{AckMs, BackWithinAdvice, Report};
 
     fn good() -> Report {
         Report {
@@ -136,6 +192,9 @@ mod tests {
             stream_gaps: 0,
             kills: 100_000,
             kills_between_first_and_last_guess: 100_000,
+            stops: 100_000,
+            stops_between_first_and_last_guess: 100_000,
+            back_within_advice: BackWithinAdvice::default(),
             reconnects: 1_000_000,
             snapshots: 500_000,
             replays: 500_000,
@@ -180,6 +239,7 @@ mod tests {
             [
                 "ack_measured_from",
                 "ack_ms",
+                "back_within_advice",
                 "duplicated",
                 "guesses",
                 "guesses_per_s",
@@ -191,6 +251,8 @@ mod tests {
                 "replays",
                 "seconds",
                 "snapshots",
+                "stops",
+                "stops_between_first_and_last_guess",
                 "stream_gaps",
                 "verdict_mismatches",
             ]

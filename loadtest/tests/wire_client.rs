@@ -106,9 +106,11 @@ impl Side {
 
     async fn welcome(&mut self, resume: Resume, team: u64) {
         self.write(ServerMessage::Welcome(Welcome {
-            device: "d1".to_owned(),
-            player: "p1".to_owned(),
-            team: "t1".to_owned(),
+            device: Some("d1".to_owned()),
+            player: Some("p1".to_owned()),
+            team: Some("t1".to_owned()),
+            game_master: None,
+            scopes: Vec::new(),
             resume,
             generation: 3,
             heads: heads(team),
@@ -128,6 +130,7 @@ impl Side {
             number,
             at_ms: 0,
             event: Event::GuessJudged {
+                team: None,
                 puzzle: "maze".to_owned(),
                 player: "p1".to_owned(),
                 guess: "EXIT".to_owned(),
@@ -144,6 +147,8 @@ impl Side {
             id,
             verdict: Some(Verdict::Correct),
             points: Some(1),
+            clue: None,
+            announcement: None,
         }))
         .await;
     }
@@ -165,6 +170,7 @@ fn heads(team: u64) -> Heads {
         everyone: 1,
         team,
         player: 1,
+        game_masters: 0,
     }
 }
 
@@ -174,6 +180,7 @@ fn cursor(team: u64) -> Cursor {
         everyone: 1,
         team,
         player: 1,
+        game_masters: 0,
     }
 }
 
@@ -192,6 +199,8 @@ fn snapshot(team: u64) -> Snapshot {
         },
         rounds: Vec::new(),
         puzzles: Vec::new(),
+        clues: Vec::new(),
+        announcements: Vec::new(),
     }
 }
 

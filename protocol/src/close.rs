@@ -22,7 +22,7 @@ pub enum CloseCode {
     GoingAway,
     /// A frame broke RFC 6455.
     ProtocolError,
-    /// A text frame on the binary subprotocol.
+    /// A text frame where the codec's are binary, or the other way round.
     WrongFrameKind,
     /// A message longer than [`CLIENT_MESSAGE_BYTES_MAX`](crate::limits::CLIENT_MESSAGE_BYTES_MAX).
     TooLarge,

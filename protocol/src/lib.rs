@@ -12,6 +12,8 @@ mod close;
 mod codec;
 pub mod limits;
 mod message;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod rest;
 
 pub use close::{Advice, CloseCode};

@@ -140,6 +140,7 @@ fn no_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error>
 
 /// To whom a clue is pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Target {
     /// To everyone.
@@ -177,6 +178,7 @@ pub(crate) enum StrictTarget {
 
 /// What a game master may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// See what happens: every team, its guesses and its score.
@@ -474,6 +476,7 @@ pub struct Rejection {
 
 /// Why a command was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RejectionCode {
     /// The session has not started.
@@ -506,8 +509,10 @@ pub enum RejectionCode {
     UnknownPlayer,
     /// The device is not known to the session.
     UnknownDevice,
-    /// The device or game master was revoked.
+    /// The access of whoever asks was revoked.
     Revoked,
+    /// What is to be revoked was revoked before.
+    AlreadyRevoked,
     /// The role or its scopes do not allow it.
     Forbidden,
     /// The one-use link was used already.
@@ -540,6 +545,7 @@ pub struct GoAway {
 
 /// The phase of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Teams gather; nothing is visible yet.
@@ -651,6 +657,7 @@ pub struct Announcement {
 
 /// Somebody who runs the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GameMaster {
     /// The game master's id.
     pub id: String,
@@ -679,6 +686,7 @@ pub struct Team {
 
 /// A player, as the other members of the team see them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Member {
     /// The player's id.
     pub id: String,

@@ -22,6 +22,7 @@
 //! | `POST /sessions/{code}/clues` | game master with `hints` | [`PushClue`] | 201 [`CluePushed`] |
 //! | `DELETE /sessions/{code}/clues/{clue}` | game master with `hints` | none | 204 |
 //! | `POST /sessions/{code}/announcements` | game master with `run` | [`Announce`] | 201 [`Announced`] |
+//! | `GET /openapi.json` | none | none | 200 all of this as OpenAPI 3.1; also `openapi.json` beside this crate |
 //!
 //! An admin's token is good wherever a game master's is.
 //! A token travels as `Authorization: Bearer TOKEN`, never in a path or query. Every failure has
@@ -36,6 +37,7 @@ use crate::{GameMaster, Member, Phase, RejectionCode, Scope, Target};
 
 /// Uploads a hunt. The same files again give the same revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateHunt {
     /// The hunt's files by their path in its folder; `hunt.toml` is the one that must be there.
@@ -44,6 +46,7 @@ pub struct CreateHunt {
 
 /// A hunt was stored, or had been before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HuntCreated {
     /// The revision: a digest of the files, by which sessions refer to it.
     pub revision: String,
@@ -55,6 +58,7 @@ pub struct HuntCreated {
 
 /// Creates a session of a hunt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateSession {
     /// The hunt's revision.
@@ -62,11 +66,13 @@ pub struct CreateSession {
     /// The code by which players find the session: 4 to 12 upper-case letters and digits. A
     /// random one if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Z0-9]{4,12}$"))]
     pub code: Option<String>,
 }
 
 /// A session was created; it is in the lobby.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionCreated {
     /// The session's code.
     pub session: String,
@@ -76,6 +82,7 @@ pub struct SessionCreated {
 
 /// What anyone may know of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionState {
     /// The session's code.
     pub session: String,
@@ -95,22 +102,26 @@ pub struct SessionState {
 /// Joins a session: with `new_team` as the first player of a new team, with `team_code` as a
 /// further player of an existing one. Exactly one of the two must be there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Join {
     /// The session's code.
     pub session: String,
     /// The name of the new team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
     pub new_team: Option<String>,
     /// The code of the existing team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team_code: Option<String>,
     /// The player's name.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
     pub name: String,
 }
 
 /// A player has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Joined {
     /// The team's id.
     pub team: String,
@@ -126,6 +137,7 @@ pub struct Joined {
 
 /// A further device of a player was registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceCreated {
     /// The device's id.
     pub device: String,
@@ -135,6 +147,7 @@ pub struct DeviceCreated {
 
 /// Asks for the players of a team, to find out whom to restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FindTeam {
     /// The session's code.
@@ -145,6 +158,7 @@ pub struct FindTeam {
 
 /// A team as whoever knows its code sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Roster {
     /// The team's id.
     pub team: String,
@@ -157,6 +171,7 @@ pub struct Roster {
 /// Gives a player whose device is gone a new one: either with `link`, a one-use link that another
 /// device of the player made, or with `team_code` and `player`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Restore {
     /// The session's code.
@@ -174,6 +189,7 @@ pub struct Restore {
 
 /// A link by which the player can log in once more, on another device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkCreated {
     /// The link, for [`Restore::link`]. It is a secret.
     pub link: String,
@@ -184,6 +200,7 @@ pub struct LinkCreated {
 /// The devices that the asking one may see: a captain sees the team's, others their own; a game
 /// master sees all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Devices {
     /// The devices, in the order of being added.
     pub devices: Vec<DeviceSummary>,
@@ -191,6 +208,7 @@ pub struct Devices {
 
 /// A device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceSummary {
     /// The device's id.
     pub device: String,
@@ -204,9 +222,11 @@ pub struct DeviceSummary {
 
 /// Adds a game master.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InviteGameMaster {
     /// The name.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
     pub name: String,
     /// What the new game master may do; not more than who invites.
     pub scopes: Vec<Scope>,
@@ -214,6 +234,7 @@ pub struct InviteGameMaster {
 
 /// A game master was added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GameMasterInvited {
     /// The id.
     pub game_master: String,
@@ -223,6 +244,7 @@ pub struct GameMasterInvited {
 
 /// The game masters of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GameMasters {
     /// In the order of being invited.
     pub game_masters: Vec<GameMaster>,
@@ -230,12 +252,14 @@ pub struct GameMasters {
 
 /// Pushes a clue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PushClue {
     /// To whom.
     #[serde(deserialize_with = "StrictTarget::deserialize")]
     pub to: Target,
     /// What it says.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
     pub text: String,
     /// After how long it stops being live; never, if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -244,6 +268,7 @@ pub struct PushClue {
 
 /// A clue was pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CluePushed {
     /// The clue's id.
     pub clue: String,
@@ -251,14 +276,17 @@ pub struct CluePushed {
 
 /// Tells everyone something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Announce {
     /// What.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
     pub text: String,
 }
 
 /// An announcement was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Announced {
     /// The announcement's id.
     pub announcement: String,
@@ -266,6 +294,7 @@ pub struct Announced {
 
 /// The scoreboard: every team, best first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Standings {
     /// The session's phase.
     pub phase: Phase,
@@ -277,6 +306,7 @@ pub struct Standings {
 
 /// A team's place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StandingsRow {
     /// Its rank by competition ranking: equals share a rank and leave a gap (1, 2, 2, 4).
     pub rank: u32,
@@ -298,6 +328,7 @@ pub struct StandingsRow {
 /// `E` is the event's own type at the server, and any JSON value for a reader that does not know
 /// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExportLine<E> {
     /// Its place in the session's journal, from 1 on.
     pub seq: u64,
@@ -318,6 +349,7 @@ pub struct ExportLine<E> {
 
 /// The body of every answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Failure {
     /// What went wrong.
     pub error: FailureDetail,
@@ -325,6 +357,7 @@ pub struct Failure {
 
 /// What went wrong, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FailureDetail {
     /// The stable code.
     pub code: FailureCode,
@@ -354,13 +387,18 @@ pub enum FailureCode {
     /// 413: the body is larger than
     /// [`REST_BODY_BYTES_MAX`](crate::limits::REST_BODY_BYTES_MAX).
     TooLarge,
+    /// 408: the request did not arrive in time; send it again.
+    RequestTimeout,
+    /// 429: too many attempts; the header `Retry-After` tells when to try again.
+    RateLimited,
     /// 422: the hunt has mistakes; `mistakes` lists them.
     InvalidHunt,
     /// 503: the outcome is unknown or the server is busy; ask again later.
     Unavailable,
     /// 500: the server failed.
     Internal,
-    /// 409: the session's rules refused it, for the reason that the message tells.
+    /// 409: the session's rules refused it, for the reason that the message tells. 403 for
+    /// [`RejectionCode::Forbidden`] and [`RejectionCode::Revoked`].
     #[serde(untagged)]
     Rejected(RejectionCode),
 }

@@ -48,7 +48,7 @@ impl ConfigCommand {
 
 impl Check {
     fn run(self) -> Result<(), CommandError> {
-        let mistakes = match Config::read(self.settings.layers()?) {
+        let mistakes = match Config::read(self.settings.layers()) {
             Ok(_) => Vec::new(),
             Err(mistakes) => mistakes,
         };
@@ -84,7 +84,7 @@ impl Check {
 
 impl Show {
     fn run(self) -> Result<(), CommandError> {
-        let layers = self.settings.layers()?;
+        let layers = self.settings.layers();
         if self.json {
             let settings = layers.effective().map(|(key, value, origin)| {
                 let described =

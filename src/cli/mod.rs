@@ -112,7 +112,7 @@ pub fn run() -> ExitCode {
 }
 
 impl SettingsArgs {
-    fn layers(&self) -> Result<Layers, CommandError> {
+    fn layers(&self) -> Layers {
         let mut layers = Layers::built_in();
         for path in &self.files {
             layers.add_file(path);
@@ -124,19 +124,12 @@ impl SettingsArgs {
         if let Some(folder) = &self.data_dir {
             layers.add_flag(&format!("server.data_dir={}", folder.display()));
         }
-        Ok(layers)
+        layers
     }
 
     fn read(&self) -> Result<Config, CommandError> {
-        Config::read(self.layers()?).map_err(CommandError::Settings)
+        Config::read(self.layers()).map_err(CommandError::Settings)
     }
-}
-
-fn read_text(path: &std::path::Path) -> Result<String, CommandError> {
-    std::fs::read_to_string(path).map_err(|reason| CommandError::File {
-        path: path.to_owned(),
-        reason,
-    })
 }
 
 fn join_lines(mistakes: &[ConfigMistake]) -> String {

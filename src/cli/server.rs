@@ -15,6 +15,7 @@ use crate::journal::{
     Incarnation, Journal, JournalError, MemoryJournal, SqliteJournal, SqliteOptions,
 };
 use crate::session::{OpenError, SessionDefaults, Sessions};
+use crate::telemetry;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,7 @@ pub struct Server {
     gateway: Gateway,
     journal: Arc<dyn Journal>,
     accepting: JoinSet<()>,
+    upkeep: JoinSet<()>,
 }
 
 impl Server {
@@ -88,12 +90,15 @@ impl Server {
         let router = http::router(gateway.clone());
         let mut accepting = JoinSet::new();
         accepting.spawn(listen(gateway.clone(), listener, router));
+        let mut upkeep = JoinSet::new();
+        upkeep.spawn(telemetry::upkeep());
         tracing::info!(%address, "ready");
         Ok(Self {
             address,
             gateway,
             journal,
             accepting,
+            upkeep,
         })
     }
 
@@ -118,6 +123,7 @@ impl Server {
         }
         self.gateway.sessions().stop().await;
         self.journal.close().await?;
+        self.upkeep.shutdown().await;
         Ok(())
     }
 }

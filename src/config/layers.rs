@@ -140,12 +140,11 @@ impl Layers {
 
     /// Adds `section.key=value`.
     pub fn add_flag(&mut self, assignment: &str) {
-        match assignment.split_once('=') {
-            Some((key, text)) => self.add_unquoted(key.trim(), text.trim(), Origin::Flag),
-            None => {
-                let message = format!("`{assignment}` is not of the form section.key=value");
-                self.wrong(Origin::Flag, None, message);
-            }
+        if let Some((key, text)) = assignment.split_once('=') {
+            self.add_unquoted(key.trim(), text.trim(), Origin::Flag);
+        } else {
+            let message = format!("`{assignment}` is not of the form section.key=value");
+            self.wrong(Origin::Flag, None, message);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The hub of a session: its attached connections and its ring.
 
 use hunt::{Audience, CommandId, Event, Stamp, Timestamp};
-use protocol::{CloseCode, Codec, Heads, HeadsFrame, Rejection, ServerMessage};
+use protocol::{CloseCode, Codec, Heads, HeadsFrame, Rejection, RejectionCode, ServerMessage};
 
 use super::attach::{Attach, Prepared, prepare};
 use super::frames::Frames;
@@ -14,6 +14,7 @@ use super::who::Identity;
 use crate::clock::Clock;
 use crate::config::DeliveryConfig;
 use crate::session::{Delivery, Outcome, View};
+use crate::telemetry::{Attached, metrics};
 
 /// The stream's generation. It would change if committed events were lost, which a journal in one
 /// database never does.
@@ -107,7 +108,8 @@ impl Delivery for Hub {
 
     fn release(&mut self, update: EncodedUpdate) {
         if let Some(mut frames) = update.frames {
-            self.subscribers.send(update.stamp, &mut frames);
+            let reached = self.subscribers.send(update.stamp, &mut frames);
+            metrics().updates_delivered.increment(reached as u64);
             self.keep(update.stamp, frames);
         }
         if let Some(expelled) = update.expels {
@@ -145,13 +147,11 @@ impl Delivery for Hub {
                     // the outbox tells the connection to come back.
                     return;
                 }
+                let from = replay.map_or(Attached::Snapshot, |_| Attached::Replay);
+                metrics().attachments.of(from).increment(1);
                 let outbox = outbox.done();
-                for frame in first {
-                    outbox.push(frame.into());
-                }
-                for frame in self.ring.after(&cursors, codec) {
-                    outbox.push(frame);
-                }
+                let first = first.into_iter().map(Into::into);
+                outbox.begin(first.chain(self.ring.after(&cursors, codec)));
                 self.subscribers.add(Subscriber {
                     who,
                     outbox,
@@ -164,10 +164,13 @@ impl Delivery for Hub {
 
     fn answer(&mut self, peer: &Peer, id: CommandId, outcome: &Outcome) {
         let message = match outcome {
-            Ok(receipt) => ServerMessage::Receipt(render::receipt(id, receipt)),
+            Ok(receipt) => {
+                metrics().commands_accepted.increment(1);
+                ServerMessage::Receipt(render::receipt(id, receipt))
+            }
             Err(refusal) => ServerMessage::Rejection(Rejection {
                 id: id.0,
-                code: rejection_code(*refusal),
+                code: counted(rejection_code(*refusal)),
                 message: rejection_message(*refusal),
                 retry_at_ms: None,
             }),
@@ -202,6 +205,11 @@ impl Delivery for Hub {
         }
         self.subscribers.clear();
     }
+}
+
+fn counted(code: RejectionCode) -> RejectionCode {
+    metrics().commands_rejected.of(code).increment(1);
+    code
 }
 
 /// Whose rights an event takes away.

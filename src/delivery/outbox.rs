@@ -1,7 +1,8 @@
 //! The queue of frames to one connection: bounded in frames and bytes.
 //!
 //! Overflow policy: what waits is dropped, and the connection is told to close with
-//! [`CloseCode::SlowReader`]. Nothing is lost, because the stream can be resumed.
+//! [`CloseCode::SlowReader`]. Nothing is lost, because the stream can be resumed. What an attachment
+//! begins with is kept apart from that: if it had to fit, whoever missed more could never resume.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,6 +12,7 @@ use protocol::CloseCode;
 use tokio::sync::Notify;
 
 use crate::config::DeliveryConfig;
+use crate::telemetry::metrics;
 
 /// The sending end. Clones send to the same connection.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
+    /// What an attachment begins with; goes before `frames`.
+    beginning: VecDeque<Bytes>,
     frames: VecDeque<Bytes>,
     bytes: usize,
     close: Option<CloseCode>,
@@ -69,25 +73,56 @@ impl Shared {
             .lock()
             .expect("nothing panics while it holds the lock")
     }
-}
 
-impl Outbox {
-    /// Queues a frame. Does nothing once the outbox is closing or gone.
-    pub fn push(&self, frame: Bytes) {
-        let mut queue = self.shared.queue();
-        if queue.gone || queue.close.is_some() {
+    fn push_to(&self, queue: &mut Queue, frame: Bytes) {
+        if queue.is_closed() {
             return;
         }
-        let full = queue.frames.len() >= self.shared.frames_max;
-        if full || queue.bytes + frame.len() > self.shared.bytes_max {
+        let full = queue.frames.len() >= self.frames_max;
+        if full || queue.bytes + frame.len() > self.bytes_max {
             queue.frames.clear();
             queue.bytes = 0;
             queue.close = Some(CloseCode::SlowReader);
+            metrics().outboxes_overflowed.increment(1);
         } else {
             queue.bytes += frame.len();
             queue.frames.push_back(frame);
+            metrics().outbox_bytes_peak.note(queue.bytes);
+            metrics().outbox_frames_peak.note(queue.frames.len());
+        }
+    }
+}
+
+impl Queue {
+    /// Whether nothing more is taken in.
+    fn is_closed(&self) -> bool {
+        self.gone || self.close.is_some()
+    }
+}
+
+impl Outbox {
+    /// Queues what an attachment begins with, however much it is: one snapshot, or what the ring
+    /// keeps and shares. If something waits already, as when a client asks again and again, the
+    /// queue's bounds count for it too.
+    pub fn begin(&self, frames: impl IntoIterator<Item = Bytes>) {
+        let mut queue = self.shared.queue();
+        if queue.is_closed() {
+            return;
+        }
+        if queue.beginning.is_empty() && queue.frames.is_empty() {
+            queue.beginning.extend(frames);
+        } else {
+            for frame in frames {
+                self.shared.push_to(&mut queue, frame);
+            }
         }
         drop(queue);
+        self.shared.ready.notify_one();
+    }
+
+    /// Queues a frame. Does nothing once the outbox is closing or gone.
+    pub fn push(&self, frame: Bytes) {
+        self.shared.push_to(&mut self.shared.queue(), frame);
         self.shared.ready.notify_one();
     }
 
@@ -99,8 +134,7 @@ impl Outbox {
 
     /// Whether nothing that is pushed will be written any more.
     pub fn is_gone(&self) -> bool {
-        let queue = self.shared.queue();
-        queue.gone || queue.close.is_some()
+        self.shared.queue().is_closed()
     }
 
     /// Whether both send to the same connection.
@@ -122,6 +156,9 @@ impl OutboxReader {
 
     fn take(&mut self) -> Option<Outgoing> {
         let mut queue = self.shared.queue();
+        if !queue.beginning.is_empty() {
+            return Some(Outgoing::Frames(std::mem::take(&mut queue.beginning)));
+        }
         if queue.frames.is_empty() {
             return queue.close.map(Outgoing::Close);
         }
@@ -134,6 +171,7 @@ impl Drop for OutboxReader {
     fn drop(&mut self) {
         let mut queue = self.shared.queue();
         queue.gone = true;
+        queue.beginning = VecDeque::new();
         queue.frames = VecDeque::new();
     }
 }
@@ -181,6 +219,34 @@ mod tests {
             assert!(outbox.is_gone());
             assert_eq!(reader.next().await, Outgoing::Close(CloseCode::SlowReader));
         }
+    }
+
+    #[tokio::test]
+    async fn a_beginning_of_any_size_comes_whole_and_first() {
+        let beginning = || vec![bytes::Bytes::from("aaaaaaaaaa"); 9];
+        let (outbox, mut reader) = outbox(&config());
+        outbox.begin(beginning());
+        outbox.push("b".into());
+        assert_eq!(reader.next().await, Outgoing::Frames(beginning().into()));
+        assert_eq!(reader.next().await, Outgoing::Frames(["b".into()].into()));
+        // Even if what follows does not fit any more.
+        outbox.begin(beginning());
+        for _ in 0..4 {
+            outbox.push("c".into());
+        }
+        assert_eq!(reader.next().await, Outgoing::Frames(beginning().into()));
+        assert_eq!(reader.next().await, Outgoing::Close(CloseCode::SlowReader));
+    }
+
+    #[tokio::test]
+    async fn beginnings_do_not_pile_up() {
+        let (outbox, mut reader) = outbox(&config());
+        outbox.begin(["a".into()]);
+        outbox.begin(["b".into(), "c".into()]);
+        outbox.begin(["d".into(), "e".into()]);
+        assert!(outbox.is_gone(), "the bounds count for what is asked for again");
+        assert_eq!(reader.next().await, Outgoing::Frames(["a".into()].into()));
+        assert_eq!(reader.next().await, Outgoing::Close(CloseCode::SlowReader));
     }
 
     #[test]

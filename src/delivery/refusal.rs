@@ -31,6 +31,7 @@ pub fn rejection_code(refusal: Refusal) -> RejectionCode {
         Rejection::UnknownDevice => RejectionCode::UnknownDevice,
         Rejection::UnknownPlayer => RejectionCode::UnknownPlayer,
         Rejection::Revoked => RejectionCode::Revoked,
+        Rejection::AlreadyRevoked => RejectionCode::AlreadyRevoked,
         Rejection::Forbidden => RejectionCode::Forbidden,
         Rejection::LinkUsed => RejectionCode::LinkUsed,
         Rejection::UnknownGameMaster => RejectionCode::UnknownGameMaster,

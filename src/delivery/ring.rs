@@ -10,6 +10,7 @@ use hunt::{Audience, Timestamp};
 use protocol::Codec;
 
 use super::frames::Frames;
+use crate::telemetry::{as_f64, metrics};
 
 /// What a kept update costs besides its bytes: its entry and its place in the order of eviction.
 const ENTRY_BYTES: usize = 96;
@@ -21,6 +22,8 @@ pub(super) struct Ring {
     /// Whose oldest update goes next, and since when it is here.
     eviction: VecDeque<(Audience, Timestamp)>,
     bytes: usize,
+    /// How many of them the metrics know of.
+    published: usize,
     pushed: u64,
     bytes_max: usize,
     age_max: Duration,
@@ -47,6 +50,7 @@ impl Ring {
             streams: HashMap::new(),
             eviction: VecDeque::new(),
             bytes: 0,
+            published: 0,
             pushed: 0,
             bytes_max,
             age_max,
@@ -93,7 +97,16 @@ impl Ring {
             stream.floor = kept.number;
             self.bytes -= kept.frames.bytes() + ENTRY_BYTES;
             self.eviction.pop_front();
+            metrics().ring_evictions.increment(1);
         }
+        self.publish();
+    }
+
+    /// Tells the metrics by how much the ring has grown or shrunk since it last told them.
+    fn publish(&mut self) {
+        let grown = as_f64(self.bytes as u64) - as_f64(self.published as u64);
+        metrics().ring_bytes.increment(grown);
+        self.published = self.bytes;
     }
 
     /// Whether everything after number `after` of a stream that now ends at `head` is here or on
@@ -122,6 +135,13 @@ impl Ring {
         }
         found.sort_by_key(|(order, _)| *order);
         found.into_iter().map(|(_, frame)| frame).collect()
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        self.bytes = 0;
+        self.publish();
     }
 }
 

@@ -26,6 +26,17 @@ pub(super) enum Ending {
     Gone,
 }
 
+impl Ending {
+    /// The code that the server closes with.
+    pub(super) fn code(&self) -> Option<CloseCode> {
+        match self {
+            Self::Close(code) => Some(*code),
+            Self::BadMessage(_) => Some(CloseCode::BadMessage),
+            Self::Gone => None,
+        }
+    }
+}
+
 impl From<CloseCode> for Ending {
     fn from(code: CloseCode) -> Self {
         Self::Close(code)

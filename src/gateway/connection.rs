@@ -17,12 +17,14 @@ use tokio_tungstenite::tungstenite::Message;
 use super::Gateway;
 use super::closing::{Ending, answer_close, close, ending_of};
 use super::frame::{frame, read};
+use super::listener::Slot;
 use super::tokens::Grant;
 use crate::delivery::{
     self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
     reconnect_advice, rejection_code, rejection_message,
 };
 use crate::session::{Mail, SessionHandle};
+use crate::telemetry::metrics;
 
 /// When a command that a busy session did not take should be sent again.
 const BUSY_RETRY_MS: u64 = 250;
@@ -33,6 +35,7 @@ pub(super) struct Connection {
     socket: WebSocketStream<TcpStream>,
     codec: Codec,
     session_code: String,
+    slot: Slot,
 }
 
 /// Who a connection authenticated as, and where its requests and frames go.
@@ -51,12 +54,14 @@ impl Connection {
         socket: WebSocketStream<TcpStream>,
         codec: Codec,
         session_code: String,
+        slot: Slot,
     ) -> Self {
         Self {
             gateway,
             socket,
             codec,
             session_code,
+            slot,
         }
     }
 
@@ -64,8 +69,17 @@ impl Connection {
     pub(super) async fn run(mut self) {
         let ending = match self.greet().await {
             Ok((attached, frames)) => attached.run(&mut self.socket, frames).await,
-            Err(ending) => ending,
+            Err(ending) => {
+                if let Some(code) = ending.code() {
+                    metrics().hellos_failed.of(code).increment(1);
+                }
+                ending
+            }
         };
+        match ending.code() {
+            Some(code) => metrics().connections_closed.of(code).increment(1),
+            None => metrics().connections_gone.increment(1),
+        }
         match ending {
             Ending::Close(code) => close(&mut self.socket, code, None).await,
             Ending::BadMessage(error) => {
@@ -104,6 +118,7 @@ impl Connection {
             Ok(Grant::Device(..) | Grant::GameMaster(..) | Grant::Link(..) | Grant::Admin)
             | Err(_) => return Err(CloseCode::Unauthorized.into()),
         };
+        self.slot.authenticated();
         let (outbox, frames) = outbox(&self.gateway.delivery);
         let limits = self.gateway.limits;
         let quota =
@@ -146,6 +161,7 @@ impl Attached {
                 outgoing = frames.next() => match outgoing {
                     Outgoing::Close(code) => return code.into(),
                     Outgoing::Frames(batch) => {
+                        metrics().frames_written.increment(batch.len() as u64);
                         let writing = write(socket, self.codec, batch);
                         let write_max = self.gateway.config.write_max;
                         match tokio::time::timeout(write_max, writing).await {
@@ -191,6 +207,7 @@ impl Attached {
     }
 
     fn command(&self, command: Command) {
+        metrics().commands_received.increment(1);
         if let Err(not_until) = self.limiter.check() {
             let wait = not_until.wait_time_from(DefaultClock::default().now());
             let message = "slow down; the limit of this connection is reached".to_owned();
@@ -218,6 +235,7 @@ impl Attached {
     }
 
     fn reject(&self, id: u64, code: RejectionCode, message: String, wait: Option<Duration>) {
+        metrics().commands_rejected.of(code).increment(1);
         let now = self.gateway.sessions.clock().now();
         // A whole millisecond more: sent again at the time that is told, it must be let through.
         let wait_ms = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);

@@ -3,8 +3,11 @@
 //!
 //! Never here: what a message means for a session, or what an audience may see.
 
+mod addresses;
+mod attempts;
 mod closing;
 mod connection;
+mod farewell;
 mod frame;
 mod listener;
 mod tokens;
@@ -15,7 +18,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use listener::listen;
+pub use addresses::Place;
+pub use attempts::{Attempt, CodeAttempts, TooManyWrongCodes};
+pub use listener::{Slot, listen};
 pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal};
 pub use upgrade::upgrade;
 
@@ -31,6 +36,7 @@ pub struct Gateway {
     config: GatewayConfig,
     delivery: DeliveryConfig,
     limits: LimitsConfig,
+    attempts: Arc<CodeAttempts>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -57,6 +63,7 @@ impl Gateway {
             tokens: parts.tokens,
             config: parts.config,
             delivery: parts.delivery,
+            attempts: Arc::new(CodeAttempts::new(&parts.limits)),
             limits: parts.limits,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -71,6 +78,16 @@ impl Gateway {
     /// By which tokens are made and checked.
     pub fn tokens(&self) -> &TokenKey {
         &self.tokens
+    }
+
+    /// The attempts at codes.
+    pub fn attempts(&self) -> &CodeAttempts {
+        &self.attempts
+    }
+
+    /// How long a request's body may take.
+    pub fn body_max(&self) -> std::time::Duration {
+        self.config.body_max
     }
 
     /// Whether the gateway is stopping.

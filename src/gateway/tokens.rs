@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use hunt::{DeviceId, GameMasterId, PlayerId, Timestamp};
+use hunt::{DeviceId, GameMasterId, Timestamp};
 use pasetors::Local;
 use pasetors::keys::{Generate, SymmetricKey};
 use pasetors::token::UntrustedToken;
@@ -33,8 +33,9 @@ pub enum Grant {
     GameMaster(SessionId, GameMasterId),
     /// Plays in one session, on one device.
     Device(SessionId, DeviceId),
-    /// Adds one device for a player of a session, once; the number tells links apart.
-    Link(SessionId, PlayerId, u64),
+    /// Adds one device for the player of the device that made it, once; the number tells links
+    /// apart.
+    Link(SessionId, DeviceId, u64),
 }
 
 /// Why a token is not believed.
@@ -82,7 +83,7 @@ enum Sealed {
     },
     Link {
         session: u64,
-        player: u32,
+        device: u32,
         link: u64,
     },
 }
@@ -99,9 +100,9 @@ impl From<Grant> for Sealed {
                 session: session.number(),
                 device: device.number(),
             },
-            Grant::Link(session, player, link) => Self::Link {
+            Grant::Link(session, device, link) => Self::Link {
                 session: session.number(),
-                player: player.number(),
+                device: device.number(),
                 link,
             },
         }
@@ -121,9 +122,9 @@ impl From<Sealed> for Grant {
             }
             Sealed::Link {
                 session,
-                player,
+                device,
                 link,
-            } => Self::Link(SessionId::new(session), player.into(), link),
+            } => Self::Link(SessionId::new(session), device.into(), link),
         }
     }
 }
@@ -231,7 +232,7 @@ fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
 mod tests {
     use hunt::Timestamp;
 
-    use super::{Grant, LIFETIME_MS, TokenKey, TokenRefusal};
+    use super::{Grant, LIFETIME_MS, LINK_LIFETIME_MS, TokenKey, TokenRefusal};
     use crate::journal::SessionId;
 
     const NOW: Timestamp = Timestamp(1_000);
@@ -275,6 +276,18 @@ mod tests {
         }
         let late = NOW.plus_ms(LIFETIME_MS);
         assert_eq!(key.open(&token, late), Err(TokenRefusal::Expired));
+    }
+
+    #[test]
+    fn a_link_is_good_for_as_long_as_it_says_and_no_longer() {
+        let key = TokenKey::ephemeral();
+        let link = Grant::Link(SessionId::new(7), 9.into(), 1);
+        let sealed = key.seal(link, NOW);
+        let expires_at = link.expires_at(NOW);
+        assert_eq!(expires_at, NOW.plus_ms(LINK_LIFETIME_MS));
+        let before = Timestamp(expires_at.0 - 1);
+        assert_eq!(key.open(&sealed, before), Ok(link));
+        assert_eq!(key.open(&sealed, expires_at), Err(TokenRefusal::Expired));
     }
 
     #[test]

@@ -41,7 +41,6 @@ pub async fn upgrade(
     let upgraded = hyper::upgrade::on(&mut request);
     let tasks = gateway.tasks.clone();
     tasks.spawn(async move {
-        let _slot = slot;
         match upgraded.await {
             Ok(upgraded) => {
                 let parts = upgraded
@@ -51,7 +50,9 @@ pub async fn upgrade(
                 let read_so_far = parts.read_buf.to_vec();
                 drop(parts.read_buf);
                 let socket = websocket(stream, read_so_far).await;
-                Connection::new(gateway, socket, codec, session).run().await;
+                Connection::new(gateway, socket, codec, session, slot)
+                    .run()
+                    .await;
             }
             Err(error) => tracing::debug!(%error, "a connection ended during its upgrade"),
         }

@@ -1,16 +1,24 @@
 //! Failures as answers, and bodies that are read with typed failures.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
+use hyper::body::Body as _;
+use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use protocol::RejectionCode;
+use protocol::limits::REST_BODY_BYTES_MAX;
 use protocol::rest::{Failure, FailureCode, FailureDetail};
 use serde::de::DeserializeOwned;
 
 use crate::delivery::{rejection_code, rejection_message};
+use crate::gateway::{Gateway, TooManyWrongCodes};
 use crate::journal::JournalError;
 use crate::session::{Refusal, Unavailable};
+use crate::telemetry::{Late, metrics};
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -19,6 +27,7 @@ pub(super) struct Failed {
     code: FailureCode,
     message: String,
     mistakes: Vec<String>,
+    retry_after: Option<Duration>,
 }
 
 impl Failed {
@@ -28,6 +37,7 @@ impl Failed {
             code,
             message: message.into(),
             mistakes: Vec::new(),
+            retry_after: None,
         }
     }
 
@@ -59,6 +69,22 @@ impl Failed {
         )
     }
 
+    fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            FailureCode::TooLarge,
+            "The body is larger than 8 MiB; send less.",
+        )
+    }
+
+    fn request_timeout() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            FailureCode::RequestTimeout,
+            "The request's body took too long; send it again on a better connection.",
+        )
+    }
+
     pub(super) fn invalid_hunt(mistakes: Vec<String>) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let message = "The hunt has mistakes; mend them and upload it again.";
@@ -82,8 +108,15 @@ impl Failed {
 
 impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Self {
-        let code = FailureCode::Rejected(rejection_code(refusal));
-        Self::new(StatusCode::CONFLICT, code, rejection_message(refusal))
+        let code = rejection_code(refusal);
+        let is_denied = matches!(code, RejectionCode::Forbidden | RejectionCode::Revoked);
+        let status = if is_denied {
+            StatusCode::FORBIDDEN
+        } else {
+            StatusCode::CONFLICT
+        };
+        let code = FailureCode::Rejected(code);
+        Self::new(status, code, rejection_message(refusal))
     }
 }
 
@@ -103,12 +136,18 @@ impl From<JournalError> for Failed {
 impl From<JsonRejection> for Failed {
     fn from(rejection: JsonRejection) -> Self {
         match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                FailureCode::TooLarge,
-                "The body is too large.",
-            ),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
             _ => Self::bad_request(rejection.body_text()),
+        }
+    }
+}
+
+impl From<TooManyWrongCodes> for Failed {
+    fn from(refusal: TooManyWrongCodes) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            retry_after: Some(refusal.retry_after),
+            ..Self::new(status, FailureCode::RateLimited, refusal.to_string())
         }
     }
 }
@@ -122,18 +161,37 @@ impl IntoResponse for Failed {
                 mistakes: self.mistakes,
             },
         };
-        (self.status, Json(failure)).into_response()
+        let mut response = (self.status, Json(failure)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        if let Some(wait) = self.retry_after {
+            // A whole second more: asked again at the time that is told, it must be let through.
+            let seconds = HeaderValue::from(wait.as_secs() + 1);
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 
-/// A JSON body; what is wrong with it becomes a [`Failed`].
+/// A JSON body; what is wrong with it, or that it takes too long, becomes a [`Failed`].
 pub(super) struct Body<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Gateway> for Body<T> {
     type Rejection = Failed;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failed> {
-        let Json(body) = Json::from_request(request, state).await?;
+    async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Failed> {
+        // What is told beforehand to be too large is not waited for.
+        if request.body().size_hint().lower() > REST_BODY_BYTES_MAX as u64 {
+            return Err(Failed::too_large());
+        }
+        let reading = Json::from_request(request, gateway);
+        let Ok(read) = tokio::time::timeout(gateway.body_max(), reading).await else {
+            metrics().requests_late.of(Late::Body).increment(1);
+            return Err(Failed::request_timeout());
+        };
+        let Json(body) = read?;
         Ok(Self(body))
     }
 }

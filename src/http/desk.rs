@@ -9,7 +9,7 @@ use protocol::rest::{Join, Joined};
 
 use super::answers::{Body, Failed};
 use super::codes::random_code;
-use super::identity::find_session;
+use super::identity::find_public_session;
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, Grant};
 use crate::journal::Name;
@@ -22,7 +22,7 @@ pub(super) async fn join(
     State(gateway): State<Gateway>,
     Body(request): Body<Join>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = find_session(&gateway, &request.session)?;
+    let session = find_public_session(&gateway, &request.session)?;
     let player = named(&request.name, "name")?;
     let receipt = match (&request.new_team, &request.team_code) {
         (Some(team), None) => create_team(&session, named(team, "new_team")?, player).await?,
@@ -31,7 +31,12 @@ pub(super) async fn join(
                 code: TeamCode::from(code.as_str()),
                 player_name: NameId(player.id),
             };
-            session.desk(order, vec![player]).await?
+            let attempt = gateway.attempts().in_session(session.id())?;
+            let outcome = session.desk(order, vec![player]).await;
+            if outcome != Ok(Err(Refusal::Rejected(Rejection::UnknownTeam))) {
+                attempt.was_not_wrong();
+            }
+            outcome?
         }
         (Some(_), Some(_)) | (None, None) => {
             let message = "Give either new_team, to found a team, or team_code, to join one.";

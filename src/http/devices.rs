@@ -10,7 +10,7 @@ use protocol::rest::{
 
 use super::answers::{Body, Failed};
 use super::desk::{device_token, joined};
-use super::identity::{Bearer, find_session, parse_id};
+use super::identity::{Bearer, find_public_session, find_session, parse_id};
 use crate::delivery::{Hub, member};
 use crate::gateway::{Gateway, Grant};
 use crate::session::{Outcome, Refusal, SessionHandle, View};
@@ -68,15 +68,8 @@ pub(super) async fn create_link(
 ) -> Result<(StatusCode, Json<LinkCreated>), Failed> {
     let session = find_session(&gateway, &code)?;
     let device = bearer.device_of(&session)?;
-    let player = session.read(move |view| {
-        let device = view.state.device(device);
-        device
-            .filter(|device| !device.revoked)
-            .map(|device| device.player)
-    });
-    let revoked = Refusal::Rejected(hunt::Rejection::Revoked);
-    let player = player.await?.ok_or(revoked)?;
-    let grant = Grant::Link(session.id(), player, rand::random());
+    acting_player(&session, device).await?;
+    let grant = Grant::Link(session.id(), device, rand::random());
     let now = gateway.sessions().clock().now();
     let created = LinkCreated {
         link: gateway.tokens().seal(grant, now),
@@ -85,13 +78,26 @@ pub(super) async fn create_link(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
+/// The player of a device that is not revoked.
+async fn acting_player(session: &SessionHandle<Hub>, device: DeviceId) -> Result<PlayerId, Failed> {
+    let player = session.read(move |view| {
+        let device = view.state.device(device);
+        device
+            .filter(|device| !device.revoked)
+            .map(|device| device.player)
+    });
+    let revoked = Refusal::Rejected(hunt::Rejection::Revoked);
+    Ok(player.await?.ok_or(revoked)?)
+}
+
 /// The players of a team, for whoever knows its code.
 pub(super) async fn roster(
     State(gateway): State<Gateway>,
     Body(request): Body<FindTeam>,
 ) -> Result<Json<Roster>, Failed> {
-    let session = find_session(&gateway, &request.session)?;
+    let session = find_public_session(&gateway, &request.session)?;
     let code = TeamCode::from(request.team_code.as_str());
+    let attempt = gateway.attempts().in_session(session.id())?;
     let roster = session.read(move |view| {
         let id = view.state.team_by_code(&code)?;
         let team = view.state.team(id)?;
@@ -101,8 +107,12 @@ pub(super) async fn roster(
             players: team.players.iter().map(|id| member(view, *id)).collect(),
         })
     });
+    let roster = roster.await;
+    if !matches!(roster, Ok(None)) {
+        attempt.was_not_wrong();
+    }
     let unknown = Refusal::Rejected(hunt::Rejection::UnknownTeam);
-    Ok(Json(roster.await?.ok_or(unknown)?))
+    Ok(Json(roster?.ok_or(unknown)?))
 }
 
 /// A new device for a player whose device is gone.
@@ -110,7 +120,7 @@ pub(super) async fn restore(
     State(gateway): State<Gateway>,
     Body(request): Body<Restore>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = find_session(&gateway, &request.session)?;
+    let session = find_public_session(&gateway, &request.session)?;
     let order = match (request.link, request.team_code, request.player) {
         (Some(link), None, None) => order_of_link(&gateway, &session, &link)?,
         (None, Some(code), Some(player)) => DeskOrder::RestorePlayer {
@@ -122,8 +132,12 @@ pub(super) async fn restore(
             return Err(Failed::bad_request(message));
         }
     };
-    let device = added(session.desk(order, Vec::new()).await?)?;
-    joined(&gateway, &session, device).await
+    let attempt = gateway.attempts().in_session(session.id())?;
+    let outcome = session.desk(order, Vec::new()).await;
+    if outcome != Ok(Err(Refusal::Rejected(hunt::Rejection::UnknownTeam))) {
+        attempt.was_not_wrong();
+    }
+    joined(&gateway, &session, added(outcome?)?).await
 }
 
 fn order_of_link(
@@ -133,8 +147,8 @@ fn order_of_link(
 ) -> Result<DeskOrder, Failed> {
     let now = gateway.sessions().clock().now();
     match gateway.tokens().open(link, now) {
-        Ok(Grant::Link(of_session, player, link)) if of_session == session.id() => {
-            Ok(DeskOrder::UseLink { player, link })
+        Ok(Grant::Link(of_session, device, link)) if of_session == session.id() => {
+            Ok(DeskOrder::UseLink { by: device, link })
         }
         Ok(Grant::Link(..) | Grant::Device(..) | Grant::GameMaster(..) | Grant::Admin) => Err(
             Failed::unauthorized("This is not a link into this session."),

@@ -9,9 +9,17 @@ pub(super) async fn live() -> &'static str {
     "live\n"
 }
 
-pub(super) async fn ready(State(gateway): State<Gateway>) -> (StatusCode, &'static str) {
+/// Red while the server stops, and while a session is not open: it is being recovered, or stays
+/// closed after failures.
+pub(super) async fn ready(State(gateway): State<Gateway>) -> (StatusCode, String) {
     if gateway.is_stopping() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    (StatusCode::OK, "ready\n")
+    match gateway.sessions().closed_count() {
+        0 => (StatusCode::OK, "ready\n".to_owned()),
+        closed => {
+            let text = format!("sessions that are not open: {closed}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
 }

@@ -3,14 +3,14 @@
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use hunt::{By, DeviceId, Scope};
+use hunt::{By, DeviceId, Rejection, Scope};
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 
 use super::answers::Failed;
 use crate::delivery::Hub;
-use crate::gateway::{Gateway, Grant};
-use crate::session::SessionHandle;
+use crate::gateway::{Gateway, Grant, Slot};
+use crate::session::{Refusal, SessionHandle};
 
 /// What the bearer of a request's token may do.
 pub(super) struct Bearer(Grant);
@@ -22,14 +22,18 @@ impl FromRequestParts<Gateway> for Bearer {
         let header = parts.headers.get(AUTHORIZATION);
         let token = header
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token);
         let token =
             token.ok_or_else(|| Failed::unauthorized("Send `Authorization: Bearer TOKEN`."))?;
         let now = gateway.sessions().clock().now();
         let grant = gateway.tokens().open(token.trim(), now);
-        grant
-            .map(Self)
-            .map_err(|refusal| Failed::unauthorized(refusal.to_string()))
+        let grant = grant.map_err(|refusal| Failed::unauthorized(refusal.to_string()))?;
+        if let Some(slot) = parts.extensions.get::<Slot>() {
+            slot.authenticated();
+        }
+        Ok(Self(grant))
     }
 }
 
@@ -66,9 +70,11 @@ impl Bearer {
         };
         let may = session.read(move |view| {
             let game_master = view.state.game_master(id);
-            game_master.is_some_and(|game_master| game_master.may(scope))
+            let game_master = game_master.filter(|known| !known.revoked)?;
+            Some(game_master.may(scope))
         });
-        if may.await? {
+        let revoked = Refusal::Rejected(Rejection::Revoked);
+        if may.await?.ok_or(revoked)? {
             return Ok(());
         }
         Err(Failed::forbidden(format!(
@@ -93,7 +99,8 @@ impl Bearer {
     }
 }
 
-fn scope_name(scope: Scope) -> &'static str {
+/// A scope as the wire writes it.
+pub(super) fn scope_name(scope: Scope) -> &'static str {
     match scope {
         Scope::View => "view",
         Scope::Hints => "hints",
@@ -106,6 +113,17 @@ fn scope_name(scope: Scope) -> &'static str {
 pub(super) fn parse_id<T: FromStr>(text: &str) -> Result<T, Failed> {
     let parsed = text.parse();
     parsed.map_err(|_| Failed::not_found("There is nothing with this id."))
+}
+
+/// As [`find_session`], for those who have shown no token: wrong codes are limited.
+pub(super) fn find_public_session(
+    gateway: &Gateway,
+    code: &str,
+) -> Result<SessionHandle<Hub>, Failed> {
+    let attempt = gateway.attempts().at_session()?;
+    let session = find_session(gateway, code)?;
+    attempt.was_not_wrong();
+    Ok(session)
 }
 
 /// The session with this code, typed in any case.

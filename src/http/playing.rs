@@ -6,7 +6,7 @@ use hunt::GameMasterOrder;
 use protocol::rest::{SessionState, Standings, StandingsRow};
 
 use super::answers::Failed;
-use super::identity::{Bearer, find_session};
+use super::identity::{Bearer, find_public_session, find_session};
 use crate::delivery::{Hub, phase};
 use crate::gateway::Gateway;
 use crate::session::{SessionHandle, View};
@@ -15,7 +15,7 @@ pub(super) async fn session_state(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
 ) -> Result<Json<SessionState>, Failed> {
-    let session = find_session(&gateway, &code)?;
+    let session = find_public_session(&gateway, &code)?;
     state_of(&session).await
 }
 
@@ -35,19 +35,45 @@ async fn state_of(session: &SessionHandle<Hub>) -> Result<Json<SessionState>, Fa
     Ok(Json(state.await?))
 }
 
-pub(super) async fn game_master_order(
+pub(super) async fn start(
     State(gateway): State<Gateway>,
-    Path((code, order)): Path<(String, String)>,
+    Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<Json<SessionState>, Failed> {
-    let order = match order.as_str() {
-        "start" => GameMasterOrder::Start,
-        "pause" => GameMasterOrder::Pause,
-        "resume" => GameMasterOrder::Resume,
-        "finish" => GameMasterOrder::Finish,
-        _ => return Err(super::answers::no_such_path().await),
-    };
-    let session = find_session(&gateway, &code)?;
+    order(&gateway, &code, &bearer, GameMasterOrder::Start).await
+}
+
+pub(super) async fn pause(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    bearer: Bearer,
+) -> Result<Json<SessionState>, Failed> {
+    order(&gateway, &code, &bearer, GameMasterOrder::Pause).await
+}
+
+pub(super) async fn resume(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    bearer: Bearer,
+) -> Result<Json<SessionState>, Failed> {
+    order(&gateway, &code, &bearer, GameMasterOrder::Resume).await
+}
+
+pub(super) async fn finish(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    bearer: Bearer,
+) -> Result<Json<SessionState>, Failed> {
+    order(&gateway, &code, &bearer, GameMasterOrder::Finish).await
+}
+
+async fn order(
+    gateway: &Gateway,
+    code: &str,
+    bearer: &Bearer,
+    order: GameMasterOrder,
+) -> Result<Json<SessionState>, Failed> {
+    let session = find_session(gateway, code)?;
     let by = bearer.by(&session)?;
     session.game_master(by, order, Vec::new()).await??;
     state_of(&session).await
@@ -57,7 +83,7 @@ pub(super) async fn standings(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
 ) -> Result<Json<Standings>, Failed> {
-    let session = find_session(&gateway, &code)?;
+    let session = find_public_session(&gateway, &code)?;
     Ok(Json(session.read(render_standings).await?))
 }
 

@@ -11,7 +11,7 @@ impl SessionId {
     const LARGEST: u64 = i64::MAX.cast_unsigned();
 
     /// From any number, of which 63 bits count.
-    pub fn new(number: u64) -> Self {
+    pub const fn new(number: u64) -> Self {
         Self(number & Self::LARGEST)
     }
 

@@ -25,6 +25,7 @@ use super::supervisor::SessionRun;
 use crate::clock::Clock;
 use crate::journal::{AppendError, Batch, Epoch, Journal, JournalError, Name, SessionId, Snapshot};
 use crate::journal::{Incarnation, records};
+use crate::telemetry::metrics;
 
 /// Commands that made the rules fail and are remembered, so that they are not tried again.
 const QUARANTINED_MAX: usize = 1_024;
@@ -218,6 +219,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Ok(Err(rejection)) => Err(rejection.into()),
             Err(_panic) => {
                 tracing::error!(session.id = %self.ownership.session, "the rules failed on a command");
+                metrics().commands_quarantined.increment(1);
                 if self.quarantined.len() < QUARANTINED_MAX {
                     self.quarantined.extend(key);
                 }
@@ -320,8 +322,12 @@ impl<'a, D: Delivery> Actor<'a, D> {
 
     fn snapshot_stored(&mut self, stored: Result<(), JournalError>) {
         self.storing = None;
-        if let Err(error) = stored {
-            tracing::warn!(session.id = %self.ownership.session, %error, "no snapshot was stored");
+        match stored {
+            Ok(()) => metrics().snapshots_stored.increment(1),
+            Err(error) => {
+                metrics().snapshots_failed.increment(1);
+                tracing::warn!(session.id = %self.ownership.session, %error, "no snapshot was stored");
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::delivery::{Delivery, Outcome, View};
 use crate::journal::{Name, SessionId, SessionRecord};
+use crate::telemetry::metrics;
 
 /// Computes a value from a state and gives the step that lets it out.
 type Read = Box<dyn FnOnce(View<'_>) -> Box<dyn FnOnce() + Send> + Send>;
@@ -117,7 +118,10 @@ impl<D: Delivery> SessionHandle<D> {
     /// Puts a request into the mailbox, without waiting. The outcome goes to whom the request
     /// names.
     pub fn send(&self, mail: Mail<D>) -> Result<(), Unavailable> {
-        self.mailbox.try_send(mail).map_err(|_| Unavailable)
+        self.mailbox.try_send(mail).map_err(|_| {
+            metrics().mailbox_refusals.increment(1);
+            Unavailable
+        })
     }
 
     /// Has a desk order carried out, and waits until its outcome is durable.

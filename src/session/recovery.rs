@@ -1,15 +1,14 @@
 //! From a journal to a session's state.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use hunt::{Hunt, Progress, State};
+use hunt::{Progress, State};
 
 use super::actor::Ownership;
 use super::delivery::{Delivery, View};
 use super::planted::Planted;
 use super::supervisor::SessionRun;
-use crate::journal::{JournalError, Loaded, StoredBatch, records};
+use crate::journal::{JournalError, StoredBatch, records};
 
 /// Why a session could not be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +52,15 @@ pub(super) async fn recover<D: Delivery>(
 ) -> Result<(Ownership, Recovered), RecoverError> {
     let session = run.record.id;
     let epoch = run.journal.claim(session, run.owner).await?;
-    let loaded = run.journal.load(session).await?;
     let names = run.journal.names(session).await?;
-    let names = names.into_iter().map(|name| (name.id, name.text)).collect();
-    let recovered = fold(run.hunt.clone(), names, loaded, delivery, run.planted)?;
+    let Start {
+        mut recovered,
+        tail,
+    } = start(run).await?;
+    recovered.names = names.into_iter().map(|name| (name.id, name.text)).collect();
+    for batch in &tail {
+        apply_batch(&mut recovered, batch, delivery, run.planted)?;
+    }
     let ownership = Ownership {
         session,
         owner: run.owner,
@@ -65,31 +69,44 @@ pub(super) async fn recover<D: Delivery>(
     Ok((ownership, recovered))
 }
 
-fn fold<D: Delivery>(
-    hunt: Arc<Hunt>,
-    names: HashMap<u64, String>,
-    loaded: Loaded,
-    delivery: &mut D,
-    planted: Planted,
-) -> Result<Recovered, RecoverError> {
-    let snapshot_at = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-    let progress = match loaded.snapshot {
-        Some(snapshot) => records::decode_state(&snapshot.state).map_err(|source| {
-            let seq = snapshot.seq;
-            RecoverError::Record { seq, source }
-        })?,
-        None => Progress::default(),
+/// What a fold begins with, and what is to be applied to it.
+struct Start {
+    recovered: Recovered,
+    tail: Vec<StoredBatch>,
+}
+
+/// The newest snapshot and its tail; or, if it is damaged, the whole journal, which holds everything
+/// that any snapshot does.
+async fn start(run: &SessionRun) -> Result<Start, RecoverError> {
+    let session = run.record.id;
+    let loaded = run.journal.load(session).await?;
+    let Some(snapshot) = loaded.snapshot else {
+        return Ok(Start::new(run, Progress::default(), 0, loaded.tail));
     };
-    let mut recovered = Recovered {
-        state: State::resume(hunt, progress),
-        names,
-        head: snapshot_at,
-        snapshot_at,
-    };
-    for batch in &loaded.tail {
-        apply_batch(&mut recovered, batch, delivery, planted)?;
+    let seq = snapshot.seq;
+    match records::decode_state(&snapshot.state) {
+        Ok(progress) => Ok(Start::new(run, progress, seq, loaded.tail)),
+        Err(error @ records::RecordError::Damaged(_)) => {
+            tracing::error!(session.id = %session, seq, %error, "a snapshot is left out");
+            let whole = run.journal.read(session, 0, usize::MAX).await?;
+            Ok(Start::new(run, Progress::default(), 0, whole))
+        }
+        Err(source @ records::RecordError::LaterFormat(_)) => {
+            Err(RecoverError::Record { seq, source })
+        }
     }
-    Ok(recovered)
+}
+
+impl Start {
+    fn new(run: &SessionRun, progress: Progress, seq: u64, tail: Vec<StoredBatch>) -> Self {
+        let recovered = Recovered {
+            state: State::resume(run.hunt.clone(), progress),
+            names: HashMap::new(),
+            head: seq,
+            snapshot_at: seq,
+        };
+        Self { recovered, tail }
+    }
 }
 
 fn apply_batch<D: Delivery>(

@@ -144,6 +144,12 @@ impl<D: Delivery> Sessions<D> {
         sessions.map(|open| open.handle.clone()).collect()
     }
 
+    /// How many sessions are not open: they are being recovered, or stay closed after failures.
+    pub fn closed_count(&self) -> usize {
+        let sessions = self.shared.by_code.iter();
+        sessions.filter(|open| !*open.opened.borrow()).count()
+    }
+
     /// The journal that the sessions are in.
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.shared.defaults.journal

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use hunt::Hunt;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{Actor, Ended};
@@ -17,6 +18,7 @@ use super::recovery::recover;
 use crate::clock::Clock;
 use crate::config::SessionConfig;
 use crate::journal::{Incarnation, Journal, SessionRecord};
+use crate::telemetry::metrics;
 
 /// Panics in a row, without a request answered in between, after which a session stays closed: its
 /// journal would bring it down again and again.
@@ -67,6 +69,9 @@ pub async fn supervise<D: Delivery>(
         let life = live(&run, &mut delivery, &mut mailbox, &opened, &stop);
         let ended = AssertUnwindSafe(life).catch_unwind().await;
         delivery.detach_all();
+        if opened.send_replace(false) {
+            metrics().sessions_open.decrement(1);
+        }
         match ended {
             Ok(Life::Stopped) => break,
             Ok(Life::Failed { recovered }) => {
@@ -77,6 +82,7 @@ pub async fn supervise<D: Delivery>(
             }
             Err(_panic) => {
                 panics += 1;
+                metrics().actor_panics.increment(1);
                 tracing::error!(session.id = %session, panics, "a session's actor panicked");
                 if panics == PANICS_MAX {
                     tracing::error!(session.id = %session, "the session stays closed; report it");
@@ -109,15 +115,19 @@ async fn live<D: Delivery>(
     stop: &CancellationToken,
 ) -> Life {
     let session = run.record.id;
+    let began = Instant::now();
     let (ownership, recovered) = match recover(run, delivery).await {
         Ok(recovered) => recovered,
         Err(error) => {
             tracing::error!(session.id = %session, %error, "a session could not be recovered");
+            metrics().recoveries_failed.increment(1);
             return Life::Failed { recovered: false };
         }
     };
     tracing::info!(session.id = %session, head = recovered.head, epoch = ownership.epoch.0, "session open");
+    metrics().recovery_seconds.record(began.elapsed());
     opened.send_replace(true);
+    metrics().sessions_open.increment(1);
     let actor = Actor::new(run.clone(), ownership, recovered, delivery);
     match actor.run(mailbox, stop).await {
         Ended::Stopped => Life::Stopped,

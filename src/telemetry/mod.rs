@@ -1,25 +1,13 @@
-//! Tracing: structured logs on standard error.
+//! Telemetry: structured logs on standard error (`logs`), and metrics for `/metrics`.
 //!
-//! Never logged: answers and guesses, tokens, names, addresses.
+//! Never logged and never a label: answers and guesses, tokens, names, addresses.
 
-use std::io::IsTerminal;
+mod labels;
+mod logs;
+mod metrics;
+mod recorder;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::SubscriberInitExt;
-
-use crate::config::{LogFormat, TelemetryConfig};
-
-/// Starts logging for this process. A second call changes nothing, so that tests may start several
-/// servers.
-pub fn init(config: &TelemetryConfig) {
-    let filter = EnvFilter::new(&config.log);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    // Only a subscriber that is set already makes this fail.
-    let _already_set = match config.log_format {
-        LogFormat::Text => builder.finish().try_init(),
-        LogFormat::Json => builder.json().finish().try_init(),
-    };
-}
+pub use labels::{AppendFailure, Attached, CodeLimit, Label, Late, Refused};
+pub use logs::init;
+pub use metrics::Metrics;
+pub use recorder::{Family, Peak, as_f64, count_request, metrics, render, upkeep};

@@ -24,6 +24,8 @@ pub struct ServerCommand {
     pub listen: String,
     /// Settings as `section.key=value`.
     pub settings: Vec<String>,
+    /// The folder of a hunt to run at once.
+    pub hunt: Option<PathBuf>,
 }
 
 impl ServerCommand {
@@ -34,6 +36,7 @@ impl ServerCommand {
             data_dir: data_dir.into(),
             listen: "127.0.0.1:0".to_owned(),
             settings: Vec::new(),
+            hunt: None,
         }
     }
 
@@ -44,6 +47,9 @@ impl ServerCommand {
         arguments.extend(["--data-dir".into(), self.data_dir.clone().into()]);
         for setting in &self.settings {
             arguments.extend(["--set".into(), setting.clone().into()]);
+        }
+        if let Some(hunt) = &self.hunt {
+            arguments.extend(["--hunt".into(), hunt.clone().into()]);
         }
         arguments
     }

@@ -27,6 +27,7 @@ const KILL_WAIT_MAX: Duration = Duration::from_secs(10);
 pub struct ServerProcess {
     child: Child,
     address: SocketAddr,
+    session: Option<String>,
     stderr: Tail,
     /// The tasks that drain its pipes; they end with the process, or are aborted with this.
     drains: JoinSet<()>,
@@ -92,6 +93,8 @@ struct ReadyLine {
 #[derive(Deserialize)]
 struct Ready {
     address: SocketAddr,
+    #[serde(default)]
+    session: Option<String>,
 }
 
 impl ServerProcess {
@@ -115,17 +118,25 @@ impl ServerProcess {
         let mut server = Self {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            session: None,
             stderr: Tail::default(),
             drains: JoinSet::new(),
         };
         server.drains.spawn(server.stderr.clone().drain(stderr));
-        server.address = server.ready(stdout, within).await?;
+        let ready = server.ready(stdout, within).await?;
+        server.address = ready.address;
+        server.session = ready.session;
         Ok(server)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The code of the session that it was told to run, if it was told one.
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
     }
 
     /// The process id, or none once it has ended.
@@ -169,7 +180,7 @@ impl ServerProcess {
         &mut self,
         stdout: impl AsyncRead + Unpin + Send + 'static,
         within: Duration,
-    ) -> Result<SocketAddr, ServerError> {
+    ) -> Result<Ready, ServerError> {
         let mut stdout = BufReader::new(stdout);
         let mut line = String::new();
         let reading = async {
@@ -193,7 +204,7 @@ impl ServerProcess {
             return Err(ServerError::NotReady { line, stderr });
         };
         self.drains.spawn(Tail::default().drain(stdout));
-        Ok(ready.address)
+        Ok(ready)
     }
 
     async fn ended(

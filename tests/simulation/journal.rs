@@ -184,7 +184,11 @@ impl Journal for SimulatedJournal {
         self.committed.read(session, after_seq, limit)
     }
 
-    fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
+    fn put_snapshot(&self, session: SessionId, mut snapshot: Snapshot) -> Answer<()> {
+        if self.dice.chance(self.weather().others_failing) {
+            let half = snapshot.state.len() / 2;
+            snapshot.state.truncate(half);
+        }
         self.delayed("store a snapshot", move |committed| {
             committed.put_snapshot(session, snapshot)
         })

@@ -31,12 +31,13 @@ impl State {
                 }
                 Ok(vec![self.next_device_of(*player)?])
             }
-            DeskOrder::UseLink { player, link } => {
-                let owner = self.player(*player).ok_or(Rejection::UnknownPlayer)?;
+            DeskOrder::UseLink { by, link } => {
+                let player = self.acting(*by)?.player;
+                let owner = self.player(player).ok_or(Rejection::UnknownPlayer)?;
                 if owner.links_used.contains(link) {
                     return Err(Rejection::LinkUsed);
                 }
-                let (player, link) = (*player, *link);
+                let link = *link;
                 let device = self.next_device_of(player)?;
                 Ok(vec![Event::LinkUsed { player, link }, device])
             }
@@ -60,7 +61,11 @@ impl State {
     }
 
     pub(super) fn revocation_of(&self, device: DeviceId) -> Result<Event, Rejection> {
-        let player = self.acting(device)?.player;
+        let known = self.device(device).ok_or(Rejection::UnknownDevice)?;
+        if known.revoked {
+            return Err(Rejection::AlreadyRevoked);
+        }
+        let player = known.player;
         Ok(Event::DeviceRevoked { player, device })
     }
 

@@ -54,13 +54,13 @@ impl State {
                 }])
             }
             GameMasterOrder::RevokeGameMaster { game_master } => {
-                let revoked = self.game_master(*game_master).map(|known| known.revoked);
-                match revoked {
-                    Some(false) => Ok(vec![Event::GameMasterRevoked {
-                        game_master: *game_master,
-                    }]),
-                    Some(true) | None => Err(Rejection::UnknownGameMaster),
+                let known = self.game_master(*game_master);
+                if known.ok_or(Rejection::UnknownGameMaster)?.revoked {
+                    return Err(Rejection::AlreadyRevoked);
                 }
+                Ok(vec![Event::GameMasterRevoked {
+                    game_master: *game_master,
+                }])
             }
         }
     }
@@ -168,7 +168,11 @@ impl State {
 
 fn acceptable_text(typed: &str) -> Result<String, Rejection> {
     let text = typed.trim();
-    if text.is_empty() || text.chars().count() > limits::TEXT_CHARS_MAX {
+    let is_unprintable = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.is_empty()
+        || text.chars().any(is_unprintable)
+        || text.chars().count() > limits::TEXT_CHARS_MAX
+    {
         return Err(Rejection::BadText);
     }
     Ok(text.to_owned())

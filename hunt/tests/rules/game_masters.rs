@@ -182,8 +182,9 @@ fn a_game_master_is_revoked_once() {
     let revoke = |game_master| GameMasterOrder::RevokeGameMaster { game_master };
     let own = story.order_by(game_master, revoke(game_master));
     assert_eq!(own, Ok(Receipt::Done), "one may lay down one's own rights");
+    let again = story.order(revoke(game_master));
+    assert_eq!(again, Err(Rejection::AlreadyRevoked));
     let unknown = Err(Rejection::UnknownGameMaster);
-    assert_eq!(story.order(revoke(game_master)), unknown);
     assert_eq!(story.order(revoke(GameMasterId::from(0))), unknown);
     assert_eq!(story.order(revoke(GameMasterId::from(99))), unknown);
     let known = story.state.game_master(game_master);

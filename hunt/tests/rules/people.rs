@@ -22,8 +22,8 @@ fn restores(story: &mut Story, code: &str, player: PlayerId) -> Result<DeviceId,
     added(story.desk(DeskOrder::RestorePlayer { code, player }))
 }
 
-fn uses_link(story: &mut Story, player: PlayerId, link: u64) -> Result<DeviceId, Rejection> {
-    added(story.desk(DeskOrder::UseLink { player, link }))
+fn uses_link(story: &mut Story, by: DeviceId, link: u64) -> Result<DeviceId, Rejection> {
+    added(story.desk(DeskOrder::UseLink { by, link }))
 }
 
 /// Adds devices until the player may have no more.
@@ -57,7 +57,7 @@ fn adding_and_revoking_in_turn_comes_to_an_end() {
     let too_many = Err(Rejection::TooManyDevices);
     assert_eq!(story.adds_device(laptop), too_many);
     assert_eq!(restores(&mut story, "OWLS", player), too_many);
-    assert_eq!(uses_link(&mut story, player, 1), too_many);
+    assert_eq!(uses_link(&mut story, laptop, 1), too_many);
     let by_game_master = story.order(GameMasterOrder::RestorePlayer { player });
     assert_eq!(added(by_game_master), too_many);
     let friend = story.joins("OWLS").expect("the team has room");
@@ -192,42 +192,51 @@ fn a_link_is_used_once() {
     let mut story = Story::in_lobby();
     let owls = story.team("OWLS");
     let foxes = story.team("FOXES");
-    let (owl, fox) = (story.player_of(owls), story.player_of(foxes));
-    let phone = uses_link(&mut story, owl, 7).expect("the player has room");
+    let owl = story.player_of(owls);
+    let phone = uses_link(&mut story, owls, 7).expect("the player has room");
     assert_eq!(story.player_of(phone), owl);
-    assert_eq!(uses_link(&mut story, owl, 7), Err(Rejection::LinkUsed));
+    assert_eq!(uses_link(&mut story, owls, 7), Err(Rejection::LinkUsed));
     story.restarts();
-    assert_eq!(uses_link(&mut story, owl, 7), Err(Rejection::LinkUsed));
-    assert!(uses_link(&mut story, owl, 8).is_ok());
+    assert_eq!(uses_link(&mut story, owls, 7), Err(Rejection::LinkUsed));
+    assert!(uses_link(&mut story, owls, 8).is_ok());
     assert!(
-        uses_link(&mut story, fox, 7).is_ok(),
+        uses_link(&mut story, foxes, 7).is_ok(),
         "links are a player's"
     );
-    let unknown = uses_link(&mut story, PlayerId::from(99), 9);
-    assert_eq!(unknown, Err(Rejection::UnknownPlayer));
+    let unknown = uses_link(&mut story, DeviceId::from(99), 9);
+    assert_eq!(unknown, Err(Rejection::UnknownDevice));
+}
+
+#[test]
+fn a_link_lives_no_longer_than_the_device_that_made_it() {
+    let mut story = Story::in_lobby();
+    let laptop = story.team("OWLS");
+    let phone = story.adds_device(laptop).expect("the player has room");
+    revokes(&mut story, laptop, phone).expect("it is the player's own");
+    assert_eq!(uses_link(&mut story, phone, 7), Err(Rejection::Revoked));
+    let again = revokes(&mut story, laptop, phone);
+    assert_eq!(again, Err(Rejection::AlreadyRevoked));
 }
 
 #[test]
 fn a_link_that_gave_no_device_is_not_used_up() {
     let mut story = Story::in_lobby();
     let owls = story.team("OWLS");
-    let player = story.player_of(owls);
     let phone = story.adds_device(owls).expect("the player has room");
     fills_up(&mut story, owls);
-    let full = uses_link(&mut story, player, 7);
+    let full = uses_link(&mut story, owls, 7);
     assert_eq!(full, Err(Rejection::TooManyDevices));
     revokes(&mut story, owls, phone).expect("it is the player's own");
-    assert!(uses_link(&mut story, player, 7).is_ok());
+    assert!(uses_link(&mut story, owls, 7).is_ok());
 }
 
 #[test]
 fn the_newest_used_links_are_remembered() {
     let mut story = Story::in_lobby();
     let owls = story.team("OWLS");
-    let player = story.player_of(owls);
     let remembered = u64::try_from(limits::LINKS_REMEMBERED_MAX).expect("it is small");
     let mut use_and_revoke = |link| {
-        let phone = uses_link(&mut story, player, link)?;
+        let phone = uses_link(&mut story, owls, link)?;
         revokes(&mut story, owls, phone)
     };
     for link in 0..=remembered {
@@ -265,7 +274,7 @@ fn the_player_sees_devices_come_and_go() {
         let stamps = story.stamps.iter();
         stamps.map(|stamp| stamp.audience).collect()
     };
-    let phone = uses_link(&mut story, player, 7).expect("the player has room");
+    let phone = uses_link(&mut story, owls, 7).expect("the player has room");
     let to_the_player = [Audience::Player(player)];
     assert_eq!(
         told(&story),

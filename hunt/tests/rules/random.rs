@@ -49,7 +49,7 @@ fn desk_order() -> impl Strategy<Value = DeskOrder> {
         4 => code().prop_map(move |code| DeskOrder::JoinTeam { code, player_name }),
         4 => device().prop_map(|by| DeskOrder::AddDevice { by }),
         1 => (code(), player()).prop_map(|(code, player)| DeskOrder::RestorePlayer { code, player }),
-        2 => (player(), 0..6_u64).prop_map(|(player, link)| DeskOrder::UseLink { player, link }),
+        2 => (device(), 0..6_u64).prop_map(|(by, link)| DeskOrder::UseLink { by, link }),
         1 => (device(), device()).prop_map(|(by, device)| DeskOrder::RevokeDevice { by, device }),
     ]
 }

@@ -99,7 +99,10 @@ fn eventful() -> Story {
     let laptop = story.team("OWLS");
     let team = story.team_id_of(laptop);
     let player = story.player_of(laptop);
-    let link = DeskOrder::UseLink { player, link: 7 };
+    let link = DeskOrder::UseLink {
+        by: laptop,
+        link: 7,
+    };
     story.desk(link).expect("the player has room");
     let lost = story.adds_device(laptop).expect("the player has room");
     story.joins("OWLS").expect("the team has room");
@@ -191,7 +194,10 @@ fn a_snapshot_from_before_game_masters_is_read() {
     let player = story.player_of(phone);
     let resume = Command::admin(GameMasterOrder::Resume);
     let push = Command::admin(clue(Target::Player { player }, "Look up"));
-    let link = DeskOrder::UseLink { player, link: 7 };
+    let link = DeskOrder::UseLink {
+        by: laptop,
+        link: 7,
+    };
     let revoke = DeskOrder::RevokeDevice {
         by: laptop,
         device: phone,

@@ -1,6 +1,6 @@
 //! Proves from the numbers alone that a device misses nothing and sees nothing twice.
 
-use protocol::{Audience, Cursor, Heads, HeadsFrame, Resume, Snapshot, Update, Welcome};
+use protocol::{Audience, Cursor, Heads, HeadsFrame, Resume, Update, Welcome};
 
 /// Follows the numbers of a device's stream across connections.
 #[derive(Debug, Clone, Default)]
@@ -97,6 +97,7 @@ impl StreamChecker {
             everyone: heads.everyone,
             team: heads.team,
             player: heads.player,
+            game_masters: heads.game_masters,
         })
     }
 
@@ -132,8 +133,9 @@ impl StreamChecker {
         }
     }
 
-    /// Takes a snapshot. It counts only where a `welcome` promised it.
-    pub fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Fault> {
+    /// Takes the heads of a snapshot or an overview. They count only where a `welcome` promised
+    /// one.
+    pub fn snapshot(&mut self, heads: Heads) -> Result<(), Fault> {
         let (generation, promised) = match self.attach {
             Attach::Snapshot { generation, heads } => (generation, heads),
             Attach::Welcome => return Err(Fault::OutOfOrder("a snapshot before the welcome")),
@@ -141,10 +143,7 @@ impl StreamChecker {
                 return Err(Fault::OutOfOrder("a snapshot that no welcome promised"));
             }
         };
-        let shown = Seen {
-            generation,
-            heads: snapshot.heads,
-        };
+        let shown = Seen { generation, heads };
         let before = self.seen.replace(shown);
         self.attach = Attach::Done;
         shown.reaches(promised)?;
@@ -248,11 +247,16 @@ impl Seen {
         Ok(())
     }
 
-    fn beside(self, heads: Heads) -> [(Audience, u64, u64); 3] {
+    fn beside(self, heads: Heads) -> [(Audience, u64, u64); 4] {
         [
             (Audience::Everyone, self.heads.everyone, heads.everyone),
             (Audience::Team, self.heads.team, heads.team),
             (Audience::Player, self.heads.player, heads.player),
+            (
+                Audience::GameMasters,
+                self.heads.game_masters,
+                heads.game_masters,
+            ),
         ]
     }
 }
@@ -262,6 +266,7 @@ fn number_of(heads: &mut Heads, audience: Audience) -> &mut u64 {
         Audience::Everyone => &mut heads.everyone,
         Audience::Team => &mut heads.team,
         Audience::Player => &mut heads.player,
+        Audience::GameMasters => &mut heads.game_masters,
     }
 }
 

@@ -1,13 +1,14 @@
 //! One WebSocket to a server: messages in, messages out, no memory.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use protocol::limits::{HEADS_EVERY_MS_MAX, REST_BODY_BYTES_MAX};
 use protocol::{ClientMessage, CloseCode, Codec, DecodeError, ServerMessage};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error as WsError;
@@ -106,14 +107,37 @@ impl Ended {
 impl Connection {
     /// Connects and upgrades. The server now waits for a `hello`.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, OpenError> {
-        timeout(OPEN_WAIT_MAX, Self::open_unbounded(endpoint))
-            .await
-            .map_err(|_| OpenError::Late)?
+        let connecting = async { Ok(TcpStream::connect(&endpoint.authority).await?) };
+        Self::open_within(endpoint, connecting).await
     }
 
-    async fn open_unbounded(endpoint: &Endpoint) -> Result<Self, OpenError> {
+    /// The same from a local address, for more connections than one address has ports. The
+    /// endpoint's host must be an address of that kind.
+    pub async fn open_from(endpoint: &Endpoint, source: IpAddr) -> Result<Self, OpenError> {
+        let connecting = async {
+            let server = endpoint.authority.parse();
+            let server = server.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+            let socket = match source {
+                IpAddr::V4(_) => TcpSocket::new_v4()?,
+                IpAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            socket.bind(SocketAddr::new(source, 0))?;
+            Ok(socket.connect(server).await?)
+        };
+        Self::open_within(endpoint, connecting).await
+    }
+
+    async fn open_within(
+        endpoint: &Endpoint,
+        connecting: impl Future<Output = Result<TcpStream, OpenError>>,
+    ) -> Result<Self, OpenError> {
+        let opening = async { Self::upgrade(endpoint, connecting.await?).await };
+        let opened = timeout(OPEN_WAIT_MAX, opening).await;
+        opened.map_err(|_| OpenError::Late)?
+    }
+
+    async fn upgrade(endpoint: &Endpoint, stream: TcpStream) -> Result<Self, OpenError> {
         let Endpoint { authority, session } = endpoint;
-        let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
         let mut request = format!("ws://{authority}/ws/{session}")
             .into_client_request()

@@ -13,7 +13,7 @@ mod wire;
 
 pub use checker::{Fault, StreamChecker};
 pub use connection::{Connection, Ended, Endpoint, OpenError};
-pub use outcome::{Answer, ClientError, Outcome, Tally};
+pub use outcome::{Answer, ClientError, Comeback, Outcome, Tally};
 pub use pace::{Pace, RECONNECT_MAX, ServerClock};
 pub use view::View;
 pub use wire::WireClient;

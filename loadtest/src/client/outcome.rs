@@ -44,6 +44,9 @@ pub struct Tally {
     pub snapshots: u64,
     /// How many of those went on with the missed updates.
     pub replays: u64,
+    /// How often the server said when to come back with a `goaway`. One that came before the
+    /// client was attached again counts together with the one before.
+    pub goaways: u64,
     /// Faults of the stream other than repetitions: gaps, missing updates, messages out of order,
     /// and heads behind what was sent before.
     pub gaps: u64,
@@ -54,6 +57,26 @@ pub struct Tally {
     pub forgotten_commands: u64,
     /// The first fault of the stream.
     pub first_fault: Option<Fault>,
+}
+
+/// How a client followed a `goaway`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comeback {
+    /// When it was told to go.
+    pub told_at: Instant,
+    /// The delay that it was told.
+    pub advised: Duration,
+    /// When it first tried to connect again.
+    pub first_attempt_at: Instant,
+    /// When its stream was whole again.
+    pub attached_at: Instant,
+}
+
+impl Comeback {
+    /// When it was told to come back.
+    pub fn advised_at(&self) -> Instant {
+        self.told_at + self.advised
+    }
 }
 
 impl Tally {

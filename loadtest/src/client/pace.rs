@@ -13,9 +13,9 @@ const ADVICE_FIRST: Reconnect = Reconnect {
     max_in_ms: 200,
 };
 
-/// The longest delay, as the protocol has it; a longer advice is cut to it. Less patient players
-/// may have a lower one.
-pub const RECONNECT_MAX: Duration = Duration::from_mins(1);
+/// Up to here the delay doubles with every failure, as the protocol has it. Less patient players
+/// may have a lower bound.
+pub const RECONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// The longest wait for a time that the server names.
 const RETRY_MAX: Duration = Duration::from_mins(1);
@@ -28,7 +28,8 @@ const DELAY_AFTER_FAILURES_MS_MIN: u64 = 10;
 #[derive(Debug)]
 pub struct Pace {
     advice: Reconnect,
-    goaway_ms: Option<u64>,
+    /// When the server said that the client should be back.
+    goaway_at: Option<Instant>,
     delay_ms_max: u64,
     /// Attempts in a row that did not lead to a whole stream.
     failures: u32,
@@ -36,18 +37,19 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Draws its delays from `random`, none of them longer than [`RECONNECT_MAX`].
+    /// Draws its delays from `random`, none of them longer than [`RECONNECT_MAX`]. What a `goaway`
+    /// names is obeyed up to a minute.
     pub fn new(random: StdRng) -> Self {
         Self {
             advice: ADVICE_FIRST,
-            goaway_ms: None,
+            goaway_at: None,
             delay_ms_max: whole_ms(RECONNECT_MAX),
             failures: 0,
             random,
         }
     }
 
-    /// The same, but no delay is longer than this.
+    /// The same, but no delay is longer than this, also after a `goaway`.
     #[must_use]
     pub fn with_delay_max(mut self, delay_max: Duration) -> Self {
         self.delay_ms_max = whole_ms(delay_max.min(RECONNECT_MAX));
@@ -59,9 +61,16 @@ impl Pace {
         self.advice = advice;
     }
 
-    /// Takes the delay of a `goaway` frame. It counts for the next connection only.
-    pub fn goaway(&mut self, reconnect_in_ms: u64) {
-        self.goaway_ms = Some(reconnect_in_ms);
+    /// Takes the delay of a `goaway` frame that was read now. It counts for the next connection
+    /// only.
+    pub fn goaway(&mut self, reconnect_in_ms: u64, now: Instant) {
+        let is_patient = self.delay_ms_max == whole_ms(RECONNECT_MAX);
+        let delay_ms_max = if is_patient {
+            whole_ms(RETRY_MAX)
+        } else {
+            self.delay_ms_max
+        };
+        self.goaway_at = Some(now + Duration::from_millis(reconnect_in_ms.min(delay_ms_max)));
     }
 
     /// The stream is whole: the next failure is the first one again.
@@ -76,12 +85,12 @@ impl Pace {
 
     /// When to connect again after a connection or an attempt has ended, or none for never.
     pub fn next_attempt(&mut self, close: Option<CloseCode>, now: Instant) -> Option<Instant> {
-        let goaway_ms = self.goaway_ms.take();
-        let delay_ms = match close.map(CloseCode::advice) {
+        let goaway_at = self.goaway_at.take();
+        let at = match close.map(CloseCode::advice) {
             Some(Advice::Never) => return None,
-            Some(Advice::RetryNow) if self.failures == 0 => 0,
+            Some(Advice::RetryNow) if self.failures == 0 => now,
             Some(Advice::RetryNow | Advice::RetryLater) | None => {
-                goaway_ms.unwrap_or_else(|| self.spread_ms())
+                goaway_at.unwrap_or_else(|| now + Duration::from_millis(self.spread_ms()))
             }
         };
         let floor_ms = if self.failures > 1 {
@@ -90,7 +99,7 @@ impl Pace {
             0
         };
         self.failures = self.failures.saturating_add(1);
-        Some(now + Duration::from_millis(delay_ms.clamp(floor_ms, self.delay_ms_max.max(floor_ms))))
+        Some(at.max(now + Duration::from_millis(floor_ms)))
     }
 
     /// A delay for the next try of a command that was refused without a time: up to 50 ms, doubled
@@ -189,8 +198,23 @@ mod tests {
         assert_eq!(delay_ms(&mut pace, Some(CloseCode::SlowReader)), Some(0));
         let again = delay_ms(&mut pace, Some(CloseCode::SlowReader));
         assert!(again >= Some(200), "not at once a second time: {again:?}");
-        pace.goaway(1_830);
-        assert_eq!(delay_ms(&mut pace, Some(CloseCode::GoingAway)), Some(1_830));
+    }
+
+    #[test]
+    fn a_goaway_counts_from_the_moment_when_it_was_read() {
+        for (delay_max, wanted_ms) in [(RECONNECT_MAX, 11_000), (Duration::from_secs(2), 1_990)] {
+            let mut pace = pace().with_delay_max(delay_max);
+            let now = Instant::now();
+            pace.goaway(11_010, now);
+            let closed_at = now + Duration::from_millis(10);
+            let at = pace.next_attempt(Some(CloseCode::GoingAway), closed_at);
+            assert_eq!(at, Some(closed_at + Duration::from_millis(wanted_ms)));
+            let again = pace.next_attempt(None, closed_at);
+            assert!(
+                again < Some(closed_at + Duration::from_secs(1)),
+                "{again:?}"
+            );
+        }
     }
 
     #[test]

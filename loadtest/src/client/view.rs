@@ -1,8 +1,8 @@
 //! What a device knows from its snapshot and updates, as a player's page would show it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use protocol::{Event, Guess, Phase, Snapshot, Verdict};
+use protocol::{Announcement, Clue, Event, Guess, Overview, Phase, Snapshot, Verdict};
 
 /// The guesses that a snapshot carries of a puzzle at most; older ones are then kept from before.
 const SNAPSHOT_GUESSES_MAX: usize = 200;
@@ -13,6 +13,8 @@ pub struct View {
     phase: Option<Phase>,
     score: u32,
     puzzles: HashMap<String, HashMap<String, Verdict>>,
+    clues: BTreeMap<String, Clue>,
+    announcements: BTreeMap<String, Announcement>,
 }
 
 impl View {
@@ -41,10 +43,21 @@ impl View {
         self.puzzles.get(puzzle)?.get(guess).copied()
     }
 
+    /// The clues that are live, by their ids.
+    pub fn clues(&self) -> &BTreeMap<String, Clue> {
+        &self.clues
+    }
+
+    /// The announcements, by their ids.
+    pub fn announcements(&self) -> &BTreeMap<String, Announcement> {
+        &self.announcements
+    }
+
     /// Replaces everything by a snapshot.
     pub fn replace(&mut self, snapshot: &Snapshot) {
         self.phase = Some(snapshot.phase);
         self.score = snapshot.team.score;
+        self.show(snapshot.clues.iter().cloned(), &snapshot.announcements);
         let mut before = std::mem::take(&mut self.puzzles);
         for puzzle in &snapshot.puzzles {
             let mut known = before.remove(&puzzle.id).unwrap_or_default();
@@ -54,6 +67,19 @@ impl View {
             known.extend(puzzle.guesses.iter().map(judged));
             self.puzzles.insert(puzzle.id.clone(), known);
         }
+    }
+
+    /// Replaces everything by what a game master sees.
+    pub fn oversee(&mut self, overview: &Overview) {
+        self.phase = Some(overview.phase);
+        let clues = overview.clues.iter().map(|targeted| targeted.clue.clone());
+        self.show(clues, &overview.announcements);
+    }
+
+    fn show(&mut self, clues: impl Iterator<Item = Clue>, announcements: &[Announcement]) {
+        self.clues = clues.map(|clue| (clue.id.clone(), clue)).collect();
+        let announcements = announcements.iter().cloned();
+        self.announcements = announcements.map(|told| (told.id.clone(), told)).collect();
     }
 
     /// Applies the next update's event.
@@ -81,7 +107,23 @@ impl View {
                 let guesses = self.puzzles.entry(puzzle.clone()).or_default();
                 guesses.insert(guess.clone(), *verdict);
             }
-            Event::PlayerJoined { .. } | Event::DeviceAdded { .. } | Event::Unknown => {}
+            Event::CluePushed { clue, .. } => {
+                self.clues.insert(clue.id.clone(), clue.clone());
+            }
+            Event::ClueCancelled { clue } | Event::ClueExpired { clue } => {
+                self.clues.remove(clue);
+            }
+            Event::Announced { announcement } => {
+                let told = announcement.clone();
+                self.announcements.insert(told.id.clone(), told);
+            }
+            Event::PlayerJoined { .. }
+            | Event::DeviceAdded { .. }
+            | Event::DeviceRevoked { .. }
+            | Event::TeamCreated { .. }
+            | Event::GameMasterInvited { .. }
+            | Event::GameMasterRevoked { .. }
+            | Event::Unknown => {}
         }
     }
 }
@@ -111,6 +153,7 @@ mod tests {
                 everyone: 1,
                 team: 1,
                 player: 1,
+                game_masters: 0,
             },
             title: "Harbour".to_owned(),
             phase: Phase::Running,
@@ -133,11 +176,14 @@ mod tests {
                 solved_at_ms: None,
                 guesses,
             }],
+            clues: Vec::new(),
+            announcements: Vec::new(),
         }
     }
 
     fn judged(guess: &str) -> Event {
         Event::GuessJudged {
+            team: None,
             puzzle: "maze".to_owned(),
             player: "p1".to_owned(),
             guess: guess.to_owned(),

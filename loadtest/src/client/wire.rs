@@ -16,9 +16,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::checker::StreamChecker;
 use super::connection::{Connection, Endpoint};
-use super::outcome::{ClientError, Outcome, Tally};
+use super::outcome::{ClientError, Comeback, Outcome, Tally};
 use super::pace::{Pace, ServerClock};
 use super::view::View;
+
+/// How many of its comebacks a client remembers; later ones are not noted.
+const COMEBACKS_MAX: usize = 1_024;
 
 /// A device that plays.
 #[derive(Debug)]
@@ -44,6 +47,17 @@ pub struct WireClient {
     is_resuming: bool,
     is_resync_wanted: bool,
     resyncs: u32,
+    /// A `goaway` that the client has not yet come back from.
+    absence: Option<Absence>,
+    comebacks: Vec<Comeback>,
+}
+
+/// What a client was told with a `goaway`, and when it first tried to come back.
+#[derive(Debug, Clone, Copy)]
+struct Absence {
+    told_at: Instant,
+    advised: Duration,
+    first_attempt_at: Option<Instant>,
 }
 
 /// A command without an answer.
@@ -76,11 +90,13 @@ impl WireClient {
             is_resuming: false,
             is_resync_wanted: false,
             resyncs: 0,
+            absence: None,
+            comebacks: Vec::new(),
         }
     }
 
-    /// The same client, but none of its delays before a reconnect is longer than this. The
-    /// protocol's own bound is [`RECONNECT_MAX`](super::RECONNECT_MAX).
+    /// The same client, but none of its delays before a reconnect is longer than this, not even an
+    /// advised one. The protocol's own bound is [`RECONNECT_MAX`](super::RECONNECT_MAX).
     #[must_use]
     pub fn with_reconnect_max(mut self, delay_max: Duration) -> Self {
         self.pace = self.pace.with_delay_max(delay_max);
@@ -95,6 +111,11 @@ impl WireClient {
     /// What was counted so far.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// How it followed each `goaway`, as far as it is back.
+    pub fn comebacks(&self) -> &[Comeback] {
+        &self.comebacks
     }
 
     /// The last numbers seen; none before the first snapshot.

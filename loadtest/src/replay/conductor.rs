@@ -15,11 +15,13 @@ use tokio::time::Instant;
 use super::log::GuessLog;
 use super::player::{Played, Player, Table};
 use super::prepare::{self, Prepared};
-use super::supervisor::{OwnServer, OwnServerError, OwnServerOptions, Supervised};
+use super::supervisor::{Rhythm, Supervised, Supervisor};
 use super::verify::{self, Kept};
 use super::{ReplayError, Replayed, Unfinished, verdict};
 use crate::arguments::{ReplayArguments, Speed};
 use crate::client::{Endpoint, WireClient};
+use crate::own_server::Target;
+use crate::setup;
 
 /// How long one REST request may take.
 const REST_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -85,13 +87,13 @@ impl Play {
         log: GuessLog,
         arguments: &ReplayArguments,
     ) -> Result<Self, ReplayError> {
-        let (own_server, url, admin_token) = server(arguments).await?;
-        let rest = Rest::new(&url, REST_WAIT_MAX)?;
+        let target = Target::of(&arguments.server).await?;
+        let rest = Rest::new(&target.url, REST_WAIT_MAX)?;
         let concurrency =
             NonZero::new(arguments.connections_concurrency).unwrap_or(NonZero::<u16>::MIN);
         let progress = progress_bar(log.guesses() as u64);
         progress.set_message("teams join");
-        let prepared = prepare::prepare(&rest, &admin_token, &log, concurrency).await?;
+        let prepared = prepare::prepare(&rest, &target.admin_token, &log, concurrency).await?;
 
         let log = Arc::new(log);
         let (stage, stage_seen) = watch::channel(Stage::Gather);
@@ -101,10 +103,14 @@ impl Play {
         });
         let (arrive, arrivals) = mpsc::channel(3 * log.teams.len());
         let mut supervisor = JoinSet::new();
-        if let Some(own_server) = own_server {
+        if let Some(own_server) = target.own {
             let random = StdRng::seed_from_u64(arguments.seed);
-            let every = arguments.kill_every;
-            supervisor.spawn(own_server.supervise(stage_seen.clone(), every, random));
+            let rhythm = Rhythm {
+                kill_every: arguments.kill_every,
+                stop_every: arguments.stop_every,
+            };
+            let own = Supervisor::new(own_server, stage_seen.clone(), rhythm, random);
+            supervisor.spawn(own.supervise());
         }
         let table = Table {
             log: Arc::clone(&log),
@@ -136,7 +142,7 @@ impl Play {
     pub(super) async fn conduct(&mut self, speed: Speed) -> Result<(), Unfinished> {
         self.progress.set_message("teams connect");
         self.gather(Arrival::Attached).await?;
-        prepare::start(&self.rest, &self.prepared).await?;
+        setup::start(&self.rest, &self.prepared.session).await?;
         self.gather(Arrival::Unlocked).await?;
         self.progress.set_message("teams guess");
         self.progress.reset();
@@ -151,8 +157,7 @@ impl Play {
         while !self.players.is_empty() {
             self.one_event().await?;
         }
-        let token = &self.prepared.game_master_token;
-        self.kept = Some(verify::fetch(&self.rest, &self.prepared.session, token).await?);
+        self.kept = Some(verify::fetch(&self.rest, &self.prepared.session).await?);
         Ok(())
     }
 
@@ -166,15 +171,15 @@ impl Play {
             self.supervised = Some(supervised.expect("the supervisor does not panic"));
         }
         self.progress.finish_and_clear();
-        let (kills, failure) = match self.supervised {
-            Some(supervised) => (supervised.kills, supervised.failure),
+        let (outages, failure) = match self.supervised {
+            Some(supervised) => (supervised.outages, supervised.failure),
             None => (Vec::new(), None),
         };
         let (report, problems) = verdict::add_up(&verdict::Evidence {
             log: &self.log,
             prepared: &self.prepared,
             played: &self.played,
-            kills: &kills,
+            outages: &outages,
             kept: self.kept.as_ref(),
             speed,
         });
@@ -216,23 +221,6 @@ impl Play {
     }
 }
 
-/// The server to play against: where it is, an admin's token, and itself if it is our own.
-async fn server(
-    arguments: &ReplayArguments,
-) -> Result<(Option<OwnServer>, String, String), OwnServerError> {
-    if let (Some(url), Some(token)) = (&arguments.server, &arguments.admin_token) {
-        return Ok((None, url.clone(), token.clone()));
-    }
-    let own_server = OwnServer::start(OwnServerOptions {
-        binary: arguments.server_binary.clone(),
-        data_dir: arguments.data_dir.clone(),
-        settings: arguments.server_settings.clone(),
-    })
-    .await?;
-    let (url, token) = (own_server.url(), own_server.admin_token.clone());
-    Ok((Some(own_server), url, token))
-}
-
 /// Gives every team a player, who connects at once.
 fn seat(
     table: &Table,
@@ -244,7 +232,7 @@ fn seat(
     for (team, joined) in prepared.players.iter().enumerate() {
         let endpoint = Endpoint {
             authority: rest.authority().to_owned(),
-            session: prepared.session.clone(),
+            session: prepared.session.session.clone(),
         };
         let seed = arguments.seed.wrapping_add(1 + team as u64);
         let client = WireClient::new(endpoint, joined.token.clone(), seed);

@@ -5,6 +5,7 @@
 //! owns its client and its record. A server of our own is owned by a task that also kills it. All of
 //! them end when the stage is over, so that an interrupted replay still tells what it knows.
 
+mod comebacks;
 mod conductor;
 pub mod hunt_file;
 pub mod log;
@@ -24,11 +25,10 @@ use tokio::time::sleep;
 
 use crate::arguments::{ReplayArguments, Speed};
 use crate::client::ClientError;
+use crate::own_server::OwnServerError;
 use crate::report::Report;
 use conductor::Play;
 use log::{GuessLog, LogError};
-
-pub use supervisor::OwnServerError;
 
 /// What a replay came to.
 #[derive(Debug)]
@@ -61,6 +61,22 @@ impl Replayed {
             Some(_) | None if !self.report.is_good() => Conclusion::Bad,
             Some(_) => Conclusion::Unfinished,
             None => Conclusion::Good,
+        }
+    }
+}
+
+impl Conclusion {
+    /// Of something that reached its end.
+    pub fn of(is_good: bool) -> Self {
+        if is_good { Self::Good } else { Self::Bad }
+    }
+
+    /// The exit status of the command.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Bad => 1,
+            Self::Unfinished => 2,
         }
     }
 }
@@ -179,7 +195,7 @@ fn stopped(timeout: Duration) -> io::Result<impl Future<Output = Stopped>> {
 #[cfg(test)]
 mod tests {
     use super::{Conclusion, Replayed, Stopped, Unfinished};
-    use crate::report::{AckMs, Report};
+    use crate::report::{AckMs, BackWithinAdvice, Report};
 
     fn concluded(lost: u64, unfinished: Option<Unfinished>) -> Conclusion {
         let report = Report {
@@ -190,6 +206,9 @@ mod tests {
             stream_gaps: 0,
             kills: 0,
             kills_between_first_and_last_guess: 0,
+            stops: 0,
+            stops_between_first_and_last_guess: 0,
+            back_within_advice: BackWithinAdvice::default(),
             reconnects: 0,
             snapshots: 0,
             replays: 0,

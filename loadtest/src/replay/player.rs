@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::conductor::{Arrival, Schedule, Stage};
 use super::log::{GuessLog, LoggedGuess, letters};
-use crate::client::{Answer, ClientError, Tally, WireClient};
+use crate::client::{Answer, ClientError, Comeback, Tally, WireClient};
 
 /// What all players share.
 #[derive(Debug, Clone)]
@@ -67,6 +67,8 @@ pub(super) struct Played {
     pub(super) team: usize,
     pub(super) record: Record,
     pub(super) tally: Tally,
+    /// How the client followed each `goaway` that it came back from.
+    pub(super) comebacks: Vec<Comeback>,
     /// None if everything was played, or the stage was over before.
     pub(super) failure: Option<ClientError>,
 }
@@ -81,11 +83,13 @@ impl Player {
             _ = stage.wait_for(|stage| *stage == Stage::Over) => Ok(()),
         };
         let tally = *self.client.tally();
+        let comebacks = self.client.comebacks().to_vec();
         self.client.close().await;
         Played {
             team: self.team,
             record,
             tally,
+            comebacks,
             failure: result.err(),
         }
     }

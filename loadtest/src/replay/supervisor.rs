@@ -1,176 +1,146 @@
-//! Keeps a server of our own running, and kills it on purpose while guesses are made.
+//! Keeps a server of our own running, and kills or stops it on purpose while guesses are made.
 
-use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use testkit::{ServerCommand, ServerError, ServerProcess, TempDir, admin_token, find_binary};
+use testkit::ServerError;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::conductor::Stage;
+use crate::own_server::OwnServer;
 
-/// How long a server may take until it is ready, also after a kill.
-const READY_WAIT_MAX: Duration = Duration::from_secs(30);
-
-/// How long a server may take to stop.
-const STOP_WAIT_MAX: Duration = Duration::from_secs(15);
-
-/// How often another port is tried, should the one that was free be taken meanwhile.
-const STARTS_MAX: u32 = 4;
-
-/// What to start.
-#[derive(Debug, Clone)]
-pub(super) struct OwnServerOptions {
-    pub(super) binary: Option<PathBuf>,
-    pub(super) data_dir: Option<PathBuf>,
-    pub(super) settings: Vec<String>,
+/// How a server goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// SIGKILL.
+    Kill,
+    /// SIGTERM, and a clean end.
+    Stop,
 }
 
-/// A server that was started for the replay. Dropping it kills it and removes its temporary folder.
-#[derive(Debug)]
-pub(super) struct OwnServer {
-    process: ServerProcess,
-    command: ServerCommand,
-    pub(super) admin_token: String,
-    _folder: Option<TempDir>,
+/// A time without a server, made on purpose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outage {
+    pub(super) blow: Blow,
+    /// When the signal was sent.
+    pub(super) began_at: Instant,
+    /// When the next server was ready.
+    pub(super) ready_at: Instant,
 }
 
-/// Why there is no server of our own.
-#[derive(Debug, thiserror::Error)]
-pub enum OwnServerError {
-    /// There is no binary.
-    #[error(
-        "there is no `cluecast` beside this binary: build it with `cargo build --release`, or name \
-         one with --server-binary, or a running server with --server"
-    )]
-    NoBinary,
-    /// No folder or no port.
-    #[error("cannot prepare a server: {0}")]
-    Prepare(#[from] io::Error),
-    /// It did not start.
-    #[error(transparent)]
-    Server(#[from] ServerError),
+/// About how often the server goes down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rhythm {
+    pub(super) kill_every: Option<Duration>,
+    pub(super) stop_every: Option<Duration>,
 }
 
 /// What became of the server.
 #[derive(Debug)]
 pub(super) struct Supervised {
-    /// When it was killed on purpose.
-    pub(super) kills: Vec<Instant>,
+    pub(super) outages: Vec<Outage>,
     /// That it ended by itself, did not come up again, or did not stop.
     pub(super) failure: Option<ServerError>,
 }
 
-impl OwnServer {
-    /// Starts a server on a port that it can come back to.
-    pub(super) async fn start(options: OwnServerOptions) -> Result<Self, OwnServerError> {
-        let binary = options.binary.or_else(|| find_binary("cluecast"));
-        let binary = binary.ok_or(OwnServerError::NoBinary)?;
-        let (data_dir, folder) = folder(options.data_dir)?;
-        let admin_token = admin_token(&binary, &data_dir).await?;
-        let mut command = ServerCommand::new(binary, data_dir);
-        command.settings = options.settings;
-        let mut starts = 0;
-        let process = loop {
-            command.listen = format!("127.0.0.1:{}", testkit::free_port()?);
-            starts += 1;
-            match ServerProcess::start(&command, READY_WAIT_MAX).await {
-                Ok(process) => break process,
-                Err(ServerError::Exited { .. }) if starts < STARTS_MAX => {}
-                Err(error) => return Err(error.into()),
-            }
-        };
-        Ok(Self {
-            process,
-            command,
-            admin_token,
-            _folder: folder,
-        })
+/// The task that owns the server.
+#[derive(Debug)]
+pub(super) struct Supervisor {
+    server: OwnServer,
+    stage: watch::Receiver<Stage>,
+    rhythm: Rhythm,
+    random: StdRng,
+    outages: Vec<Outage>,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        server: OwnServer,
+        stage: watch::Receiver<Stage>,
+        rhythm: Rhythm,
+        random: StdRng,
+    ) -> Self {
+        Self {
+            server,
+            stage,
+            rhythm,
+            random,
+            outages: Vec::new(),
+        }
     }
 
-    /// Its address, the same after every restart.
-    pub(super) fn url(&self) -> String {
-        format!("http://{}", self.process.address())
-    }
-
-    /// Runs it until the stage is over, then stops it. While guesses are made it is killed about
-    /// `every` so often and restarted at once.
-    pub(super) async fn supervise(
-        mut self,
-        mut stage: watch::Receiver<Stage>,
-        every: Option<Duration>,
-        mut random: StdRng,
-    ) -> Supervised {
-        let mut kills = Vec::new();
-        let failure = match self.run(&mut stage, every, &mut random, &mut kills).await {
-            Ok(()) => self.stop().await.err(),
+    /// Runs the server until the stage is over, then stops it. While guesses are made it goes down
+    /// by the rhythm and is restarted at once.
+    pub(super) async fn supervise(mut self) -> Supervised {
+        let failure = match self.run().await {
+            Ok(()) => self.server.stop().await.err(),
             Err(error) => Some(error),
         };
-        Supervised { kills, failure }
-    }
-
-    async fn stop(&mut self) -> Result<(), ServerError> {
-        let status = self.process.terminate(STOP_WAIT_MAX).await?;
-        if status.success() {
-            return Ok(());
+        Supervised {
+            outages: self.outages,
+            failure,
         }
-        let stderr = self.process.stderr_tail();
-        Err(ServerError::Exited { status, stderr })
     }
 
-    async fn run(
-        &mut self,
-        stage: &mut watch::Receiver<Stage>,
-        every: Option<Duration>,
-        random: &mut StdRng,
-        kills: &mut Vec<Instant>,
-    ) -> Result<(), ServerError> {
-        self.until(stage, Stage::Guess).await?;
-        while let Some(every) = every
-            && *stage.borrow_and_update() == Stage::Guess
-        {
-            let pause = every.mul_f64(random.random_range(0.5..1.5));
+    async fn run(&mut self) -> Result<(), ServerError> {
+        self.until(Stage::Guess).await?;
+        let mut kill_at = self.next(self.rhythm.kill_every);
+        let mut stop_at = self.next(self.rhythm.stop_every);
+        while *self.stage.borrow_and_update() == Stage::Guess {
             tokio::select! {
                 biased;
-                guessed = self.until(stage, Stage::Settle) => guessed?,
-                () = sleep(pause) => {
-                    kills.push(Instant::now());
-                    self.kill_and_restart().await?;
+                guessed = self.until(Stage::Settle) => guessed?,
+                () = at(kill_at) => {
+                    self.strike(Blow::Kill).await?;
+                    kill_at = self.next(self.rhythm.kill_every);
+                }
+                () = at(stop_at) => {
+                    self.strike(Blow::Stop).await?;
+                    stop_at = self.next(self.rhythm.stop_every);
                 }
             }
         }
-        self.until(stage, Stage::Over).await
+        self.until(Stage::Over).await
+    }
+
+    /// The next time of something that happens about `every` so often.
+    fn next(&mut self, every: Option<Duration>) -> Option<Instant> {
+        let every = every?;
+        let pause = every.mul_f64(self.random.random_range(0.5..1.5));
+        Some(Instant::now() + pause)
     }
 
     /// Waits for a stage while watching that the server lives.
-    async fn until(
-        &mut self,
-        stage: &mut watch::Receiver<Stage>,
-        wanted: Stage,
-    ) -> Result<(), ServerError> {
+    async fn until(&mut self, wanted: Stage) -> Result<(), ServerError> {
         tokio::select! {
             biased;
             // An error means that the conductor is gone: the stage is over.
-            _ = stage.wait_for(|stage| *stage >= wanted) => Ok(()),
-            error = self.process.exited() => Err(error),
+            _ = self.stage.wait_for(|stage| *stage >= wanted) => Ok(()),
+            error = self.server.exited() => Err(error),
         }
     }
 
-    async fn kill_and_restart(&mut self) -> Result<(), ServerError> {
-        self.process.kill().await?;
-        self.process = ServerProcess::start(&self.command, READY_WAIT_MAX).await?;
+    async fn strike(&mut self, blow: Blow) -> Result<(), ServerError> {
+        let began_at = Instant::now();
+        match blow {
+            Blow::Kill => self.server.kill_and_restart().await?,
+            Blow::Stop => self.server.stop_and_restart().await?,
+        }
+        self.outages.push(Outage {
+            blow,
+            began_at,
+            ready_at: Instant::now(),
+        });
         Ok(())
     }
 }
 
-/// The folder that is wanted, or a temporary one and what keeps it.
-fn folder(wanted: Option<PathBuf>) -> io::Result<(PathBuf, Option<TempDir>)> {
-    if let Some(wanted) = wanted {
-        return Ok((wanted, None));
+/// Waits for a moment, or for ever.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
-    let folder = testkit::temporary_folder()?;
-    Ok((folder.path().to_owned(), Some(folder)))
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::comebacks;
 use super::log::GuessLog;
 use super::player::Played;
 use super::prepare::Prepared;
+use super::supervisor::{Blow, Outage};
 use super::verify::{Findings, Kept, SentGuess, compare};
 use crate::arguments::Speed;
 use crate::report::{AckMs, Report};
@@ -19,7 +19,7 @@ pub(super) struct Evidence<'a> {
     pub(super) log: &'a GuessLog,
     pub(super) prepared: &'a Prepared,
     pub(super) played: &'a [Played],
-    pub(super) kills: &'a [Instant],
+    pub(super) outages: &'a [Outage],
     /// None if the replay did not get so far.
     pub(super) kept: Option<&'a Kept>,
     pub(super) speed: Speed,
@@ -37,7 +37,7 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
         let sent = player.record.sent.iter();
         sent.filter(|sent| sent.acknowledged.is_some()).count() as u64
     });
-    let (kills_between, length) = evidence.span();
+    let (between, length) = evidence.span();
     let seconds = length.as_secs_f64();
     let report = Report {
         guesses,
@@ -47,8 +47,11 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
             + findings.lost.len() as u64,
         duplicated: sum(|player| player.tally.repeated) + findings.duplicated.len() as u64,
         stream_gaps: sum(|player| player.tally.gaps + player.record.early_receipts),
-        kills: evidence.kills.len() as u64,
-        kills_between_first_and_last_guess: kills_between,
+        kills: blows(evidence.outages, Blow::Kill),
+        kills_between_first_and_last_guess: blows(&between, Blow::Kill),
+        stops: blows(evidence.outages, Blow::Stop),
+        stops_between_first_and_last_guess: blows(&between, Blow::Stop),
+        back_within_advice: comebacks::judge(evidence.played, evidence.outages),
         reconnects: sum(|player| player.tally.reconnects),
         snapshots: sum(|player| player.tally.snapshots),
         replays: sum(|player| player.tally.replays),
@@ -73,19 +76,18 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
 }
 
 impl Evidence<'_> {
-    /// The kills between the first send and the last answer, and the time between the two.
-    fn span(&self) -> (u64, Duration) {
+    /// The outages that began between the first send and the last answer, and the time between the
+    /// two.
+    fn span(&self) -> (Vec<Outage>, Duration) {
         let records = || self.played.iter().map(|player| &player.record);
         let first = records().filter_map(|record| record.first_sent_at).min();
         let last = records().filter_map(|record| record.last_received_at).max();
         let Some((first, last)) = first.zip(last) else {
-            return (0, Duration::ZERO);
+            return (Vec::new(), Duration::ZERO);
         };
-        let between = self
-            .kills
-            .iter()
-            .filter(|kill| (first..=last).contains(*kill));
-        (between.count() as u64, last - first)
+        let outages = self.outages.iter().copied();
+        let between = outages.filter(|outage| (first..=last).contains(&outage.began_at));
+        (between.collect(), last - first)
     }
 
     fn sent(&self) -> Vec<SentGuess<'_>> {
@@ -141,6 +143,10 @@ impl Evidence<'_> {
         problems.truncate(PROBLEMS_TOLD_MAX);
         problems
     }
+}
+
+fn blows(outages: &[Outage], blow: Blow) -> u64 {
+    outages.iter().filter(|outage| outage.blow == blow).count() as u64
 }
 
 /// Exact up to 2^53, far above any log.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use protocol::Verdict;
-use protocol::rest::{ExportLine, Standings};
+use protocol::rest::{ExportLine, SessionCreated, Standings};
 use serde::Deserialize;
 use testkit::{Rest, RestError};
 use tokio::time::sleep;
@@ -69,15 +69,11 @@ enum ExportedEvent {
 }
 
 /// Fetches the export and the standings.
-pub(super) async fn fetch(
-    rest: &Rest,
-    session: &str,
-    game_master_token: &str,
-) -> Result<Kept, RestError> {
+pub(super) async fn fetch(rest: &Rest, session: &SessionCreated) -> Result<Kept, RestError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match fetch_once(rest, session, game_master_token).await {
+        match fetch_once(rest, session).await {
             Err(RestError::Connect { .. } | RestError::Broken(_)) if tries < TRIES_MAX => {
                 sleep(TRY_AGAIN_AFTER).await;
             }
@@ -86,8 +82,12 @@ pub(super) async fn fetch(
     }
 }
 
-async fn fetch_once(rest: &Rest, session: &str, token: &str) -> Result<Kept, RestError> {
+async fn fetch_once(rest: &Rest, session: &SessionCreated) -> Result<Kept, RestError> {
     let mut guesses = Vec::new();
+    let SessionCreated {
+        session,
+        game_master_token: token,
+    } = session;
     let path = format!("/sessions/{session}/export");
     rest.get_lines(&path, Some(token), |line: ExportLine<ExportedEvent>| {
         guesses.extend(kept_guess(line));

@@ -1,5 +1,5 @@
-//! The golden vectors under `golden/`: each holds a message in its JSON form and the bytes of its
-//! MessagePack form. They are what other languages' clients test against, so a change here is a
+//! The golden vectors under `golden/`: each holds a message in its JSON form, which is also that of
+//! the JSON codec, and the bytes of its MessagePack form. They are what other languages' clients test against, so a change here is a
 //! change of the wire.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::fmt::{Debug, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cluecast_protocol::{ClientMessage, Codec, ServerMessage};
+use cluecast_protocol::{ClientMessage, Codec, Command, Order, ServerMessage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -76,9 +76,13 @@ fn check<M: Serialize + DeserializeOwned + PartialEq + Debug>(vector: &Vector<M>
         .decode(&bytes)
         .unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(decoded, vector.message, "{name}");
-    let from_json: M = serde_json::from_value(golden["message"].clone())
+    let json = Codec::Json.encode(&vector.message);
+    let encoded: serde_json::Value = serde_json::from_slice(&json).expect("it is JSON");
+    assert_eq!(encoded, golden["message"], "{name}");
+    let decoded: M = Codec::Json
+        .decode(golden["message"].to_string().as_bytes())
         .unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert_eq!(from_json, vector.message, "{name}");
+    assert_eq!(decoded, vector.message, "{name}");
 }
 
 fn assert_covered<'a>(all: &[&'a str], seen: &BTreeSet<&'a str>) {
@@ -110,12 +114,21 @@ fn every_message_event_and_order_has_a_vector() {
         ClientMessage::Hello(_) | ClientMessage::Resync(_) => None,
     });
     assert_covered(kinds::ORDERS, &orders.collect());
+    let targets = client.iter().filter_map(|vector| match &vector.message {
+        ClientMessage::Command(Command {
+            order: Order::PushClue { to, .. },
+            ..
+        }) => Some(kinds::target(to)),
+        _ => None,
+    });
+    assert_covered(kinds::TARGETS, &targets.collect());
     let server_kinds = server.iter().map(|v| kinds::server_message(&v.message));
     assert_covered(kinds::SERVER_MESSAGES, &server_kinds.collect());
     let events = server.iter().filter_map(|vector| match &vector.message {
         ServerMessage::Update(update) => Some(kinds::event(&update.event)),
         ServerMessage::Welcome(_)
         | ServerMessage::Snapshot(_)
+        | ServerMessage::Overview(_)
         | ServerMessage::Receipt(_)
         | ServerMessage::Rejection(_)
         | ServerMessage::Heads(_)

@@ -5,71 +5,91 @@ use cluecast_protocol::{ClientMessage, Codec, DecodeError, ServerMessage};
 use serde_json::{Value, json};
 
 use crate::allocation::peak_bytes_of;
-use crate::tolerance::msgpack;
 use crate::vectors;
 
 /// A level of nesting may reserve this much for the elements that its header announces: serde's
 /// own cap. It is given back when the next byte turns out to be missing.
 const RESERVED_BYTES_PER_LEVEL_MAX: usize = 1024 * 1024 + 4096;
 
-fn decode(payload: &[u8]) -> Result<ClientMessage, DecodeError> {
-    Codec::MessagePack.decode(payload)
+fn decode(codec: Codec, payload: &[u8]) -> Result<ClientMessage, DecodeError> {
+    codec.decode(payload)
 }
 
-fn assert_malformed(payload: &[u8], what: &str) {
-    let (decoded, peak_bytes) = peak_bytes_of(|| decode(payload));
+fn assert_malformed(codec: Codec, payload: &[u8], what: &str) {
+    let (decoded, peak_bytes) = peak_bytes_of(|| decode(codec, payload));
     assert!(
         matches!(decoded, Err(DecodeError::Malformed(_))),
-        "{what}: {decoded:?}"
+        "{codec:?}: {what}: {decoded:?}"
     );
     assert!(
         peak_bytes <= RESERVED_BYTES_PER_LEVEL_MAX,
-        "{what}: held {peak_bytes} bytes"
+        "{codec:?}: {what}: held {peak_bytes} bytes"
     );
 }
 
 #[test]
 fn a_message_cut_at_any_length_is_malformed() {
-    for vector in vectors::client() {
-        let whole = Codec::MessagePack.encode(&vector.message);
-        for length in 0..whole.len() {
-            let what = format!("{} cut to {length} bytes", vector.name);
-            assert_malformed(&whole[..length], &what);
+    for codec in Codec::ALL {
+        for vector in vectors::client() {
+            let whole = codec.encode(&vector.message);
+            for length in 0..whole.len() {
+                let what = format!("{} cut to {length} bytes", vector.name);
+                assert_malformed(codec, &whole[..length], &what);
+            }
         }
-    }
-    for vector in vectors::server() {
-        let whole = Codec::MessagePack.encode(&vector.message);
-        for length in 0..whole.len() {
-            let cut = Codec::MessagePack.decode::<ServerMessage>(&whole[..length]);
-            assert!(cut.is_err(), "{} cut to {length} bytes", vector.name);
+        for vector in vectors::server() {
+            let whole = codec.encode(&vector.message);
+            for length in 0..whole.len() {
+                let cut = codec.decode::<ServerMessage>(&whole[..length]);
+                assert!(cut.is_err(), "{} cut to {length} bytes", vector.name);
+            }
         }
     }
 }
 
 #[test]
 fn bytes_after_the_message_are_counted_and_refused() {
-    for vector in vectors::client() {
-        let mut payload = Codec::MessagePack.encode(&vector.message);
-        payload.extend([0xc0, 0xc0, 0xc0]);
-        assert_eq!(decode(&payload), Err(DecodeError::TrailingBytes(3)));
+    for (codec, bytes) in [
+        (Codec::MessagePack, [0xc0, 0xc0, 0xc0]),
+        (Codec::Json, *b" {}"),
+        (Codec::Json, *b"}}}"),
+        (Codec::Json, *b"abc"),
+        (Codec::Json, [0xff, 0x00, 0xff]),
+    ] {
+        for vector in vectors::client() {
+            let mut payload = codec.encode(&vector.message);
+            payload.extend(bytes);
+            let refused = Err(DecodeError::TrailingBytes(3));
+            assert_eq!(decode(codec, &payload), refused, "{codec:?}");
+        }
     }
 }
 
 #[test]
+fn space_around_json_is_no_trailing_byte() {
+    let hello = &vectors::client()[0].message;
+    let json = String::from_utf8(Codec::Json.encode(hello)).expect("JSON is UTF-8");
+    let spaced = format!(" \r\n\t{json}\n ");
+    assert_eq!(decode(Codec::Json, spaced.as_bytes()).as_ref(), Ok(hello));
+}
+
+#[test]
 fn every_changed_byte_is_decoded_or_refused_without_a_panic() {
-    for vector in vectors::client() {
-        let whole = Codec::MessagePack.encode(&vector.message);
-        for at in 0..whole.len() {
-            for byte in 0..=u8::MAX {
-                let mut payload = whole.clone();
-                payload[at] = byte;
-                // Some changes give another valid message; none may panic or cost much.
-                let (_, peak_bytes) = peak_bytes_of(|| decode(&payload));
-                let name = vector.name;
-                assert!(
-                    peak_bytes <= RESERVED_BYTES_PER_LEVEL_MAX * 2,
-                    "{name}: byte {at} as {byte:#x} held {peak_bytes} bytes"
-                );
+    for codec in Codec::ALL {
+        for vector in vectors::client() {
+            let whole = codec.encode(&vector.message);
+            for at in 0..whole.len() {
+                for byte in 0..=u8::MAX {
+                    let mut payload = whole.clone();
+                    payload[at] = byte;
+                    // Some changes give another valid message; none may panic or cost much.
+                    let (_, peak_bytes) = peak_bytes_of(|| decode(codec, &payload));
+                    let name = vector.name;
+                    assert!(
+                        peak_bytes <= RESERVED_BYTES_PER_LEVEL_MAX * 2,
+                        "{codec:?} {name}: byte {at} as {byte:#x} held {peak_bytes} bytes"
+                    );
+                }
             }
         }
     }
@@ -78,14 +98,61 @@ fn every_changed_byte_is_decoded_or_refused_without_a_panic() {
 #[test]
 fn a_thousand_levels_of_nesting_are_refused() {
     let levels = 1_000;
-    assert_malformed(&vec![0x91; levels], "arrays without an end");
     let closed: Vec<u8> = [vec![0x91; levels], vec![0xc0]].concat();
-    assert_malformed(&closed, "arrays around nil");
-    let maps: Vec<u8> = [0x81, 0xa1, b'k'].repeat(levels);
-    assert_malformed(&maps, "maps");
-    // In a place where any value would do, before the tag is known.
-    let field: Vec<u8> = [&[0x82, 0xa1, b'x'], closed.as_slice()].concat();
-    assert_malformed(&field, "a field of arrays");
+    for (payload, what) in [
+        (vec![0x91; levels], "arrays without an end"),
+        (closed.clone(), "arrays around nil"),
+        ([0x81, 0xa1, b'k'].repeat(levels), "maps"),
+        // In a place where any value would do, before the tag is known.
+        (
+            [&[0x82, 0xa1, b'x'], closed.as_slice()].concat(),
+            "a field of arrays",
+        ),
+    ] {
+        assert_malformed(Codec::MessagePack, &payload, what);
+    }
+    let closed = "[".repeat(levels) + &"]".repeat(levels);
+    for (payload, what) in [
+        ("[".repeat(levels), "arrays without an end"),
+        (closed.clone(), "arrays"),
+        (r#"{"k":"#.repeat(levels), "maps"),
+        (
+            format!(r#"{{"x":{closed},"type":"hello","token":"t"}}"#),
+            "a field of arrays",
+        ),
+    ] {
+        assert_malformed(Codec::Json, payload.as_bytes(), what);
+    }
+}
+
+#[test]
+fn both_codecs_take_as_many_levels_as_the_limit_says() {
+    for codec in Codec::ALL {
+        for (levels, is_taken) in [(MESSAGE_DEPTH_MAX, true), (MESSAGE_DEPTH_MAX + 1, false)] {
+            // The message itself is one of the levels.
+            let mut value = json!([]);
+            for _ in 2..levels {
+                value = json!([value]);
+            }
+            let message = json!({ "type": "goaway", "reconnect_in_ms": 1, "x": value });
+            let decoded = codec.decode::<ServerMessage>(&codec.encode(&message));
+            assert_eq!(
+                decoded.is_ok(),
+                is_taken,
+                "{codec:?}, {levels}: {decoded:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn brackets_within_json_strings_are_no_levels() {
+    let token = r#"[[[[[[[[[[[[[[[[[[[["{\"#;
+    let hello = Codec::Json.encode(&json!({ "type": "hello", "token": token }));
+    let Ok(ClientMessage::Hello(hello)) = decode(Codec::Json, &hello) else {
+        panic!("it is a hello");
+    };
+    assert_eq!(hello.token, token);
 }
 
 #[test]
@@ -114,10 +181,10 @@ fn headers_that_announce_four_billion_elements_cost_no_memory() {
         (0xc9, "extension"),
     ] {
         let bare: Vec<u8> = [&[header][..], &length].concat();
-        assert_malformed(&bare, what);
+        assert_malformed(Codec::MessagePack, &bare, what);
         // As the value of a field that comes before the tag, where it has to be kept.
         let field: Vec<u8> = [&[0x82, 0xa1, b'x', header][..], &length].concat();
-        let (decoded, peak_bytes) = peak_bytes_of(|| decode(&field));
+        let (decoded, peak_bytes) = peak_bytes_of(|| decode(Codec::MessagePack, &field));
         assert!(decoded.is_err(), "{what} in a field: {decoded:?}");
         assert!(
             peak_bytes <= RESERVED_BYTES_PER_LEVEL_MAX * 2,
@@ -130,7 +197,7 @@ fn headers_that_announce_four_billion_elements_cost_no_memory() {
 fn nested_headers_of_four_billion_elements_are_bounded_by_the_depth() {
     let mut payload = vec![0x82, 0xa1, b'x'];
     payload.extend([0xdd, 0xff, 0xff, 0xff, 0xff].repeat(CLIENT_MESSAGE_BYTES_MAX / 5));
-    let (decoded, peak_bytes) = peak_bytes_of(|| decode(&payload));
+    let (decoded, peak_bytes) = peak_bytes_of(|| decode(Codec::MessagePack, &payload));
     assert!(matches!(decoded, Err(DecodeError::Malformed(_))));
     assert!(
         peak_bytes <= RESERVED_BYTES_PER_LEVEL_MAX * MESSAGE_DEPTH_MAX,
@@ -147,6 +214,9 @@ fn values_of_a_wrong_type_are_malformed() {
         json!(7),
         json!("hello"),
         json!([]),
+        // The fields of a message without their names.
+        json!(["hello", "t"]),
+        json!(["hello", "t", null]),
         json!({}),
         json!({ "type": null }),
         json!({ "type": "unknown" }),
@@ -155,7 +225,6 @@ fn values_of_a_wrong_type_are_malformed() {
         json!({ "type": "hello", "token": 7 }),
         json!({ "type": "hello", "token": ["t"] }),
         json!({ "type": "hello", "token": "t", "cursor": 4 }),
-        json!({ "type": "hello", "token": "t", "cursor": { "everyone": 1, "team": 1 } }),
         json!({ "type": "hello", "token": "t", "cursor": { "everyone": -1, "team": 1, "player": 1 } }),
         json!({ "type": "hello", "token": "t", "cursor": { "everyone": 1.5, "team": 1, "player": 1 } }),
         json!({ "type": "resync", "cursor": "latest" }),
@@ -165,7 +234,7 @@ fn values_of_a_wrong_type_are_malformed() {
         json!({ "type": "command", "id": 41 }),
         json!({ "type": "command", "id": 41, "do": "submit_guess" }),
         json!({ "type": "command", "id": 41, "do": {} }),
-        json!({ "type": "command", "id": 41, "do": { "type": "finish" } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "win" } }),
         json!({ "type": "command", "id": 41, "do": { "type": "submit_guess", "puzzle": "flags" } }),
         json!({ "type": "command", "id": 41, "do": { "type": "submit_guess", "puzzle": 1, "guess": 2 } }),
         // Fields that this version does not know: an old server must not act on half a wish.
@@ -174,28 +243,86 @@ fn values_of_a_wrong_type_are_malformed() {
         json!({ "type": "resync", "cursor": { "everyone": 1, "team": 1, "player": 1, "extra": 1 } }),
         json!({ "type": "command", "id": 41, "do": guess, "extra": 1 }),
         json!({ "type": "command", "id": 41, "do": { "type": "submit_guess", "puzzle": "flags", "guess": "sail", "extra": 1 } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "start", "extra": 1 } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": { "type": "everyone", "team": "t1" }, "text": "t" } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": { "type": "team", "team": "t1", "player": "p1" }, "text": "t" } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": { "type": "world" }, "text": "t" } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": "everyone", "text": "t" } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": { "type": "everyone" }, "text": "t", "lasts_ms": -1 } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "announce", "text": null } }),
         // Messages of the other direction.
         json!({ "type": "receipt", "id": 41 }),
         json!({ "type": "goaway", "reconnect_in_ms": 1 }),
     ] {
-        assert_malformed(&msgpack(&value), &value.to_string());
+        for codec in Codec::ALL {
+            assert_malformed(codec, &codec.encode(&value), &value.to_string());
+        }
     }
 }
 
 #[test]
 fn text_that_is_not_utf_8_is_malformed() {
-    let mut payload = msgpack(&json!({ "type": "hello", "token": "AAAA" }));
-    let at = payload.len() - 2;
-    payload[at] = 0xff;
-    assert_malformed(&payload, "a token with a byte that no UTF-8 has");
+    for codec in Codec::ALL {
+        let whole = codec.encode(&json!({ "type": "hello", "token": "AAAA" }));
+        let at = whole.iter().rposition(|byte| *byte == b'A');
+        let mut payload = whole.clone();
+        payload[at.expect("the token is there")] = 0xff;
+        assert_malformed(codec, &payload, "a token with a byte that no UTF-8 has");
+    }
 }
 
 #[test]
 fn a_field_given_twice_is_malformed() {
-    let hello = msgpack(&json!({ "type": "hello", "token": "t" }));
+    let hello = Codec::MessagePack.encode(&json!({ "type": "hello", "token": "t" }));
     let mut twice = vec![0x83];
     twice.extend(&hello[1..]);
-    twice.extend(msgpack(&json!("token")));
-    twice.extend(msgpack(&json!("u")));
-    assert_malformed(&twice, "two tokens");
+    twice.extend(Codec::MessagePack.encode(&json!("token")));
+    twice.extend(Codec::MessagePack.encode(&json!("u")));
+    assert_malformed(Codec::MessagePack, &twice, "two tokens");
+    let twice = br#"{"type":"hello","token":"t","token":"u"}"#;
+    assert_malformed(Codec::Json, twice, "two tokens");
+}
+
+#[test]
+fn numbers_that_do_not_fit_are_malformed() {
+    let digits = "9".repeat(5_000);
+    for number in [
+        "18446744073709551616",
+        &digits,
+        "-1",
+        "1.0",
+        "1e3",
+        "1e999",
+        "-1e-999",
+        "01",
+        "+1",
+        "0x1",
+        "NaN",
+        "Infinity",
+    ] {
+        let guess = r#"{"type":"submit_guess","puzzle":"flags","guess":"sail"}"#;
+        let payload = format!(r#"{{"type":"command","id":{number},"do":{guess}}}"#);
+        assert_malformed(Codec::Json, payload.as_bytes(), &format!("{number:.30}"));
+    }
+}
+
+#[test]
+fn what_only_looks_like_json_is_malformed() {
+    for payload in [
+        "",
+        "   ",
+        "{",
+        "{}}",
+        "\u{feff}{}",
+        "{'type':'hello','token':'t'}",
+        "{type:\"hello\",token:\"t\"}",
+        r#"{"type":"hello","token":"t",}"#,
+        r#"{"type":"hello","token":"t"/* */}"#,
+        r#"{"type":"hello","token":"\ud800"}"#,
+        r#"{"type":"hello","token":"\x41"}"#,
+        "{\"type\":\"hello\",\"token\":\"\n\"}",
+        "{\"type\":\"hello\",\"token\":\"\0\"}",
+    ] {
+        assert_malformed(Codec::Json, payload.as_bytes(), payload);
+    }
 }

@@ -4,7 +4,8 @@
 
 use cluecast_protocol::rest::FailureCode;
 use cluecast_protocol::{
-    Audience, ClientMessage, Event, Order, Phase, RejectionCode, Resume, ServerMessage, Verdict,
+    Audience, ClientMessage, Event, Order, Phase, RejectionCode, Resume, Scope, ServerMessage,
+    Target, Verdict,
 };
 
 /// Declares the match from a variant to its name on the wire, and the list of all the names.
@@ -30,11 +31,19 @@ kinds!(client_message, CLIENT_MESSAGES, ClientMessage, {
 
 kinds!(order, ORDERS, Order, {
     Order::SubmitGuess { .. } => "submit_guess",
+    Order::PushClue { .. } => "push_clue",
+    Order::CancelClue { .. } => "cancel_clue",
+    Order::Announce { .. } => "announce",
+    Order::Start => "start",
+    Order::Pause => "pause",
+    Order::Resume => "resume",
+    Order::Finish => "finish",
 });
 
 kinds!(server_message, SERVER_MESSAGES, ServerMessage, {
     ServerMessage::Welcome(_) => "welcome",
     ServerMessage::Snapshot(_) => "snapshot",
+    ServerMessage::Overview(_) => "overview",
     ServerMessage::Update(_) => "update",
     ServerMessage::Receipt(_) => "receipt",
     ServerMessage::Rejection(_) => "rejection",
@@ -52,6 +61,14 @@ kinds!(event, EVENTS, Event, {
     Event::DeviceAdded { .. } => "device_added",
     Event::Unlocked { .. } => "unlocked",
     Event::GuessJudged { .. } => "guess_judged",
+    Event::DeviceRevoked { .. } => "device_revoked",
+    Event::CluePushed { .. } => "clue_pushed",
+    Event::ClueCancelled { .. } => "clue_cancelled",
+    Event::ClueExpired { .. } => "clue_expired",
+    Event::Announced { .. } => "announced",
+    Event::TeamCreated { .. } => "team_created",
+    Event::GameMasterInvited { .. } => "game_master_invited",
+    Event::GameMasterRevoked { .. } => "game_master_revoked",
     Event::Unknown => "unknown",
 });
 
@@ -71,6 +88,13 @@ kinds!(rejection_code, REJECTION_CODES, RejectionCode, {
     RejectionCode::TooManyDevices => "too_many_devices",
     RejectionCode::UnknownPlayer => "unknown_player",
     RejectionCode::UnknownDevice => "unknown_device",
+    RejectionCode::Revoked => "revoked",
+    RejectionCode::Forbidden => "forbidden",
+    RejectionCode::AlreadyRevoked => "already_revoked",
+    RejectionCode::LinkUsed => "link_used",
+    RejectionCode::UnknownGameMaster => "unknown_game_master",
+    RejectionCode::UnknownClue => "unknown_clue",
+    RejectionCode::BadText => "bad_text",
     RejectionCode::StaleCommand => "stale_command",
     RejectionCode::RateLimited => "rate_limited",
     RejectionCode::Unavailable => "unavailable",
@@ -86,6 +110,8 @@ kinds!(failure_code, FAILURE_CODES, FailureCode, {
     FailureCode::MethodNotAllowed => "method_not_allowed",
     FailureCode::CodeTaken => "code_taken",
     FailureCode::TooLarge => "too_large",
+    FailureCode::RequestTimeout => "request_timeout",
+    FailureCode::RateLimited => "rate_limited",
     FailureCode::InvalidHunt => "invalid_hunt",
     FailureCode::Unavailable => "unavailable",
     FailureCode::Internal => "internal",
@@ -109,6 +135,20 @@ kinds!(audience, AUDIENCES, Audience, {
     Audience::Everyone => "everyone",
     Audience::Team => "team",
     Audience::Player => "player",
+    Audience::GameMasters => "game_masters",
+});
+
+kinds!(target, TARGETS, Target, {
+    Target::Everyone => "everyone",
+    Target::Team { .. } => "team",
+    Target::Player { .. } => "player",
+});
+
+kinds!(scope, SCOPES, Scope, {
+    Scope::View => "view",
+    Scope::Hints => "hints",
+    Scope::Run => "run",
+    Scope::Answers => "answers",
 });
 
 kinds!(resume, RESUMES, Resume, {
@@ -136,6 +176,7 @@ fn every_name_is_the_one_on_the_wire() {
     assert_names(VERDICTS, verdict);
     assert_names(AUDIENCES, audience);
     assert_names(RESUMES, resume);
+    assert_names(SCOPES, scope);
 }
 
 #[test]

@@ -52,6 +52,7 @@ fn every_message_event_order_and_value_is_specified() {
         kinds::VERDICTS,
         kinds::AUDIENCES,
         kinds::RESUMES,
+        kinds::SCOPES,
     ] {
         for name in names {
             assert_mentions("a name on the wire", &format!("`{name}`"));
@@ -106,6 +107,7 @@ fn every_limit_has_a_row_with_its_value() {
         ("HELLO_WAIT_MS_MAX", limits::HELLO_WAIT_MS_MAX),
         ("GUESS_CHARS_MAX", size(limits::GUESS_CHARS_MAX)),
         ("NAME_CHARS_MAX", size(limits::NAME_CHARS_MAX)),
+        ("TEXT_CHARS_MAX", size(limits::TEXT_CHARS_MAX)),
         (
             "COMMANDS_OUTSTANDING_MAX",
             size(limits::COMMANDS_OUTSTANDING_MAX),
@@ -119,7 +121,7 @@ fn every_limit_has_a_row_with_its_value() {
         .matches("pub const ")
         .count();
     assert_eq!(
-        declared, 8,
+        declared, 9,
         "a new limit needs a line above and a row in the specification"
     );
 }

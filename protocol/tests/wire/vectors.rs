@@ -1,9 +1,11 @@
 //! One example of each message; of those with optional fields, one with all and one with none.
 
+mod game_masters;
+
 use cluecast_protocol::{
-    Audience, ClientMessage, Command, Cursor, Event, GoAway, Guess, Heads, HeadsFrame, Hello,
-    Member, Order, Phase, Puzzle, Receipt, Reconnect, Rejection, RejectionCode, Resume, Resync,
-    Round, ServerMessage, Snapshot, Team, Update, Verdict, Welcome,
+    Announcement, Audience, ClientMessage, Clue, Command, Cursor, Event, GoAway, Guess, Heads,
+    HeadsFrame, Hello, Member, Order, Phase, Puzzle, Receipt, Reconnect, Rejection, RejectionCode,
+    Resume, Resync, Round, ServerMessage, Snapshot, Team, Update, Verdict, Welcome,
 };
 
 /// A message and the name of its file under `golden/`, without the extension.
@@ -37,6 +39,7 @@ fn cursor() -> Cursor {
         everyone: 1,
         team: 17,
         player: 2,
+        game_masters: 0,
     }
 }
 
@@ -45,6 +48,7 @@ fn heads() -> Heads {
         everyone: 1,
         team: 19,
         player: 2,
+        game_masters: 0,
     }
 }
 
@@ -98,6 +102,30 @@ fn puzzle_solved() -> Puzzle {
     }
 }
 
+fn clue() -> Clue {
+    Clue {
+        expires_at_ms: Some(STARTED_AT_MS + 661_250),
+        ..clue_for_good()
+    }
+}
+
+fn clue_for_good() -> Clue {
+    Clue {
+        id: text("c1"),
+        text: text("Count the *flags* first."),
+        pushed_at_ms: STARTED_AT_MS + 61_250,
+        expires_at_ms: None,
+    }
+}
+
+fn announcement() -> Announcement {
+    Announcement {
+        id: text("a1"),
+        text: text("The café opens at noon."),
+        at_ms: STARTED_AT_MS + 61_250,
+    }
+}
+
 fn snapshot_full() -> Snapshot {
     Snapshot {
         heads: heads(),
@@ -113,15 +141,17 @@ fn snapshot_full() -> Snapshot {
         },
         rounds: vec![round()],
         puzzles: vec![puzzle_solved(), puzzle_unlocked()],
+        clues: vec![clue(), clue_for_good()],
+        announcements: vec![announcement()],
     }
 }
 
 fn snapshot_lobby() -> Snapshot {
     Snapshot {
         heads: Heads {
-            everyone: 0,
             team: 1,
             player: 1,
+            ..Heads::default()
         },
         phase: Phase::Lobby,
         ends_at_ms: None,
@@ -131,12 +161,20 @@ fn snapshot_lobby() -> Snapshot {
         },
         rounds: Vec::new(),
         puzzles: Vec::new(),
+        clues: Vec::new(),
+        announcements: Vec::new(),
         ..snapshot_full()
     }
 }
 
 /// What clients send.
 pub(crate) fn client() -> Vec<Vector<ClientMessage>> {
+    let mut all = of_players();
+    all.extend(game_masters::client());
+    all
+}
+
+fn of_players() -> Vec<Vector<ClientMessage>> {
     vec![
         vector(
             "client-hello",
@@ -180,15 +218,18 @@ pub(crate) fn server() -> Vec<Vector<ServerMessage>> {
     let mut all = openings();
     all.extend(updates());
     all.extend(answers());
+    all.extend(game_masters::server());
     all
 }
 
 fn openings() -> Vec<Vector<ServerMessage>> {
     let welcome = |resume, last_command| {
         ServerMessage::Welcome(Welcome {
-            device: text("d3"),
-            player: text("p7"),
-            team: text("t3"),
+            device: Some(text("d3")),
+            player: Some(text("p7")),
+            team: Some(text("t3")),
+            game_master: None,
+            scopes: Vec::new(),
             resume,
             generation: 1,
             heads: heads(),
@@ -213,6 +254,7 @@ fn openings() -> Vec<Vector<ServerMessage>> {
 
 fn updates() -> Vec<Vector<ServerMessage>> {
     let mut all = session_updates();
+    all.extend(clue_updates());
     all.extend(team_and_player_updates());
     all
 }
@@ -248,8 +290,43 @@ fn session_updates() -> Vec<Vector<ServerMessage>> {
     ]
 }
 
+/// Clues go to each of the three audiences, announcements to everyone.
+fn clue_updates() -> Vec<Vector<ServerMessage>> {
+    let pushed = |clue| Event::CluePushed { clue, to: None };
+    let id = || text("c1");
+    vec![
+        vector(
+            "server-update-clue-pushed",
+            update(Audience::Team, 20, pushed(clue())),
+        ),
+        vector(
+            "server-update-clue-pushed-for-good",
+            update(Audience::Everyone, 5, pushed(clue_for_good())),
+        ),
+        vector(
+            "server-update-clue-cancelled",
+            update(Audience::Player, 4, Event::ClueCancelled { clue: id() }),
+        ),
+        vector(
+            "server-update-clue-expired",
+            update(Audience::Team, 21, Event::ClueExpired { clue: id() }),
+        ),
+        vector(
+            "server-update-announced",
+            update(
+                Audience::Everyone,
+                6,
+                Event::Announced {
+                    announcement: announcement(),
+                },
+            ),
+        ),
+    ]
+}
+
 fn team_and_player_updates() -> Vec<Vector<ServerMessage>> {
     let judged = |guess: &str, verdict, points| Event::GuessJudged {
+        team: None,
         puzzle: text("flags"),
         player: text("p7"),
         guess: text(guess),
@@ -260,7 +337,14 @@ fn team_and_player_updates() -> Vec<Vector<ServerMessage>> {
     vec![
         vector(
             "server-update-player-joined",
-            update(Audience::Team, 1, Event::PlayerJoined { player: member() }),
+            update(
+                Audience::Team,
+                1,
+                Event::PlayerJoined {
+                    player: member(),
+                    team: None,
+                },
+            ),
         ),
         vector(
             "server-update-device-added",
@@ -268,6 +352,17 @@ fn team_and_player_updates() -> Vec<Vector<ServerMessage>> {
                 Audience::Player,
                 2,
                 Event::DeviceAdded { device: text("d4") },
+            ),
+        ),
+        vector(
+            "server-update-device-revoked",
+            update(
+                Audience::Player,
+                3,
+                Event::DeviceRevoked {
+                    device: text("d4"),
+                    player: None,
+                },
             ),
         ),
         vector(
@@ -312,6 +407,8 @@ fn answers() -> Vec<Vector<ServerMessage>> {
                 id: 41,
                 verdict: None,
                 points: None,
+                clue: None,
+                announcement: None,
             }),
         ),
         vector(
@@ -320,6 +417,8 @@ fn answers() -> Vec<Vector<ServerMessage>> {
                 id: 41,
                 verdict: Some(Verdict::Correct),
                 points: Some(10),
+                clue: None,
+                announcement: None,
             }),
         ),
         vector(

@@ -2,9 +2,11 @@
 //! for it.
 
 use sqlx::SqliteConnection;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{DATABASE_FILE, SqliteOptions, hang_up};
+use crate::telemetry::{as_f64, metrics};
 
 pub(super) async fn run(
     mut connection: SqliteConnection,
@@ -18,6 +20,7 @@ pub(super) async fn run(
         .is_some()
     {
         let log_bytes = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
+        metrics().wal_bytes.set(as_f64(log_bytes));
         if log_bytes == 0 {
             continue;
         }
@@ -28,9 +31,11 @@ pub(super) async fn run(
         } else {
             "PRAGMA wal_checkpoint(PASSIVE)"
         };
+        let began = Instant::now();
         if let Err(error) = sqlx::query(statement).execute(&mut connection).await {
             tracing::warn!(%error, "a checkpoint of the journal failed; it will be tried again");
         }
+        metrics().checkpoint_seconds.record(began.elapsed());
     }
     hang_up(connection).await;
 }

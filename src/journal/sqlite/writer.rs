@@ -2,12 +2,14 @@
 
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::super::{
     AppendError, Batch, CreateError, Epoch, Incarnation, JournalError, SessionId, SessionRecord,
     Snapshot,
 };
 use super::hang_up;
+use crate::telemetry::{AppendFailure, as_f64, metrics};
 
 /// Something to write, and whom to tell.
 pub(super) enum Job {
@@ -121,21 +123,26 @@ impl Writer {
         if appends.is_empty() {
             return;
         }
+        let began = Instant::now();
         let batches = appends.iter().map(|(batch, _)| batch);
         match append_together(&mut self.connection, batches).await {
             Ok(outcomes) => {
+                metrics().commit_seconds.record(began.elapsed());
+                metrics()
+                    .commit_batches
+                    .record(as_f64(appends.len() as u64));
                 for ((_, reply), outcome) in appends.drain(..).zip(outcomes) {
-                    tell(reply, outcome);
+                    tell_appended(reply, outcome);
                 }
             }
             Err(FlushError::Unknown(reason)) => {
                 for (_, reply) in appends.drain(..) {
-                    tell(reply, Err(AppendError::Unknown(reason.clone())));
+                    tell_appended(reply, Err(AppendError::Unknown(reason.clone())));
                 }
             }
             Err(FlushError::RolledBack(reason)) if appends.len() == 1 => {
                 for (_, reply) in appends.drain(..) {
-                    tell(reply, Err(AppendError::Refused(reason.clone())));
+                    tell_appended(reply, Err(AppendError::Refused(reason.clone())));
                 }
             }
             Err(FlushError::RolledBack(_)) => {
@@ -145,6 +152,22 @@ impl Writer {
             }
         }
     }
+}
+
+fn tell_appended(
+    reply: oneshot::Sender<Result<(), AppendError>>,
+    outcome: Result<(), AppendError>,
+) {
+    if let Err(error) = &outcome {
+        let kind = match error {
+            AppendError::Fenced => AppendFailure::Fenced,
+            AppendError::NotContiguous => AppendFailure::NotContiguous,
+            AppendError::Refused(_) => AppendFailure::Refused,
+            AppendError::Unknown(_) => AppendFailure::Unknown,
+        };
+        metrics().append_failures.of(kind).increment(1);
+    }
+    tell(reply, outcome);
 }
 
 /// Whoever asked may be gone; then there is nobody to tell.
@@ -323,7 +346,7 @@ async fn put_snapshot(
         .execute(&mut *transaction)
         .await
         .map_err(&failed)?;
-    // The newest two stay: should the newest be damaged, the one before still serves.
+    // The one before the newest stays, for looking into what a damaged one held.
     sqlx::query(
         "DELETE FROM snapshot WHERE session_id = ?1 AND seq NOT IN \
          (SELECT seq FROM snapshot WHERE session_id = ?1 ORDER BY seq DESC LIMIT 2)",

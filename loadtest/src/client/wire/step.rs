@@ -7,10 +7,10 @@ use protocol::{ClientMessage, CloseCode, Hello, Resume, Resync, ServerMessage, W
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use super::WireClient;
+use super::{Absence, COMEBACKS_MAX, WireClient};
 use crate::client::checker::Fault;
 use crate::client::connection::{Connection, Ended, OpenError};
-use crate::client::outcome::{Answer, ClientError, Outcome};
+use crate::client::outcome::{Answer, ClientError, Comeback, Outcome};
 
 /// How long a client tries to get a whole stream back before it gives up.
 const APART_MAX: Duration = Duration::from_mins(3);
@@ -33,6 +33,9 @@ impl WireClient {
 
     async fn connect(&mut self) -> Result<(), ClientError> {
         sleep_until(self.attempt_at).await;
+        if let Some(absence) = &mut self.absence {
+            absence.first_attempt_at.get_or_insert_with(Instant::now);
+        }
         let mut connection = match Connection::open(&self.endpoint).await {
             Ok(connection) => connection,
             Err(OpenError::Refused(status)) if is_final(status) => {
@@ -82,9 +85,16 @@ impl WireClient {
         let checked = match message {
             ServerMessage::Welcome(welcome) => self.take_welcome(&welcome),
             ServerMessage::Snapshot(snapshot) => {
-                let checked = self.checker.snapshot(&snapshot);
+                let checked = self.checker.snapshot(snapshot.heads);
                 if !matches!(checked, Err(Fault::OutOfOrder(_))) {
                     self.view.replace(&snapshot);
+                }
+                checked
+            }
+            ServerMessage::Overview(overview) => {
+                let checked = self.checker.snapshot(overview.heads);
+                if !matches!(checked, Err(Fault::OutOfOrder(_))) {
+                    self.view.oversee(&overview);
                 }
                 checked
             }
@@ -99,7 +109,7 @@ impl WireClient {
                 self.checker.heads(&frame)
             }
             ServerMessage::Goaway(goaway) => {
-                self.pace.goaway(goaway.reconnect_in_ms);
+                self.told_to_go(goaway.reconnect_in_ms);
                 Ok(())
             }
             ServerMessage::Receipt(receipt) => {
@@ -115,8 +125,39 @@ impl WireClient {
         if self.checker.is_caught_up() {
             self.pace.succeeded();
             self.apart_since = None;
+            self.note_comeback();
         }
         checked.or_else(|fault| self.faulted(fault)).map(|()| None)
+    }
+
+    fn told_to_go(&mut self, reconnect_in_ms: u64) {
+        let now = Instant::now();
+        self.pace.goaway(reconnect_in_ms, now);
+        if self.absence.is_none() {
+            self.tally.goaways += 1;
+        }
+        self.absence = Some(Absence {
+            told_at: now,
+            advised: Duration::from_millis(reconnect_in_ms),
+            first_attempt_at: None,
+        });
+    }
+
+    /// The stream is whole: if that is so on a new connection after a `goaway`, the client is back.
+    fn note_comeback(&mut self) {
+        let is_back = |absence: &mut Absence| absence.first_attempt_at.is_some();
+        let Some(absence) = self.absence.take_if(is_back) else {
+            return;
+        };
+        let now = Instant::now();
+        if self.comebacks.len() < COMEBACKS_MAX {
+            self.comebacks.push(Comeback {
+                told_at: absence.told_at,
+                advised: absence.advised,
+                first_attempt_at: absence.first_attempt_at.unwrap_or(now),
+                attached_at: now,
+            });
+        }
     }
 
     fn take_welcome(&mut self, welcome: &Welcome) -> Result<(), Fault> {

@@ -1,37 +1,23 @@
-//! The command line.
+//! The command line of `replay`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 
-/// Proves before launch night that a Cluecast server holds.
-///
-/// Exit status: 0 if everything is as it must be; 1 if anything was lost, doubled, out of order,
-/// missing or judged differently; 2 if the run could not be finished.
-#[derive(Debug, Parser)]
-#[command(name = "cluecast-loadtest", version)]
-pub struct Arguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub task: Task,
-}
+use super::{ServerArguments, seconds};
 
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub enum Task {
-    /// Turns the guess log of a past hunt into a live one and checks every verdict
-    Replay(Box<ReplayArguments>),
-}
-
-const REPLAY_EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   As fast as the receipts allow, against a server of its own:
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv
 
   The same, killing that server about every 0.3 s:
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv --kill-every 0.3
+
+  The same, stopping it cleanly with SIGTERM about every 2 s, as a deploy does:
+    cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv --stop-every 2
 
   Ten days in ten minutes, by the log's own clock:
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv \\
@@ -53,7 +39,7 @@ Files:
 /// order, each one after the receipt of the one before. At the end the export and the standings
 /// of the server are compared with what it had acknowledged.
 #[derive(Debug, Args)]
-#[command(after_help = REPLAY_EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub struct ReplayArguments {
     /// The guess log, a CSV file in order of time
     #[arg(long, value_name = "FILE")]
@@ -67,44 +53,24 @@ pub struct ReplayArguments {
     #[arg(long, value_name = "N|max", default_value = "max")]
     pub speed: Speed,
 
-    /// Play against this server, like `http://127.0.0.1:8080`, instead of starting one
-    #[arg(long, value_name = "URL", requires = "admin_token")]
-    pub server: Option<String>,
-
-    /// An admin's token of that server
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "CLUECAST_ADMIN_TOKEN",
-        hide_env_values = true
-    )]
-    pub admin_token: Option<String>,
-
-    /// The server to start; by default the `cluecast` beside this binary
-    #[arg(long, value_name = "PATH", conflicts_with = "server")]
-    pub server_binary: Option<PathBuf>,
-
-    /// A setting of the server to start, may be repeated
-    #[arg(
-        long = "server-set",
-        value_name = "KEY=VALUE",
-        conflicts_with = "server"
-    )]
-    pub server_settings: Vec<String>,
-
-    /// The data folder of the server to start, kept afterwards; by default a temporary one
-    #[arg(long, value_name = "DIR", conflicts_with = "server")]
-    pub data_dir: Option<PathBuf>,
+    /// Which server to play against.
+    #[command(flatten)]
+    pub server: ServerArguments,
 
     /// Kill the started server about this often (half to one and a half times) and restart it
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "server")]
     pub kill_every: Option<Duration>,
 
-    /// The longest delay before a client reconnects; the protocol's own bound is 60
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    /// Stop the started server with SIGTERM about this often (half to one and a half times), wait
+    /// for its clean end, and restart it
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "server")]
+    pub stop_every: Option<Duration>,
+
+    /// The longest delay before a client reconnects; 10 is the protocol's own bound
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub reconnect_max: Duration,
 
-    /// Decides the random delays of the kills and the reconnects
+    /// Decides the random delays of the kills, the stops and the reconnects
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
@@ -144,53 +110,13 @@ impl FromStr for Speed {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok();
-    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    match duration {
-        Some(duration) if !duration.is_zero() => Ok(duration),
-        Some(_) | None => Err("write a number of seconds above 0".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
-
-    use super::{Arguments, Speed, Task};
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn a_foreign_server_is_not_killed() {
-        let common = "cluecast-loadtest replay --guesses g --puzzles p --server http://h:1";
-        let with = |more: &str| {
-            let line = format!("{common} --admin-token t {more}");
-            Arguments::try_parse_from(line.split_whitespace())
-        };
-        assert!(with("").is_ok());
-        assert!(with("--kill-every 1").is_err());
-        assert!(with("--data-dir d").is_err());
-    }
+    use super::Speed;
 
     #[test]
     fn speeds_are_read() {
-        let speed = |text: &str| {
-            let line = [
-                "cluecast-loadtest",
-                "replay",
-                "--guesses",
-                "g",
-                "--puzzles",
-                "p",
-            ];
-            let line = line.into_iter().chain(["--speed", text]);
-            let Task::Replay(replay) = Arguments::try_parse_from(line)?.task;
-            Ok::<_, clap::Error>(replay.speed)
-        };
+        let speed = str::parse::<Speed>;
         assert_eq!(speed("max").ok(), Some(Speed::Max));
         assert_eq!(speed("1440").ok(), Some(Speed::Times(1440.0)));
         for bad in ["0", "-1", "fast", "inf", "NaN"] {

@@ -1,0 +1,132 @@
+//! Everybody who is going to sit: joined first, then seated wave by wave.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use protocol::rest::{CreateHunt, Join, SessionCreated};
+use testkit::{Rest, RestError};
+use tokio::time::Instant;
+
+use super::sitter::{SitError, Sitter};
+use crate::arguments::IdleArguments;
+use crate::client::{Connection, Endpoint, OpenError};
+use crate::setup;
+
+/// Connections from one loopback address to one port; the system has some 28,000 ports for them.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 15_000;
+
+const HUNT: &str = "[hunt]\ntitle = \"Waiting\"\n\n[round.only]\ntitle = \"Only\"\n\n\
+    [puzzle.only]\nround = \"only\"\ntitle = \"Only\"\npoints = 1\nanswer = \"ANSWER\"\n";
+
+/// Everybody who is going to connect.
+pub(super) struct Crowd {
+    endpoint: Endpoint,
+    tokens: Vec<String>,
+    at_a_time: NonZero<u16>,
+}
+
+/// Everybody connected.
+pub(super) struct Seated {
+    pub(super) sitters: Vec<Sitter>,
+    pub(super) connecting: Duration,
+    pub(super) greeting: Duration,
+}
+
+impl Crowd {
+    /// Joins everybody: first a player who founds each team, then the others by its code.
+    pub(super) async fn join(
+        rest: &Rest,
+        admin_token: &str,
+        arguments: &IdleArguments,
+    ) -> Result<Self, RestError> {
+        let at_a_time = NonZero::new(arguments.concurrency).unwrap_or(NonZero::<u16>::MIN);
+        let files = BTreeMap::from([("hunt.toml".to_owned(), HUNT.to_owned())]);
+        let session = setup::create_session(rest, admin_token, &CreateHunt { files }).await?;
+        setup::start(rest, &session).await?;
+        let players = arguments.connections;
+        let teams = players.div_ceil(arguments.team_size);
+        let founders = (0..teams).map(|team| founder(&session, team));
+        let founders = setup::join_all(rest, founders, at_a_time).await?;
+        let codes = founders.iter().map(|founder| &*founder.team_code).cycle();
+        let others = (teams..players).zip(codes);
+        let others = others.map(|(player, code)| member(&session, code, player));
+        let others = setup::join_all(rest, others, at_a_time).await?;
+        let everybody = founders.into_iter().chain(others);
+        Ok(Self {
+            endpoint: Endpoint {
+                authority: rest.authority().to_owned(),
+                session: session.session,
+            },
+            tokens: everybody.map(|joined| joined.token).collect(),
+            at_a_time,
+        })
+    }
+
+    /// Connects everybody, wave by wave: all of a wave connect, then all of them say hello, so that
+    /// the two can be told apart.
+    pub(super) async fn seat(&self) -> Result<Seated, SitError> {
+        let mut seated = Seated {
+            sitters: Vec::with_capacity(self.tokens.len()),
+            connecting: Duration::ZERO,
+            greeting: Duration::ZERO,
+        };
+        let wave = usize::from(self.at_a_time.get());
+        for tokens in self.tokens.chunks(wave) {
+            let began_at = Instant::now();
+            let first = seated.sitters.len();
+            let opening = (first..first + tokens.len()).map(|place| self.open(place));
+            let connections: Vec<Connection> =
+                stream::iter(opening).buffered(wave).try_collect().await?;
+            let open_at = Instant::now();
+            let greeting = connections.into_iter().zip(tokens);
+            let greeting = greeting
+                .map(|(connection, token)| Box::pin(Sitter::attach(connection, token.clone())));
+            let sitters: Vec<Sitter> = stream::iter(greeting).buffered(wave).try_collect().await?;
+            seated.sitters.extend(sitters);
+            seated.connecting += open_at - began_at;
+            seated.greeting += open_at.elapsed();
+        }
+        Ok(seated)
+    }
+
+    async fn open(&self, place: usize) -> Result<Connection, OpenError> {
+        match self.source(place) {
+            Some(source) => Connection::open_from(&self.endpoint, source).await,
+            None => Connection::open(&self.endpoint).await,
+        }
+    }
+
+    /// The local address of a connection: the usual one, unless there are too many of them.
+    fn source(&self, place: usize) -> Option<IpAddr> {
+        let server: SocketAddr = self.endpoint.authority.parse().ok()?;
+        if self.tokens.len() <= CONNECTIONS_PER_ADDRESS_MAX
+            || server.ip() != IpAddr::V4(Ipv4Addr::LOCALHOST)
+        {
+            return None;
+        }
+        // REST has the first address for itself.
+        let number = u8::try_from(2 + place / CONNECTIONS_PER_ADDRESS_MAX).ok()?;
+        Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, number)))
+    }
+}
+
+fn founder(session: &SessionCreated, team: u32) -> Join {
+    Join {
+        session: session.session.clone(),
+        new_team: Some(format!("Team {team}")),
+        team_code: None,
+        name: format!("Player {team}"),
+    }
+}
+
+fn member(session: &SessionCreated, team_code: &str, player: u32) -> Join {
+    Join {
+        session: session.session.clone(),
+        new_team: None,
+        team_code: Some(team_code.to_owned()),
+        name: format!("Player {player}"),
+    }
+}

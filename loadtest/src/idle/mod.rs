@@ -1,0 +1,122 @@
+//! Opens connections that do nothing, and finds out what each of them costs the server.
+
+mod crowd;
+mod memory;
+mod report;
+mod sitter;
+
+use std::io;
+use std::time::Duration;
+
+use testkit::{Rest, RestError, ServerError};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::arguments::{IdleArguments, ServerArguments};
+use crate::own_server::{OwnServer, OwnServerError, Target};
+use crowd::Crowd;
+
+pub use memory::Memory;
+pub use report::IdleReport;
+pub use sitter::SitError;
+use sitter::Sitter;
+
+/// How long one REST request may take.
+const REST_WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// Connections that a server takes without a word about it in its settings, less what REST needs.
+const CONNECTIONS_WITHOUT_SETTING_MAX: u32 = 14_000;
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum IdleError {
+    /// There is no server of our own.
+    #[error(transparent)]
+    OwnServer(#[from] OwnServerError),
+    /// It failed.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The session or its players could not be created.
+    #[error("cannot prepare the session: {0}")]
+    Prepare(#[from] RestError),
+    /// A player could not connect, or did not stay.
+    #[error("a player cannot connect: {0}")]
+    Sit(#[from] SitError),
+    /// The server's memory cannot be read.
+    #[error("cannot read the server's memory: {0}")]
+    Memory(#[from] io::Error),
+    /// Nobody said which process a foreign server is.
+    #[error("say which process the server is, with --server-pid")]
+    NoProcess,
+}
+
+/// Runs the whole measurement. A server of our own is stopped at the end.
+pub async fn idle(arguments: IdleArguments) -> Result<IdleReport, IdleError> {
+    let mut target = Target::of(&with_room(&arguments)).await?;
+    let bytes_at_start = memory(&target, &arguments)?;
+    let rest = Rest::new(&target.url, REST_WAIT_MAX)?;
+    let crowd = Crowd::join(&rest, &target.admin_token, &arguments).await?;
+    if let Some(own) = &mut target.own {
+        own.stop_and_restart().await?;
+    }
+    let bytes_before = memory(&target, &arguments)?;
+
+    let seated = crowd.seat().await?;
+    let (over, sitting) = settle(seated.sitters);
+    sleep(arguments.seconds).await;
+    let bytes_after = memory(&target, &arguments)?;
+    over.send_replace(true);
+    let mut early_ends = sitting.join_all().await.into_iter().filter_map(Result::err);
+    let first_early_end = early_ends.next().map(|error| error.to_string());
+    let ended_early = u64::from(first_early_end.is_some()) + early_ends.count() as u64;
+    if let Some(own) = &mut target.own {
+        own.stop().await?;
+    }
+
+    let connections = u64::from(arguments.connections);
+    let grown = |since: Memory| bytes_after.resident.saturating_sub(since.resident) / connections;
+    let a_second = |spent: Duration| f64::from(arguments.connections) / spent.as_secs_f64();
+    Ok(IdleReport {
+        connections: arguments.connections,
+        teams: arguments.connections.div_ceil(arguments.team_size),
+        ended_early,
+        first_early_end,
+        settled_s: arguments.seconds.as_secs_f64(),
+        connects_per_s: a_second(seated.connecting),
+        hellos_per_s: a_second(seated.greeting),
+        bytes_at_start,
+        bytes_before,
+        bytes_after,
+        resident_bytes_per_connection: grown(bytes_before),
+        resident_bytes_per_player: grown(bytes_at_start),
+        resident_bytes_max: arguments.bytes_max,
+    })
+}
+
+/// Everybody listens until the watch says that it is over.
+fn settle(sitters: Vec<Sitter>) -> (watch::Sender<bool>, JoinSet<Result<(), SitError>>) {
+    let (over, over_seen) = watch::channel(false);
+    let mut sitting = JoinSet::new();
+    for sitter in sitters {
+        sitting.spawn(sitter.sit(over_seen.clone()));
+    }
+    (over, sitting)
+}
+
+/// The arguments of a server that has a place for everybody.
+fn with_room(arguments: &IdleArguments) -> ServerArguments {
+    let mut server = arguments.server.clone();
+    if arguments.connections > CONNECTIONS_WITHOUT_SETTING_MAX {
+        let places = arguments.connections + 1_000;
+        let setting = format!("gateway.connections_max={places}");
+        server.server_settings.insert(0, setting);
+    }
+    server
+}
+
+fn memory(target: &Target, arguments: &IdleArguments) -> Result<Memory, IdleError> {
+    let own = target.own.as_ref().and_then(OwnServer::id);
+    let process = own.or(arguments.server_pid).ok_or(IdleError::NoProcess)?;
+    Ok(Memory::of(process)?)
+}

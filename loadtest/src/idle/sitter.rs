@@ -1,0 +1,79 @@
+//! A connection that does nothing but stay.
+
+use protocol::{ClientMessage, Hello, ServerMessage};
+use tokio::sync::watch;
+
+use crate::client::{Connection, Ended, Fault, OpenError, StreamChecker};
+
+/// A client that is attached and only listens.
+#[derive(Debug)]
+pub(super) struct Sitter {
+    connection: Connection,
+    checker: StreamChecker,
+}
+
+/// Why a connection did not stay.
+#[derive(Debug, thiserror::Error)]
+pub enum SitError {
+    /// It was not opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It ended.
+    #[error("the connection ended: {0}")]
+    Ended(#[from] Ended),
+    /// Its stream is broken.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Sitter {
+    /// Says hello and takes everything until the stream is whole.
+    pub(super) async fn attach(connection: Connection, token: String) -> Result<Self, SitError> {
+        let checker = StreamChecker::default();
+        let mut sitter = Self {
+            connection,
+            checker,
+        };
+        let hello = Hello {
+            token,
+            cursor: None,
+        };
+        sitter.connection.send(&ClientMessage::Hello(hello)).await?;
+        while !sitter.checker.is_caught_up() {
+            sitter.take_one().await?;
+        }
+        Ok(sitter)
+    }
+
+    /// Listens until `over`; an end before that is an error.
+    pub(super) async fn sit(mut self, mut over: watch::Receiver<bool>) -> Result<(), SitError> {
+        let listening = async {
+            loop {
+                self.take_one().await?;
+            }
+        };
+        let ended = tokio::select! {
+            ended = listening => ended,
+            _ = over.wait_for(|over| *over) => Ok(()),
+        };
+        if ended.is_ok() {
+            self.connection.close().await;
+        }
+        ended
+    }
+
+    async fn take_one(&mut self) -> Result<(), SitError> {
+        match self.connection.receive().await? {
+            ServerMessage::Welcome(welcome) => self.checker.welcome(&welcome)?,
+            ServerMessage::Snapshot(snapshot) => self.checker.snapshot(snapshot.heads)?,
+            ServerMessage::Overview(overview) => self.checker.snapshot(overview.heads)?,
+            ServerMessage::Update(update) => drop(self.checker.update(&update)?),
+            ServerMessage::Heads(frame) => self.checker.heads(&frame)?,
+            ServerMessage::Receipt(_)
+            | ServerMessage::Rejection(_)
+            | ServerMessage::Goaway(_)
+            | ServerMessage::Unknown => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! A server of the harness' own: started on a free port, restarted there, stopped.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use testkit::{ServerCommand, ServerError, ServerProcess, TempDir, admin_token, find_binary};
+
+use crate::arguments::ServerArguments;
+
+/// How long a server may take until it is ready, also after a kill.
+const READY_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a server may take to stop.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// How often another port is tried, should the one that was free be taken meanwhile.
+const STARTS_MAX: u32 = 4;
+
+/// What to start.
+#[derive(Debug, Clone, Default)]
+pub struct OwnServerOptions {
+    /// The binary; by default the `cluecast` beside the running one.
+    pub binary: Option<PathBuf>,
+    /// The data folder; by default a temporary one.
+    pub data_dir: Option<PathBuf>,
+    /// Settings as `section.key=value`.
+    pub settings: Vec<String>,
+}
+
+/// A running server. Dropping it kills it and removes its temporary folder.
+#[derive(Debug)]
+pub struct OwnServer {
+    process: ServerProcess,
+    command: ServerCommand,
+    admin_token: String,
+    _folder: Option<TempDir>,
+}
+
+/// Why there is no server of our own.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnServerError {
+    /// There is no binary.
+    #[error(
+        "there is no `cluecast` beside this binary: build it with `cargo build --release`, or name \
+         one with --server-binary"
+    )]
+    NoBinary,
+    /// No folder or no port.
+    #[error("cannot prepare a server: {0}")]
+    Prepare(#[from] io::Error),
+    /// It did not start.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// A server to drive: one of our own, or another one's.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) url: String,
+    pub(crate) admin_token: String,
+    pub(crate) own: Option<OwnServer>,
+}
+
+impl Target {
+    /// The server that is named, or a new one.
+    pub(crate) async fn of(arguments: &ServerArguments) -> Result<Self, OwnServerError> {
+        if let (Some(url), Some(token)) = (&arguments.server, &arguments.admin_token) {
+            return Ok(Self {
+                url: url.clone(),
+                admin_token: token.clone(),
+                own: None,
+            });
+        }
+        let own = OwnServer::start(OwnServerOptions {
+            binary: arguments.server_binary.clone(),
+            data_dir: arguments.data_dir.clone(),
+            settings: arguments.server_settings.clone(),
+        })
+        .await?;
+        Ok(Self {
+            url: own.url(),
+            admin_token: own.admin_token.clone(),
+            own: Some(own),
+        })
+    }
+}
+
+impl OwnServer {
+    /// Starts a server on a port that it can come back to.
+    pub async fn start(options: OwnServerOptions) -> Result<Self, OwnServerError> {
+        let binary = options.binary.or_else(|| find_binary("cluecast"));
+        let binary = binary.ok_or(OwnServerError::NoBinary)?;
+        let (data_dir, folder) = folder(options.data_dir)?;
+        let admin_token = admin_token(&binary, &data_dir).await?;
+        let mut command = ServerCommand::new(binary, data_dir);
+        command.settings = options.settings;
+        let mut starts = 0;
+        let process = loop {
+            command.listen = format!("127.0.0.1:{}", testkit::free_port()?);
+            starts += 1;
+            match ServerProcess::start(&command, READY_WAIT_MAX).await {
+                Ok(process) => break process,
+                Err(ServerError::Exited { .. }) if starts < STARTS_MAX => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        Ok(Self {
+            process,
+            command,
+            admin_token,
+            _folder: folder,
+        })
+    }
+
+    /// Its address, the same after every restart.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.process.address())
+    }
+
+    /// An admin's token for it.
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
+    }
+
+    /// Its process id, or none once it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Where its data is.
+    pub fn data_dir(&self) -> &Path {
+        &self.command.data_dir
+    }
+
+    /// Waits until it ends by itself. Cancellation loses nothing.
+    pub async fn exited(&mut self) -> ServerError {
+        self.process.exited().await
+    }
+
+    /// Kills it with SIGKILL and starts it again.
+    pub async fn kill_and_restart(&mut self) -> Result<(), ServerError> {
+        self.process.kill().await?;
+        self.restart().await
+    }
+
+    /// Stops it with SIGTERM, and starts it again.
+    pub async fn stop_and_restart(&mut self) -> Result<(), ServerError> {
+        self.stop().await?;
+        self.restart().await
+    }
+
+    /// Stops it with SIGTERM; anything but a clean end in time is an error.
+    pub async fn stop(&mut self) -> Result<(), ServerError> {
+        let status = self.process.terminate(STOP_WAIT_MAX).await?;
+        if status.success() {
+            return Ok(());
+        }
+        let stderr = self.process.stderr_tail();
+        Err(ServerError::Exited { status, stderr })
+    }
+
+    async fn restart(&mut self) -> Result<(), ServerError> {
+        self.process = ServerProcess::start(&self.command, READY_WAIT_MAX).await?;
+        Ok(())
+    }
+}
+
+/// The folder that is wanted, or a temporary one and what keeps it.
+fn folder(wanted: Option<PathBuf>) -> io::Result<(PathBuf, Option<TempDir>)> {
+    if let Some(wanted) = wanted {
+        return Ok((wanted, None));
+    }
+    let folder = testkit::temporary_folder()?;
+    Ok((folder.path().to_owned(), Some(folder)))
+}

@@ -1,0 +1,221 @@
+//! What only game masters send and receive.
+
+use cluecast_protocol::{
+    Audience, ClientMessage, Command, Cursor, Event, GameMaster, Heads, Hello, Order, Overview,
+    Phase, Receipt, Resume, Scope, ServerMessage, Target, TargetedClue, TeamSummary, Verdict,
+    Welcome,
+};
+
+use super::{
+    STARTED_AT_MS, Vector, announcement, clue, clue_for_good, member, reconnect, text, update,
+    vector,
+};
+
+fn game_master() -> GameMaster {
+    GameMaster {
+        id: text("g2"),
+        name: text("Mo"),
+        scopes: vec![Scope::View, Scope::Hints],
+        revoked: false,
+    }
+}
+
+fn team() -> TeamSummary {
+    TeamSummary {
+        id: text("t3"),
+        name: text("Owls 🦉"),
+        score: 10,
+        solves: 1,
+        players: 1,
+    }
+}
+
+fn heads() -> Heads {
+    Heads {
+        everyone: 1,
+        game_masters: 44,
+        ..Heads::default()
+    }
+}
+
+fn to_team() -> Target {
+    Target::Team { team: text("t3") }
+}
+
+pub(super) fn client() -> Vec<Vector<ClientMessage>> {
+    let command = |order| ClientMessage::Command(Command { id: 7, order });
+    let push = |to, lasts_ms| {
+        command(Order::PushClue {
+            to,
+            text: text("Count the *flags* first."),
+            lasts_ms,
+        })
+    };
+    let cursor = Cursor {
+        generation: 1,
+        everyone: 1,
+        game_masters: 43,
+        ..Cursor::default()
+    };
+    let hello = Hello {
+        token: text("v4.local.example"),
+        cursor: Some(cursor),
+    };
+    let player = Target::Player { player: text("p7") };
+    let cancel = Order::CancelClue { clue: text("c1") };
+    let announce = Order::Announce {
+        text: text("The café opens at noon."),
+    };
+    vec![
+        vector("client-hello-of-game-master", ClientMessage::Hello(hello)),
+        vector("client-command-push-clue", push(to_team(), Some(600_000))),
+        vector(
+            "client-command-push-clue-to-everyone",
+            push(Target::Everyone, None),
+        ),
+        vector("client-command-push-clue-to-player", push(player, None)),
+        vector("client-command-cancel-clue", command(cancel)),
+        vector("client-command-announce", command(announce)),
+        vector("client-command-start", command(Order::Start)),
+        vector("client-command-pause", command(Order::Pause)),
+        vector("client-command-resume", command(Order::Resume)),
+        vector("client-command-finish", command(Order::Finish)),
+    ]
+}
+
+pub(super) fn server() -> Vec<Vector<ServerMessage>> {
+    let mut all = openings();
+    all.extend(updates());
+    all.extend(receipts());
+    all
+}
+
+fn openings() -> Vec<Vector<ServerMessage>> {
+    let welcome = ServerMessage::Welcome(Welcome {
+        device: None,
+        player: None,
+        team: None,
+        game_master: Some(text("g2")),
+        scopes: vec![Scope::View, Scope::Hints],
+        resume: Resume::Snapshot,
+        generation: 1,
+        heads: heads(),
+        server_time_ms: STARTED_AT_MS + 62_000,
+        last_command: 6,
+        reconnect: reconnect(),
+    });
+    let overview = ServerMessage::Overview(Box::new(Overview {
+        heads: heads(),
+        title: text("Harbour Lights"),
+        phase: Phase::Running,
+        ends_at_ms: Some(STARTED_AT_MS + 10_800_000),
+        teams: vec![team()],
+        clues: vec![
+            TargetedClue {
+                clue: clue(),
+                to: to_team(),
+            },
+            TargetedClue {
+                clue: clue_for_good(),
+                to: Target::Everyone,
+            },
+        ],
+        announcements: vec![announcement()],
+        game_masters: vec![game_master()],
+    }));
+    let empty = ServerMessage::Overview(Box::new(Overview {
+        heads: Heads::default(),
+        title: text("Harbour Lights"),
+        phase: Phase::Lobby,
+        ends_at_ms: None,
+        teams: Vec::new(),
+        clues: Vec::new(),
+        announcements: Vec::new(),
+        game_masters: Vec::new(),
+    }));
+    vec![
+        vector("server-welcome-of-game-master", welcome),
+        vector("server-overview", overview),
+        vector("server-overview-empty", empty),
+    ]
+}
+
+fn updates() -> Vec<Vector<ServerMessage>> {
+    let to_game_masters = |number, event| update(Audience::GameMasters, number, event);
+    let pushed = Event::CluePushed {
+        clue: clue(),
+        to: Some(to_team()),
+    };
+    let joined = Event::PlayerJoined {
+        player: member(),
+        team: Some(text("t3")),
+    };
+    let judged = Event::GuessJudged {
+        team: Some(text("t3")),
+        puzzle: text("flags"),
+        player: text("p7"),
+        guess: text("SPINNAKER"),
+        verdict: Verdict::Correct,
+        points: 10,
+        score: 10,
+    };
+    let device_revoked = Event::DeviceRevoked {
+        device: text("d4"),
+        player: Some(text("p7")),
+    };
+    let invited = Event::GameMasterInvited {
+        game_master: game_master(),
+    };
+    let revoked = Event::GameMasterRevoked {
+        game_master: text("g2"),
+    };
+    vec![
+        vector(
+            "server-update-team-created",
+            to_game_masters(1, Event::TeamCreated { team: team() }),
+        ),
+        vector(
+            "server-update-player-joined-of-team",
+            to_game_masters(2, joined),
+        ),
+        vector(
+            "server-update-guess-judged-of-team",
+            to_game_masters(43, judged),
+        ),
+        vector(
+            "server-update-clue-pushed-to-team",
+            to_game_masters(44, pushed),
+        ),
+        vector(
+            "server-update-device-revoked-of-player",
+            to_game_masters(45, device_revoked),
+        ),
+        vector(
+            "server-update-game-master-invited",
+            to_game_masters(46, invited),
+        ),
+        vector(
+            "server-update-game-master-revoked",
+            to_game_masters(47, revoked),
+        ),
+    ]
+}
+
+fn receipts() -> Vec<Vector<ServerMessage>> {
+    let receipt = |clue, announcement| {
+        ServerMessage::Receipt(Receipt {
+            id: 7,
+            verdict: None,
+            points: None,
+            clue,
+            announcement,
+        })
+    };
+    vec![
+        vector("server-receipt-clue", receipt(Some(text("c1")), None)),
+        vector(
+            "server-receipt-announcement",
+            receipt(None, Some(text("a1"))),
+        ),
+    ]
+}

@@ -1,0 +1,208 @@
+//! Who may have a place: connections in all, and from one address before a valid token is shown.
+//!
+//! Overflow policy: whoever comes last is sent away with the time to try again. An address is counted
+//! only while it has connections, so that the count is bounded by them. A token frees its connection
+//! from the address's count: a school or a mobile carrier is one address.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ipnet::IpNet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::GatewayConfig;
+use crate::telemetry::{Refused, metrics};
+
+/// The bits of an IPv6 address that name a subscriber; below, everyone has 2^64 addresses.
+const IPV6_NETWORK_BITS: u32 = 64;
+
+/// The places of a server.
+pub(super) struct Places {
+    in_all: Arc<Semaphore>,
+    addresses: Arc<Addresses>,
+}
+
+struct Addresses {
+    unauthenticated: Mutex<HashMap<IpAddr, usize>>,
+    per_address_max: usize,
+    venues: Arc<[IpNet]>,
+}
+
+/// A connection's place. It travels with an upgrade and ends with the connection.
+pub struct Place {
+    share: Mutex<Option<Share>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// One connection that counts against its address.
+struct Share {
+    address: IpAddr,
+    addresses: Arc<Addresses>,
+}
+
+impl Places {
+    pub(super) fn new(config: &GatewayConfig) -> Self {
+        Self {
+            in_all: Arc::new(Semaphore::new(config.connections_max)),
+            addresses: Arc::new(Addresses {
+                unauthenticated: Mutex::default(),
+                per_address_max: config.unauthenticated_per_address_max,
+                venues: config.venues.clone(),
+            }),
+        }
+    }
+
+    /// A place for a connection from an address.
+    pub(super) fn take(&self, from: IpAddr) -> Result<Place, Refused> {
+        let permit = self.in_all.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| Refused::Full)?;
+        let share = Addresses::share(&self.addresses, from.to_canonical())?;
+        metrics().connections_open.increment(1);
+        Ok(Place {
+            share: Mutex::new(share),
+            _permit: permit,
+        })
+    }
+}
+
+impl Addresses {
+    /// A share of what an address may have; none for venues, which are not counted.
+    fn share(this: &Arc<Self>, from: IpAddr) -> Result<Option<Share>, Refused> {
+        if this.venues.iter().any(|venue| venue.contains(&from)) {
+            return Ok(None);
+        }
+        let address = subscriber(from);
+        let mut counts = this.counts();
+        let count = counts.entry(address).or_default();
+        if *count >= this.per_address_max {
+            return Err(Refused::Address);
+        }
+        *count += 1;
+        drop(counts);
+        metrics().connections_unauthenticated.increment(1);
+        Ok(Some(Share {
+            address,
+            addresses: this.clone(),
+        }))
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.unauthenticated
+            .lock()
+            .expect("nothing panics while it holds the lock")
+    }
+}
+
+impl Place {
+    /// The connection has shown a valid token: it counts against its address no longer.
+    pub fn authenticated(&self) {
+        let share = self.share.lock();
+        let share = share
+            .expect("nothing panics while it holds the lock")
+            .take();
+        drop(share);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics().connections_open.decrement(1);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        metrics().connections_unauthenticated.decrement(1);
+        let mut counts = self.addresses.counts();
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// What stands for all addresses of one subscriber.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS;
+            Ipv6Addr::from_bits(network).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::{Place, Places};
+    use crate::config::{Config, GatewayConfig, Layers};
+    use crate::telemetry::Refused;
+
+    fn places(in_all: usize) -> Places {
+        let config = Config::read(Layers::built_in()).expect("the built-in settings are good");
+        let venue = "10.1.0.0/16".parse().expect("it is a network");
+        Places::new(&GatewayConfig {
+            connections_max: in_all,
+            unauthenticated_per_address_max: 2,
+            venues: [venue].into(),
+            ..config.gateway
+        })
+    }
+
+    fn take(places: &Places, address: &str) -> Result<Place, Refused> {
+        places.take(address.parse::<IpAddr>().expect("it is an address"))
+    }
+
+    #[test]
+    fn an_address_has_its_share_until_tokens_are_shown_or_connections_end() {
+        let places = places(100);
+        let first = take(&places, "192.0.2.1").expect("there is room");
+        let second = take(&places, "192.0.2.1").expect("there is room");
+        assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Address));
+        take(&places, "192.0.2.2").expect("another address");
+        first.authenticated();
+        first.authenticated();
+        let third = take(&places, "192.0.2.1").expect("one has shown its token");
+        assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Address));
+        drop(second);
+        take(&places, "192.0.2.1").expect("one has ended");
+        drop((first, third));
+        assert!(
+            places.addresses.counts().is_empty(),
+            "nothing is left behind"
+        );
+    }
+
+    #[test]
+    fn subscribers_are_told_apart_by_their_network() {
+        let places = places(100);
+        let taken = [
+            "2001:db8::1",
+            "2001:db8::2",
+            "2001:db8:0:1::1",
+            "::ffff:192.0.2.1",
+        ]
+        .map(|address| take(&places, address).expect("there is room"));
+        assert_eq!(take(&places, "2001:db8::3").err(), Some(Refused::Address));
+        let mapped = take(&places, "192.0.2.1").expect("the second of this address");
+        assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Address));
+        drop((taken, mapped));
+    }
+
+    #[test]
+    fn venues_are_bounded_only_in_all() {
+        let places = places(4);
+        let taken: Vec<Place> = (0..4)
+            .map(|_| take(&places, "10.1.2.3").expect("a venue"))
+            .collect();
+        assert_eq!(take(&places, "10.1.2.3").err(), Some(Refused::Full));
+        assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Full));
+        drop(taken);
+        take(&places, "192.0.2.1").expect("all have left");
+    }
+}

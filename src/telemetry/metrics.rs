@@ -1,0 +1,125 @@
+//! Every metric by its name, unit and meaning.
+//!
+//! Labels come from closed lists (`labels`), except the routes of HTTP, which the server's own code
+//! lists. Never here: names, addresses, tokens, codes of sessions, or anything else that a client
+//! chooses.
+
+use metrics::{Counter, Gauge, Histogram, Unit};
+use protocol::{CloseCode, RejectionCode};
+
+use super::labels::{AppendFailure, Attached, CodeLimit, Late, Refused};
+use super::recorder::{Described, Family, Metric, Peak};
+
+/// Lists each metric once: the text is its help in `/metrics` and the field's documentation here.
+macro_rules! metrics {
+    ($($field:ident: $kind:ty = $name:literal in $unit:ident, $help:literal;)+) => {
+        /// The metrics of this process.
+        pub struct Metrics {
+            $(#[doc = $help] pub $field: $kind,)+
+        }
+
+        impl Metrics {
+            pub(super) fn register() -> Self {
+                Self {
+                    $($field: <$kind>::register(Described {
+                        name: $name,
+                        unit: Unit::$unit,
+                        help: $help,
+                    }),)+
+                }
+            }
+        }
+    };
+}
+
+/// Upper bounds of the buckets of every time, in seconds: from a commit on a fast disk to a stall.
+pub(super) const SECONDS_BUCKETS: [f64; 15] = [
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0,
+];
+/// Upper bounds of the buckets of numbers of things.
+pub(super) const COUNT_BUCKETS: [f64; 11] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0,
+];
+
+pub(super) const HTTP_REQUESTS: Described = Described {
+    name: "cluecast_http_requests_total",
+    unit: Unit::Count,
+    help: "Requests answered, by route and status.",
+};
+pub(super) const HTTP_SECONDS: Described = Described {
+    name: "cluecast_http_request_seconds",
+    unit: Unit::Seconds,
+    help: "From a request's header to its answer's header, by route.",
+};
+
+metrics! {
+    connections_open: Gauge = "cluecast_connections_open" in Count,
+        "Connections that have a place, HTTP and WebSocket.";
+    connections_unauthenticated: Gauge = "cluecast_connections_unauthenticated" in Count,
+        "Connections that have not shown a valid token and count against their address.";
+    connections_accepted: Counter = "cluecast_connections_accepted_total" in Count,
+        "Connections that were given a place.";
+    connections_refused: Family<Refused> = "cluecast_connections_refused_total" in Count,
+        "Connections that were sent away, by reason.";
+    requests_late: Family<Late> = "cluecast_requests_late_total" in Count,
+        "Requests whose header or body was not complete in time.";
+    hellos_failed: Family<CloseCode> = "cluecast_hellos_failed_total" in Count,
+        "Connections closed before they were attached, by close code.";
+    connections_closed: Family<CloseCode> = "cluecast_connections_closed_total" in Count,
+        "WebSockets closed by the server, by close code.";
+    connections_gone: Counter = "cluecast_connections_gone_total" in Count,
+        "WebSockets that the other side closed or that broke.";
+    commands_received: Counter = "cluecast_commands_received_total" in Count,
+        "Commands that were read from connections.";
+    commands_accepted: Counter = "cluecast_commands_accepted_total" in Count,
+        "Commands answered with a receipt, those that were sent again included.";
+    commands_rejected: Family<RejectionCode> = "cluecast_commands_rejected_total" in Count,
+        "Commands answered with a rejection, by code.";
+    wrong_codes: Counter = "cluecast_wrong_codes_total" in Count,
+        "Session, team and link codes that nothing has.";
+    code_attempts_refused: Family<CodeLimit> = "cluecast_code_attempts_refused_total" in Count,
+        "Attempts at a code that were not looked at, because too many before were wrong.";
+    mailbox_refusals: Counter = "cluecast_mailbox_refusals_total" in Count,
+        "Requests that a session's mailbox was too full for.";
+    outboxes_overflowed: Counter = "cluecast_outboxes_overflowed_total" in Count,
+        "Connections that read too slowly and were told to resume.";
+    outbox_bytes_peak: Peak = "cluecast_outbox_bytes_peak" in Bytes,
+        "The most that waited for one connection since the process started.";
+    outbox_frames_peak: Peak = "cluecast_outbox_frames_peak" in Count,
+        "The most frames that waited for one connection since the process started.";
+    updates_delivered: Counter = "cluecast_updates_delivered_total" in Count,
+        "Updates handed to connections: one that goes to ten of them counts ten times.";
+    frames_written: Counter = "cluecast_frames_written_total" in Count,
+        "Frames written to sockets.";
+    attachments: Family<Attached> = "cluecast_attachments_total" in Count,
+        "Connections attached, by how they got up to date.";
+    ring_bytes: Gauge = "cluecast_ring_bytes" in Bytes,
+        "Updates kept for those who come back, of all sessions.";
+    ring_evictions: Counter = "cluecast_ring_evictions_total" in Count,
+        "Updates that the rings let go of.";
+    commit_batches: Histogram = "cluecast_journal_commit_batches" in Count,
+        "Batches that one commit made durable.";
+    commit_seconds: Histogram = "cluecast_journal_commit_seconds" in Seconds,
+        "From the begin of a transaction to its commit on the disk.";
+    append_failures: Family<AppendFailure> = "cluecast_journal_append_failures_total" in Count,
+        "Batches that were not appended or may not have been, by kind.";
+    checkpoint_seconds: Histogram = "cluecast_journal_checkpoint_seconds" in Seconds,
+        "How long moving the write-ahead log into the database took.";
+    wal_bytes: Gauge = "cluecast_journal_wal_bytes" in Bytes,
+        "Size of the write-ahead log's file.";
+    sessions_open: Gauge = "cluecast_sessions_open" in Count,
+        "Sessions whose actor runs.";
+    snapshots_stored: Counter = "cluecast_snapshots_stored_total" in Count,
+        "States of sessions that were stored.";
+    snapshots_failed: Counter = "cluecast_snapshots_failed_total" in Count,
+        "States of sessions that could not be stored.";
+    recovery_seconds: Histogram = "cluecast_recovery_seconds" in Seconds,
+        "From the claim of a session to its state, also at the first start.";
+    recoveries_failed: Counter = "cluecast_recoveries_failed_total" in Count,
+        "Attempts to recover a session that failed.";
+    actor_panics: Counter = "cluecast_actor_panics_total" in Count,
+        "Actors that an invariant which did not hold brought down.";
+    commands_quarantined: Counter = "cluecast_commands_quarantined_total" in Count,
+        "Commands that the rules failed on and that are not tried again.";
+}

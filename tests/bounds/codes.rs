@@ -1,0 +1,91 @@
+//! How often codes may be guessed wrongly.
+
+use protocol::RejectionCode;
+use protocol::rest::{FailureCode, Standings};
+use testkit::RestError;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::http;
+use crate::site::{Site, failure};
+
+const UNKNOWN: FailureCode = FailureCode::Rejected(RejectionCode::UnknownTeam);
+
+#[tokio::test]
+async fn wrong_team_codes_use_up_the_sessions_allowance() {
+    let settings = [
+        "limits.session_wrong_codes_per_minute=1",
+        "limits.session_wrong_codes_burst=3",
+    ];
+    let site = Site::start(&settings).await;
+    let founder = site.join("Owls").await;
+    for index in 0..3 {
+        site.join_team(&founder.team_code)
+            .await
+            .expect("right codes are free");
+        let wrong = site.join_team(&format!("WRONG{index}")).await;
+        assert_eq!(wrong.err().and_then(|error| error.code()), Some(UNKNOWN));
+    }
+    // Not even a right one is looked at now, or trying on would be worth it.
+    let refused = site.join_team(&founder.team_code).await;
+    let refused = refused.err().and_then(|error| error.code());
+    assert_eq!(refused, Some(FailureCode::RateLimited));
+    site.join("Ravens").await;
+    let count = "cluecast_code_attempts_refused_total{limit=\"session\"}";
+    assert_eq!(site.metric(count).await, 1.0);
+    assert_eq!(site.metric("cluecast_wrong_codes_total").await, 3.0);
+}
+
+#[tokio::test]
+async fn a_refusal_tells_when_to_try_again() {
+    let settings = [
+        "limits.session_wrong_codes_per_minute=1",
+        "limits.session_wrong_codes_burst=1",
+    ];
+    let site = Site::start(&settings).await;
+    let _wrong: RestError = site.join_team("WRONG").await.err().expect("it is wrong");
+    let body = serde_json::to_string(&site.joining(None, Some("WRONG"))).expect("JSON");
+    let request = format!(
+        "POST /api/v1/join HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(site.address())
+        .await
+        .expect("it listens");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let answer = http::read(&mut stream).await.expect("an answer");
+    assert_eq!(answer.status, 429);
+    assert_eq!(failure(&answer.body).error.code, FailureCode::RateLimited);
+    let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");
+    assert!((50..=61).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn wrong_session_codes_use_up_the_servers_allowance() {
+    let settings = [
+        "limits.session_wrong_codes_per_minute=1",
+        "limits.session_wrong_codes_burst=1",
+        "limits.wrong_codes_per_minute=1",
+        "limits.wrong_codes_burst=2",
+    ];
+    let site = Site::start(&settings).await;
+    let standings = async |code: &str| {
+        let path = format!("/sessions/{code}/standings");
+        let answer: Result<Standings, RestError> = site.rest().get(&path, None).await;
+        answer.err().and_then(|error| error.code())
+    };
+    assert_eq!(standings(&site.session).await, None);
+    assert_eq!(standings("WRONG1").await, Some(FailureCode::NotFound));
+    assert_eq!(standings("WRONG2").await, Some(FailureCode::NotFound));
+    assert_eq!(
+        standings(&site.session).await,
+        Some(FailureCode::RateLimited)
+    );
+    let count = "cluecast_code_attempts_refused_total{limit=\"server\"}";
+    assert_eq!(site.metric(count).await, 1.0);
+    // Whoever has a token has no need of guessing, and is not in the way of this.
+    let path = format!("/sessions/{}/pause", site.session);
+    let paused = site.rest().post_empty(&path, Some(&site.game_master)).await;
+    let _state: protocol::rest::SessionState = paused.expect("the game master is let through");
+}

@@ -1,0 +1,14 @@
+//! Bounds: whatever a client does, the server keeps to its limits, says what to do, and counts it.
+//!
+//! Each test has a server process of its own, so that its metrics are its own. `site` starts it,
+//! `http` and `socket` are clients that may misbehave. The other modules are the tests.
+
+mod addresses;
+mod codes;
+mod http;
+mod messages;
+mod ready;
+mod requests;
+mod secrets;
+mod site;
+mod socket;

@@ -1,0 +1,188 @@
+//! The OpenAPI document: served, committed, complete.
+
+use std::path::Path;
+
+use protocol::limits::{NAME_CHARS_MAX, REST_BODY_BYTES_MAX, TEXT_CHARS_MAX};
+use serde_json::Value;
+
+use crate::api::Ask;
+use crate::document::Document;
+use crate::stage::Stage;
+
+/// Set to `write`, the committed document is written anew instead of compared.
+const SWITCH: &str = "CLUECAST_OPENAPI";
+
+const HOW_TO_REWRITE: &str = "if the interface was meant to change, write protocol/openapi.json anew \
+     with `CLUECAST_OPENAPI=write cargo test --test people openapi` and read the difference";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an explicit switch of this test, not a setting of the server"
+)]
+fn is_writing() -> bool {
+    std::env::var(SWITCH).is_ok_and(|value| value == "write")
+}
+
+fn get(path: &str) -> Ask<'_> {
+    Ask {
+        method: "GET",
+        path,
+        token: None,
+        body: None,
+    }
+}
+
+#[tokio::test]
+async fn the_served_document_is_the_committed_one() {
+    let stage = Stage::bare().await;
+    let served = stage.api.exchange(&get("/api/v1/openapi.json")).await;
+    let served: Value = served.read(200);
+    if is_writing() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol/openapi.json");
+        let text = serde_json::to_string_pretty(&served).expect("it is JSON");
+        std::fs::write(path, text + "\n").expect("the document can be written");
+        return;
+    }
+    assert!(served == Document::committed().0, "{HOW_TO_REWRITE}");
+}
+
+/// The router's routes below `/api/v1` are made from the table that the document is made from; this
+/// catches what is added beside it, and what is documented and not served.
+#[tokio::test]
+async fn every_documented_path_exists_and_takes_no_other_method() {
+    let stage = Stage::lobby().await;
+    let operations = Document::committed().operations();
+    assert!(operations.len() > 20, "the document has its operations");
+    for (template, _) in &operations {
+        let path = template.replace("{code}", &stage.session);
+        for method in ["GET", "POST", "DELETE", "PUT", "PATCH"] {
+            let documented = operations
+                .iter()
+                .any(|(path, of)| path == template && of.eq_ignore_ascii_case(method));
+            let path = path.as_str();
+            let answer = stage
+                .api
+                .ask(Ask {
+                    method,
+                    ..get(path)
+                })
+                .await;
+            if !documented {
+                assert_eq!(
+                    answer.failure(),
+                    (405, "method_not_allowed".to_owned()),
+                    "{method} {path}"
+                );
+                assert!(answer.headers.contains_key("allow"), "{method} {path}");
+                continue;
+            }
+            // Nobody has a token here, and nobody sends a body.
+            let operation = stage.api.document.operation(path, method);
+            let operation = operation.expect("it was just listed");
+            let security = operation["security"].as_array();
+            let expected = match (
+                security.is_some_and(|tokens| !tokens.is_empty()),
+                &operation["requestBody"],
+            ) {
+                (true, _) => 401,
+                (false, Value::Null) => 200,
+                (false, _) => 400,
+            };
+            assert_eq!(answer.status, expected, "{method} {path}");
+            if expected == 401 {
+                assert_eq!(
+                    answer.headers["www-authenticate"], "Bearer",
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_documented_is_not_found() {
+    let stage = Stage::lobby().await;
+    let session = format!("/api/v1/sessions/{}", stage.session);
+    for path in [
+        "/dance",
+        "/start/now",
+        "/devices/d1/d2",
+        "/players",
+        "/players/p1",
+    ] {
+        let path = format!("{session}{path}");
+        for method in ["GET", "POST", "DELETE"] {
+            let answer = stage
+                .api
+                .ask(Ask {
+                    method,
+                    ..get(&path)
+                })
+                .await;
+            assert_eq!(
+                answer.failure(),
+                (404, "not_found".to_owned()),
+                "{method} {path}"
+            );
+        }
+    }
+    for path in [
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/openapi",
+        "/api/v2/join",
+        "/health",
+    ] {
+        let answer = stage.api.ask(get(path)).await;
+        assert_eq!(answer.failure(), (404, "not_found".to_owned()), "{path}");
+    }
+}
+
+#[test]
+fn the_document_tells_the_limits_as_they_are() {
+    let document = Document::committed().0;
+    let schemas = &document["components"]["schemas"];
+    for (schema, field, max) in [
+        ("Join", "name", NAME_CHARS_MAX),
+        ("Join", "new_team", NAME_CHARS_MAX),
+        ("InviteGameMaster", "name", NAME_CHARS_MAX),
+        ("PushClue", "text", TEXT_CHARS_MAX),
+        ("Announce", "text", TEXT_CHARS_MAX),
+    ] {
+        let told = &schemas[schema]["properties"][field]["maxLength"];
+        assert_eq!(*told, max, "{schema}.{field}");
+    }
+    let too_large = &document["components"]["responses"]["TooLarge"]["description"];
+    let mebibytes = REST_BODY_BYTES_MAX / 1024 / 1024;
+    let told = too_large.as_str().expect("a text");
+    assert!(told.contains(&format!("{mebibytes} MiB")), "{told}");
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_operation_is_explained() {
+    fn references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                into.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|value| references(value, into));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, into)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let document = Document::committed();
+    let mut found = Vec::new();
+    references(&document.0, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("references are local");
+        assert!(document.0.pointer(pointer).is_some(), "{reference}");
+    }
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, method) in document.operations() {
+        let operation = &document.0["paths"][&path][&method];
+        assert!(operation["summary"].is_string(), "{method} {path}");
+        let id = operation["operationId"].as_str();
+        assert!(ids.insert(id.expect("an id")), "{id:?} is there twice");
+    }
+}
