@@ -40,7 +40,7 @@ pub enum CloseCode {
     SlowReader,
     /// The session is being recovered from its journal. Nothing acknowledged is lost: resume.
     SessionRestarting,
-    /// The server cannot take this connection now.
+    /// The server cannot take this connection now, or the client asks it to `resync` too often.
     Overloaded,
 }
 

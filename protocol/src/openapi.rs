@@ -1,7 +1,7 @@
 //! Schemas that cannot be derived, for the OpenAPI document of the REST interface.
 
-use utoipa::openapi::schema::AnyOf;
-use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AnyOf};
+use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::RejectionCode;
@@ -42,4 +42,14 @@ impl ToSchema for FailureCode {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((RejectionCode::name().into_owned(), RejectionCode::schema()));
     }
+}
+
+/// An event of the journal: which fields stand beside its type, the server's version decides.
+pub(crate) fn event() -> Object {
+    ObjectBuilder::new()
+        .description(Some("What happened."))
+        .property("type", ObjectBuilder::new().schema_type(Type::String))
+        .required("type")
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .build()
 }

@@ -191,7 +191,7 @@ pub struct Restore {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkCreated {
-    /// The link, for [`Restore::link`]. It is a secret.
+    /// The link, to be used with `POST /restore`. It is a secret.
     pub link: String,
     /// Until when it is good.
     pub expires_at_ms: u64,
@@ -329,6 +329,7 @@ pub struct StandingsRow {
 /// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(description = "One event of the journal."))]
 pub struct ExportLine<E> {
     /// Its place in the session's journal, from 1 on.
     pub seq: u64,
@@ -344,6 +345,7 @@ pub struct ExportLine<E> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<u64>,
     /// What happened: a map with a `type`.
+    #[cfg_attr(feature = "openapi", schema(schema_with = crate::openapi::event))]
     pub event: E,
 }
 
@@ -363,7 +365,7 @@ pub struct FailureDetail {
     pub code: FailureCode,
     /// The reason for people, in English, saying what to do.
     pub message: String,
-    /// For [`FailureCode::InvalidHunt`]: every mistake, rendered with its place.
+    /// For `invalid_hunt`: every mistake, rendered with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mistakes: Vec<String>,
 }

@@ -193,7 +193,9 @@ mod tests {
         }
         let under_way = [(); 2].map(|()| attempts.in_session(ONE).expect("within the burst"));
         attempts.in_session(ONE).err().expect("two are under way");
-        under_way.map(super::Attempt::was_not_wrong);
+        for attempt in under_way {
+            attempt.was_not_wrong();
+        }
         attempts
             .in_session(ONE)
             .expect("both were right")

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use protocol::{CloseCode, DecodeError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -14,6 +15,9 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 /// What a close frame holds besides its code (RFC 6455, section 5.5).
 const REASON_BYTES_MAX: usize = 123;
+
+/// What is read at a time when it is thrown away.
+const DRAIN_BYTES: usize = 4 * 1024;
 
 /// Why a connection ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +69,11 @@ pub(super) async fn close(
     };
     let farewell = async {
         socket.send(Message::Close(Some(frame))).await?;
-        read_out(socket).await
+        // After a frame that broke the rules the socket reads no more, not even an answer.
+        if !read_out(socket).await? {
+            drain(socket.get_mut()).await?;
+        }
+        Ok::<(), Error>(())
     };
     if let Ok(Err(error)) = tokio::time::timeout(ANSWER_WAIT, farewell).await {
         tracing::debug!(%error, "a connection ended before its closing handshake");
@@ -90,11 +98,22 @@ pub(super) async fn answer_close(socket: &mut WebSocketStream<TcpStream>) {
     }
 }
 
-/// Reads to the end, which the closing handshake brings; whatever still comes is of no interest.
-async fn read_out(socket: &mut WebSocketStream<TcpStream>) -> Result<(), Error> {
+/// Reads to the end; whatever still comes is of no interest. Gives whether it was the end that the
+/// closing handshake brings.
+async fn read_out(socket: &mut WebSocketStream<TcpStream>) -> Result<bool, Error> {
+    let mut is_answered = false;
     while let Some(received) = socket.next().await {
-        received?;
+        is_answered |= received?.is_close();
     }
+    Ok(is_answered)
+}
+
+/// Reads to the end what may be no frames. Closing over unread bytes would reset the connection, and that
+/// may take the close frame away from the other side.
+async fn drain(stream: &mut TcpStream) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    let mut unread = vec![0; DRAIN_BYTES];
+    while stream.read(&mut unread).await? > 0 {}
     Ok(())
 }
 

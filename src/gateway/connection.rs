@@ -175,7 +175,7 @@ impl Attached {
                         return Ending::Gone;
                     };
                     let received = received.map_err(|error| ending_of(&error));
-                    if let Err(ending) = received.and_then(|message| self.receive(message)) {
+                    if let Err(ending) = received.and_then(|message| self.receive(&message)) {
                         return ending;
                     }
                 }
@@ -183,12 +183,16 @@ impl Attached {
         }
     }
 
-    fn receive(&self, message: Message) -> Result<(), Ending> {
-        match read(self.codec, &message)? {
+    fn receive(&self, message: &Message) -> Result<(), Ending> {
+        match read(self.codec, message)? {
             None => Ok(()),
             Some(ClientMessage::Command(command)) => {
                 self.command(command);
                 Ok(())
+            }
+            // A snapshot costs more than a guess: asking for one again and again is limited too.
+            Some(ClientMessage::Resync(_)) if self.limiter.check().is_err() => {
+                Err(CloseCode::Overloaded.into())
             }
             Some(ClientMessage::Resync(resync)) => self.attach(resync.cursor),
             Some(ClientMessage::Hello(_)) => Err(CloseCode::BadMessage.into()),

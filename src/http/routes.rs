@@ -47,8 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
         "/openapi.json",
         openapi::serve,
         Operation::new("readOpenApi", "document", "Reads this document")
-            .gives::<Value>()
-            .as_media("application/json", "An OpenAPI 3.1 document."),
+            .gives_object("An OpenAPI 3.1 document."),
     ));
     routes
 }
@@ -91,7 +90,7 @@ fn hunts_and_sessions() -> Vec<Route> {
             about("exportSession", "Reads the journal of a session")
                 .token(Token::GameMasters(Scope::Answers))
                 .gives::<ExportLine<Value>>()
-                .as_media(
+                .in_media(
                     "application/jsonl",
                     "Lines, each a JSON value of the schema and each ended by a line feed, in the \
                      order of `seq` and without holes. An answer that breaks off is not complete.",
@@ -220,7 +219,10 @@ fn devices_of_players() -> Vec<Route> {
             )
             .token(Token::DevicesOrGameMasters(Scope::Run))
             .does("Its connection is closed and its token refused from now on.")
-            .conflicts(rejections([RejectionCode::UnknownDevice])),
+            .conflicts(rejections([
+                RejectionCode::UnknownDevice,
+                RejectionCode::AlreadyRevoked,
+            ])),
         ),
         post(
             "/sessions/{code}/links",
@@ -257,7 +259,10 @@ fn those_who_run_it() -> Vec<Route> {
             about("revokeGameMaster", "Takes a game master's rights away")
                 .token(Token::GameMasters(Scope::Run))
                 .does("Their connections are closed and the token refused from now on.")
-                .conflicts(rejections([RejectionCode::UnknownGameMaster])),
+                .conflicts(rejections([
+                    RejectionCode::UnknownGameMaster,
+                    RejectionCode::AlreadyRevoked,
+                ])),
         ),
     ]
 }

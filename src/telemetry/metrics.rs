@@ -122,4 +122,12 @@ metrics! {
         "Actors that an invariant which did not hold brought down.";
     commands_quarantined: Counter = "cluecast_commands_quarantined_total" in Count,
         "Commands that the rules failed on and that are not tried again.";
+    process_resident: Gauge = "process_resident_memory_bytes" in Bytes,
+        "Memory of this process that is in RAM (Linux only).";
+    process_open_files: Gauge = "process_open_fds" in Count,
+        "Files and sockets that this process has open (Linux only).";
+    process_threads: Gauge = "process_threads" in Count,
+        "Threads of this process (Linux only).";
+    process_cpu: Gauge = "process_cpu_seconds_total" in Seconds,
+        "Processor time of this process, user and system (Linux only).";
 }

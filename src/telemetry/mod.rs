@@ -5,6 +5,7 @@
 mod labels;
 mod logs;
 mod metrics;
+mod process;
 mod recorder;
 
 pub use labels::{AppendFailure, Attached, CodeLimit, Label, Late, Refused};

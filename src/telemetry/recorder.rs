@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 
 use super::labels::Label;
 use super::metrics::{COUNT_BUCKETS, HTTP_REQUESTS, HTTP_SECONDS, Metrics, SECONDS_BUCKETS};
+use super::process;
 
 /// How often histograms are folded: at 100,000 samples a second that is 4 MB in between.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -24,8 +25,6 @@ static RECORDED: LazyLock<Recorded> = LazyLock::new(Recorded::new);
 struct Recorded {
     recorder: PrometheusRecorder,
     metrics: Metrics,
-    #[cfg(target_os = "linux")]
-    process: metrics_process::Collector,
 }
 
 /// The metrics of this process.
@@ -48,8 +47,7 @@ pub fn render() -> String {
     let recorded = &*RECORDED;
     recorded.metrics.outbox_bytes_peak.publish();
     recorded.metrics.outbox_frames_peak.publish();
-    #[cfg(target_os = "linux")]
-    with_local_recorder(&recorded.recorder, || recorded.process.collect());
+    process::observe(&recorded.metrics);
     recorded.recorder.handle().render()
 }
 
@@ -76,16 +74,7 @@ impl Recorded {
             HTTP_SECONDS.histogram();
             Metrics::register()
         });
-        #[cfg(target_os = "linux")]
-        let process = metrics_process::Collector::default();
-        #[cfg(target_os = "linux")]
-        with_local_recorder(&recorder, || process.describe());
-        Self {
-            recorder,
-            metrics,
-            #[cfg(target_os = "linux")]
-            process,
-        }
+        Self { recorder, metrics }
     }
 }
 

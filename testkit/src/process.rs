@@ -22,6 +22,9 @@ const READY_BYTES_MAX: u64 = 4096;
 /// How long a process may take to die of SIGKILL.
 const KILL_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// How long reading the rest of an ended process's pipes may take.
+const DRAIN_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// A running server. Dropping it kills the process and reaps it.
 #[derive(Debug)]
 pub struct ServerProcess {
@@ -152,10 +155,13 @@ impl ServerProcess {
     /// Waits until the process ends by itself. Cancellation loses nothing.
     pub async fn exited(&mut self) -> ServerError {
         match self.child.wait().await {
-            Ok(status) => ServerError::Exited {
-                status,
-                stderr: self.stderr.text(),
-            },
+            Ok(status) => {
+                self.drained().await;
+                ServerError::Exited {
+                    status,
+                    stderr: self.stderr.text(),
+                }
+            }
             Err(error) => error.into(),
         }
     }
@@ -213,9 +219,19 @@ impl ServerProcess {
         within: Duration,
     ) -> Result<ExitStatus, ServerError> {
         match timeout(within, self.child.wait()).await {
-            Ok(status) => Ok(status?),
+            Ok(status) => {
+                self.drained().await;
+                Ok(status?)
+            }
             Err(_) => Err(self.late(what, within)),
         }
+    }
+
+    /// Waits until what the ended process had written last is read too. Whoever inherited its pipes
+    /// may hold them open: nobody waits for those.
+    async fn drained(&mut self) {
+        let drained = async { while self.drains.join_next().await.is_some() {} };
+        let _ = timeout(DRAIN_WAIT_MAX, drained).await;
     }
 
     fn late(&self, what: &'static str, waited: Duration) -> ServerError {

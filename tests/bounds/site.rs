@@ -80,18 +80,18 @@ impl Site {
         }
     }
 
-    /// The value of a metric, with its labels as they are printed.
-    pub async fn metric(&self, name: &str) -> f64 {
+    /// The value of a counter, or of a gauge of things, with its labels as they are printed.
+    pub async fn metric(&self, name: &str) -> u64 {
         let answer = http::get(self.address(), "/metrics").await;
         value_of(&answer.body, name)
     }
 }
 
-pub fn value_of(metrics: &str, name: &str) -> f64 {
+pub fn value_of(metrics: &str, name: &str) -> u64 {
     let mut lines = metrics.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let value = value.unwrap_or_else(|| panic!("{name} is not in\n{metrics}"));
-    value.parse().expect("a number")
+    value.parse().expect("a whole number")
 }
 
 /// The failure that a body tells.
@@ -106,10 +106,11 @@ fn rest(address: SocketAddr) -> Rest {
 async fn create_session(rest: &Rest, admin: &str) -> SessionCreated {
     let mut hunt = "[hunt]\ntitle = \"Bounds\"\n\n[round.only]\ntitle = \"Only\"\n".to_owned();
     for number in 0..PUZZLES {
-        hunt += &format!(
+        let puzzle = format!(
             "\n[puzzle.p{number}]\nround = \"only\"\ntitle = \"Puzzle\"\npoints = 1\n\
              answer = \"SHIBBOLETH\"\n"
         );
+        hunt.push_str(&puzzle);
     }
     let files = BTreeMap::from([("hunt.toml".to_owned(), hunt)]);
     let created = rest

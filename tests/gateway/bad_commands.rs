@@ -2,11 +2,14 @@
 //! changes.
 
 use protocol::limits::{COMMANDS_OUTSTANDING_MAX, GUESS_CHARS_MAX};
-use protocol::{Codec, RejectionCode};
+use protocol::{
+    ClientMessage, Codec, Command, Hello, Order, Rejection, RejectionCode, ServerMessage, Target,
+};
 
 use crate::beside::Beside;
 use crate::device::Device;
 use crate::stage::{ANSWER, Stage};
+use crate::wire::Wire;
 
 /// Sends a guess that must be refused, and checks that nothing happened.
 async fn refused(device: &mut Device, id: u64, puzzle: &str, guess: &str) -> RejectionCode {
@@ -77,6 +80,68 @@ async fn a_guess_out_of_its_time_is_refused() {
         }
     }
     stage.assert_unharmed();
+}
+
+/// What only game masters may order.
+fn orders_of_game_masters() -> Vec<Order> {
+    let text = || "Look up.".to_owned();
+    vec![
+        Order::PushClue {
+            to: Target::Everyone,
+            text: text(),
+            lasts_ms: None,
+        },
+        Order::CancelClue {
+            clue: "c1".to_owned(),
+        },
+        Order::Announce { text: text() },
+        Order::Start,
+        Order::Pause,
+        Order::Resume,
+        Order::Finish,
+    ]
+}
+
+/// Sends an order, and gives the rejection that must follow.
+async fn rejection_of(wire: &mut Wire, id: u64, order: Order) -> Rejection {
+    wire.send(&ClientMessage::Command(Command { id, order }))
+        .await;
+    loop {
+        match wire.receive().await.expect("the connection holds") {
+            ServerMessage::Rejection(rejection) => return rejection,
+            ServerMessage::Receipt(receipt) => panic!("{receipt:?}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_of_another_role_is_refused() {
+    let stage = Stage::running(&[]).await;
+    let mut beside = Beside::begin(&stage).await;
+    let joined = stage.join("Owls").await;
+    let guess = Order::SubmitGuess {
+        puzzle: "p0".to_owned(),
+        guess: ANSWER.to_owned(),
+    };
+    for codec in Codec::ALL {
+        for (token, orders) in [
+            (&joined.token, orders_of_game_masters()),
+            (&stage.game_master, vec![guess.clone()]),
+        ] {
+            let mut wire = Wire::open(stage.address(), &stage.session, codec).await;
+            let (token, cursor) = (token.clone(), None);
+            wire.send(&ClientMessage::Hello(Hello { token, cursor }))
+                .await;
+            for (id, order) in (1..).zip(orders) {
+                let rejection = rejection_of(&mut wire, id, order).await;
+                let refused = (rejection.id, rejection.code);
+                assert_eq!(refused, (id, RejectionCode::Forbidden));
+            }
+            beside.goes_on().await;
+        }
+    }
+    beside.has_lost_nothing(&stage).await;
 }
 
 #[tokio::test]

@@ -1,303 +1,20 @@
 //! Frames that no honest client sends: each ends its own connection with the right code, and no
 //! other.
 
-use protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
-use protocol::{CloseCode, Codec, FrameKind, ServerMessage};
-use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+mod table;
 
+use protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
+use protocol::{CloseCode, Codec, ServerMessage};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use self::table::{
+    Bad, Moment, Sent, announcing_too_much, broken_frames, continuation, message, part, with_codec,
+};
 use crate::beside::Beside;
 use crate::device::Device;
 use crate::stage::Stage;
-use crate::wire::{Wire, frame};
-
-/// What is sent.
-#[derive(Debug, Clone)]
-enum Sent {
-    Frames(Vec<Message>),
-    /// Bytes in place of a frame.
-    Raw(Vec<u8>),
-}
-
-/// When it is sent: as the first message, on an attached connection, or either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    First,
-    Later,
-    Any,
-}
-
-struct Bad {
-    what: String,
-    codec: Codec,
-    moment: Moment,
-    sent: Sent,
-    code: CloseCode,
-}
-
-/// A message as one frame of a codec.
-fn message(codec: Codec, value: &Value) -> Sent {
-    Sent::Frames(vec![frame(codec, codec.encode(value))])
-}
-
-/// Bytes as one frame of a codec's kind, whatever they are.
-fn payload(codec: Codec, bytes: impl Into<Vec<u8>>) -> Sent {
-    Sent::Frames(vec![part(codec, bytes, true)])
-}
-
-fn part(codec: Codec, bytes: impl Into<Vec<u8>>, is_last: bool) -> Message {
-    let data = match codec.frame_kind() {
-        FrameKind::Binary => Data::Binary,
-        FrameKind::Text => Data::Text,
-    };
-    Message::Frame(Frame::message(bytes.into(), OpCode::Data(data), is_last))
-}
-
-fn continuation(bytes: impl Into<Vec<u8>>, is_last: bool) -> Message {
-    let more = OpCode::Data(Data::Continue);
-    Message::Frame(Frame::message(bytes.into(), more, is_last))
-}
-
-fn hello() -> Value {
-    json!({ "type": "hello", "token": "t" })
-}
-
-fn command(order: &Value) -> Value {
-    json!({ "type": "command", "id": 1, "do": order })
-}
-
-fn guess() -> Value {
-    json!({ "type": "submit_guess", "puzzle": "p0", "guess": "sail" })
-}
-
-/// Messages that cannot be read, whatever the codec and the moment.
-fn malformed_messages() -> Vec<(&'static str, Value)> {
-    let cursor = json!({ "everyone": -1, "team": 0, "player": 0 });
-    vec![
-        ("nil", json!(null)),
-        ("a number", json!(7)),
-        ("a list", json!(["hello", "t"])),
-        ("an empty map", json!({})),
-        ("an unknown message", json!({ "type": "dance" })),
-        (
-            "a message of the server",
-            json!({ "type": "goaway", "reconnect_in_ms": 1 }),
-        ),
-        ("a type that is no text", json!({ "type": 1, "token": "t" })),
-        (
-            "a token that is no text",
-            json!({ "type": "hello", "token": 7 }),
-        ),
-        (
-            "a token that is nil",
-            json!({ "type": "hello", "token": null }),
-        ),
-        ("a missing token", json!({ "type": "hello" })),
-        (
-            "a cursor that is no map",
-            json!({ "type": "hello", "token": "t", "cursor": 1 }),
-        ),
-        (
-            "a negative cursor",
-            json!({ "type": "hello", "token": "t", "cursor": cursor }),
-        ),
-        (
-            "an unknown field of hello",
-            json!({ "type": "hello", "token": "t", "colour": 1 }),
-        ),
-        (
-            "an unknown field of resync",
-            json!({ "type": "resync", "colour": 1 }),
-        ),
-        (
-            "an unknown field of a command",
-            json!({ "type": "command", "id": 1, "do": guess(), "colour": 1 }),
-        ),
-        (
-            "an unknown field of an order",
-            command(&json!({ "type": "submit_guess", "puzzle": "p0", "guess": "s", "colour": 1 })),
-        ),
-        ("an unknown order", command(&json!({ "type": "dance" }))),
-        ("an order that is no map", command(&json!("submit_guess"))),
-        (
-            "a missing guess",
-            command(&json!({ "type": "submit_guess", "puzzle": "p0" })),
-        ),
-        (
-            "a guess that is no text",
-            command(&json!({ "type": "submit_guess", "puzzle": "p0", "guess": 7 })),
-        ),
-        (
-            "a command without an id",
-            json!({ "type": "command", "do": guess() }),
-        ),
-        (
-            "an id that is text",
-            json!({ "type": "command", "id": "1", "do": guess() }),
-        ),
-        (
-            "an id below zero",
-            json!({ "type": "command", "id": -1, "do": guess() }),
-        ),
-        (
-            "an id with a fraction",
-            json!({ "type": "command", "id": 1.5, "do": guess() }),
-        ),
-    ]
-}
-
-fn with_codec(codec: Codec) -> Vec<Bad> {
-    use CloseCode::{BadMessage, TooLarge, WrongFrameKind};
-    use Moment::{Any, First, Later};
-
-    let whole = codec.encode(&hello());
-    let half = &whole[..whole.len() / 2];
-    let twice = [whole.as_slice(), &whole].concat();
-    let too_long = json!({ "type": "hello", "token": "t".repeat(CLIENT_MESSAGE_BYTES_MAX) });
-    let thousand = 1_000;
-    let deep = match codec {
-        Codec::MessagePack => [&[0x82, 0xa1, b'x'], vec![0x91; thousand].as_slice()].concat(),
-        Codec::Json => format!("{{\"x\":{}", "[".repeat(thousand)).into_bytes(),
-    };
-    let mut not_utf_8 = codec.encode(&json!({ "type": "hello", "token": "AAAA" }));
-    let last = not_utf_8.iter().rposition(|byte| *byte == b'A');
-    not_utf_8[last.expect("the token is there")] = 0xff;
-    let in_parts = Sent::Frames(vec![
-        part(codec, vec![b' '; CLIENT_MESSAGE_BYTES_MAX - 10], false),
-        continuation(vec![b' '; CLIENT_MESSAGE_BYTES_MAX - 10], true),
-    ]);
-    let other_kind = match codec.frame_kind() {
-        FrameKind::Binary => Message::text(r#"{"type":"hello","token":"t"}"#),
-        FrameKind::Text => Message::binary(Codec::MessagePack.encode(&hello())),
-    };
-    let mut rows = vec![
-        ("nothing", Any, payload(codec, []), BadMessage),
-        ("half a message", Any, payload(codec, half), BadMessage),
-        (
-            "two messages in one frame",
-            Any,
-            payload(codec, twice),
-            BadMessage,
-        ),
-        (
-            "a message that is too long",
-            Any,
-            message(codec, &too_long),
-            TooLarge,
-        ),
-        ("parts that are too long together", Any, in_parts, TooLarge),
-        ("a thousand levels", Any, payload(codec, deep), BadMessage),
-        (
-            "bytes that are no UTF-8",
-            Any,
-            payload(codec, not_utf_8),
-            BadMessage,
-        ),
-        (
-            "the other kind of frame",
-            Any,
-            Sent::Frames(vec![other_kind]),
-            WrongFrameKind,
-        ),
-        (
-            "a command first",
-            First,
-            message(codec, &command(&guess())),
-            BadMessage,
-        ),
-        (
-            "a resync first",
-            First,
-            message(codec, &json!({ "type": "resync" })),
-            BadMessage,
-        ),
-        (
-            "a second hello",
-            Later,
-            message(codec, &hello()),
-            BadMessage,
-        ),
-    ];
-    for (what, value) in malformed_messages() {
-        rows.push((what, Any, message(codec, &value), BadMessage));
-    }
-    rows.into_iter()
-        .map(|(what, moment, sent, code)| Bad {
-            what: what.to_owned(),
-            codec,
-            moment,
-            sent,
-            code,
-        })
-        .collect()
-}
-
-/// Headers that announce four thousand million elements, bare and where any value may stand.
-fn announcing_too_much() -> Vec<Bad> {
-    let headers = [
-        (0xdd, "array"),
-        (0xdf, "map"),
-        (0xdb, "string"),
-        (0xc6, "bytes"),
-        (0xc9, "extension"),
-    ];
-    let mut rows = Vec::new();
-    for (header, what) in headers {
-        let bare = vec![header, 0xff, 0xff, 0xff, 0xff];
-        let field = [&[0x82, 0xa1, b'x'], bare.as_slice()].concat();
-        for (bytes, place) in [(bare, "alone"), (field, "in a field")] {
-            rows.push(Bad {
-                what: format!("the header of a vast {what}, {place}"),
-                codec: Codec::MessagePack,
-                moment: Moment::Any,
-                sent: payload(Codec::MessagePack, bytes),
-                code: CloseCode::BadMessage,
-            });
-        }
-    }
-    rows
-}
-
-/// Bytes that break RFC 6455, and a header that announces more than the limit.
-fn broken_frames() -> Vec<Bad> {
-    use CloseCode::{ProtocolError, TooLarge};
-    let masked = |first: u8, length: u8| {
-        let payload = usize::from(length & 0x7f);
-        let mut bytes = vec![first, 0x80 | length, 0, 0, 0, 0];
-        bytes.extend(vec![b' '; payload]);
-        bytes
-    };
-    let length = 0x3fff_ffff_ffff_ffff_u64.to_be_bytes();
-    let vast = [&[0x82, 0xff], length.as_slice(), &[0; 4]];
-    let long = [
-        &[0x89, 0xfe, 0x00, 0x80, 0, 0, 0, 0],
-        [b' '; 128].as_slice(),
-    ];
-    let rows = [
-        (
-            "a frame without a mask",
-            vec![0x82, 0x01, 0xc0],
-            ProtocolError,
-        ),
-        ("a reserved opcode", masked(0x83, 1), ProtocolError),
-        ("a reserved control opcode", masked(0x8b, 1), ProtocolError),
-        ("a reserved bit", masked(0xc2, 1), ProtocolError),
-        ("a ping in parts", masked(0x09, 1), ProtocolError),
-        ("a ping that is too long", long.concat(), ProtocolError),
-        ("a continuation of nothing", masked(0x80, 1), ProtocolError),
-        ("a frame of 2^62 bytes", vast.concat(), TooLarge),
-    ];
-    let row = |(what, bytes, code): (&str, Vec<u8>, CloseCode)| Bad {
-        what: what.to_owned(),
-        codec: Codec::MessagePack,
-        moment: Moment::Any,
-        sent: Sent::Raw(bytes),
-        code,
-    };
-    rows.into_iter().map(row).collect()
-}
+use crate::wire::{Ended, Wire};
 
 async fn send(wire: &mut Wire, sent: &Sent) {
     match sent {
@@ -361,7 +78,7 @@ async fn a_bad_message_is_told_what_is_wrong_with_it() {
         let colourful = json!({ "type": "hello", "token": "t", "colour": 1 });
         send(&mut wire, &message(codec, &colourful)).await;
         let ended = wire.ended().await;
-        let crate::wire::Ended::Closed { reason, .. } = &ended else {
+        let Ended::Closed { reason, .. } = &ended else {
             panic!("{ended:?}");
         };
         assert!(reason.starts_with("bad_message: "), "{reason}");
@@ -408,6 +125,19 @@ async fn a_message_of_exactly_the_limit_is_read() {
         let unauthorized = CloseCode::Unauthorized.number();
         assert_eq!(wire.ended().await.code(), Some(unauthorized), "{codec:?}");
     }
+}
+
+#[tokio::test]
+async fn a_close_is_not_taken_back_by_a_reset() {
+    let stage = Stage::running(&[]).await;
+    let mut wire = Wire::open(stage.address(), &stage.session, Codec::MessagePack).await;
+    // The header announces the 60,000 bytes that follow; they are not read as a message.
+    let mut too_long = vec![0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0];
+    too_long.resize(too_long.len() + 60_000, b' ');
+    wire.send_raw(&too_long).await;
+    let close = [&[0x88, 11], 1009_u16.to_be_bytes().as_slice(), b"too_large"].concat();
+    let rest = wire.rest_raw().await.expect("the connection is not reset");
+    assert_eq!(rest, close);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use cluecast::clock::Clock;
 use cluecast::gateway::TokenKey;
 use hunt::Timestamp;
+use protocol::rest::LinkCreated;
 use protocol::{ClientMessage, CloseCode, Codec, Hello};
 
 use crate::beside::Beside;
@@ -44,115 +45,67 @@ pub(crate) fn forged(token: &str) -> String {
     format!("{}{other}{}", &token[..middle], &token[middle + 1..])
 }
 
+/// Tokens that let nobody into the stage's session.
+async fn bad_tokens(stage: &Stage, good: &str) -> Vec<(&'static str, String)> {
+    let path = format!("/sessions/{}/links", stage.session);
+    let link: Result<LinkCreated, _> = stage.rest().post_empty(&path, Some(good)).await;
+    let gone = stage.add_device(good).await;
+    stage.revoke_device(good, &gone.device).await;
+    let other = stage.create_session().await;
+    let elsewhere = stage.join_elsewhere(&other.session).await;
+    vec![
+        ("no token", String::new()),
+        ("a token that is none", "v4.local.".to_owned()),
+        ("a public token", good.replace("local", "public")),
+        ("a long token", "x".repeat(10_000)),
+        ("a token with odd characters", "🦉\0\n".repeat(9)),
+        ("a token that was cut", good[..good.len() - 1].to_owned()),
+        ("a forged token", forged(good)),
+        ("a foreign token", foreign(stage, good)),
+        ("an expired token", expired(stage, good)),
+        ("an admin's token", stage.admin.clone()),
+        ("a link in place of a token", link.expect("it is hers").link),
+        ("a device that was revoked", gone.token),
+        ("a device of another session", elsewhere.token),
+        ("a game master of another session", other.game_master_token),
+    ]
+}
+
 #[tokio::test]
 async fn whoever_is_not_of_the_session_is_told_so() {
     let stage = Stage::running(&[]).await;
     let mut beside = Beside::begin(&stage).await;
     let joined = stage.join("Owls").await;
     let other = stage.create_session().await;
-    let elsewhere = stage.join_elsewhere(&other.session).await;
-    let (here, there) = (stage.session.as_str(), other.session.as_str());
-    let good = joined.token.as_str();
-    let rows = [
-        ("no token", here, String::new(), CloseCode::Unauthorized),
-        (
-            "a token that is none",
-            here,
-            "v4.local.".to_owned(),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "a public token",
-            here,
-            good.replace("local", "public"),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "a long token",
-            here,
-            "x".repeat(10_000),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "a token with odd characters",
-            here,
-            "🦉\0\n".repeat(9),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "a token that was cut",
-            here,
-            good[..good.len() - 1].to_owned(),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "a forged token",
-            here,
-            forged(good),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "a foreign token",
-            here,
-            foreign(&stage, good),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "an expired token",
-            here,
-            expired(&stage, good),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "an admin's token",
-            here,
-            stage.admin.clone(),
-            CloseCode::Unauthorized,
-        ),
-        (
-            "a device of another session",
-            here,
-            elsewhere.token,
-            CloseCode::Unauthorized,
-        ),
-        (
-            "a game master of another session",
-            here,
-            other.game_master_token.clone(),
-            CloseCode::Unauthorized,
-        ),
+    let here = stage.session.as_str();
+    let tokens = bad_tokens(&stage, &joined.token).await.into_iter();
+    let mut rows: Vec<(&str, &str, String, CloseCode)> = tokens
+        .map(|(what, token)| (what, here, token, CloseCode::Unauthorized))
+        .collect();
+    for (what, session, code) in [
         (
             "another session's code",
-            there,
-            good.to_owned(),
+            other.session.as_str(),
             CloseCode::Unauthorized,
         ),
-        (
-            "a code that is none",
-            "NOSUCH",
-            good.to_owned(),
-            CloseCode::UnknownSession,
-        ),
+        ("a code that is none", "NOSUCH", CloseCode::UnknownSession),
         (
             "a strange code",
             "%F0%9F%A6%89%00",
-            good.to_owned(),
             CloseCode::UnknownSession,
         ),
-    ];
+    ] {
+        rows.push((what, session, joined.token.clone(), code));
+    }
     for (what, session, token, code) in rows {
         for codec in Codec::ALL {
             let mut wire = Wire::open(stage.address(), session, codec).await;
-            let cursor = None;
-            let token = token.clone();
+            let (token, cursor) = (token.clone(), None);
             wire.send(&ClientMessage::Hello(Hello { token, cursor }))
                 .await;
             let ended = wire.ended().await;
-            assert_eq!(
-                ended.code(),
-                Some(code.number()),
-                "{what}, {codec:?}: {ended:?}"
-            );
+            let told = ended.code();
+            assert_eq!(told, Some(code.number()), "{what}, {codec:?}: {ended:?}");
         }
         beside.goes_on().await;
     }

@@ -1,7 +1,10 @@
 //! Joining, guessing, and what a connection is told.
 
 use cluecast::clock::Clock;
-use protocol::{CloseCode, Codec, Event, Phase, RejectionCode, Resume, ServerMessage, Verdict};
+use protocol::{
+    ClientMessage, CloseCode, Codec, Event, Phase, RejectionCode, Resume, Resync, ServerMessage,
+    Verdict,
+};
 use tokio::net::TcpStream;
 
 use crate::device::Device;
@@ -128,6 +131,23 @@ async fn a_refusal_for_speed_names_a_time_that_works() {
         );
         tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
         device.guess_wrong(3, "p0", "3").await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_snapshots_without_end_is_sent_away() {
+    let settings = ["limits.commands_burst=2", "limits.commands_per_second=1"];
+    let stage = Stage::running(&settings).await;
+    let joined = stage.join("Owls").await;
+    for codec in Codec::ALL {
+        let mut device = Device::attached(&stage, codec, &joined.token).await;
+        for _ in 0..2 {
+            device.resync(None).await;
+        }
+        let resync = ClientMessage::Resync(Resync { cursor: None });
+        device.wire().send(&resync).await;
+        let overloaded = CloseCode::Overloaded.number();
+        assert_eq!(device.ended().await.code(), Some(overloaded));
     }
 }
 

@@ -46,16 +46,18 @@ impl Ask {
 
     fn head(&self) -> String {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: server\r\n", self.method, self.path);
-        if let Some(authorization) = &self.authorization {
-            head += &format!("authorization: {authorization}\r\n");
+        let length = self.body.len().to_string();
+        for (name, value) in [
+            ("authorization", self.authorization.as_deref()),
+            ("content-type", self.content_type),
+            ("content-length", Some(&length)),
+            ("connection", Some("close")),
+        ] {
+            if let Some(value) = value {
+                head.extend([name, ": ", value, "\r\n"]);
+            }
         }
-        if let Some(content_type) = self.content_type {
-            head += &format!("content-type: {content_type}\r\n");
-        }
-        head + &format!(
-            "content-length: {}\r\nconnection: close\r\n\r\n",
-            self.body.len()
-        )
+        head + "\r\n"
     }
 }
 

@@ -10,6 +10,8 @@ use protocol::rest::{
 };
 use testkit::{Rest, ServerCommand, ServerProcess, TempDir, admin_token, temporary_folder};
 
+use crate::http::{Ask, ask};
+
 /// Bounds everything that is waited for. Whatever takes so long has failed.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -129,6 +131,13 @@ impl Stage {
         let path = format!("/sessions/{}/devices", self.session);
         let added = self.rest().post_empty(&path, Some(token)).await;
         added.expect("the player may have another device")
+    }
+
+    /// Takes a device's access away.
+    pub(crate) async fn revoke_device(&self, token: &str, device: &str) {
+        let path = format!("/api/v1/sessions/{}/devices/{device}", self.session);
+        let request = Ask::new("DELETE", path).bearer(token);
+        assert_eq!(ask(self.address(), &request).await, (204, None));
     }
 
     pub(crate) fn rest(&self) -> Rest {

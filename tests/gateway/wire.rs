@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use protocol::{ClientMessage, Codec, FrameKind, ServerMessage};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -91,6 +91,14 @@ impl Wire {
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
         let sent = self.socket.get_mut().write_all(bytes).await;
         sent.expect("the connection holds");
+    }
+
+    /// Bytes below the level of frames, up to the end of the connection; an error if it was reset.
+    pub(crate) async fn rest_raw(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        let read = self.socket.get_mut().read_to_end(&mut rest);
+        timeout(WAIT_MAX, read).await.expect("the server closes")?;
+        Ok(rest)
     }
 
     /// The next message. Cancellation loses nothing.

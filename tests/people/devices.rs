@@ -117,7 +117,7 @@ async fn a_captain_sees_the_teams_devices_and_others_their_own() {
     );
     assert_eq!(listed(&stage, &ben.token).await, [b.clone(), b2.clone()]);
     assert_eq!(listed(&stage, &second.token).await, [b.clone(), b2.clone()]);
-    assert_eq!(listed(&stage, &fox.token).await, [f.clone()]);
+    assert_eq!(listed(&stage, &fox.token).await, vec![f.clone()]);
     for token in [&stage.organiser, &stage.admin] {
         assert_eq!(
             listed(&stage, token).await,
@@ -156,7 +156,11 @@ async fn only_a_captain_revokes_what_is_of_others() {
     let done = (204, String::new());
     assert_eq!(revoke(&ana, &ben.device).await, done);
     assert_eq!(revoke(&cleo, &cleo.device).await, done);
-    assert_eq!(revoke(&ana, &ben.device).await, (403, "revoked".to_owned()));
+    let again = revoke(&ana, &ben.device).await;
+    assert_eq!(again, (409, "already_revoked".to_owned()));
+    // Ben's own device may not even ask.
+    let asked = revoke(&ben, &ben.device).await;
+    assert_eq!(asked, (403, "revoked".to_owned()));
     stage.revoke(&path_of(&fox.device)).await;
 }
 

@@ -86,7 +86,11 @@ impl Document {
         let content = content.get(media_type);
         let schema = &content.ok_or(format!("{media_type} is not documented"))?["schema"];
         match media_type {
-            "application/json" => self.fits(schema, &parse(exchange.answer)?, "$")?,
+            "application/json" => {
+                let body = parse(exchange.answer)?;
+                self.fits(schema, &body, "$")?;
+                told_of(answer, exchange.status, &body)?;
+            }
             "application/jsonl" => {
                 let lines = exchange.answer.split_inclusive(|byte| *byte == b'\n');
                 for line in lines {
@@ -154,6 +158,9 @@ impl Document {
                 return Err(format!("{at}.{required} is missing"));
             }
         }
+        if schema["properties"].is_null() && schema["additionalProperties"].is_null() {
+            return Ok(());
+        }
         for (name, value) in fields {
             let at = format!("{at}.{name}");
             let known = schema["properties"].get(name);
@@ -163,6 +170,19 @@ impl Document {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether the text beside a failure's status names its code.
+fn told_of(answer: &Value, status: u16, body: &Value) -> Result<(), String> {
+    let description = answer["description"]
+        .as_str()
+        .ok_or("it is not described")?;
+    match body["error"]["code"].as_str() {
+        Some(code) if status >= 400 && !description.contains(&format!("`{code}`")) => {
+            Err(format!("{code} is not among the reasons: {description}"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -65,8 +65,8 @@ async fn a_game_master_runs_the_session_over_the_socket() {
         }
         player.sees(|seen| *seen == event).await;
         organiser.sees(|seen| *seen == event).await;
-        let state: SessionState = stage.get("", "").await.read(200);
-        assert_eq!(state.phase, phase);
+        let read: SessionState = stage.get("", "").await.read(200);
+        assert_eq!(read.phase, phase);
     }
     refuse(&mut organiser, &[Start, Pause, Resume, Finish], Finished).await;
 

@@ -7,7 +7,7 @@ use protocol::{
     Overview, Receipt, Rejection, Resume, ServerMessage, Snapshot, Update, Welcome,
 };
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -127,7 +127,7 @@ impl Seat {
         let command = ClientMessage::Command(Command { id, order });
         send(&mut self.socket, self.codec, &command).await;
         loop {
-            match self.read().await.expect("the connection holds") {
+            match self.next().await {
                 ServerMessage::Receipt(receipt) if receipt.id == id => return Ok(receipt),
                 ServerMessage::Rejection(rejection) if rejection.id == id => return Err(rejection),
                 _ => {}
@@ -149,13 +149,20 @@ impl Seat {
 
     /// Reads until an event fits, among those that were read before too.
     pub(crate) async fn sees(&mut self, fits: impl Fn(&Event) -> bool) -> Update {
+        // Heads come all the time, so that the wait for each message bounds nothing.
+        let since = Instant::now();
         loop {
             let seen = self.updates.iter().find(|update| fits(&update.event));
             if let Some(update) = seen {
                 return update.clone();
             }
-            self.read().await.expect("the connection holds");
+            assert!(since.elapsed() < WAIT_MAX, "it never came");
+            self.next().await;
         }
+    }
+
+    async fn next(&mut self) -> ServerMessage {
+        self.read().await.expect("the connection holds")
     }
 
     /// Reads the next `heads` frame and gives the time when it was sent, to all at once.
@@ -166,7 +173,7 @@ impl Seat {
     /// Reads everything that was sent before a time, and proves that nothing is missing.
     pub(crate) async fn heads_since(&mut self, time_ms: u64) -> u64 {
         loop {
-            let message = self.read().await.expect("the connection holds");
+            let message = self.next().await;
             if let ServerMessage::Heads(frame) = message
                 && frame.server_time_ms >= time_ms
             {
@@ -182,10 +189,12 @@ impl Seat {
 
     /// Reads until the server closes the connection.
     pub(crate) async fn closed(&mut self) -> CloseCode {
+        let since = Instant::now();
         loop {
             if let Err(code) = self.read().await {
                 return code;
             }
+            assert!(since.elapsed() < WAIT_MAX, "it stays open");
         }
     }
 }

@@ -4,5 +4,6 @@
 
 mod faults;
 mod harness;
+mod measurements;
 mod real_log;
 mod synthetic_log;

@@ -28,7 +28,7 @@ type AddSchema = fn(&mut Schemas) -> Value;
 struct Success {
     status: StatusCode,
     media_type: &'static str,
-    body: Option<(AddSchema, fn(&Schemas) -> &str)>,
+    body: Option<AddSchema>,
     /// Instead of what the body's type says of itself.
     description: Option<&'static str>,
 }
@@ -81,7 +81,7 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
         StatusCode::FORBIDDEN,
         "Forbidden",
         "`forbidden`: the token is good, but not for this. `revoked`: the device or game master \
-         that it belongs to was revoked, or the device to revoke was revoked before.",
+         that it belongs to was revoked.",
     ),
     shared(
         StatusCode::NOT_FOUND,
@@ -158,7 +158,15 @@ impl Operation {
     /// Answers 200 with a body.
     pub(in crate::http) fn gives<T: ToSchema>(mut self) -> Self {
         self.success.status = StatusCode::OK;
-        self.success.body = Some((Schemas::add::<T>, Schemas::description::<T>));
+        self.success.body = Some(Schemas::add::<T>);
+        self
+    }
+
+    /// Answers 200 with a JSON object that has no schema here.
+    pub(in crate::http) fn gives_object(mut self, description: &'static str) -> Self {
+        self.success.status = StatusCode::OK;
+        self.success.body = Some(|_| json!({ "type": "object" }));
+        self.success.description = Some(description);
         self
     }
 
@@ -170,7 +178,7 @@ impl Operation {
     }
 
     /// The answer's body is of another kind than JSON.
-    pub(in crate::http) fn as_media(
+    pub(in crate::http) fn in_media(
         mut self,
         media_type: &'static str,
         description: &'static str,
@@ -255,7 +263,7 @@ impl Operation {
             );
         }
         if !self.conflicts.is_empty() {
-            let names: Vec<String> = self.conflicts.iter().map(code_name).collect();
+            let names: Vec<String> = self.conflicts.iter().copied().map(code_name).collect();
             let answer = failure_answer(&format!("The reason is one of {}.", names.join(", ")));
             answers.insert(StatusCode::CONFLICT.as_str().to_owned(), answer);
         }
@@ -287,14 +295,16 @@ impl Operation {
 
 impl Success {
     fn render(&self, schemas: &mut Schemas) -> Value {
-        let Some((add, describe)) = self.body else {
+        let Some(add) = self.body else {
             let description = self
                 .description
                 .expect("an answer without a body is explained");
             return json!({ "description": description });
         };
         let schema = add(schemas);
-        let description = self.description.unwrap_or_else(|| describe(schemas));
+        let description = self
+            .description
+            .unwrap_or_else(|| schemas.description(&schema));
         json!({
             "description": description,
             "content": { self.media_type: { "schema": schema } },
@@ -311,7 +321,7 @@ pub(super) fn failure_answer(description: &str) -> Value {
     })
 }
 
-fn code_name(code: &FailureCode) -> String {
+fn code_name(code: FailureCode) -> String {
     let name = json!(code);
     format!("`{}`", name.as_str().expect("a code is a word"))
 }

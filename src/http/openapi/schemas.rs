@@ -4,6 +4,9 @@ use protocol::RejectionCode;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+/// Where references lead to, up to the name.
+const REFERENCE: &str = "#/components/schemas/";
+
 /// The schemas that the document refers to, by name.
 #[derive(Default)]
 pub(super) struct Schemas {
@@ -20,14 +23,16 @@ impl Schemas {
             tidy(&mut schema);
             self.named.insert(name, schema);
         }
-        json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
+        json!({ "$ref": format!("{REFERENCE}{}", T::name()) })
     }
 
-    /// What a type says of itself.
-    pub(super) fn description<T: ToSchema>(&self) -> &str {
-        let schema = self.named.get(&*T::name());
+    /// What the type says of itself that a reference leads to.
+    pub(super) fn description(&self, reference: &Value) -> &str {
+        let name = reference["$ref"].as_str();
+        let name = name.and_then(|path| path.strip_prefix(REFERENCE));
+        let schema = name.and_then(|name| self.named.get(name));
         let description = schema.and_then(|schema| schema["description"].as_str());
-        description.expect("every body has a description")
+        description.expect("every body's type has a description")
     }
 
     pub(super) fn into_json(mut self) -> Value {

@@ -1,0 +1,46 @@
+//! The harness' measurements, made small: they come to their end, and their figures make sense.
+
+use clap::Parser;
+use loadtest::arguments::{Arguments, Task};
+use loadtest::idle::idle;
+use loadtest::latency::{Verdict, latency};
+
+fn task(options: &str) -> Task {
+    let binary = ["--server-binary", env!("CARGO_BIN_EXE_cluecast")];
+    let line = ["cluecast-loadtest"].into_iter();
+    let line = line.chain(options.split_whitespace()).chain(binary);
+    let arguments = Arguments::try_parse_from(line);
+    arguments.expect("the options are known").task
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_stay_and_are_weighed() {
+    let options = "idle --connections 50 --team-size 4 --concurrency 16 --seconds 0.5";
+    let Task::Idle(arguments) = task(options) else {
+        panic!("the task is idle");
+    };
+    let report = Box::pin(idle(*arguments)).await.expect("it ends");
+    assert_eq!((report.connections, report.teams), (50, 13));
+    assert_eq!(report.ended_early, 0, "{report}");
+    assert!(report.bytes_after.resident > 1_000_000, "{report}");
+    assert!(report.connects_per_s > 0.0 && report.hellos_per_s > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_are_measured_beside_bare_commits() {
+    let options = "latency --connections 8 --rate 200 --pairs 2 --starts 1 --window 0.5";
+    let Task::Latency(arguments) = task(options) else {
+        panic!("the task is latency");
+    };
+    let report = Box::pin(latency(*arguments)).await.expect("it ends");
+    assert_eq!((report.starts.len(), report.pairs.len()), (1, 2));
+    let start = report.starts[0];
+    // Every guess is an event; a commit has one or more rows, a row one or more events.
+    assert!(start.rows_per_commit >= 1.0, "{start:?}");
+    assert!((1.0..=250.0).contains(&start.commits_per_s), "{start:?}");
+    assert!(start.bytes_per_row >= 20.0, "{start:?}");
+    for pair in &report.pairs {
+        assert!(pair.receipt_ms.p50 > 0.0 && pair.commit_ms.p50 > 0.0);
+    }
+    assert_eq!(report.p50.verdict, Verdict::TooFew, "{report}");
+}
