@@ -68,7 +68,7 @@ pub(super) async fn create_link(
 ) -> Result<(StatusCode, Json<LinkCreated>), Failed> {
     let session = find_session(&gateway, &code)?;
     let device = bearer.device_of(&session)?;
-    acting_player(&session, device).await?;
+    must_act(&session, device).await?;
     let grant = Grant::Link(session.id(), device, rand::random());
     let now = gateway.sessions().clock().now();
     let created = LinkCreated {
@@ -78,16 +78,16 @@ pub(super) async fn create_link(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// The player of a device that is not revoked.
-async fn acting_player(session: &SessionHandle<Hub>, device: DeviceId) -> Result<PlayerId, Failed> {
-    let player = session.read(move |view| {
+/// The device is not revoked; for what the rules do not judge.
+async fn must_act(session: &SessionHandle<Hub>, device: DeviceId) -> Result<(), Failed> {
+    let acts = session.read(move |view| {
         let device = view.state.device(device);
-        device
-            .filter(|device| !device.revoked)
-            .map(|device| device.player)
+        device.is_some_and(|device| !device.revoked)
     });
-    let revoked = Refusal::Rejected(hunt::Rejection::Revoked);
-    Ok(player.await?.ok_or(revoked)?)
+    if acts.await? {
+        return Ok(());
+    }
+    Err(Refusal::Rejected(hunt::Rejection::Revoked).into())
 }
 
 /// The players of a team, for whoever knows its code.
