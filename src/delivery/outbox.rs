@@ -244,7 +244,10 @@ mod tests {
         outbox.begin(["a".into()]);
         outbox.begin(["b".into(), "c".into()]);
         outbox.begin(["d".into(), "e".into()]);
-        assert!(outbox.is_gone(), "the bounds count for what is asked for again");
+        assert!(
+            outbox.is_gone(),
+            "the bounds count for what is asked for again"
+        );
         assert_eq!(reader.next().await, Outgoing::Frames(["a".into()].into()));
         assert_eq!(reader.next().await, Outgoing::Close(CloseCode::SlowReader));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use governor::DefaultDirectRateLimiter;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{Quota, RateLimiter};
@@ -16,9 +16,10 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::Gateway;
 use super::closing::{Ending, answer_close, close, ending_of};
-use super::frame::{frame, read};
+use super::frame::read;
 use super::listener::Slot;
 use super::tokens::Grant;
+use super::writing::write;
 use crate::delivery::{
     self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
     reconnect_advice, rejection_code, rejection_message,
@@ -103,21 +104,7 @@ impl Connection {
                 return Err(CloseCode::BadMessage.into());
             }
         };
-        let sessions = &self.gateway.sessions;
-        let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
-        let session = session.ok_or(CloseCode::UnknownSession)?;
-        let now = sessions.clock().now();
-        let granted = self.gateway.tokens.open(&hello.token, now);
-        let identity = match granted {
-            Ok(Grant::Device(of_session, device)) if of_session == session.id() => {
-                Identity::Device(device)
-            }
-            Ok(Grant::GameMaster(of_session, game_master)) if of_session == session.id() => {
-                Identity::GameMaster(game_master)
-            }
-            Ok(Grant::Device(..) | Grant::GameMaster(..) | Grant::Link(..) | Grant::Admin)
-            | Err(_) => return Err(CloseCode::Unauthorized.into()),
-        };
+        let (session, identity) = self.authenticate(&hello.token)?;
         self.slot.authenticated();
         let (outbox, frames) = outbox(&self.gateway.delivery);
         let limits = self.gateway.limits;
@@ -133,6 +120,28 @@ impl Connection {
         };
         attached.attach(hello.cursor)?;
         Ok((attached, frames))
+    }
+
+    /// Who the bearer of a token is in the session that was asked for. The token comes first, so that
+    /// nobody finds sessions by trying codes.
+    fn authenticate(&self, token: &str) -> Result<(SessionHandle<Hub>, Identity), Ending> {
+        let sessions = &self.gateway.sessions;
+        let granted = self.gateway.tokens.open(token, sessions.clock().now());
+        let (of_session, identity) = match granted {
+            Ok(Grant::Device(of_session, device)) => (of_session, Identity::Device(device)),
+            Ok(Grant::GameMaster(of_session, game_master)) => {
+                (of_session, Identity::GameMaster(game_master))
+            }
+            Ok(Grant::Link(..) | Grant::Admin) | Err(_) => {
+                return Err(CloseCode::Unauthorized.into());
+            }
+        };
+        let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
+        let session = session.ok_or(CloseCode::UnknownSession)?;
+        if session.id() != of_session {
+            return Err(CloseCode::Unauthorized.into());
+        }
+        Ok((session, identity))
     }
 
     /// The first frame that carries a message; pings may come before it.
@@ -162,7 +171,8 @@ impl Attached {
                     Outgoing::Close(code) => return code.into(),
                     Outgoing::Frames(batch) => {
                         metrics().frames_written.increment(batch.len() as u64);
-                        let writing = write(socket, self.codec, batch);
+                        let batch = Vec::from(batch);
+                        let writing = write(socket, self.codec, &batch);
                         let write_max = self.gateway.config.write_max;
                         match tokio::time::timeout(write_max, writing).await {
                             Ok(Ok(())) => {}
@@ -262,22 +272,11 @@ impl Attached {
         let goaway = ServerMessage::Goaway(GoAway {
             reconnect_in_ms: rand::random_range(advice.min_in_ms..=advice.max_in_ms),
         });
-        let goaway = frame(self.codec, self.codec.encode(&goaway).into());
+        let goaway = [self.codec.encode(&goaway).into()];
         let write_max = self.gateway.config.write_max;
-        match tokio::time::timeout(write_max, socket.send(goaway)).await {
+        match tokio::time::timeout(write_max, write(socket, self.codec, &goaway)).await {
             Ok(Ok(())) => CloseCode::GoingAway.into(),
             Ok(Err(_)) | Err(_) => Ending::Gone,
         }
     }
-}
-
-async fn write(
-    socket: &mut WebSocketStream<TcpStream>,
-    codec: Codec,
-    payloads: impl IntoIterator<Item = bytes::Bytes>,
-) -> Result<(), tokio_tungstenite::tungstenite::Error> {
-    for payload in payloads {
-        socket.feed(frame(codec, payload)).await?;
-    }
-    socket.flush().await
 }

@@ -1,21 +1,9 @@
-//! Between messages and WebSocket frames: the messages of a codec travel in frames of one kind.
+//! From WebSocket frames to messages: those of a codec travel in frames of one kind.
 
-use bytes::Bytes;
 use protocol::{ClientMessage, CloseCode, Codec, FrameKind};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::closing::Ending;
-
-/// The frame of an encoded message.
-pub(super) fn frame(codec: Codec, payload: Bytes) -> Message {
-    match codec.frame_kind() {
-        FrameKind::Binary => Message::Binary(payload),
-        FrameKind::Text => {
-            let text = Utf8Bytes::try_from(payload);
-            Message::Text(text.expect("codecs with text frames write UTF-8"))
-        }
-    }
-}
 
 /// The client's message in a frame; none in frames that carry no message.
 pub(super) fn read(codec: Codec, frame: &Message) -> Result<Option<ClientMessage>, Ending> {

@@ -12,6 +12,7 @@ mod frame;
 mod listener;
 mod tokens;
 mod upgrade;
+mod writing;
 
 use std::sync::Arc;
 

@@ -21,8 +21,9 @@ use super::Gateway;
 use super::connection::Connection;
 use super::listener::Slot;
 
-/// The default of 128 KiB is zero-filled at every read and makes an idle connection cost as much.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Every idle connection keeps so much. A command fits; a longer message takes several reads. The
+/// default of 128 KiB is zero-filled at every read and makes an idle connection cost as much.
+const READ_BUFFER_BYTES: usize = 1024;
 
 /// Answers `GET /ws/{session code}` and runs the connection in a task of its own.
 ///

@@ -25,7 +25,7 @@ use crate::oracle::{Oracle, Sent, Watched};
 const STEPS: usize = 120;
 const TEAMS: u32 = 2;
 const DEVICES_A_TEAM: usize = 2;
-const CLUE_LASTS_MS_MAX: u64 = 2_000;
+const CLUE_LASTS_MS_MAX: usize = 2_000;
 const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
 
 pub fn delivery_config() -> DeliveryConfig {
@@ -250,7 +250,7 @@ impl World {
                         player: first().into(),
                     },
                 };
-                let lasts_ms = self.dice.throw(CLUE_LASTS_MS_MAX as usize) as u64;
+                let lasts_ms = self.dice.throw(CLUE_LASTS_MS_MAX) as u64;
                 let lasts = self.dice.chance(50).then_some(DurationMs(lasts_ms));
                 GameMasterOrder::PushClue {
                     to,
@@ -327,7 +327,7 @@ impl World {
         let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
         // It may have finished before.
         drop(finish.await.expect("the session answers"));
-        tokio::time::sleep(Duration::from_millis(CLUE_LASTS_MS_MAX + 500)).await;
+        tokio::time::sleep(Duration::from_millis(CLUE_LASTS_MS_MAX as u64 + 500)).await;
         self.check();
         let session = &self.node.as_ref().expect("the node runs").session;
         let live = session.read(|view| {
