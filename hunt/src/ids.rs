@@ -83,7 +83,13 @@ macro_rules! counted {
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let digits = text.strip_prefix($prefix).ok_or(InvalidId)?;
-                digits.parse().map(Self).map_err(|_| InvalidId)
+                let id = digits.parse().map(Self).map_err(|_| InvalidId)?;
+                // One thing, one id: `p07` and `p+7` are not other names of `p7`.
+                if id.to_string() == text {
+                    Ok(id)
+                } else {
+                    Err(InvalidId)
+                }
             }
         }
     };
@@ -186,3 +192,16 @@ impl Timestamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DurationMs(pub u64);
+
+#[cfg(test)]
+mod tests {
+    use super::{InvalidId, PlayerId};
+
+    #[test]
+    fn an_id_is_written_in_one_way_only() {
+        assert_eq!("p7".parse(), Ok(PlayerId::from(7)));
+        for other in ["7", "t7", "p07", "p+7", "p-7", "p", "p 7", "p4294967296", ""] {
+            assert_eq!(other.parse::<PlayerId>(), Err(InvalidId), "{other}");
+        }
+    }
+}

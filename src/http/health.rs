@@ -9,16 +9,15 @@ pub(super) async fn live() -> &'static str {
     "live\n"
 }
 
-/// Red while the server stops, and while a session is not open: it is being recovered, or stays
-/// closed after failures.
+/// Red while the server stops, and while a session is being recovered.
 pub(super) async fn ready(State(gateway): State<Gateway>) -> (StatusCode, String) {
     if gateway.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    match gateway.sessions().closed_count() {
+    match gateway.sessions().recovering_count() {
         0 => (StatusCode::OK, "ready\n".to_owned()),
-        closed => {
-            let text = format!("sessions that are not open: {closed}\n");
+        recovering => {
+            let text = format!("sessions being recovered: {recovering}\n");
             (StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }

@@ -144,10 +144,16 @@ impl<D: Delivery> Sessions<D> {
         sessions.map(|open| open.handle.clone()).collect()
     }
 
-    /// How many sessions are not open: they are being recovered, or stay closed after failures.
-    pub fn closed_count(&self) -> usize {
+    /// How many sessions are being recovered. One that stays closed after failures is not among
+    /// them: it must not keep players from the others.
+    pub fn recovering_count(&self) -> usize {
         let sessions = self.shared.by_code.iter();
-        sessions.filter(|open| !*open.opened.borrow()).count()
+        let recovering = sessions.filter(|open| {
+            // An error means that the session's task has ended.
+            let lives = open.opened.has_changed().is_ok();
+            lives && !*open.opened.borrow()
+        });
+        recovering.count()
     }
 
     /// The journal that the sessions are in.

@@ -1,4 +1,4 @@
-//! `/health/ready` is green only while every session can be played.
+//! `/health/ready` is green only while no session is being recovered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,7 +127,7 @@ async fn a_server_is_not_ready_while_a_session_is_being_recovered() {
     let order = session.game_master(hunt::By::Admin, GameMasterOrder::Start, Vec::new());
     order.await.expect_err("the journal is broken");
     let told = until_ready_is(&server, 503).await;
-    assert_eq!(told, "sessions that are not open: 1\n");
+    assert_eq!(told, "sessions being recovered: 1\n");
     let live = http::get(server.address(), "/health/live").await;
     assert_eq!(live.status, 200, "it lives all the same");
     broken.store(false, Ordering::SeqCst);
