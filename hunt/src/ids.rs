@@ -200,7 +200,17 @@ mod tests {
     #[test]
     fn an_id_is_written_in_one_way_only() {
         assert_eq!("p7".parse(), Ok(PlayerId::from(7)));
-        for other in ["7", "t7", "p07", "p+7", "p-7", "p", "p 7", "p4294967296", ""] {
+        for other in [
+            "7",
+            "t7",
+            "p07",
+            "p+7",
+            "p-7",
+            "p",
+            "p 7",
+            "p4294967296",
+            "",
+        ] {
             assert_eq!(other.parse::<PlayerId>(), Err(InvalidId), "{other}");
         }
     }

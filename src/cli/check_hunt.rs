@@ -44,7 +44,7 @@ fn print_for_people(folder: &Path, checked: &Result<Hunt, Vec<Mistake>>) {
         ),
         Err(mistakes) => {
             for mistake in mistakes {
-                eprintln!("{}\n", mistake.render());
+                eprintln!("{}", mistake.render());
             }
             let plural = if mistakes.len() == 1 { "" } else { "s" };
             eprintln!("{}: {} mistake{plural}", folder.display(), mistakes.len());

@@ -22,5 +22,5 @@ pub use hub::{Hub, Peer};
 pub use orders::{command, push_clue, scopes};
 pub use outbox::{Outbox, OutboxReader, Outgoing, outbox};
 pub use refusal::{rejection_code, rejection_message};
-pub use render::{game_master, member, phase, reconnect_advice, scope};
+pub use render::{game_master, member, phase, scope};
 pub use who::{Identity, Who};

@@ -1,5 +1,6 @@
 //! One connection: `hello`, then commands in and frames out until either side ends it.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -22,11 +23,14 @@ use super::tokens::Grant;
 use super::writing::write;
 use crate::delivery::{
     self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
-    reconnect_advice, rejection_code, rejection_message,
+    rejection_code, rejection_message,
 };
 use crate::session::{Mail, SessionHandle};
 use crate::telemetry::metrics;
 
+/// When clients of a server that stops come back: not before a restart is over, which takes a few
+/// hundred milliseconds, and spread over a time that makes their number bearable.
+const GOAWAY_MS: RangeInclusive<u64> = 1_000..=3_000;
 /// When a command that a busy session did not take should be sent again.
 const BUSY_RETRY_MS: u64 = 250;
 
@@ -268,9 +272,8 @@ impl Attached {
 
     /// Tells the client when to come back; the delays of all clients are spread evenly.
     async fn say_goodbye(&self, socket: &mut WebSocketStream<TcpStream>) -> Ending {
-        let advice = reconnect_advice();
         let goaway = ServerMessage::Goaway(GoAway {
-            reconnect_in_ms: rand::random_range(advice.min_in_ms..=advice.max_in_ms),
+            reconnect_in_ms: rand::random_range(GOAWAY_MS),
         });
         let goaway = [self.codec.encode(&goaway).into()];
         let write_max = self.gateway.config.write_max;

@@ -76,7 +76,7 @@ async fn a_stop_says_goodbye_and_a_start_goes_on() {
                 unreachable!("it is a goodbye");
             };
             assert!(
-                (100..=2_000).contains(&goaway.reconnect_in_ms),
+                (1_000..=3_000).contains(&goaway.reconnect_in_ms),
                 "{goaway:?}"
             );
             assert_eq!(device.ended().await.code(), Some(going_away));

@@ -23,7 +23,7 @@ const RECONNECT: wire::Reconnect = wire::Reconnect {
 };
 
 /// The standing advice on reconnecting.
-pub fn reconnect_advice() -> wire::Reconnect {
+pub(super) fn reconnect_advice() -> wire::Reconnect {
     RECONNECT
 }
 
