@@ -30,6 +30,11 @@ use crate::telemetry::metrics;
 /// Commands that made the rules fail and are remembered, so that they are not tried again.
 const QUARANTINED_MAX: usize = 1_024;
 
+/// A snapshot is made when a session has grown by at least one part in so many since the last one:
+/// making one takes as long as the session is large, so that all of them together cost each event
+/// the same, however many there are.
+const SNAPSHOT_GROWTH: u64 = 4;
+
 /// How an actor's life ended.
 pub(super) enum Ended {
     /// It was asked to stop: everything is durable and a snapshot is stored.
@@ -300,8 +305,10 @@ impl<'a, D: Delivery> Actor<'a, D> {
 
     /// Makes a snapshot when enough has happened since the last one and none is being stored.
     fn snapshot_if_due(&mut self) {
-        let due_at = self.snapshot_at + self.run.snapshot_every_events;
-        if self.head < due_at || self.storing.is_some() {
+        let since = self.head - self.snapshot_at;
+        let grown_enough = since >= self.snapshot_at / SNAPSHOT_GROWTH;
+        let is_due = since >= self.run.snapshot_every_events && grown_enough;
+        if !is_due || self.storing.is_some() {
             return;
         }
         let snapshot = self.make_snapshot();

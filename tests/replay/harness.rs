@@ -63,3 +63,13 @@ pub fn assert_whole(replayed: &Replayed, guesses: u64) {
     assert_eq!(replayed.conclusion(), Conclusion::Good);
     assert_eq!(replayed.conclusion().exit_status(), 0);
 }
+
+/// Asserts that the server was stopped, and that every client came back when it had been told to.
+pub fn assert_back_within_advice(replayed: &Replayed) {
+    let report = &replayed.report;
+    assert!(report.stops_between_first_and_last_guess >= 1, "{report}");
+    let advice = report.back_within_advice;
+    assert!(advice.goaways > 0, "{report}");
+    assert_eq!(advice.too_early, 0, "{report}");
+    assert_eq!(advice.within_advice, advice.goaways, "{report}");
+}

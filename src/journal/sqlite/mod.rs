@@ -4,6 +4,7 @@
 //! moves the log into the database (`checkpoint`), and a few read (`queries`). A file lock keeps a
 //! second process out of the folder.
 
+mod append;
 mod checkpoint;
 mod queries;
 mod writer;

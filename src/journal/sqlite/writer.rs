@@ -8,6 +8,7 @@ use super::super::{
     AppendError, Batch, CreateError, Epoch, Incarnation, JournalError, SessionId, SessionRecord,
     Snapshot,
 };
+use super::append::{FlushError, append_together};
 use super::hang_up;
 use crate::telemetry::{AppendFailure, as_f64, metrics};
 
@@ -124,8 +125,8 @@ impl Writer {
             return;
         }
         let began = Instant::now();
-        let batches = appends.iter().map(|(batch, _)| batch);
-        match append_together(&mut self.connection, batches).await {
+        let batches: Vec<&Batch> = appends.iter().map(|(batch, _)| batch).collect();
+        match append_together(&mut self.connection, &batches).await {
             Ok(outcomes) => {
                 metrics().commit_seconds.record(began.elapsed());
                 metrics()
@@ -173,83 +174,6 @@ fn tell_appended(
 /// Whoever asked may be gone; then there is nobody to tell.
 fn tell<T>(reply: oneshot::Sender<T>, outcome: T) {
     drop(reply.send(outcome));
-}
-
-enum FlushError {
-    /// Nothing was committed.
-    RolledBack(String),
-    /// The commit itself failed.
-    Unknown(String),
-}
-
-async fn append_together(
-    connection: &mut SqliteConnection,
-    batches: impl Iterator<Item = &Batch>,
-) -> Result<Vec<Result<(), AppendError>>, FlushError> {
-    let rolled_back = |error: sqlx::Error| FlushError::RolledBack(error.to_string());
-    let begin = connection.begin_with("BEGIN IMMEDIATE");
-    let mut transaction = begin.await.map_err(rolled_back)?;
-    let mut outcomes = Vec::new();
-    for batch in batches {
-        let outcome = append_one(&mut transaction, batch).await;
-        outcomes.push(outcome.map_err(rolled_back)?);
-    }
-    let commit = transaction.commit().await;
-    commit.map_err(|error| FlushError::Unknown(error.to_string()))?;
-    Ok(outcomes)
-}
-
-/// Inserts a batch if its owner holds the session and it follows the head; else finds out why not.
-async fn append_one(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-) -> Result<Result<(), AppendError>, sqlx::Error> {
-    let inserted = sqlx::query(
-        "INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM ownership \
-         WHERE session_id = ?1 AND owner_inc = ?7 AND epoch = ?4 \
-         AND ?2 = 1 + coalesce((SELECT last_seq FROM journal WHERE session_id = ?1 \
-                                ORDER BY seq DESC LIMIT 1), 0)",
-    )
-    .bind(batch.session.as_i64())
-    .bind(batch.first_seq.cast_signed())
-    .bind(batch.last_seq.cast_signed())
-    .bind(batch.epoch.0.cast_signed())
-    .bind(batch.at_ms.cast_signed())
-    .bind(batch.events.as_slice())
-    .bind(batch.owner.0.cast_signed())
-    .execute(&mut *connection)
-    .await?;
-    if inserted.rows_affected() == 1 {
-        insert_names(connection, batch).await?;
-        return Ok(Ok(()));
-    }
-    let owns: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM ownership \
-         WHERE session_id = ? AND owner_inc = ? AND epoch = ?)",
-    )
-    .bind(batch.session.as_i64())
-    .bind(batch.owner.0.cast_signed())
-    .bind(batch.epoch.0.cast_signed())
-    .fetch_one(&mut *connection)
-    .await?;
-    Ok(Err(if owns {
-        AppendError::NotContiguous
-    } else {
-        AppendError::Fenced
-    }))
-}
-
-async fn insert_names(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), sqlx::Error> {
-    for name in &batch.names {
-        sqlx::query("INSERT INTO name (session_id, id, text) VALUES (?, ?, ?)")
-            .bind(batch.session.as_i64())
-            .bind(name.id.cast_signed())
-            .bind(name.text.as_str())
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
 }
 
 fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> JournalError {
