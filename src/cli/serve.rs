@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hunt::{By, GameMasterOrder, Phase};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::check_hunt::read_folder;
 use super::server::Server;
@@ -47,13 +47,15 @@ impl Serve {
             .build();
         let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
         runtime.block_on(async {
+            // Before anyone is told that the server is ready: a stop may follow at once.
+            let mut stop = StopSignals::catch()?;
             let server = Server::start(&config).await?;
             let open = match &self.hunt {
                 Some(folder) => Some(open_hunt(&server, folder).await?),
                 None => None,
             };
             self.print_ready(&server, open.as_ref());
-            wait_for_stop().await?;
+            stop.wait().await;
             tracing::info!("stopping");
             let stopped = tokio::time::timeout(config.server.stop_max, server.stop()).await;
             stopped.map_err(|_| {
@@ -96,15 +98,27 @@ impl Serve {
     }
 }
 
-async fn wait_for_stop() -> Result<(), CommandError> {
-    let failed = |error: std::io::Error| CommandError::Failed(error.to_string());
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask for a stop, caught from the moment on at which this is made.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn catch() -> Result<Self, CommandError> {
+        let failed = |error: std::io::Error| CommandError::Failed(error.to_string());
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
     }
-    Ok(())
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// The unfinished session of the hunt in a folder; a new one is created and started if there is
