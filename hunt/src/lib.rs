@@ -58,7 +58,7 @@ pub use receipts::Receipt;
 pub use rejection::Rejection;
 pub use scoreboard::Place;
 pub use state::{
-    Announcement, Clue, Device, GameMaster, GuessMade, Heads, Phase, Player, Progress,
-    PuzzleProgress, State, Team,
+    Announcement, Clue, Device, GameMaster, GuessMade, Phase, Player, Progress, PuzzleProgress,
+    State, Team,
 };
 pub use unlock::Unlock;

@@ -181,17 +181,6 @@ impl Device {
     }
 }
 
-/// The newest number of each audience of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heads {
-    /// Of everyone's stream.
-    pub everyone: u64,
-    /// Of the team's stream.
-    pub team: u64,
-    /// Of the player's stream.
-    pub player: u64,
-}
-
 impl State {
     /// A new session of a hunt, in the lobby and without teams.
     pub fn new(hunt: Arc<Hunt>) -> Self {
@@ -290,16 +279,6 @@ impl State {
     pub(crate) fn active_devices(&self, player: &Player) -> usize {
         let devices = player.devices.iter().filter_map(|id| self.device(*id));
         devices.filter(|device| !device.revoked).count()
-    }
-
-    /// The newest numbers of a player's audiences.
-    pub fn heads(&self, player: PlayerId) -> Option<Heads> {
-        let of_player = self.player(player)?;
-        Some(Heads {
-            everyone: self.progress.everyone_head,
-            team: self.team(of_player.team)?.head,
-            player: of_player.head,
-        })
     }
 
     /// The newest number of an audience's stream, 0 before its first update.

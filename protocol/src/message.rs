@@ -3,6 +3,9 @@
 //! Every message is a map with a `type`. Identifiers of teams (`t3`), players (`p7`) and devices
 //! (`d3`) are opaque strings. Times ending in `_at_ms` are milliseconds of Unix time by the
 //! server's clock; those ending in `_in_ms` are durations from the moment of reading.
+//!
+//! It is longer than a file should be because it is one list of types without logic, in the order of
+//! the spec, to be read beside it from top to bottom.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
