@@ -1,5 +1,5 @@
 //! What tests and the load harness need around a server: starting and killing it as a process,
-//! free ports, and a small REST client.
+//! a PostgreSQL server of its own, free ports, and a small REST client.
 //!
 //! Never here: code of the server, or knowledge of how it is built. It is driven only from outside,
 //! as its users drive it.
@@ -8,12 +8,16 @@
 
 mod binary;
 mod port;
+mod postgres;
 mod process;
 pub mod rest;
 mod tail;
 
 pub use binary::{ServerCommand, admin_token, find_binary};
 pub use port::free_port;
+pub use postgres::{
+    POSTGRES_DATABASE, POSTGRES_ROLE, Postgres, PostgresError, PostgresOptions, SmallDisk,
+};
 pub use process::{ServerError, ServerProcess};
 pub use rest::{Rest, RestError};
 
