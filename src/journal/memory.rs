@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use super::nodes::Nodes;
 use super::{
-    Answer, AppendError, Batch, CreateError, Epoch, Incarnation, Journal, JournalError, Loaded,
-    Name, SessionId, SessionRecord, Snapshot, StoredBatch,
+    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
+    Snapshot, StoredBatch,
 };
 
 /// Keeps everything in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryJournal {
     stored: Arc<Mutex<Stored>>,
+    nodes: Nodes,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +38,27 @@ struct StoredSession {
 }
 
 impl StoredSession {
+    fn ownership(&self) -> Ownership {
+        Ownership {
+            session: self.record.id,
+            owner: self.owner,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Makes `to` the owner if `ground` still holds.
+    fn change_hands(
+        &mut self,
+        ground: Ownership,
+        to: Option<Incarnation>,
+    ) -> Result<(), ClaimError> {
+        if self.ownership() != ground {
+            return Err(ClaimError::Lost);
+        }
+        self.owner = to;
+        Ok(())
+    }
+
     fn head(&self) -> u64 {
         self.batches.last().map_or(0, |batch| batch.last_seq)
     }
@@ -153,12 +178,70 @@ impl Journal for MemoryJournal {
         done(Ok(records.collect()))
     }
 
-    fn claim(&self, session: SessionId, owner: Incarnation) -> Answer<Epoch> {
-        done(self.with_session("claim", session, |session| {
-            session.owner = Some(owner);
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        let stored = self.stored();
+        let ownerships = stored.sessions.values().map(StoredSession::ownership);
+        done(Ok(ownerships.collect()))
+    }
+
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
+        let stored = self.stored();
+        let session = stored.sessions.get(&session);
+        done(Ok(session.map(StoredSession::ownership)))
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
+        let claimed = self.with_session("claim", claim.session, |session| {
+            let ground = Ownership {
+                session: claim.session,
+                owner: claim.from,
+                epoch: claim.epoch,
+            };
+            session.change_hands(ground, Some(claim.to))?;
             session.epoch = Epoch(session.epoch.0 + 1);
-            session.epoch
-        }))
+            Ok(session.epoch)
+        });
+        done(claimed.unwrap_or(Err(ClaimError::Lost)))
+    }
+
+    fn release(
+        &self,
+        session: SessionId,
+        owner: Incarnation,
+        epoch: Epoch,
+    ) -> Answer<(), ClaimError> {
+        let owner = Some(owner);
+        let ground = Ownership {
+            session,
+            owner,
+            epoch,
+        };
+        let released = self.with_session("release", session, |session| {
+            session.change_hands(ground, None)
+        });
+        done(released.unwrap_or(Err(ClaimError::Lost)))
+    }
+
+    fn evict(&self, _incarnation: Incarnation) -> Answer<()> {
+        // An append is over when its call returns.
+        done(Ok(()))
+    }
+
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.nodes.join(node);
+        done(Ok(()))
+    }
+
+    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+        done(Ok(self.nodes.beat(node)))
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+        done(Ok(self.nodes.all()))
+    }
+
+    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
+        done(Ok(self.nodes.forget(incarnation, unseen_for)))
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {

@@ -7,17 +7,20 @@
 //! Never here: what an event means, when to claim, what to do after a failure.
 
 mod memory;
+mod nodes;
 pub mod records;
 mod sqlite;
 mod types;
+
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 pub use memory::MemoryJournal;
 pub use sqlite::{DATABASE_FILE, SqliteJournal, SqliteOptions, SqliteSynchronous};
 pub use types::{
-    AppendError, Batch, CreateError, Epoch, Incarnation, JournalError, Loaded, Name, SessionId,
-    SessionRecord, Snapshot, StoredBatch,
+    AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError,
+    Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord, Snapshot, StoredBatch,
 };
 
 /// What a call to a journal gives, some time later. It makes progress on its own: dropping it
@@ -38,9 +41,48 @@ pub trait Journal: Send + Sync + 'static {
     /// Every session, in the order of being created.
     fn sessions(&self) -> Answer<Vec<SessionRecord>>;
 
-    /// Makes `owner` the session's only writer. Appends of every earlier epoch that have not
-    /// committed by then never will.
-    fn claim(&self, session: SessionId, owner: Incarnation) -> Answer<Epoch>;
+    /// Who owns each session, in no particular order. Sessions that are created or change hands
+    /// meanwhile are told as before or after it.
+    fn ownerships(&self) -> Answer<Vec<Ownership>>;
+
+    /// Who owns a session; nothing if it does not exist.
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>>;
+
+    /// Makes `claim.to` the session's only writer, in the next epoch, if its owner and epoch are
+    /// still what `claim` says they are. Of claims on the same ground at most one succeeds.
+    ///
+    /// When it succeeds, every append of an earlier epoch has committed or never will: a load that
+    /// begins afterwards sees all of them. It serves to acquire (from nobody), to take over (from a
+    /// dead one), to settle an unknown outcome (from oneself to oneself) and to hand over (from
+    /// oneself to the next).
+    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError>;
+
+    /// Leaves a session to nobody, if `owner` holds it in this epoch. Fences as a claim does.
+    fn release(
+        &self,
+        session: SessionId,
+        owner: Incarnation,
+        epoch: Epoch,
+    ) -> Answer<(), ClaimError>;
+
+    /// Ends what a dead incarnation still has under way in the store, so that it holds up no claim.
+    /// What it had committed stays; safety does not depend on this.
+    fn evict(&self, incarnation: Incarnation) -> Answer<()>;
+
+    /// Makes a node known, or known again after it was forgotten, heard of now.
+    fn join(&self, node: NodeRecord) -> Answer<()>;
+
+    /// Notes that a node is alive, and what it tells now, by the store's clock. A node that was
+    /// forgotten stays so.
+    fn beat(&self, node: NodeRecord) -> Answer<Beat>;
+
+    /// Every known node, in no particular order.
+    fn nodes(&self) -> Answer<Vec<NodeSeen>>;
+
+    /// Forgets a node unless it was heard of less than `unseen_for` ago, by the store's clock. Gives
+    /// whether it is unknown now. From then on its sessions may be taken over; until it joins again
+    /// its beats do not count.
+    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool>;
 
     /// Appends a batch. Calls for one session commit in the order of being made, and each is
     /// durable when it answers `Ok`.

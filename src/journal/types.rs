@@ -1,6 +1,7 @@
 //! The values that go in and out of a journal.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A session, for as long as its journal exists. Random, below 2^63 so that every store has an
 /// integer for it.
@@ -36,12 +37,99 @@ impl fmt::Display for SessionId {
 }
 
 /// A life of a server process: random, never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
 
 /// Rises at every claim of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
+
+/// Who may append to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ownership {
+    /// The session.
+    pub session: SessionId,
+    /// Its only writer; nobody's right after it was created and after it was released.
+    pub owner: Option<Incarnation>,
+    /// The epoch that the last claim gave; 0 before the first one.
+    pub epoch: Epoch,
+}
+
+/// A change of owner that somebody asks for, on the ground of an [`Ownership`] that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The session.
+    pub session: SessionId,
+    /// The owner that was read.
+    pub from: Option<Incarnation>,
+    /// The epoch that was read.
+    pub epoch: Epoch,
+    /// The owner from now on.
+    pub to: Incarnation,
+}
+
+impl Ownership {
+    /// The claim that makes `to` the owner, if nothing has changed since this was read.
+    pub fn claim_for(self, to: Incarnation) -> Claim {
+        Claim {
+            session: self.session,
+            from: self.owner,
+            epoch: self.epoch,
+            to,
+        }
+    }
+}
+
+/// Why a claim or a release did not succeed, as far as is known.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClaimError {
+    /// The session has another owner or another epoch than was read. Nothing was changed.
+    #[error("the session has changed hands")]
+    Lost,
+    /// An append of the owner is under way and takes longer than the store waits for one. Nothing
+    /// was changed.
+    #[error("an append of the owner is under way; try again, or evict a dead owner first")]
+    Busy,
+    /// The store failed; whether the owner has changed is unknown, and reading it tells.
+    #[error(transparent)]
+    Failed(#[from] JournalError),
+}
+
+/// What a node tells of itself. It says who may be alive, and never who may write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// Its life.
+    pub incarnation: Incarnation,
+    /// Where other nodes reach it: host and port.
+    pub address: String,
+    /// The version that it runs.
+    pub version: String,
+    /// Its share of the sessions, relative to the others'.
+    pub weight: u32,
+    /// For how long after a beat the node may speak for its sessions.
+    pub valid_ms: u64,
+    /// It is stopping, and takes no more sessions.
+    pub is_leaving: bool,
+}
+
+/// A node and when it was heard of last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// What it told last.
+    pub record: NodeRecord,
+    /// How long ago, by the store's clock.
+    pub age: Duration,
+}
+
+/// What a beat found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beat {
+    /// The node is known, and was heard of now.
+    Renewed,
+    /// The node was forgotten: its sessions may be taken over at any moment. It is not made known
+    /// again by this; [`join`](super::Journal::join) does that.
+    Forgotten,
+}
 
 /// A session as it was created.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,4 +23,4 @@ pub use hunts::{HuntError, StoredHunt, parse_stored, revision_of};
 pub use planted::Planted;
 pub use recovery::RecoverError;
 pub use registry::{CreateSessionError, OpenError, SessionDefaults, Sessions, first_game_master};
-pub use supervisor::{SessionRun, supervise};
+pub use supervisor::{Departure, SessionRun, Tenure, supervise};

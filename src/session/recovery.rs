@@ -7,8 +7,8 @@ use hunt::{Progress, State};
 use super::actor::Ownership;
 use super::delivery::{Delivery, View};
 use super::planted::Planted;
-use super::supervisor::SessionRun;
-use crate::journal::{JournalError, StoredBatch, records};
+use super::supervisor::{SessionRun, Tenure};
+use crate::journal::{ClaimError, Epoch, JournalError, StoredBatch, records};
 
 /// Why a session could not be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,12 @@ pub enum RecoverError {
     /// The journal failed; it may answer later.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The claim did not succeed; it may later, or the next attempt finds another owner.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// Another node owns the session: it is for that one to recover it.
+    #[error("another node owns the session")]
+    Lost,
     /// A stored record cannot be read.
     #[error("event {seq}: {source}")]
     Record {
@@ -45,13 +51,18 @@ pub(super) struct Recovered {
 }
 
 /// Claims a session and folds its journal. Claim first, read then: whatever an earlier owner
-/// appended has committed by then or never will.
+/// appended has committed by then or never will. `claimed` is the epoch of a claim that was made for
+/// this very recovery.
 pub(super) async fn recover<D: Delivery>(
     run: &SessionRun,
+    claimed: Option<Epoch>,
     delivery: &mut D,
 ) -> Result<(Ownership, Recovered), RecoverError> {
     let session = run.record.id;
-    let epoch = run.journal.claim(session, run.owner).await?;
+    let epoch = match claimed {
+        Some(epoch) => epoch,
+        None => claim(run).await?,
+    };
     let names = run.journal.names(session).await?;
     let Start {
         mut recovered,
@@ -67,6 +78,21 @@ pub(super) async fn recover<D: Delivery>(
         epoch,
     };
     Ok((ownership, recovered))
+}
+
+/// Claims a session on the ground of what is read now. Of a claim whose outcome stayed unknown, that
+/// tells whether it came about; what it had left under way is fenced by the next epoch.
+async fn claim(run: &SessionRun) -> Result<Epoch, RecoverError> {
+    let found = run.journal.ownership(run.record.id).await?;
+    let found = found.ok_or(RecoverError::Lost)?;
+    let is_mine = match run.tenure {
+        Tenure::Alone => true,
+        Tenure::Claimed(_) => found.owner == Some(run.owner),
+    };
+    if !is_mine {
+        return Err(RecoverError::Lost);
+    }
+    Ok(run.journal.claim(found.claim_for(run.owner)).await?)
 }
 
 /// What a fold begins with, and what is to be applied to it.

@@ -14,7 +14,7 @@ use super::delivery::{Delivery, Refusal};
 use super::handle::{SessionHandle, Unavailable};
 use super::hunts::{HuntError, StoredHunt, parse_stored};
 use super::planted::Planted;
-use super::supervisor::{SessionRun, supervise};
+use super::supervisor::{SessionRun, Tenure, supervise};
 use crate::clock::Clock;
 use crate::config::SessionConfig;
 use crate::journal::{
@@ -227,6 +227,7 @@ impl<D: Delivery> Sessions<D> {
                     hunt,
                     journal: defaults.journal,
                     owner: defaults.owner,
+                    tenure: Tenure::Alone,
                     clock: defaults.clock,
                     config: defaults.config,
                     snapshot_every_events: defaults.snapshot_every_events,

@@ -14,10 +14,10 @@ use super::actor::{Actor, Ended};
 use super::delivery::Delivery;
 use super::handle::Mail;
 use super::planted::Planted;
-use super::recovery::recover;
+use super::recovery::{RecoverError, recover};
 use crate::clock::Clock;
 use crate::config::SessionConfig;
-use crate::journal::{Incarnation, Journal, SessionRecord};
+use crate::journal::{Epoch, Incarnation, Journal, SessionRecord};
 use crate::telemetry::metrics;
 
 /// Panics in a row, without a request answered in between, after which a session stays closed: its
@@ -26,6 +26,36 @@ const PANICS_MAX: u32 = 3;
 /// The waits between attempts to recover: doubled from the first to the last.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_LAST: Duration = Duration::from_secs(2);
+
+/// How this process comes to own a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenure {
+    /// No other process has the journal open: whoever owned the session before is dead.
+    Alone,
+    /// Other nodes share the journal. The session was claimed with this epoch in order to be opened
+    /// here, and is given up when another node turns out to own it.
+    Claimed(Epoch),
+}
+
+impl Tenure {
+    fn claimed(self) -> Option<Epoch> {
+        match self {
+            Self::Alone => None,
+            Self::Claimed(epoch) => Some(epoch),
+        }
+    }
+}
+
+/// How a session's time at this process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// It was asked to stop.
+    Stopped,
+    /// Another node owns it.
+    Lost,
+    /// Its actor panicked again and again; the session stays closed.
+    Broken,
+}
 
 /// Everything that a session's actor is started with, each time.
 #[derive(Clone)]
@@ -38,6 +68,8 @@ pub struct SessionRun {
     pub journal: Arc<dyn Journal>,
     /// This process's life.
     pub owner: Incarnation,
+    /// How it comes to own the session.
+    pub tenure: Tenure,
     /// The clock.
     pub clock: Clock,
     /// The actor's bounds.
@@ -50,23 +82,26 @@ pub struct SessionRun {
     pub planted: Planted,
 }
 
-/// Runs a session until `stop`; `opened` becomes true once it has been recovered for the first time.
+/// Runs a session until `stop`, or until another node owns it; `opened` becomes true once it has
+/// been recovered for the first time.
 ///
 /// Requests wait in the mailbox while it recovers. When it returns, everything that was let out is
-/// durable.
+/// durable, and every connection has been told to come back.
 pub async fn supervise<D: Delivery>(
     run: SessionRun,
     mut delivery: impl FnMut() -> D,
     mut mailbox: mpsc::Receiver<Mail<D>>,
     opened: watch::Sender<bool>,
     stop: CancellationToken,
-) {
+) -> Departure {
     let session = run.record.id;
+    let mut claimed = run.tenure.claimed();
     let mut retry = RETRY_FIRST;
     let mut panics = 0;
     while !stop.is_cancelled() {
         let mut delivery = delivery();
-        let life = live(&run, &mut delivery, &mut mailbox, &opened, &stop);
+        let start = (&run, claimed.take());
+        let life = live(start, &mut delivery, &mut mailbox, &opened, &stop);
         let ended = AssertUnwindSafe(life).catch_unwind().await;
         delivery.detach_all();
         if opened.send_replace(false) {
@@ -74,6 +109,7 @@ pub async fn supervise<D: Delivery>(
         }
         match ended {
             Ok(Life::Stopped) => break,
+            Ok(Life::Lost) => return Departure::Lost,
             Ok(Life::Failed { recovered }) => {
                 panics = 0;
                 if recovered {
@@ -86,7 +122,7 @@ pub async fn supervise<D: Delivery>(
                 tracing::error!(session.id = %session, panics, "a session's actor panicked");
                 if panics == PANICS_MAX {
                     tracing::error!(session.id = %session, "the session stays closed; report it");
-                    break;
+                    return Departure::Broken;
                 }
             }
         }
@@ -99,16 +135,18 @@ pub async fn supervise<D: Delivery>(
         }
         retry = RETRY_LAST.min(retry * 2);
     }
+    Departure::Stopped
 }
 
 enum Life {
     Stopped,
+    Lost,
     Failed { recovered: bool },
 }
 
 /// One actor's life, from its recovery on.
 async fn live<D: Delivery>(
-    run: &SessionRun,
+    (run, claimed): (&SessionRun, Option<Epoch>),
     delivery: &mut D,
     mailbox: &mut mpsc::Receiver<Mail<D>>,
     opened: &watch::Sender<bool>,
@@ -116,8 +154,12 @@ async fn live<D: Delivery>(
 ) -> Life {
     let session = run.record.id;
     let began = Instant::now();
-    let (ownership, recovered) = match recover(run, delivery).await {
+    let (ownership, recovered) = match recover(run, claimed, delivery).await {
         Ok(recovered) => recovered,
+        Err(RecoverError::Lost) => {
+            tracing::info!(session.id = %session, "another node owns the session now");
+            return Life::Lost;
+        }
         Err(error) => {
             tracing::error!(session.id = %session, %error, "a session could not be recovered");
             metrics().recoveries_failed.increment(1);

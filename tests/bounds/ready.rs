@@ -7,8 +7,9 @@ use std::time::Duration;
 use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
 use cluecast::journal::{
-    Answer, AppendError, Batch, CreateError, Epoch, Incarnation, Journal, JournalError, Loaded,
-    MemoryJournal, Name, SessionId, SessionRecord, Snapshot, StoredBatch,
+    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
+    JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen, Ownership, SessionId,
+    SessionRecord, Snapshot, StoredBatch,
 };
 use cluecast::session::StoredHunt;
 use hunt::GameMasterOrder;
@@ -45,15 +46,52 @@ impl Journal for Fragile {
         self.inner.sessions()
     }
 
-    fn claim(&self, session: SessionId, owner: Incarnation) -> Answer<Epoch> {
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        self.inner.ownerships()
+    }
+
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
+        self.inner.ownership(session)
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
         if self.is_broken() {
             let error = JournalError {
                 action: "claim",
                 reason: "it is broken".to_owned(),
             };
-            return Box::pin(async { Err(error) });
+            return Box::pin(async { Err(error.into()) });
         }
-        self.inner.claim(session, owner)
+        self.inner.claim(claim)
+    }
+
+    fn release(
+        &self,
+        session: SessionId,
+        owner: Incarnation,
+        epoch: Epoch,
+    ) -> Answer<(), ClaimError> {
+        self.inner.release(session, owner, epoch)
+    }
+
+    fn evict(&self, incarnation: Incarnation) -> Answer<()> {
+        self.inner.evict(incarnation)
+    }
+
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.inner.join(node)
+    }
+
+    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+        self.inner.beat(node)
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+        self.inner.nodes()
+    }
+
+    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
+        self.inner.forget(incarnation, unseen_for)
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {

@@ -5,7 +5,7 @@ mod suite;
 use std::sync::Arc;
 
 use cluecast::journal::{Incarnation, Journal, MemoryJournal, SqliteJournal, SqliteOptions};
-use suite::{Fixture, append, batch, hunt_and_session, id};
+use suite::{Fixture, append, batch, claim, hunt_and_session, id};
 
 /// One test for each behaviour and each implementation.
 macro_rules! contract {
@@ -48,6 +48,13 @@ contract! {
     a_snapshot_ahead_of_the_journal_is_ignored,
     reading_starts_inside_of_a_batch,
     unknown_sessions_are_refused,
+    a_claim_needs_the_owner_and_the_epoch_that_it_names,
+    a_thousand_races_to_claim_have_one_winner_each,
+    a_released_session_is_nobodys_and_takes_nothing,
+    a_session_goes_straight_to_its_next_owner,
+    evicting_a_dead_owner_takes_nothing_that_it_had_committed,
+    nodes_are_known_until_they_are_forgotten,
+    a_node_that_was_heard_of_is_not_forgotten,
 }
 
 async fn open(folder: &std::path::Path) -> SqliteJournal {
@@ -66,7 +73,7 @@ async fn sqlite_keeps_everything_over_a_restart() {
     journal.close().await.expect("closes");
 
     let journal = open(folder.path()).await;
-    let claimed = journal.claim(id(1), Incarnation(2)).await.expect("claims");
+    let claimed = claim(&journal, id(1), Incarnation(2)).await;
     assert!(claimed > epoch, "an epoch is never given twice");
     let loaded = journal.load(id(1)).await.expect("loads");
     assert_eq!(loaded.tail.len(), 1);

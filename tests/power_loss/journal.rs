@@ -41,7 +41,19 @@ async fn create_session(journal: &SqliteJournal, number: u64) -> (SessionId, Epo
         created_at_ms: 1,
     };
     journal.create_session(record).await.expect("it is created");
-    (id, journal.claim(id, OWNER).await.expect("it is claimed"))
+    let epoch = claim(journal, id, OWNER).await;
+    (id, epoch.expect("it is claimed"))
+}
+
+/// Claims a session, if there is one.
+async fn claim(journal: &SqliteJournal, id: SessionId, to: Incarnation) -> Option<Epoch> {
+    let found = journal.ownership(id).await.expect("what is left is read")?;
+    Some(
+        journal
+            .claim(found.claim_for(to))
+            .await
+            .expect("nobody else claims"),
+    )
 }
 
 /// Appends batches of one event each until it is dropped, one after the other.
@@ -78,10 +90,10 @@ async fn lost(folder: &Path, acknowledged: &BTreeMap<SessionId, u64>) -> u64 {
         .expect("what is left opens");
     let mut lost = 0;
     for (session, last_seq) in acknowledged {
-        let loaded = match journal.claim(*session, Incarnation(2)).await {
-            Ok(_) => journal.load(*session).await.expect("what is left loads"),
+        let loaded = match claim(&journal, *session, Incarnation(2)).await {
+            Some(_) => journal.load(*session).await.expect("what is left loads"),
             // Not even the session is left.
-            Err(_) => cluecast::journal::Loaded::default(),
+            None => cluecast::journal::Loaded::default(),
         };
         for (batch, seq) in loaded.tail.iter().zip(1..) {
             assert_eq!((batch.first_seq, batch.last_seq), (seq, seq));

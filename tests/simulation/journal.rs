@@ -3,9 +3,12 @@
 //! What it commits is in a [`MemoryJournal`], fence and all. Its worker stands for the database:
 //! it outlives the node that talks to it, so that an append may commit after its node is dead.
 
+use std::time::Duration;
+
 use cluecast::journal::{
-    Answer, AppendError, Batch, CreateError, Epoch, Incarnation, Journal, JournalError, Loaded,
-    MemoryJournal, Name, SessionId, SessionRecord, Snapshot, StoredBatch,
+    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
+    JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen, Ownership, SessionId,
+    SessionRecord, Snapshot, StoredBatch,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -78,11 +81,11 @@ impl SimulatedJournal {
     }
 
     /// Does something after a while, or fails.
-    fn delayed<T: Send + 'static>(
+    fn delayed<T: Send + 'static, E: From<JournalError> + Send + 'static>(
         &self,
         action: &'static str,
-        ask: impl FnOnce(&MemoryJournal) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
+        ask: impl FnOnce(&MemoryJournal) -> Answer<T, E> + Send + 'static,
+    ) -> Answer<T, E> {
         let delay = self.dice.up_to_ms(DELAY_MS_MAX);
         let fails = self.dice.chance(self.weather().others_failing);
         let committed = self.committed.clone();
@@ -90,7 +93,7 @@ impl SimulatedJournal {
             tokio::time::sleep(delay).await;
             if fails {
                 let reason = "the weather".to_owned();
-                return Err(JournalError { action, reason });
+                return Err(JournalError { action, reason }.into());
             }
             ask(&committed).await
         }
@@ -161,8 +164,45 @@ impl Journal for SimulatedJournal {
         self.committed.sessions()
     }
 
-    fn claim(&self, session: SessionId, owner: Incarnation) -> Answer<Epoch> {
-        self.delayed("claim", move |committed| committed.claim(session, owner))
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        self.committed.ownerships()
+    }
+
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
+        self.committed.ownership(session)
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
+        self.delayed("claim", move |committed| committed.claim(claim))
+    }
+
+    fn release(
+        &self,
+        session: SessionId,
+        owner: Incarnation,
+        epoch: Epoch,
+    ) -> Answer<(), ClaimError> {
+        self.committed.release(session, owner, epoch)
+    }
+
+    fn evict(&self, incarnation: Incarnation) -> Answer<()> {
+        self.committed.evict(incarnation)
+    }
+
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.committed.join(node)
+    }
+
+    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+        self.committed.beat(node)
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+        self.committed.nodes()
+    }
+
+    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
+        self.committed.forget(incarnation, unseen_for)
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {

@@ -7,7 +7,7 @@ use cluecast::clock::Clock;
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord, records};
-use cluecast::session::{Planted, SessionHandle, SessionRun, supervise};
+use cluecast::session::{Planted, SessionHandle, SessionRun, Tenure, supervise};
 use futures_util::FutureExt;
 use hunt::{
     By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, State, Target, TeamCode, Timestamp,
@@ -84,6 +84,7 @@ impl World {
             hunt: hunt.into(),
             journal: Arc::new(journal.clone()),
             owner: Incarnation(0),
+            tenure: Tenure::Alone,
             clock: Clock::simulated(Timestamp(1_000_000)),
             config: SessionConfig {
                 mailbox_max: 64,
@@ -144,7 +145,7 @@ impl World {
         self.node = Some(Node {
             session: SessionHandle::new((*self.run.record).clone(), "Simulated", mailbox),
             stop,
-            task: spawned(supervised),
+            task: spawned(supervised.map(drop)),
         });
     }
 

@@ -24,11 +24,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use sqlx::sqlite::SqliteSynchronous;
 
+use super::nodes::Nodes;
 use super::{
-    Answer, AppendError, Batch, CreateError, Epoch, Incarnation, Journal, JournalError, Loaded,
-    Name, SessionId, SessionRecord, Snapshot, StoredBatch,
+    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
+    Snapshot, StoredBatch,
 };
-use writer::{Claim, Job, Writer};
+use writer::{Job, Writer};
 
 /// The database's name within its folder.
 pub const DATABASE_FILE: &str = "journal.sqlite";
@@ -95,6 +97,8 @@ pub struct SqliteJournal {
     readers: SqlitePool,
     tasks: Arc<Mutex<JoinSet<()>>>,
     stop: CancellationToken,
+    /// The file lock keeps other processes out.
+    nodes: Nodes,
     /// Held until the journal is closed.
     lock: Arc<Mutex<Option<File>>>,
 }
@@ -138,6 +142,7 @@ impl SqliteJournal {
             readers,
             tasks: Arc::new(Mutex::new(tasks)),
             stop,
+            nodes: Nodes::default(),
             lock: Arc::new(Mutex::new(Some(lock))),
         })
     }
@@ -243,9 +248,67 @@ impl Journal for SqliteJournal {
         self.query("list sessions", queries::sessions)
     }
 
-    fn claim(&self, session: SessionId, owner: Incarnation) -> Answer<Epoch> {
-        let claim = Claim { session, owner };
-        self.write("claim", |reply| Job::Claim { claim, reply })
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        self.query("list owners", queries::ownerships)
+    }
+
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
+        self.query("read an owner", move |pool| {
+            queries::ownership(pool, session)
+        })
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
+        let answer = self.ask(|reply| Job::Claim { claim, reply });
+        async move {
+            let closed = Err(ClaimError::Failed(closed("claim")));
+            answer.await.unwrap_or(closed)
+        }
+        .boxed()
+    }
+
+    fn release(
+        &self,
+        session: SessionId,
+        owner: Incarnation,
+        epoch: Epoch,
+    ) -> Answer<(), ClaimError> {
+        let held = Ownership {
+            session,
+            owner: Some(owner),
+            epoch,
+        };
+        let answer = self.ask(|reply| Job::Release { held, reply });
+        async move {
+            let closed = Err(ClaimError::Failed(closed("release")));
+            answer.await.unwrap_or(closed)
+        }
+        .boxed()
+    }
+
+    fn evict(&self, _incarnation: Incarnation) -> Answer<()> {
+        // A dead process has let go of the file lock, and has nothing under way.
+        async { Ok(()) }.boxed()
+    }
+
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.nodes.join(node);
+        async { Ok(()) }.boxed()
+    }
+
+    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+        let beat = self.nodes.beat(node);
+        async move { Ok(beat) }.boxed()
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+        let nodes = self.nodes.all();
+        async move { Ok(nodes) }.boxed()
+    }
+
+    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
+        let is_gone = self.nodes.forget(incarnation, unseen_for);
+        async move { Ok(is_gone) }.boxed()
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {

@@ -3,7 +3,9 @@
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
-use super::super::{Epoch, Loaded, Name, SessionId, SessionRecord, Snapshot, StoredBatch};
+use super::super::{
+    Epoch, Incarnation, Loaded, Name, Ownership, SessionId, SessionRecord, Snapshot, StoredBatch,
+};
 
 pub(super) async fn hunt(
     pool: SqlitePool,
@@ -30,6 +32,34 @@ pub(super) async fn sessions(pool: SqlitePool) -> Result<Vec<SessionRecord>, sql
         })
     });
     records.collect()
+}
+
+pub(super) async fn ownerships(pool: SqlitePool) -> Result<Vec<Ownership>, sqlx::Error> {
+    let rows = sqlx::query("SELECT session_id, owner_inc, epoch FROM ownership")
+        .fetch_all(&pool)
+        .await?;
+    rows.iter().map(stored_ownership).collect()
+}
+
+pub(super) async fn ownership(
+    pool: SqlitePool,
+    session: SessionId,
+) -> Result<Option<Ownership>, sqlx::Error> {
+    let row =
+        sqlx::query("SELECT session_id, owner_inc, epoch FROM ownership WHERE session_id = ?")
+            .bind(session.as_i64())
+            .fetch_optional(&pool)
+            .await?;
+    row.as_ref().map(stored_ownership).transpose()
+}
+
+fn stored_ownership(row: &SqliteRow) -> Result<Ownership, sqlx::Error> {
+    let owner: Option<i64> = row.try_get(1)?;
+    Ok(Ownership {
+        session: SessionId::from_i64(row.try_get(0)?),
+        owner: owner.map(|owner| Incarnation(owner.cast_unsigned())),
+        epoch: Epoch(row.try_get::<i64, _>(2)?.cast_unsigned()),
+    })
 }
 
 /// Snapshot and tail as of one moment: both reads are in one transaction.

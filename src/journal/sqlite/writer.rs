@@ -5,8 +5,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::super::{
-    AppendError, Batch, CreateError, Epoch, Incarnation, JournalError, SessionId, SessionRecord,
-    Snapshot,
+    AppendError, Batch, Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError,
+    Ownership, SessionId, SessionRecord, Snapshot,
 };
 use super::append::{FlushError, append_together};
 use super::hang_up;
@@ -25,7 +25,11 @@ pub(super) enum Job {
     },
     Claim {
         claim: Claim,
-        reply: oneshot::Sender<Result<Epoch, JournalError>>,
+        reply: oneshot::Sender<Result<Epoch, ClaimError>>,
+    },
+    Release {
+        held: Ownership,
+        reply: oneshot::Sender<Result<(), ClaimError>>,
     },
     Append {
         batch: Batch,
@@ -39,13 +43,6 @@ pub(super) enum Job {
     Close {
         reply: oneshot::Sender<Result<(), JournalError>>,
     },
-}
-
-/// Who wants to own which session.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Claim {
-    pub(super) session: SessionId,
-    pub(super) owner: Incarnation,
 }
 
 type Append = (Batch, oneshot::Sender<Result<(), AppendError>>);
@@ -104,6 +101,7 @@ impl Writer {
                 tell(reply, create_session(connection, session).await);
             }
             Job::Claim { claim, reply } => tell(reply, take_ownership(connection, claim).await),
+            Job::Release { held, reply } => tell(reply, release(connection, held).await),
             Job::PutSnapshot {
                 session,
                 snapshot,
@@ -234,22 +232,36 @@ async fn create_session(
 async fn take_ownership(
     connection: &mut SqliteConnection,
     claim: Claim,
-) -> Result<Epoch, JournalError> {
+) -> Result<Epoch, ClaimError> {
     let epoch: Option<i64> = sqlx::query_scalar(
-        "UPDATE ownership SET owner_inc = ?, epoch = epoch + 1 WHERE session_id = ? \
-         RETURNING epoch",
+        "UPDATE ownership SET owner_inc = ?, epoch = epoch + 1 \
+         WHERE session_id = ? AND owner_inc IS ? AND epoch = ? RETURNING epoch",
     )
-    .bind(claim.owner.0.cast_signed())
+    .bind(claim.to.0.cast_signed())
     .bind(claim.session.as_i64())
+    .bind(claim.from.map(|from| from.0.cast_signed()))
+    .bind(claim.epoch.0.cast_signed())
     .fetch_optional(connection)
     .await
     .map_err(failed("claim"))?;
-    match epoch {
-        Some(epoch) => Ok(Epoch(epoch.cast_unsigned())),
-        None => Err(JournalError {
-            action: "claim",
-            reason: "no such session".to_owned(),
-        }),
+    let epoch = epoch.ok_or(ClaimError::Lost)?;
+    Ok(Epoch(epoch.cast_unsigned()))
+}
+
+async fn release(connection: &mut SqliteConnection, held: Ownership) -> Result<(), ClaimError> {
+    let released = sqlx::query(
+        "UPDATE ownership SET owner_inc = NULL \
+         WHERE session_id = ? AND owner_inc IS ? AND epoch = ?",
+    )
+    .bind(held.session.as_i64())
+    .bind(held.owner.map(|Incarnation(owner)| owner.cast_signed()))
+    .bind(held.epoch.0.cast_signed())
+    .execute(connection)
+    .await
+    .map_err(failed("release"))?;
+    match released.rows_affected() {
+        0 => Err(ClaimError::Lost),
+        _ => Ok(()),
     }
 }
 
