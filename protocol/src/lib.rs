@@ -10,6 +10,7 @@
 
 mod close;
 mod codec;
+mod latest;
 pub mod limits;
 mod message;
 #[cfg(feature = "openapi")]
@@ -18,6 +19,10 @@ pub mod rest;
 
 pub use close::{Advice, CloseCode};
 pub use codec::{Codec, DecodeError, FrameKind};
+pub use latest::{
+    Attendance, Board, BoardRow, PlayerPresence, Presence, Standing, TeamAttendance, Watch,
+    WrongBase,
+};
 pub use message::{
     Announcement, Audience, ClientMessage, Clue, Command, Cursor, Event, GameMaster, GoAway, Guess,
     Heads, HeadsFrame, Hello, Member, Order, Overview, Phase, Puzzle, Receipt, Reconnect,

@@ -9,6 +9,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::latest::{Attendance, Board, Presence, Standing, Watch};
+
 /// What a client sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -19,6 +21,8 @@ pub enum ClientMessage {
     Command(Command),
     /// Asks for what the cursor has not seen; answered by a `welcome` as after a `hello`.
     Resync(Resync),
+    /// The first message of a spectator's connection, in place of a `hello`.
+    Watch(Watch),
 }
 
 /// Proves who connects, and says what it has seen already.
@@ -198,7 +202,7 @@ pub enum Scope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
-    /// Answers `hello` and `resync`; a `snapshot` or the missed updates follow.
+    /// Answers `hello`, `resync` and `watch`; a `snapshot` or the missed updates follow.
     Welcome(Welcome),
     /// The whole state that a player's device may see.
     Snapshot(Box<Snapshot>),
@@ -214,6 +218,14 @@ pub enum ServerMessage {
     Heads(HeadsFrame),
     /// The server is about to close the connection.
     Goaway(GoAway),
+    /// The public board; unnumbered, as all that follow.
+    Board(Box<Board>),
+    /// Where the own team stands.
+    Standing(Standing),
+    /// Who of the own team is connected.
+    Presence(Presence),
+    /// How many are connected, for game masters.
+    Attendance(Attendance),
     /// A message of a later version, to be ignored.
     #[serde(other)]
     Unknown,
@@ -227,9 +239,11 @@ pub enum Resume {
     Replay,
     /// A `snapshot` follows and replaces everything known before.
     Snapshot,
+    /// Nothing numbered follows: a spectator's connection has the board only.
+    Board,
 }
 
-/// Answers a `hello` or a `resync`.
+/// Answers a `hello`, a `resync` or a `watch`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// For a player: the device that the token belongs to.
@@ -247,7 +261,7 @@ pub struct Welcome {
     /// For a game master: what the token allows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<Scope>,
-    /// Whether updates or a snapshot (for game masters: an overview) follow.
+    /// Whether updates or a snapshot (for game masters: an overview) follow, or neither.
     pub resume: Resume,
     /// The stream's generation; see [`Cursor::generation`].
     pub generation: u32,

@@ -209,7 +209,9 @@ impl Attached {
                 Err(CloseCode::Overloaded.into())
             }
             Some(ClientMessage::Resync(resync)) => self.attach(resync.cursor),
-            Some(ClientMessage::Hello(_)) => Err(CloseCode::BadMessage.into()),
+            Some(ClientMessage::Hello(_) | ClientMessage::Watch(_)) => {
+                Err(CloseCode::BadMessage.into())
+            }
         }
     }
 

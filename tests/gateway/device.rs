@@ -95,6 +95,7 @@ impl Device {
                 self.cursor = Some(cursor_at(welcome.generation, snapshot.heads));
                 self.snapshot = Some(*snapshot);
             }
+            Resume::Board => panic!("only spectators have nothing but the board"),
             Resume::Replay => {
                 assert!(self.cursor.is_some(), "a replay answers a cursor");
             }

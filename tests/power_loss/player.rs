@@ -64,6 +64,10 @@ impl Player {
                 | ServerMessage::Receipt(_)
                 | ServerMessage::Heads(_)
                 | ServerMessage::Goaway(_)
+                | ServerMessage::Board(_)
+                | ServerMessage::Standing(_)
+                | ServerMessage::Presence(_)
+                | ServerMessage::Attendance(_)
                 | ServerMessage::Unknown => {}
             }
         }

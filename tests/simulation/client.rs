@@ -192,7 +192,13 @@ impl Client {
                 let heads = (heads.heads.everyone, heads.heads.team, heads.heads.player);
                 assert_eq!(seen, heads, "device {}: an update is missing", self.device);
             }
-            ServerMessage::Goaway(_) | ServerMessage::Overview(_) | ServerMessage::Unknown => {
+            ServerMessage::Goaway(_)
+            | ServerMessage::Overview(_)
+            | ServerMessage::Board(_)
+            | ServerMessage::Standing(_)
+            | ServerMessage::Presence(_)
+            | ServerMessage::Attendance(_)
+            | ServerMessage::Unknown => {
                 panic!("not sent here")
             }
         }

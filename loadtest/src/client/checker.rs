@@ -1,12 +1,15 @@
 //! Proves from the numbers alone that a device misses nothing and sees nothing twice.
 
-use protocol::{Audience, Cursor, Heads, HeadsFrame, Resume, Update, Welcome};
+use protocol::{Attendance, Audience, Board, Cursor, Heads, HeadsFrame, Resume, Update, Welcome};
 
 /// Follows the numbers of a device's stream across connections.
 #[derive(Debug, Clone, Default)]
 pub struct StreamChecker {
     seen: Option<Seen>,
     attach: Attach,
+    /// The versions of the last board and attendance since the last `welcome`.
+    board: Option<u64>,
+    attendance: Option<u64>,
 }
 
 /// The last number of each audience.
@@ -116,11 +119,13 @@ impl StreamChecker {
         let Welcome {
             generation, heads, ..
         } = *welcome;
+        (self.board, self.attendance) = (None, None);
         match (welcome.resume, self.seen) {
             (Resume::Snapshot, before) => {
                 self.attach = Attach::Snapshot { generation, heads };
                 before.map_or(Ok(()), |seen| seen.remembered_by(generation, heads))
             }
+            (Resume::Board, _) => Err(Fault::OutOfOrder("a spectator's welcome after a hello")),
             (Resume::Replay, None) => Err(Fault::OutOfOrder("a replay without a cursor")),
             (Resume::Replay, Some(seen)) if seen.generation != generation => {
                 Err(Fault::OutOfOrder("a replay across generations"))
@@ -206,6 +211,22 @@ impl StreamChecker {
         }
     }
 
+    /// Takes a board, which is whole or builds upon the one before it.
+    pub fn board(&mut self, board: &Board) -> Result<(), Fault> {
+        if let Attach::Welcome = self.attach {
+            return Ok(());
+        }
+        founded(&mut self.board, board.version, board.base)
+    }
+
+    /// Takes an attendance, which is whole or builds upon the one before it.
+    pub fn attendance(&mut self, attendance: &Attendance) -> Result<(), Fault> {
+        if let Attach::Welcome = self.attach {
+            return Ok(());
+        }
+        founded(&mut self.attendance, attendance.version, attendance.base)
+    }
+
     fn finish_replay(&mut self) {
         if let (Attach::Replay { heads }, Some(seen)) = (self.attach, self.seen)
             && seen.reaches(heads).is_ok()
@@ -259,6 +280,19 @@ impl Seen {
             ),
         ]
     }
+}
+
+/// What changes a base must change the last one that came.
+fn founded(last: &mut Option<u64>, version: u64, base: Option<u64>) -> Result<(), Fault> {
+    let known = *last;
+    if base.is_some() && base != known {
+        return Err(Fault::OutOfOrder("a change of a version that did not come"));
+    }
+    *last = Some(version);
+    if known.is_some_and(|known| version <= known) {
+        return Err(Fault::OutOfOrder("a version that is not newer"));
+    }
+    Ok(())
 }
 
 fn number_of(heads: &mut Heads, audience: Audience) -> &mut u64 {

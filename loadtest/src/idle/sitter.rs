@@ -69,9 +69,13 @@ impl Sitter {
             ServerMessage::Overview(overview) => self.checker.snapshot(overview.heads)?,
             ServerMessage::Update(update) => drop(self.checker.update(&update)?),
             ServerMessage::Heads(frame) => self.checker.heads(&frame)?,
+            ServerMessage::Board(board) => self.checker.board(&board)?,
+            ServerMessage::Attendance(attendance) => self.checker.attendance(&attendance)?,
             ServerMessage::Receipt(_)
             | ServerMessage::Rejection(_)
             | ServerMessage::Goaway(_)
+            | ServerMessage::Standing(_)
+            | ServerMessage::Presence(_)
             | ServerMessage::Unknown => {}
         }
         Ok(())

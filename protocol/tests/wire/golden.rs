@@ -111,7 +111,7 @@ fn every_message_event_and_order_has_a_vector() {
     assert_covered(kinds::CLIENT_MESSAGES, &client_kinds.collect());
     let orders = client.iter().filter_map(|vector| match &vector.message {
         ClientMessage::Command(command) => Some(kinds::order(&command.order)),
-        ClientMessage::Hello(_) | ClientMessage::Resync(_) => None,
+        ClientMessage::Hello(_) | ClientMessage::Resync(_) | ClientMessage::Watch(_) => None,
     });
     assert_covered(kinds::ORDERS, &orders.collect());
     let targets = client.iter().filter_map(|vector| match &vector.message {
@@ -133,6 +133,10 @@ fn every_message_event_and_order_has_a_vector() {
         | ServerMessage::Rejection(_)
         | ServerMessage::Heads(_)
         | ServerMessage::Goaway(_)
+        | ServerMessage::Board(_)
+        | ServerMessage::Standing(_)
+        | ServerMessage::Presence(_)
+        | ServerMessage::Attendance(_)
         | ServerMessage::Unknown => None,
     });
     assert_covered(kinds::EVENTS, &events.collect());

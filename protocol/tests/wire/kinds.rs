@@ -27,6 +27,7 @@ kinds!(client_message, CLIENT_MESSAGES, ClientMessage, {
     ClientMessage::Hello(_) => "hello",
     ClientMessage::Command(_) => "command",
     ClientMessage::Resync(_) => "resync",
+    ClientMessage::Watch(_) => "watch",
 });
 
 kinds!(order, ORDERS, Order, {
@@ -49,6 +50,10 @@ kinds!(server_message, SERVER_MESSAGES, ServerMessage, {
     ServerMessage::Rejection(_) => "rejection",
     ServerMessage::Heads(_) => "heads",
     ServerMessage::Goaway(_) => "goaway",
+    ServerMessage::Board(_) => "board",
+    ServerMessage::Standing(_) => "standing",
+    ServerMessage::Presence(_) => "presence",
+    ServerMessage::Attendance(_) => "attendance",
     ServerMessage::Unknown => "unknown",
 });
 
@@ -154,6 +159,7 @@ kinds!(scope, SCOPES, Scope, {
 kinds!(resume, RESUMES, Resume, {
     Resume::Replay => "replay",
     Resume::Snapshot => "snapshot",
+    Resume::Board => "board",
 });
 
 /// Reads a name back and compares, so that the names above are those of the wire.

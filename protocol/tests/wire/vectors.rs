@@ -1,6 +1,7 @@
 //! One example of each message; of those with optional fields, one with all and one with none.
 
 mod game_masters;
+mod latest;
 
 use cluecast_protocol::{
     Announcement, Audience, ClientMessage, Clue, Command, Cursor, Event, GoAway, Guess, Heads,
@@ -171,6 +172,7 @@ fn snapshot_lobby() -> Snapshot {
 pub(crate) fn client() -> Vec<Vector<ClientMessage>> {
     let mut all = of_players();
     all.extend(game_masters::client());
+    all.extend(latest::client());
     all
 }
 
@@ -219,6 +221,7 @@ pub(crate) fn server() -> Vec<Vector<ServerMessage>> {
     all.extend(updates());
     all.extend(answers());
     all.extend(game_masters::server());
+    all.extend(latest::server());
     all
 }
 

@@ -120,7 +120,11 @@ impl WireClient {
                 let id = rejection.id;
                 return Ok(self.answered(id, Answer::Refused(rejection)));
             }
-            ServerMessage::Unknown => Ok(()),
+            ServerMessage::Board(board) => self.checker.board(&board),
+            ServerMessage::Attendance(attendance) => self.checker.attendance(&attendance),
+            ServerMessage::Standing(_) | ServerMessage::Presence(_) | ServerMessage::Unknown => {
+                Ok(())
+            }
         };
         if self.checker.is_caught_up() {
             self.pace.succeeded();
@@ -173,6 +177,8 @@ impl WireClient {
             match welcome.resume {
                 Resume::Snapshot => self.tally.snapshots += 1,
                 Resume::Replay => self.tally.replays += 1,
+                // Not for whoever said hello; the checker says so.
+                Resume::Board => {}
             }
         }
         self.checker.welcome(welcome)
