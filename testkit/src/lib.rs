@@ -1,5 +1,6 @@
 //! What tests and the load harness need around a server: starting and killing it as a process,
-//! a PostgreSQL server of its own, free ports, and a small REST client.
+//! a PostgreSQL server of its own, free ports, a small REST client, and a TCP proxy that makes bad
+//! weather.
 //!
 //! Never here: code of the server, or knowledge of how it is built. It is driven only from outside,
 //! as its users drive it.
@@ -10,6 +11,7 @@ mod binary;
 mod port;
 mod postgres;
 mod process;
+pub mod proxy;
 pub mod rest;
 mod tail;
 
@@ -19,6 +21,7 @@ pub use postgres::{
     POSTGRES_DATABASE, POSTGRES_ROLE, Postgres, PostgresError, PostgresOptions, SmallDisk,
 };
 pub use process::{ServerError, ServerProcess};
+pub use proxy::TcpProxy;
 pub use rest::{Rest, RestError};
 
 /// A folder that is removed when it is dropped.
