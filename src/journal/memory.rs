@@ -124,7 +124,13 @@ fn append_to(session: &mut StoredSession, batch: Batch) -> Result<(), AppendErro
         return Err(AppendError::Fenced);
     }
     if batch.first_seq != session.head() + 1 || batch.last_seq < batch.first_seq {
-        return Err(AppendError::NotContiguous);
+        let mut stored = session.batches.iter();
+        let is_stored = stored.any(|stored| is_same(stored, &batch));
+        return Err(if is_stored {
+            AppendError::AlreadyStored
+        } else {
+            AppendError::NotContiguous
+        });
     }
     let names = batch.names.into_iter().map(|name| (name.id, name.text));
     session.names.extend(names);
@@ -135,6 +141,12 @@ fn append_to(session: &mut StoredSession, batch: Batch) -> Result<(), AppendErro
         events: batch.events,
     });
     Ok(())
+}
+
+fn is_same(stored: &StoredBatch, batch: &Batch) -> bool {
+    (stored.first_seq, stored.last_seq) == (batch.first_seq, batch.last_seq)
+        && stored.epoch == batch.epoch
+        && stored.events == batch.events
 }
 
 fn load_from(session: &StoredSession) -> Loaded {

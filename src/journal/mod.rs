@@ -8,6 +8,7 @@
 
 mod memory;
 mod nodes;
+mod postgres;
 pub mod records;
 mod sqlite;
 mod types;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 pub use memory::MemoryJournal;
+pub use postgres::{PostgresJournal, PostgresOptions, SchemaError, SchemaStatus, SchemaStep};
 pub use sqlite::{DATABASE_FILE, SqliteJournal, SqliteOptions, SqliteSynchronous};
 pub use types::{
     AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError,

@@ -244,6 +244,9 @@ pub enum AppendError {
     /// Another claim came later: this owner may never write again. Nothing was appended.
     #[error("fenced: the session has a later owner")]
     Fenced,
+    /// This very batch was appended before, in this epoch: it is durable. Nothing was appended now.
+    #[error("the batch is stored already")]
+    AlreadyStored,
     /// The batch does not follow the last stored event. Nothing was appended.
     #[error("the batch does not follow the stored head")]
     NotContiguous,

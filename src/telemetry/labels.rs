@@ -77,6 +77,8 @@ label!(Attached, "from", Replay: "replay", Snapshot: "snapshot");
 pub enum AppendFailure {
     /// There is a later owner.
     Fenced,
+    /// It is there already.
+    AlreadyStored,
     /// It does not follow the stored head.
     NotContiguous,
     /// The store refused it.
@@ -88,6 +90,7 @@ pub enum AppendFailure {
 label!(
     AppendFailure, "kind",
     Fenced: "fenced",
+    AlreadyStored: "already_stored",
     NotContiguous: "not_contiguous",
     Refused: "refused",
     Unknown: "unknown",

@@ -102,6 +102,10 @@ metrics! {
         "Batches that one commit made durable.";
     commit_seconds: Histogram = "cluecast_journal_commit_seconds" in Seconds,
         "From the begin of a transaction to its commit on the disk.";
+    append_seconds: Histogram = "cluecast_journal_append_seconds" in Seconds,
+        "From handing a batch in to its being durable, on PostgreSQL.";
+    lane_connects_failed: Counter = "cluecast_journal_lane_connects_failed_total" in Count,
+        "Attempts of the journal's lanes to connect to PostgreSQL that failed.";
     append_failures: Family<AppendFailure> = "cluecast_journal_append_failures_total" in Count,
         "Batches that were not appended or may not have been, by kind.";
     checkpoint_seconds: Histogram = "cluecast_journal_checkpoint_seconds" in Seconds,

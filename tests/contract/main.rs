@@ -1,5 +1,6 @@
 //! What every journal must do, whatever it stores in: one suite, every implementation.
 
+mod postgres;
 mod suite;
 
 use std::sync::Arc;
@@ -15,6 +16,16 @@ macro_rules! contract {
                 #[tokio::test]
                 async fn $behaviour() {
                     super::suite::$behaviour(&super::Fixture::new(super::MemoryJournal::new())).await;
+                }
+            )*
+        }
+        mod on_postgres {
+            $(
+                #[tokio::test]
+                async fn $behaviour() {
+                    let journal = super::postgres::open().await;
+                    super::suite::$behaviour(&super::Fixture::new(journal.clone())).await;
+                    super::Journal::close(&journal).await.expect("closes");
                 }
             )*
         }
@@ -38,6 +49,8 @@ contract! {
     sessions_are_listed_in_the_order_of_creation,
     batches_are_read_back_as_they_were_appended,
     a_batch_must_follow_the_head,
+    a_batch_that_is_stored_already_is_told_as_such,
+    outcomes_of_appends_at_once_are_told_apart,
     an_earlier_owner_is_fenced,
     the_same_owner_is_fenced_from_its_earlier_epoch,
     a_session_that_nobody_claimed_takes_nothing,

@@ -9,7 +9,7 @@ use cluecast::journal::{
 };
 use futures_util::future::join_all;
 
-const ME: Incarnation = Incarnation(1);
+pub const ME: Incarnation = Incarnation(1);
 const OTHER: Incarnation = Incarnation(u64::MAX);
 const RACES: u64 = 1_000;
 const RACERS: u64 = 4;
@@ -87,7 +87,7 @@ pub async fn claim(journal: &dyn Journal, session: SessionId, to: Incarnation) -
     journal.claim(found.claim_for(to)).await.expect("claims")
 }
 
-async fn ownership(journal: &dyn Journal, session: SessionId) -> Ownership {
+pub async fn ownership(journal: &dyn Journal, session: SessionId) -> Ownership {
     let found = journal.ownership(session).await.expect("reads");
     found.expect("the session exists")
 }
@@ -176,6 +176,76 @@ pub async fn a_batch_must_follow_the_head(fixture: &Fixture) {
         .await
         .expect("follows");
     assert_eq!(fixture.stored(1).await.len(), 2);
+}
+
+pub async fn a_batch_that_is_stored_already_is_told_as_such(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    for seqs in [1..=2, 3..=4] {
+        fixture
+            .append(batch(id(1), epoch, seqs))
+            .await
+            .expect("follows");
+    }
+    for seqs in [1..=2, 3..=4] {
+        let repeated = fixture.append(batch(id(1), epoch, seqs)).await;
+        assert!(
+            matches!(repeated, Err(AppendError::AlreadyStored)),
+            "{repeated:?}"
+        );
+    }
+    let other_events = Batch {
+        events: vec![7],
+        ..batch(id(1), epoch, 3..=4)
+    };
+    let refused = fixture.append(other_events).await;
+    assert!(
+        matches!(refused, Err(AppendError::NotContiguous)),
+        "{refused:?}"
+    );
+    let later = claim(&*fixture.journal, id(1), ME).await;
+    let of_other_epoch = fixture.append(batch(id(1), later, 3..=4)).await;
+    assert!(
+        matches!(of_other_epoch, Err(AppendError::NotContiguous)),
+        "{of_other_epoch:?}"
+    );
+    assert_eq!(fixture.stored(1).await.len(), 2);
+}
+
+/// Every outcome in one flush, as far as the journal puts them into one.
+pub async fn outcomes_of_appends_at_once_are_told_apart(fixture: &Fixture) {
+    let journal = &*fixture.journal;
+    let mut epochs = Vec::new();
+    for number in 1..=4 {
+        epochs.push(fixture.session(number).await);
+    }
+    fixture
+        .append(batch(id(2), epochs[1], 1..=1))
+        .await
+        .expect("follows");
+    claim(journal, id(4), OTHER).await;
+    let appends = [
+        journal.append(batch(id(1), epochs[0], 1..=3)),
+        journal.append(batch(id(2), epochs[1], 1..=1)),
+        journal.append(batch(id(3), epochs[2], 2..=2)),
+        journal.append(batch(id(4), epochs[3], 1..=1)),
+        journal.append(batch(id(1), epochs[0], 4..=4)),
+    ];
+    let outcomes = join_all(appends).await;
+    assert!(
+        matches!(
+            outcomes[..],
+            [
+                Ok(()),
+                Err(AppendError::AlreadyStored),
+                Err(AppendError::NotContiguous),
+                Err(AppendError::Fenced),
+                Ok(()),
+            ]
+        ),
+        "{outcomes:?}"
+    );
+    assert_eq!(fixture.stored(1).await.len(), 2);
+    assert_eq!(fixture.stored(4).await, []);
 }
 
 pub async fn an_earlier_owner_is_fenced(fixture: &Fixture) {
@@ -431,9 +501,11 @@ pub async fn a_released_session_is_nobodys_and_takes_nothing(fixture: &Fixture) 
 pub async fn a_session_goes_straight_to_its_next_owner(fixture: &Fixture) {
     let journal = &*fixture.journal;
     let epoch = fixture.session(1).await;
-    let last = fixture.journal.append(batch(id(1), epoch, 1..=1));
+    fixture
+        .append(batch(id(1), epoch, 1..=1))
+        .await
+        .expect("follows");
     let handed = claim(journal, id(1), OTHER).await;
-    last.await.expect("it was called before the hand-over");
     assert_eq!(fixture.stored(1).await.len(), 1);
     let fenced = fixture.append(batch(id(1), epoch, 2..=2)).await;
     assert!(matches!(fenced, Err(AppendError::Fenced)), "{fenced:?}");

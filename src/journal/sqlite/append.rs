@@ -127,10 +127,30 @@ async fn why_not(connection: &mut SqliteConnection, batch: &Batch) -> AppendErro
     .bind(batch.session.as_i64())
     .bind(batch.owner.0.cast_signed())
     .bind(batch.epoch.0.cast_signed())
-    .fetch_one(connection);
+    .fetch_one(&mut *connection);
     match owns.await {
-        Ok(true) => AppendError::NotContiguous,
-        Ok(false) => AppendError::Fenced,
+        Ok(true) => {}
+        Ok(false) => return AppendError::Fenced,
+        Err(error) => return AppendError::Refused(error.to_string()),
+    }
+    match is_stored(connection, batch).await {
+        Ok(true) => AppendError::AlreadyStored,
+        Ok(false) => AppendError::NotContiguous,
         Err(error) => AppendError::Refused(error.to_string()),
     }
+}
+
+/// Whether a batch is there already, just as it is.
+async fn is_stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM journal \
+         WHERE session_id = ? AND seq = ? AND last_seq = ? AND epoch = ? AND events = ?)",
+    )
+    .bind(batch.session.as_i64())
+    .bind(batch.first_seq.cast_signed())
+    .bind(batch.last_seq.cast_signed())
+    .bind(batch.epoch.0.cast_signed())
+    .bind(batch.events.as_slice())
+    .fetch_one(connection)
+    .await
 }

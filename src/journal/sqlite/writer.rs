@@ -160,6 +160,7 @@ fn tell_appended(
     if let Err(error) = &outcome {
         let kind = match error {
             AppendError::Fenced => AppendFailure::Fenced,
+            AppendError::AlreadyStored => AppendFailure::AlreadyStored,
             AppendError::NotContiguous => AppendFailure::NotContiguous,
             AppendError::Refused(_) => AppendFailure::Refused,
             AppendError::Unknown(_) => AppendFailure::Unknown,

@@ -1,0 +1,212 @@
+//! The one statement that appends, and what came of it.
+//!
+//! It runs by itself, in READ COMMITTED, and commits by itself. It locks the ownership rows of its
+//! sessions `FOR SHARE` and goes on with those alone that are still the batch's owner and epoch once it
+//! has the lock: a claim that came first has fenced it, and a claim that comes later waits for its
+//! commit. A statement that looked without that lock could insert after the next owner had read the
+//! tail, because it would still see the rows as they were when it began.
+
+use std::collections::HashSet;
+
+use sqlx::postgres::{PgArguments, PgBindIterExt, PgDatabaseError, PgSeverity};
+use sqlx::{Arguments, PgConnection, Row};
+
+use super::super::SessionId;
+use super::group::Group;
+use super::notices::Notices;
+
+/// A session that was not written, and whether its owner still holds it.
+pub(super) struct NotWritten {
+    pub(super) session: SessionId,
+    pub(super) is_held: bool,
+}
+
+/// Why nothing can be said of single sessions.
+pub(super) enum FlushError {
+    /// Nothing was committed.
+    RolledBack(String),
+    /// It may have been committed. The connection must not be used again unless it says that it can.
+    Unknown { reason: String, is_usable: bool },
+}
+
+/// `$1` to `$4` are sessions, `$5` to `$10` their batches. A session fits if its owner holds it and its
+/// first batch follows the stored head; then all of its batches are inserted, which follow each other
+/// (the caller sees to that). That nobody else has inserted the same meanwhile is the primary key's
+/// doing. The result is the sessions that do not fit: as a rule, none.
+macro_rules! append_statement {
+    ($more:literal) => {
+        concat!(
+            "WITH wanted AS MATERIALIZED (\
+                 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
+                 AS w (session_id, owner_inc, epoch, first_seq)), \
+             held AS MATERIALIZED (\
+                 SELECT o.session_id, w.first_seq FROM wanted w JOIN ownership o \
+                 ON o.session_id = w.session_id AND o.owner_inc = w.owner_inc \
+                 AND o.epoch = w.epoch FOR SHARE OF o), \
+             fitting AS MATERIALIZED (\
+                 SELECT session_id FROM held WHERE first_seq = 1 + coalesce((\
+                     SELECT j.last_seq FROM journal j WHERE j.session_id = held.session_id \
+                     ORDER BY j.seq DESC LIMIT 1), 0)), \
+             written AS (\
+                 INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
+                 SELECT * FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], \
+                                      $9::bigint[], $10::bytea[]) \
+                 AS b (session_id, seq, last_seq, epoch, at_ms, events) \
+                 WHERE (b.session_id IN (SELECT session_id FROM fitting)) IS TRUE)",
+            $more,
+            " SELECT session_id, (session_id IN (SELECT session_id FROM held)) IS TRUE FROM wanted \
+              WHERE (session_id IN (SELECT session_id FROM fitting)) IS NOT TRUE"
+        )
+    };
+}
+
+const APPEND: &str = append_statement!("");
+/// The same, with names: `$11` to `$13`.
+const APPEND_WITH_NAMES: &str = append_statement!(
+    ", named AS (\
+         INSERT INTO name (session_id, id, text) \
+         SELECT * FROM unnest($11::bigint[], $12::bigint[], $13::text[]) AS n (session_id, id, text) \
+         WHERE (n.session_id IN (SELECT session_id FROM fitting)) IS TRUE)"
+);
+/// Bytes of a batch's row beside its events, as they are sent.
+const ROW_BYTES: usize = 6 * 12;
+
+/// Appends the batches of several sessions, each session's all or none. When it succeeds, the result
+/// is durable for every session that it does not name.
+pub(super) async fn append_together(
+    connection: &mut PgConnection,
+    notices: &Notices,
+    groups: &[Group],
+) -> Result<Vec<NotWritten>, FlushError> {
+    let has_names = groups.iter().any(|group| group.names().next().is_some());
+    let arguments =
+        arguments(groups, has_names).map_err(|error| FlushError::RolledBack(error.to_string()))?;
+    let statement = if has_names { APPEND_WITH_NAMES } else { APPEND };
+    // To the last message: the commit comes after the rows.
+    let appending = sqlx::query_with(statement, arguments).fetch_all(connection);
+    let (result, warning) = notices.watch(appending).await;
+    let rows = result.map_err(|error| flush_error(&error))?;
+    if let Some(warning) = warning {
+        return Err(FlushError::Unknown {
+            reason: format!("the server warned: {warning}"),
+            is_usable: true,
+        });
+    }
+    let not_written = rows.iter().map(|row| {
+        Ok(NotWritten {
+            session: SessionId::from_i64(row.try_get(0)?),
+            is_held: row.try_get(1)?,
+        })
+    });
+    not_written
+        .collect::<Result<_, sqlx::Error>>()
+        .map_err(|error| FlushError::Unknown {
+            reason: error.to_string(),
+            is_usable: false,
+        })
+}
+
+/// The arguments of the statement, written straight from the batches.
+fn arguments(groups: &[Group], has_names: bool) -> Result<PgArguments, sqlx::Error> {
+    let batches = || groups.iter().flat_map(Group::batches);
+    let bytes: usize = batches().map(|batch| ROW_BYTES + batch.events.len()).sum();
+    let mut arguments = PgArguments::default();
+    arguments.reserve(13, bytes + ROW_BYTES * groups.len());
+    let mut add = || -> Result<(), sqlx::error::BoxDynError> {
+        arguments.add(
+            groups
+                .iter()
+                .map(|group| group.session.as_i64())
+                .bind_iter(),
+        )?;
+        arguments.add(
+            groups
+                .iter()
+                .map(|group| group.owner.0.cast_signed())
+                .bind_iter(),
+        )?;
+        arguments.add(
+            groups
+                .iter()
+                .map(|group| group.epoch.0.cast_signed())
+                .bind_iter(),
+        )?;
+        arguments.add(
+            groups
+                .iter()
+                .map(|group| group.first_seq.cast_signed())
+                .bind_iter(),
+        )?;
+        arguments.add(batches().map(|batch| batch.session.as_i64()).bind_iter())?;
+        arguments.add(
+            batches()
+                .map(|batch| batch.first_seq.cast_signed())
+                .bind_iter(),
+        )?;
+        arguments.add(
+            batches()
+                .map(|batch| batch.last_seq.cast_signed())
+                .bind_iter(),
+        )?;
+        arguments.add(
+            batches()
+                .map(|batch| batch.epoch.0.cast_signed())
+                .bind_iter(),
+        )?;
+        arguments.add(batches().map(|batch| batch.at_ms.cast_signed()).bind_iter())?;
+        arguments.add(batches().map(|batch| batch.events.as_slice()).bind_iter())?;
+        if has_names {
+            let names = || groups.iter().flat_map(Group::names);
+            arguments.add(names().map(|(session, _)| session.as_i64()).bind_iter())?;
+            arguments.add(names().map(|(_, name)| name.id.cast_signed()).bind_iter())?;
+            arguments.add(names().map(|(_, name)| name.text.as_str()).bind_iter())?;
+        }
+        Ok(())
+    };
+    add().map_err(sqlx::Error::Encode)?;
+    Ok(arguments)
+}
+
+/// What an error of the statement says about its commit.
+fn flush_error(error: &sqlx::Error) -> FlushError {
+    let reason = error.to_string();
+    let refused = error.as_database_error().map(|error| {
+        let error = error.downcast_ref::<PgDatabaseError>();
+        matches!(error.severity(), PgSeverity::Error) && !leaves_open(error.code())
+    });
+    match refused {
+        // The server says so itself only after it has rolled back.
+        Some(true) => FlushError::RolledBack(reason),
+        Some(false) | None => FlushError::Unknown {
+            reason,
+            is_usable: false,
+        },
+    }
+}
+
+/// Codes of errors that do not tell whether the statement was committed: a connection that broke (08),
+/// an operator who intervened (57), and one that says so by name.
+fn leaves_open(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57") || code == "40003"
+}
+
+/// Which batches of a group are stored already, just as they are, by their first number.
+pub(super) async fn stored_already(
+    connection: &mut PgConnection,
+    group: &Group,
+) -> Result<HashSet<u64>, sqlx::Error> {
+    let batches = || group.batches();
+    let stored: Vec<i64> = sqlx::query_scalar(
+        "SELECT b.seq FROM unnest($3::bigint[], $4::bigint[], $5::bytea[]) AS b (seq, last_seq, events) \
+         JOIN journal j ON j.session_id = $1 AND j.epoch = $2 AND j.seq = b.seq \
+         AND j.last_seq = b.last_seq AND j.events = b.events",
+    )
+    .bind(group.session.as_i64())
+    .bind(group.epoch.0.cast_signed())
+    .bind(batches().map(|batch| batch.first_seq.cast_signed()).bind_iter())
+    .bind(batches().map(|batch| batch.last_seq.cast_signed()).bind_iter())
+    .bind(batches().map(|batch| batch.events.as_slice()).bind_iter())
+    .fetch_all(connection)
+    .await?;
+    Ok(stored.into_iter().map(i64::cast_unsigned).collect())
+}

@@ -1,0 +1,156 @@
+//! Connections: what each is set up with, and what a server must be like.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection, Row};
+
+use super::super::Incarnation;
+
+/// How long a claim waits for an append of the owner that is under way.
+const LOCK_WAIT_MAX: &str = "500ms";
+/// Connections for beats; a second one, so that a slow beat does not keep the next one waiting.
+const HEART_CONNECTIONS_MAX: u32 = 2;
+/// What would let an acknowledged event be lost, with what each protects from.
+const UNSAFE_WHEN_OFF: [(&str, &str); 3] = [
+    ("fsync", "a crash of the machine"),
+    (
+        "full_page_writes",
+        "a page that a crash leaves half written",
+    ),
+    ("synchronous_commit", "a crash of the server"),
+];
+
+/// Makes connections for one node.
+#[derive(Clone)]
+pub(super) struct Connector {
+    options: PgConnectOptions,
+    connect_max: Duration,
+}
+
+/// Why a server is not used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    /// It cannot be reached, or refuses us.
+    #[error(transparent)]
+    Connect(#[from] sqlx::Error),
+    /// It did not answer.
+    #[error("the server did not answer within {0:?}; see journal.postgres_connect_ms_max")]
+    Late(Duration),
+    /// It would lose what is acknowledged.
+    #[error(
+        "{setting} is off on this server, for this database or for this role, so {danger} would lose \
+         acknowledged events; switch it on (ALTER SYSTEM SET {setting} = on, ALTER ROLE … RESET \
+         {setting}, ALTER DATABASE … RESET {setting}), and then reload the server"
+    )]
+    Unsafe {
+        setting: &'static str,
+        danger: &'static str,
+    },
+    /// It is a standby.
+    #[error(
+        "this server is a standby, which takes no writes; name the primary in journal.postgres_url"
+    )]
+    Standby,
+}
+
+/// The name by which a node's connections are known to the server and to other nodes.
+pub(super) fn application_name(incarnation: Incarnation) -> String {
+    format!("cluecast-{:016x}", incarnation.0)
+}
+
+impl Connector {
+    pub(super) fn new(
+        options: PgConnectOptions,
+        incarnation: Incarnation,
+        connect_max: Duration,
+    ) -> Self {
+        let options = options
+            .application_name(&application_name(incarnation))
+            .disable_statement_logging();
+        Self {
+            options,
+            connect_max,
+        }
+    }
+
+    /// A connection for a lane. The server never gives up an append by itself: that would only add to
+    /// the outcomes that nobody knows.
+    pub(super) async fn lane(&self) -> Result<PgConnection, ConnectError> {
+        let options = self.options.clone().options([
+            ("statement_timeout", "0"),
+            ("lock_timeout", "0"),
+            ("idle_in_transaction_session_timeout", "0"),
+            // The one statement is planned once, for any size, and never scans a whole table, whatever
+            // the statistics were when it was planned.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("jit", "off"),
+        ]);
+        self.bounded(async {
+            let mut connection = options.connect().await?;
+            check_server(&mut connection).await?;
+            Ok(connection)
+        })
+        .await
+    }
+
+    /// A single connection for looking at the schema or changing it.
+    pub(super) async fn single(&self) -> Result<PgConnection, ConnectError> {
+        self.bounded(async { Ok(self.options.connect().await?) })
+            .await
+    }
+
+    /// Connections for everything that is neither an append nor a beat.
+    pub(super) fn pool(&self, connections_max: u32) -> PgPool {
+        let options = self.options.clone().options([
+            ("lock_timeout", LOCK_WAIT_MAX),
+            ("default_transaction_isolation", "read committed"),
+        ]);
+        PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(self.connect_max)
+            .connect_lazy_with(options)
+    }
+
+    /// Connections for beats, which say who is alive now: nothing is lost with one that a crash
+    /// takes back.
+    pub(super) fn heart(&self) -> PgPool {
+        let options = self.options.clone().options([
+            ("lock_timeout", LOCK_WAIT_MAX),
+            ("synchronous_commit", "off"),
+        ]);
+        PgPoolOptions::new()
+            .max_connections(HEART_CONNECTIONS_MAX)
+            .acquire_timeout(self.connect_max)
+            .connect_lazy_with(options)
+    }
+
+    async fn bounded<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let connected = tokio::time::timeout(self.connect_max, connecting).await;
+        connected.unwrap_or(Err(ConnectError::Late(self.connect_max)))
+    }
+}
+
+/// Refuses a server that would lose what is acknowledged, or that takes no writes.
+async fn check_server(connection: &mut PgConnection) -> Result<(), ConnectError> {
+    let row = sqlx::query(
+        "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'), \
+         current_setting('synchronous_commit')",
+    )
+    .persistent(false)
+    .fetch_one(connection)
+    .await?;
+    for (index, (setting, danger)) in UNSAFE_WHEN_OFF.into_iter().enumerate() {
+        if row.try_get::<&str, _>(index + 1)? == "off" {
+            return Err(ConnectError::Unsafe { setting, danger });
+        }
+    }
+    if row.try_get(0)? {
+        return Err(ConnectError::Standby);
+    }
+    Ok(())
+}

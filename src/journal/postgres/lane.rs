@@ -1,0 +1,238 @@
+//! One connection that appends: it writes what waits, in one statement at a time.
+//!
+//! A session's batches always go through the same lane, in their order. An outcome that is not known is
+//! told as such, and never tried again here: whoever owns the session claims it anew first. What was
+//! not sent yet waits for the next connection.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::AppendError;
+use super::append::{FlushError, NotWritten, append_together, stored_already};
+use super::connect::Connector;
+use super::group::{Append, FlushMax, Group, take_groups};
+use super::notices::Notices;
+use crate::telemetry::{as_f64, metrics};
+
+/// The waits between attempts to connect: doubled from the first to the last.
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_LAST: Duration = Duration::from_secs(1);
+/// How long saying goodbye to the server may take.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+
+/// A lane's connection and bounds.
+pub(super) struct Lane {
+    connector: Connector,
+    flush_max: FlushMax,
+    /// How long the server may take to answer an append before the connection is given up.
+    answer_max: Duration,
+    connection: Option<PgConnection>,
+    notices: Notices,
+}
+
+impl Lane {
+    pub(super) fn new(
+        connector: Connector,
+        flush_max: FlushMax,
+        answer_max: Duration,
+        connection: PgConnection,
+    ) -> Self {
+        Self {
+            connector,
+            flush_max,
+            answer_max,
+            connection: Some(connection),
+            notices: Notices::new(),
+        }
+    }
+
+    /// Runs until `stop`, and until all that was handed in by then is told of.
+    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Append>, stop: CancellationToken) {
+        let mut taken = Vec::with_capacity(self.flush_max.batches);
+        let mut waiting = VecDeque::with_capacity(self.flush_max.batches);
+        loop {
+            let count = tokio::select! {
+                biased;
+                count = jobs.recv_many(&mut taken, self.flush_max.batches) => count,
+                () = stop.cancelled(), if !jobs.is_closed() => {
+                    jobs.close();
+                    continue;
+                }
+            };
+            if count == 0 {
+                break;
+            }
+            waiting.extend(taken.drain(..));
+            while !waiting.is_empty() {
+                self.write(&mut waiting, &stop).await;
+            }
+        }
+        if let Some(connection) = self.connection.take() {
+            hang_up(connection).await;
+        }
+    }
+
+    /// One flush of what waits.
+    async fn write(&mut self, waiting: &mut VecDeque<Append>, stop: &CancellationToken) {
+        if !self.connected(stop).await {
+            for append in waiting.drain(..) {
+                let reason = "the server could not be reached before the stop".to_owned();
+                append.tell(Err(AppendError::Refused(reason)));
+            }
+            return;
+        }
+        let groups = take_groups(waiting, self.flush_max);
+        if !groups.is_empty() {
+            self.flush(groups, stop).await;
+        }
+    }
+
+    /// Appends groups together, and tells each of its outcome. If one of them makes the server refuse
+    /// all, they are split until only those that it refuses alone are left.
+    async fn flush(&mut self, groups: Vec<Group>, stop: &CancellationToken) {
+        let mut work = vec![groups];
+        while let Some(groups) = work.pop() {
+            if !self.connected(stop).await {
+                let reason = "the server could not be reached before the stop".to_owned();
+                tell_all(groups, &Err(AppendError::Refused(reason)));
+                continue;
+            }
+            match self.append(&groups).await {
+                Ok(not_written) if not_written.is_empty() => tell_all(groups, &Ok(())),
+                Ok(not_written) => self.tell_apart(groups, &not_written).await,
+                Err(FlushError::Unknown { reason, is_usable }) => {
+                    if !is_usable {
+                        // Dropped without a goodbye: the server may not be listening.
+                        self.connection = None;
+                    }
+                    tell_all(groups, &Err(AppendError::Unknown(reason)));
+                }
+                Err(FlushError::RolledBack(reason)) => {
+                    split(groups, &reason, &mut work);
+                }
+            }
+        }
+    }
+
+    async fn append(&mut self, groups: &[Group]) -> Result<Vec<NotWritten>, FlushError> {
+        let Some(connection) = &mut self.connection else {
+            let reason = "there is no connection".to_owned();
+            return Err(FlushError::RolledBack(reason));
+        };
+        let began = Instant::now();
+        let appending = append_together(connection, &self.notices, groups);
+        let Ok(appended) = tokio::time::timeout(self.answer_max, appending).await else {
+            return Err(FlushError::Unknown {
+                reason: format!("no answer within {:?}", self.answer_max),
+                is_usable: false,
+            });
+        };
+        if appended.is_ok() {
+            metrics().commit_seconds.record(began.elapsed());
+            let batches = groups.iter().map(|group| as_f64(group.len() as u64)).sum();
+            metrics().commit_batches.record::<f64>(batches);
+        }
+        appended
+    }
+
+    /// Tells the sessions of a flush of which some were not written.
+    async fn tell_apart(&mut self, groups: Vec<Group>, not_written: &[NotWritten]) {
+        for group in groups {
+            let named = not_written
+                .iter()
+                .find(|not_written| not_written.session == group.session);
+            match named {
+                None => group.tell(&Ok(())),
+                Some(NotWritten { is_held: false, .. }) => group.tell(&Err(AppendError::Fenced)),
+                Some(NotWritten { is_held: true, .. }) => self.tell_held(group).await,
+            }
+        }
+    }
+
+    /// Tells a session whose owner holds it, and whose batches do not follow the stored head.
+    async fn tell_held(&mut self, group: Group) {
+        let stored = match &mut self.connection {
+            None => HashSet::new(),
+            Some(connection) => {
+                let looking = stored_already(connection, &group);
+                let Ok(Ok(stored)) = tokio::time::timeout(self.answer_max, looking).await else {
+                    // What it knows for sure is enough to go on.
+                    self.connection = None;
+                    return group.tell(&Err(AppendError::NotContiguous));
+                };
+                stored
+            }
+        };
+        group.tell_each(|batch| {
+            Err(if stored.contains(&batch.first_seq) {
+                AppendError::AlreadyStored
+            } else {
+                AppendError::NotContiguous
+            })
+        });
+    }
+
+    /// Makes sure of a connection, however long it takes; false if the stop came first.
+    async fn connected(&mut self, stop: &CancellationToken) -> bool {
+        let mut retry = RETRY_FIRST;
+        while self.connection.is_none() {
+            match stop.run_until_cancelled(self.connector.lane()).await {
+                None => return false,
+                Some(Ok(connection)) => {
+                    tracing::info!("a lane of the journal is connected again");
+                    self.connection = Some(connection);
+                    break;
+                }
+                Some(Err(error)) => {
+                    metrics().lane_connects_failed.increment(1);
+                    tracing::warn!(%error, "a lane of the journal cannot connect; sessions wait");
+                }
+            }
+            let waited = stop.run_until_cancelled(tokio::time::sleep(retry)).await;
+            if waited.is_none() {
+                return false;
+            }
+            retry = RETRY_LAST.min(retry * 2);
+        }
+        true
+    }
+}
+
+/// Halves what was refused; of a single session, its batches; a single batch is told.
+fn split(mut groups: Vec<Group>, reason: &str, work: &mut Vec<Vec<Group>>) {
+    if groups.len() > 1 {
+        let half = groups.split_off(groups.len() / 2);
+        work.push(half);
+        work.push(groups);
+        return;
+    }
+    for group in groups {
+        if group.len() == 1 {
+            group.tell(&Err(AppendError::Refused(reason.to_owned())));
+        } else {
+            // The first one is taken first.
+            let apart = group.apart().into_iter().rev();
+            work.extend(apart.map(|single| vec![single]));
+        }
+    }
+}
+
+fn tell_all(groups: Vec<Group>, outcome: &Result<(), AppendError>) {
+    for group in groups {
+        group.tell(outcome);
+    }
+}
+
+/// Closes a connection for good; a failure is of no consequence for what is committed.
+async fn hang_up(connection: PgConnection) {
+    match tokio::time::timeout(GOODBYE_MAX, connection.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a journal connection did not close cleanly"),
+        Err(_) => tracing::debug!("the server did not answer the goodbye"),
+    }
+}

@@ -1,0 +1,389 @@
+//! The journal in PostgreSQL, which many nodes share.
+//!
+//! A few connections append (`lane`): each writes the batches that wait, of many sessions, in one
+//! statement that is fenced by the owner and epoch of each session (`append`). A pool serves everything
+//! else (`queries`, `ownership`), and another one the beats, so that a node that is busy is not taken for
+//! a dead one. The connections carry the node's incarnation as their name, so that others can end them.
+//!
+//! Never here: changing the schema of a database that a server is started on (`schema` refuses it).
+
+mod append;
+mod connect;
+mod group;
+mod lane;
+mod notices;
+mod ownership;
+mod queries;
+mod schema;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use sqlx::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
+    Snapshot, StoredBatch,
+};
+use connect::Connector;
+use group::{Append, FlushMax};
+use lane::Lane;
+use queries::Query;
+pub use schema::{SchemaError, SchemaStatus, SchemaStep};
+
+/// Batches that may wait for one lane. The sessions bound what they have under way, so that this is
+/// reached by many sessions together; then their appends wait here in turn.
+const LANE_JOBS_MAX: usize = 8_192;
+
+/// How a PostgreSQL journal is opened.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// Where the server is, and as whom to connect. Holds a password.
+    pub connect: PgConnectOptions,
+    /// This process's life: the name of its connections.
+    pub incarnation: Incarnation,
+    /// Connections that append.
+    pub lanes: usize,
+    /// Connections for everything else but beats.
+    pub connections_max: u32,
+    /// Batches that one flush takes at most.
+    pub flush_batches_max: usize,
+    /// Bytes of events that one flush takes at most; a larger batch goes alone.
+    pub flush_bytes_max: usize,
+    /// How long connecting may take.
+    pub connect_max: Duration,
+    /// How long the server may take to answer.
+    pub answer_max: Duration,
+}
+
+impl PostgresOptions {
+    /// The defaults of `config/default.toml` for a server.
+    pub fn new(connect: PgConnectOptions, incarnation: Incarnation) -> Self {
+        Self {
+            connect,
+            incarnation,
+            lanes: 2,
+            connections_max: 8,
+            flush_batches_max: 512,
+            flush_bytes_max: 4 << 20,
+            connect_max: Duration::from_secs(5),
+            answer_max: Duration::from_secs(30),
+        }
+    }
+
+    fn connector(&self) -> Connector {
+        Connector::new(self.connect.clone(), self.incarnation, self.connect_max)
+    }
+}
+
+/// A journal in PostgreSQL. Clones share it.
+#[derive(Clone)]
+pub struct PostgresJournal {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    lanes: Vec<mpsc::Sender<Append>>,
+    lane_tasks: Mutex<JoinSet<()>>,
+    pool: PgPool,
+    heart: PgPool,
+    /// Queries under way. As many run as there are connections; the callers bound how many wait.
+    queries: TaskTracker,
+    answer_max: Duration,
+    stop: CancellationToken,
+}
+
+impl PostgresJournal {
+    /// Connects to a server and looks at it.
+    ///
+    /// Fails if it cannot be reached, if its schema is not this program's (see
+    /// [`migrate`](Self::migrate)), or if it might lose what it has committed.
+    pub async fn open(options: PostgresOptions) -> Result<Self, JournalError> {
+        let connector = options.connector();
+        let mut connection = connector.lane().await.map_err(failed("open"))?;
+        let status = schema::status(&mut connection).await;
+        let status = status.map_err(failed("open"))?.map_err(failed("open"))?;
+        status.check().map_err(failed("open"))?;
+
+        let flush_max = FlushMax {
+            batches: options.flush_batches_max,
+            bytes: options.flush_bytes_max,
+        };
+        let stop = CancellationToken::new();
+        let mut lanes = Vec::with_capacity(options.lanes);
+        let mut lane_tasks = JoinSet::new();
+        let mut first = Some(connection);
+        for _ in 0..options.lanes {
+            let connection = match first.take() {
+                Some(first) => first,
+                None => connector.lane().await.map_err(failed("open"))?,
+            };
+            let (jobs, waiting) = mpsc::channel(LANE_JOBS_MAX);
+            let lane = Lane::new(connector.clone(), flush_max, options.answer_max, connection);
+            lane_tasks.spawn(lane.run(waiting, stop.clone()));
+            lanes.push(jobs);
+        }
+        let shared = Shared {
+            lanes,
+            lane_tasks: Mutex::new(lane_tasks),
+            pool: connector.pool(options.connections_max),
+            heart: connector.heart(),
+            queries: TaskTracker::new(),
+            answer_max: options.answer_max,
+            stop,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// How a database's schema stands to this program.
+    pub async fn schema(options: &PostgresOptions) -> Result<SchemaStatus, JournalError> {
+        const ACTION: &str = "look at the schema";
+        let connected = options.connector().single().await;
+        let mut connection = connected.map_err(failed(ACTION))?;
+        let status = schema::status(&mut connection).await;
+        status.map_err(failed(ACTION))?.map_err(failed(ACTION))
+    }
+
+    /// Brings a database's schema up to date. Servers of the release before go on meanwhile.
+    pub async fn migrate(options: &PostgresOptions) -> Result<(), JournalError> {
+        let connected = options.connector().single().await;
+        let mut connection = connected.map_err(failed("change the schema"))?;
+        let applied = schema::apply(&mut connection).await;
+        applied.map_err(failed("change the schema"))
+    }
+
+    fn lane_of(&self, session: SessionId) -> &mpsc::Sender<Append> {
+        let mut hasher = DefaultHasher::new();
+        session.hash(&mut hasher);
+        let lanes = self.shared.lanes.len() as u64;
+        let lane = usize::try_from(hasher.finish() % lanes).expect("fewer than there are lanes");
+        &self.shared.lanes[lane]
+    }
+
+    /// Runs a query on a pool's connection, in a task of its own: whoever gives up its answer leaves no
+    /// connection behind in the middle of one.
+    fn run<T: Send + 'static>(
+        &self,
+        pool: &PgPool,
+        query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, sqlx::Error>> + Send + 'static {
+        let pool = pool.clone();
+        let answer_max = self.shared.answer_max;
+        let running = self.shared.queries.spawn(async move {
+            let mut connection = pool.acquire().await?;
+            let answer = tokio::time::timeout(answer_max, query(&mut connection)).await;
+            answer.unwrap_or_else(|_| {
+                // Dropped without a goodbye: what the server may still answer is nobody's.
+                drop(connection.detach());
+                let message = format!("no answer within {answer_max:?}");
+                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, message).into())
+            })
+        });
+        async move { running.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)) }
+    }
+
+    fn query<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, T> + Send + 'static,
+    ) -> Answer<T> {
+        let answer = self.run(&self.shared.pool, query);
+        async move { answer.await.map_err(failed(action)) }.boxed()
+    }
+
+    fn change_owner<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, Option<T>> + Send + 'static,
+    ) -> Answer<T, ClaimError> {
+        let answer = self.run(&self.shared.pool, query);
+        async move {
+            match answer.await {
+                Ok(Some(changed)) => Ok(changed),
+                Ok(None) => Err(ClaimError::Lost),
+                Err(error) if ownership::is_lock_timeout(&error) => Err(ClaimError::Busy),
+                Err(error) => Err(failed(action)(error).into()),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn failed<E: std::fmt::Display>(action: &'static str) -> impl Fn(E) -> JournalError {
+    move |error| JournalError {
+        action,
+        reason: error.to_string(),
+    }
+}
+
+impl Journal for PostgresJournal {
+    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
+        self.query("store a hunt", |connection| {
+            queries::put_hunt(connection, revision, files)
+        })
+    }
+
+    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
+        self.query("read a hunt", |connection| {
+            queries::hunt(connection, revision)
+        })
+    }
+
+    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
+        let created = self.run(&self.shared.pool, |connection| {
+            queries::create_session(connection, session)
+        });
+        async move {
+            let error = match created.await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let database = error.as_database_error();
+            Err(match database.map(sqlx::error::DatabaseError::kind) {
+                Some(sqlx::error::ErrorKind::UniqueViolation) => CreateError::CodeTaken,
+                Some(sqlx::error::ErrorKind::ForeignKeyViolation) => CreateError::UnknownHunt,
+                _ => failed("create a session")(error).into(),
+            })
+        }
+        .boxed()
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        self.query("list sessions", queries::sessions)
+    }
+
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        self.query("list who owns the sessions", ownership::all)
+    }
+
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
+        self.query("tell who owns a session", move |connection| {
+            ownership::one(connection, session)
+        })
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
+        self.change_owner("claim", move |connection| {
+            ownership::claim(connection, claim)
+        })
+    }
+
+    fn release(
+        &self,
+        session: SessionId,
+        owner: Incarnation,
+        epoch: Epoch,
+    ) -> Answer<(), ClaimError> {
+        self.change_owner("release", move |connection| {
+            ownership::release(connection, session, owner, epoch)
+        })
+    }
+
+    fn evict(&self, incarnation: Incarnation) -> Answer<()> {
+        self.query("evict a node", move |connection| {
+            ownership::evict(connection, incarnation)
+        })
+    }
+
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.query("make a node known", |connection| {
+            ownership::join(connection, node)
+        })
+    }
+
+    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+        let beat = self.run(&self.shared.heart, |connection| {
+            ownership::beat(connection, node)
+        });
+        async move { beat.await.map_err(failed("beat")) }.boxed()
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+        let nodes = self.run(&self.shared.heart, ownership::nodes);
+        async move { nodes.await.map_err(failed("list the nodes")) }.boxed()
+    }
+
+    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
+        self.query("forget a node", move |connection| {
+            ownership::forget(connection, incarnation, unseen_for)
+        })
+    }
+
+    fn append(&self, batch: Batch) -> Answer<(), AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let lane = self.lane_of(batch.session);
+        let append = Append {
+            batch,
+            reply,
+            since: Instant::now(),
+        };
+        // At once if there is room, so that appends keep the order of the calls.
+        let queued = lane.try_send(append);
+        let lane = lane.clone();
+        async move {
+            let closed = || AppendError::Refused("the journal is closed".to_owned());
+            match queued {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(append)) => {
+                    lane.send(append).await.map_err(|_| closed())?;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(closed()),
+            }
+            let lost = AppendError::Unknown("the lane ended".to_owned());
+            answer.await.unwrap_or(Err(lost))
+        }
+        .boxed()
+    }
+
+    fn load(&self, session: SessionId) -> Answer<Loaded> {
+        self.query("load", move |connection| queries::load(connection, session))
+    }
+
+    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
+        self.query("read", move |connection| {
+            queries::batches(connection, session, after_seq, limit)
+        })
+    }
+
+    fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
+        self.query("store a snapshot", move |connection| {
+            queries::put_snapshot(connection, session, snapshot)
+        })
+    }
+
+    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
+        self.query("read names", move |connection| {
+            queries::names(connection, session)
+        })
+    }
+
+    fn close(&self) -> Answer<()> {
+        let shared = self.shared.clone();
+        async move {
+            shared.stop.cancel();
+            let mut lanes = shared.lane_tasks.lock().await;
+            while let Some(ended) = lanes.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a lane of the journal failed");
+                }
+            }
+            shared.queries.close();
+            shared.queries.wait().await;
+            shared.pool.close().await;
+            shared.heart.close().await;
+            Ok(())
+        }
+        .boxed()
+    }
+}

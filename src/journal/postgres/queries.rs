@@ -1,0 +1,192 @@
+//! Everything that is no append: what is read, and the small writes around it.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::super::{Epoch, Loaded, Name, SessionId, SessionRecord, Snapshot, StoredBatch};
+
+/// What a query gives, on the connection that it is lent.
+pub(super) type Query<'c, T> = BoxFuture<'c, Result<T, sqlx::Error>>;
+
+pub(super) fn put_hunt(
+    connection: &mut PgConnection,
+    revision: String,
+    files: Vec<u8>,
+) -> Query<'_, ()> {
+    async move {
+        sqlx::query("INSERT INTO hunt (revision, files) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(revision)
+            .bind(files)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+    .boxed()
+}
+
+pub(super) fn hunt(connection: &mut PgConnection, revision: String) -> Query<'_, Option<Vec<u8>>> {
+    sqlx::query_scalar("SELECT files FROM hunt WHERE revision = $1")
+        .bind(revision)
+        .fetch_optional(connection)
+        .boxed()
+}
+
+pub(super) fn create_session(
+    connection: &mut PgConnection,
+    session: SessionRecord,
+) -> Query<'_, ()> {
+    async move {
+        sqlx::query(
+            "WITH created AS (\
+                 INSERT INTO session (id, code, hunt_revision, created_at_ms) \
+                 VALUES ($1, $2, $3, $4) RETURNING id) \
+             INSERT INTO ownership (session_id, owner_inc, epoch) SELECT id, NULL, 0 FROM created",
+        )
+        .bind(session.id.as_i64())
+        .bind(session.code)
+        .bind(session.hunt_revision)
+        .bind(session.created_at_ms.cast_signed())
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+    .boxed()
+}
+
+pub(super) fn sessions(connection: &mut PgConnection) -> Query<'_, Vec<SessionRecord>> {
+    async move {
+        let rows = sqlx::query(
+            "SELECT id, code, hunt_revision, created_at_ms FROM session ORDER BY created_at_ms, id",
+        )
+        .fetch_all(connection)
+        .await?;
+        let records = rows.into_iter().map(|row| {
+            Ok(SessionRecord {
+                id: SessionId::from_i64(row.try_get(0)?),
+                code: row.try_get(1)?,
+                hunt_revision: row.try_get(2)?,
+                created_at_ms: row.try_get::<i64, _>(3)?.cast_unsigned(),
+            })
+        });
+        records.collect()
+    }
+    .boxed()
+}
+
+/// Snapshot and tail as of one moment.
+pub(super) fn load(connection: &mut PgConnection, session: SessionId) -> Query<'_, Loaded> {
+    async move {
+        let mut transaction = connection
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await?;
+        let row = sqlx::query(
+            "SELECT seq, state FROM snapshot WHERE session_id = $1 AND seq <= coalesce((\
+                 SELECT last_seq FROM journal WHERE session_id = $1 ORDER BY seq DESC LIMIT 1), 0) \
+             ORDER BY seq DESC LIMIT 1",
+        )
+        .bind(session.as_i64())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let snapshot = row.map(|row| {
+            Ok::<_, sqlx::Error>(Snapshot {
+                seq: row.try_get::<i64, _>(0)?.cast_unsigned(),
+                state: row.try_get(1)?,
+            })
+        });
+        let snapshot = snapshot.transpose()?;
+        let from = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+        let tail = read_batches(&mut transaction, session, from, i64::MAX).await?;
+        transaction.commit().await?;
+        Ok(Loaded { snapshot, tail })
+    }
+    .boxed()
+}
+
+pub(super) fn batches(
+    connection: &mut PgConnection,
+    session: SessionId,
+    after_seq: u64,
+    limit: usize,
+) -> Query<'_, Vec<StoredBatch>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    read_batches(connection, session, after_seq, limit).boxed()
+}
+
+async fn read_batches(
+    connection: &mut PgConnection,
+    session: SessionId,
+    after_seq: u64,
+    limit: i64,
+) -> Result<Vec<StoredBatch>, sqlx::Error> {
+    // The first row sought is the last one that begins at or before the next number: a batch may
+    // begin before it and end after it.
+    let rows = sqlx::query(
+        "SELECT seq, last_seq, epoch, events FROM journal WHERE session_id = $1 AND last_seq > $2 \
+         AND seq >= coalesce((SELECT max(seq) FROM journal WHERE session_id = $1 \
+                              AND seq <= $2 + 1), 0) \
+         ORDER BY seq LIMIT $3",
+    )
+    .bind(session.as_i64())
+    .bind(after_seq.cast_signed())
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(stored_batch).collect()
+}
+
+fn stored_batch(row: &PgRow) -> Result<StoredBatch, sqlx::Error> {
+    Ok(StoredBatch {
+        first_seq: row.try_get::<i64, _>(0)?.cast_unsigned(),
+        last_seq: row.try_get::<i64, _>(1)?.cast_unsigned(),
+        epoch: Epoch(row.try_get::<i64, _>(2)?.cast_unsigned()),
+        events: row.try_get(3)?,
+    })
+}
+
+pub(super) fn put_snapshot(
+    connection: &mut PgConnection,
+    session: SessionId,
+    snapshot: Snapshot,
+) -> Query<'_, ()> {
+    async move {
+        let mut transaction = connection.begin().await?;
+        sqlx::query(
+            "INSERT INTO snapshot (session_id, seq, state) VALUES ($1, $2, $3) \
+             ON CONFLICT (session_id, seq) DO UPDATE SET state = excluded.state",
+        )
+        .bind(session.as_i64())
+        .bind(snapshot.seq.cast_signed())
+        .bind(snapshot.state)
+        .execute(&mut *transaction)
+        .await?;
+        // The one before the newest stays, for looking into what a damaged one held.
+        sqlx::query(
+            "DELETE FROM snapshot WHERE session_id = $1 AND seq NOT IN \
+             (SELECT seq FROM snapshot WHERE session_id = $1 ORDER BY seq DESC LIMIT 2)",
+        )
+        .bind(session.as_i64())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await
+    }
+    .boxed()
+}
+
+pub(super) fn names(connection: &mut PgConnection, session: SessionId) -> Query<'_, Vec<Name>> {
+    async move {
+        let rows = sqlx::query("SELECT id, text FROM name WHERE session_id = $1 ORDER BY id")
+            .bind(session.as_i64())
+            .fetch_all(connection)
+            .await?;
+        let names = rows.into_iter().map(|row| {
+            Ok(Name {
+                id: row.try_get::<i64, _>(0)?.cast_unsigned(),
+                text: row.try_get(1)?,
+            })
+        });
+        names.collect()
+    }
+    .boxed()
+}

@@ -1,0 +1,66 @@
+//! What is particular to PostgreSQL: servers that break, refuse and change, and the fence as SQL.
+
+mod fence;
+mod refusals;
+mod weather;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cluecast::journal::{Incarnation, PostgresJournal, PostgresOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+use testkit::Postgres;
+use tokio::sync::OnceCell;
+
+/// The incarnation of the node that the tests play; the batches of the suite have others too, since
+/// one journal stands for all nodes there.
+pub const NODE: Incarnation = Incarnation(0x0abc);
+
+/// One server for all tests that do it no harm; it ends with this process.
+static SERVER: OnceCell<Postgres> = OnceCell::const_new();
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// An empty database on the common server.
+pub async fn empty_database() -> PgConnectOptions {
+    let started = SERVER.get_or_init(async || start().await).await;
+    let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+    let name = format!("contract_{number}");
+    let mut connection = connect(&parse(&started.url())).await;
+    execute(&mut connection, format!("CREATE DATABASE {name}")).await;
+    parse(&started.database_url(&name))
+}
+
+/// A server of one's own, to be harmed.
+pub async fn start() -> Postgres {
+    let started = Postgres::start(&testkit::PostgresOptions::default()).await;
+    started.expect("PostgreSQL is installed")
+}
+
+/// The journal in a fresh database.
+pub async fn open() -> PostgresJournal {
+    open_on(PostgresOptions::new(empty_database().await, NODE)).await
+}
+
+/// The journal in an empty database.
+pub async fn open_on(options: PostgresOptions) -> PostgresJournal {
+    PostgresJournal::migrate(&options)
+        .await
+        .expect("the database is empty");
+    let opened = PostgresJournal::open(options).await;
+    opened.expect("the schema is this program's")
+}
+
+pub fn parse(url: &str) -> PgConnectOptions {
+    url.parse().expect("the spawner's addresses are right")
+}
+
+pub async fn connect(options: &PgConnectOptions) -> PgConnection {
+    options.connect().await.expect("the server is there")
+}
+
+pub async fn execute(connection: &mut PgConnection, statement: String) {
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(connection)
+        .await
+        .expect("the statement is right");
+}

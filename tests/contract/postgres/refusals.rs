@@ -1,0 +1,167 @@
+//! What a server is refused for, and payloads that a server refuses.
+
+use cluecast::journal::{
+    AppendError, Batch, Journal, JournalError, Name, PostgresJournal, PostgresOptions,
+};
+use futures_util::future::join_all;
+use testkit::Postgres;
+
+use super::{NODE, connect, empty_database, execute, open, open_on, parse};
+use crate::suite::{batch, hunt_and_session, id};
+
+fn refusal(opened: Result<PostgresJournal, JournalError>) -> String {
+    let refused = opened.map(drop).expect_err("it must be refused");
+    refused.to_string()
+}
+
+#[tokio::test]
+async fn a_database_without_the_schema_is_refused_until_it_is_migrated() {
+    let options = PostgresOptions::new(empty_database().await, NODE);
+    let refused = refusal(PostgresJournal::open(options.clone()).await);
+    assert!(refused.contains("cluecast migrate"), "{refused}");
+    let before = PostgresJournal::schema(&options).await.expect("looks");
+    assert!(before.steps.iter().all(|step| !step.is_applied));
+
+    // Nodes that start together may all migrate.
+    let migrated = join_all((0..3).map(|_| PostgresJournal::migrate(&options))).await;
+    assert!(migrated.iter().all(Result::is_ok), "{migrated:?}");
+    let after = PostgresJournal::schema(&options).await.expect("looks");
+    assert!(after.steps.iter().all(|step| step.is_applied));
+    let opened = PostgresJournal::open(options).await.expect("opens");
+    opened.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn a_later_schema_is_refused_only_if_it_says_so() {
+    let options = PostgresOptions::new(empty_database().await, NODE);
+    let journal = open_on(options.clone()).await;
+    journal.close().await.expect("closes");
+    let mut connection = connect(&options.connect).await;
+    let later = "INSERT INTO _sqlx_migrations \
+                 (version, description, success, checksum, execution_time) \
+                 VALUES (999, 'later', true, '', 0)";
+    execute(&mut connection, later.to_owned()).await;
+    let opened = PostgresJournal::open(options.clone()).await;
+    let opened = opened.expect("the later step takes nothing away");
+    opened.close().await.expect("closes");
+    PostgresJournal::migrate(&options)
+        .await
+        .expect("there is nothing to do");
+
+    let raise = "UPDATE compatibility SET runs_from_step = 999";
+    execute(&mut connection, raise.to_owned()).await;
+    let refused = refusal(PostgresJournal::open(options).await);
+    assert!(refused.contains("knows step 999"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_step_that_is_another_programs_is_refused() {
+    let options = PostgresOptions::new(empty_database().await, NODE);
+    open_on(options.clone())
+        .await
+        .close()
+        .await
+        .expect("closes");
+    let mut connection = connect(&options.connect).await;
+    let changed = "UPDATE _sqlx_migrations SET checksum = 'x'";
+    execute(&mut connection, changed.to_owned()).await;
+    let refused = refusal(PostgresJournal::open(options).await);
+    assert!(refused.contains("another program"), "{refused}");
+}
+
+#[tokio::test]
+async fn settings_that_would_lose_what_is_acknowledged_are_refused_by_name() {
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let unsafe_options = testkit::PostgresOptions {
+            settings: vec![(setting.to_owned(), "off".to_owned())],
+            ..testkit::PostgresOptions::default()
+        };
+        let started = Postgres::start(&unsafe_options).await;
+        let server = started.expect("it starts");
+        let options = PostgresOptions::new(parse(&server.url()), NODE);
+        PostgresJournal::migrate(&options).await.expect("migrates");
+        let refused = refusal(PostgresJournal::open(options).await);
+        assert!(refused.contains(&format!("{setting} is off")), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_commits_without_waiting_is_refused_too() {
+    let options = PostgresOptions::new(empty_database().await, NODE);
+    open_on(options.clone())
+        .await
+        .close()
+        .await
+        .expect("closes");
+    let mut connection = connect(&options.connect).await;
+    let database = options.connect.get_database().expect("it has one");
+    let off = format!("ALTER DATABASE {database} SET synchronous_commit = off");
+    execute(&mut connection, off).await;
+    let refused = refusal(PostgresJournal::open(options).await);
+    assert!(refused.contains("synchronous_commit is off"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_payload_that_the_server_refuses_harms_its_session_alone() {
+    let journal = open().await;
+    let mut epochs = Vec::new();
+    for number in 1..=20 {
+        epochs.push(hunt_and_session(&journal, id(number), &format!("CODE{number}")).await);
+    }
+    let appends = (1..=60).map(|turn: u64| {
+        let (number, seq) = ((turn - 1) % 20 + 1, (turn - 1) / 20 + 1);
+        let epoch = epochs[usize::try_from(number).expect("small") - 1];
+        let mut batch = batch(id(number), epoch, seq..=seq);
+        if number == 7 && seq == 2 {
+            // PostgreSQL stores no NUL in text.
+            let text = "a\0b".to_owned();
+            batch.names = vec![Name { id: 1, text }];
+        }
+        journal.append(batch)
+    });
+    let outcomes = join_all(appends.collect::<Vec<_>>()).await;
+    for (turn, outcome) in (1..).zip(&outcomes) {
+        let (number, seq) = ((turn - 1) % 20 + 1, (turn - 1) / 20 + 1);
+        match (number, seq) {
+            (7, 2) => assert!(
+                matches!(outcome, Err(AppendError::Refused(_))),
+                "{outcome:?}"
+            ),
+            (7, 3) => assert!(
+                matches!(outcome, Err(AppendError::NotContiguous)),
+                "{outcome:?}"
+            ),
+            _ => assert!(
+                outcome.is_ok(),
+                "session {number}, batch {seq}: {outcome:?}"
+            ),
+        }
+    }
+    let stored = journal.read(id(7), 0, 9).await.expect("reads");
+    assert_eq!(stored.len(), 1);
+    journal.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn names_that_are_taken_harm_their_session_alone() {
+    let journal = open().await;
+    let first = hunt_and_session(&journal, id(1), "AAAA").await;
+    let second = hunt_and_session(&journal, id(2), "BBBB").await;
+    let named = |batch: Batch| Batch {
+        names: vec![Name {
+            id: 5,
+            text: "Ada".to_owned(),
+        }],
+        ..batch
+    };
+    let stored = journal.append(named(batch(id(1), first, 1..=1))).await;
+    stored.expect("follows");
+    let outcomes = join_all([
+        journal.append(named(batch(id(1), first, 2..=2))),
+        journal.append(named(batch(id(2), second, 1..=1))),
+    ])
+    .await;
+    assert!(matches!(outcomes[0], Err(AppendError::Refused(_))));
+    assert!(outcomes[1].is_ok(), "{outcomes:?}");
+    journal.close().await.expect("closes");
+}
