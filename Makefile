@@ -1,16 +1,19 @@
 # The commands of Cluecast. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint
+.PHONY: help run test conformance lint
 
 help: ## Lists the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Builds, and serves the example hunt; prints its join code, token and addresses (data in ./data)
 	cargo run --release --locked --bin cluecast -- serve --hunt examples/harbour-lights
 
 test: ## Runs every test; installs what they need, or says what is missing
 	@.ci/test
+
+conformance: ## Tests the socket layer against RFC 6455 with the Autobahn case files (needs PyPI once)
+	@.ci/conformance
 
 lint: ## Checks format, lints, documentation, licences and duplicate dependencies
 	cargo fmt --all --check

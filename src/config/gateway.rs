@@ -29,6 +29,10 @@ pub struct GatewayConfig {
     pub hello_max: Duration,
     /// How long a write may be stuck.
     pub write_max: Duration,
+    /// How long a connection may be silent until it is asked for a sign of life.
+    pub ping_every: Duration,
+    /// How long it may take to give one.
+    pub pong_max: Duration,
 }
 
 impl GatewayConfig {
@@ -47,6 +51,8 @@ impl GatewayConfig {
                 100..=protocol::limits::HELLO_WAIT_MS_MAX,
             ),
             write_max: reader.take_ms("gateway.write_ms_max", 100..=120_000),
+            ping_every: reader.take_ms("gateway.ping_every_ms", 100..=600_000),
+            pong_max: reader.take_ms("gateway.pong_ms_max", 100..=120_000),
         }
     }
 }

@@ -2,22 +2,13 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use protocol::{CloseCode, DecodeError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+use super::socket::{Socket, SocketError};
+use super::stream::Tcp;
 
 /// How long the other side may take to answer a close frame.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
-/// What a close frame holds besides its code (RFC 6455, section 5.5).
-const REASON_BYTES_MAX: usize = 123;
-
-/// What is read at a time when it is thrown away.
-const DRAIN_BYTES: usize = 4 * 1024;
 
 /// Why a connection ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +30,15 @@ impl Ending {
             Self::Gone => None,
         }
     }
+
+    /// The code's name, and after it what is wrong, if that is known; the socket cuts it to size.
+    fn reason(&self) -> String {
+        match self {
+            Self::Close(code) => code.name().to_owned(),
+            Self::BadMessage(error) => format!("{}: {error}", CloseCode::BadMessage.name()),
+            Self::Gone => String::new(),
+        }
+    }
 }
 
 impl From<CloseCode> for Ending {
@@ -48,87 +48,36 @@ impl From<CloseCode> for Ending {
 }
 
 /// What a failure of the socket means for the connection.
-pub(super) fn ending_of(error: &Error) -> Ending {
+pub(super) fn ending_of(error: &SocketError) -> Ending {
     match error {
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::TooLarge.into(),
-        Error::Protocol(_) => CloseCode::ProtocolError.into(),
-        Error::Utf8(_) => CloseCode::BadMessage.into(),
-        _ => Ending::Gone,
+        SocketError::TooLong => CloseCode::TooLarge.into(),
+        SocketError::Protocol(_) => CloseCode::ProtocolError.into(),
+        SocketError::NotText => CloseCode::BadMessage.into(),
+        SocketError::Ended | SocketError::Broken(_) => Ending::Gone,
     }
 }
 
-/// Sends a close frame and waits a moment for the answer, so that what was written before arrives.
-pub(super) async fn close(
-    socket: &mut WebSocketStream<TcpStream>,
-    code: CloseCode,
-    why: Option<&str>,
-) {
-    let frame = CloseFrame {
-        code: code.number().into(),
-        reason: reason(code, why).into(),
-    };
-    let farewell = async {
-        socket.send(Message::Close(Some(frame))).await?;
-        // After a frame that broke the rules the socket reads no more, not even an answer.
-        if !read_out(socket).await? {
-            drain(socket.get_mut()).await?;
-        }
-        Ok::<(), Error>(())
-    };
-    if let Ok(Err(error)) = tokio::time::timeout(ANSWER_WAIT, farewell).await {
+/// Sends a close frame, or answers the other side's, and waits a moment for the end, so that what
+/// was written before arrives.
+pub(super) async fn close(socket: &mut Socket<Tcp>, ending: &Ending) {
+    let reason = ending.reason();
+    let close = ending.code().map(|code| (code.number(), reason.as_str()));
+    let finished = tokio::time::timeout(ANSWER_WAIT, socket.finish(close)).await;
+    if let Ok(Err(error)) = finished {
         tracing::debug!(%error, "a connection ended before its closing handshake");
     }
 }
 
-/// The code's name, and after it as much of the explanation as there is room for.
-fn reason(code: CloseCode, why: Option<&str>) -> String {
-    let mut reason = code.name().to_owned();
-    if let Some(why) = why {
-        reason.push_str(": ");
-        reason.push_str(why);
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
-    }
-    reason
-}
-
-/// Lets the socket answer a close frame of the other side, if there was one.
-pub(super) async fn answer_close(socket: &mut WebSocketStream<TcpStream>) {
-    if let Ok(Err(error)) = tokio::time::timeout(ANSWER_WAIT, read_out(socket)).await {
-        tracing::debug!(%error, "a connection ended without a closing handshake");
-    }
-}
-
-/// Reads to the end; whatever still comes is of no interest. Gives whether it was the end that the
-/// closing handshake brings.
-async fn read_out(socket: &mut WebSocketStream<TcpStream>) -> Result<bool, Error> {
-    let mut is_answered = false;
-    while let Some(received) = socket.next().await {
-        is_answered |= received?.is_close();
-    }
-    Ok(is_answered)
-}
-
-/// Reads to the end what may be no frames. Closing over unread bytes would reset the connection, and that
-/// may take the close frame away from the other side.
-async fn drain(stream: &mut TcpStream) -> std::io::Result<()> {
-    stream.shutdown().await?;
-    let mut unread = vec![0; DRAIN_BYTES];
-    while stream.read(&mut unread).await? > 0 {}
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use protocol::CloseCode;
+    use protocol::{CloseCode, DecodeError};
 
-    use super::{REASON_BYTES_MAX, reason};
+    use super::Ending;
 
     #[test]
-    fn a_reason_begins_with_the_codes_name_and_fits_into_a_frame() {
-        assert_eq!(reason(CloseCode::Replaced, None), "replaced");
-        let why = "é".repeat(REASON_BYTES_MAX);
-        let reason = reason(CloseCode::BadMessage, Some(&why));
-        assert!(reason.starts_with("bad_message: é"));
-        assert!(reason.len() <= REASON_BYTES_MAX, "{} bytes", reason.len());
+    fn a_reason_begins_with_the_codes_name() {
+        assert_eq!(Ending::Close(CloseCode::Replaced).reason(), "replaced");
+        let bad = Ending::BadMessage(DecodeError::TrailingBytes(3));
+        assert!(bad.reason().starts_with("bad_message: 3 bytes"), "{bad:?}");
     }
 }

@@ -1,9 +1,11 @@
 //! One connection: `hello`, then commands in and frames out until either side ends it.
 
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
+use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
 use governor::DefaultDirectRateLimiter;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{Quota, RateLimiter};
@@ -11,22 +13,22 @@ use protocol::{
     ClientMessage, CloseCode, Codec, Command, GoAway, Rejection, RejectionCode, ServerMessage,
 };
 use serde::Serialize;
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Gateway;
-use super::closing::{Ending, answer_close, close, ending_of};
+use super::closing::{Ending, close, ending_of};
 use super::frame::read;
 use super::listener::Slot;
+use super::pulse::{Beat, Pulse};
+use super::socket::{Received, Socket, SocketError};
+use super::stream::Tcp;
 use super::tokens::Grant;
-use super::writing::write;
 use crate::delivery::{
     self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
     rejection_code, rejection_message,
 };
 use crate::session::{Mail, SessionHandle};
-use crate::telemetry::metrics;
+use crate::telemetry::{Lost, metrics};
 
 /// When clients of a server that stops come back: not before a restart is over, which takes a few
 /// hundred milliseconds, and spread over a time that makes their number bearable.
@@ -37,7 +39,7 @@ const BUSY_RETRY_MS: u64 = 250;
 /// A WebSocket before its `hello`.
 pub(super) struct Connection {
     gateway: Gateway,
-    socket: WebSocketStream<TcpStream>,
+    socket: Socket<Tcp>,
     codec: Codec,
     session_code: String,
     slot: Slot,
@@ -56,7 +58,7 @@ struct Attached {
 impl Connection {
     pub(super) fn new(
         gateway: Gateway,
-        socket: WebSocketStream<TcpStream>,
+        socket: Socket<Tcp>,
         codec: Codec,
         session_code: String,
         slot: Slot,
@@ -85,20 +87,13 @@ impl Connection {
             Some(code) => metrics().connections_closed.of(code).increment(1),
             None => metrics().connections_gone.increment(1),
         }
-        match ending {
-            Ending::Close(code) => close(&mut self.socket, code, None).await,
-            Ending::BadMessage(error) => {
-                let why = error.to_string();
-                close(&mut self.socket, CloseCode::BadMessage, Some(&why)).await;
-            }
-            Ending::Gone => answer_close(&mut self.socket).await,
-        }
+        close(&mut self.socket, &ending).await;
     }
 
     /// Waits for `hello` and attaches to the session.
     async fn greet(&mut self) -> Result<(Attached, OutboxReader), Ending> {
         let stop = self.gateway.stop.clone();
-        let hello = tokio::time::timeout(self.gateway.config.hello_max, self.first_message());
+        let hello = timeout(self.gateway.config.hello_max, self.first_message());
         let hello = match stop.run_until_cancelled(hello).await {
             None => return Err(CloseCode::GoingAway.into()),
             Some(Err(_elapsed)) => return Err(CloseCode::HelloTimeout.into()),
@@ -151,9 +146,9 @@ impl Connection {
     /// The first frame that carries a message; pings may come before it.
     async fn first_message(&mut self) -> Result<ClientMessage, Ending> {
         loop {
-            let received = self.socket.next().await.ok_or(Ending::Gone)?;
-            let frame = received.map_err(|error| ending_of(&error))?;
-            if let Some(message) = read(self.codec, &frame)? {
+            let received = self.socket.next().await;
+            let received = received.map_err(|error| ending_of(&error))?;
+            if let Some(message) = read(self.codec, &received)? {
                 return Ok(message);
             }
         }
@@ -161,44 +156,89 @@ impl Connection {
 }
 
 impl Attached {
-    async fn run(
-        self,
-        socket: &mut WebSocketStream<TcpStream>,
-        mut frames: OutboxReader,
-    ) -> Ending {
+    async fn run(self, socket: &mut Socket<Tcp>, mut frames: OutboxReader) -> Ending {
         let stop = self.gateway.stop.clone();
+        let mut pulse = Pulse::new(&self.gateway.config, Instant::now());
+        let mut timer = std::pin::pin!(sleep_until(Instant::now()));
         loop {
-            tokio::select! {
+            let ended = tokio::select! {
                 biased;
-                () = stop.cancelled() => return self.say_goodbye(socket).await,
-                outgoing = frames.next() => match outgoing {
-                    Outgoing::Close(code) => return code.into(),
-                    Outgoing::Frames(batch) => {
-                        metrics().frames_written.increment(batch.len() as u64);
-                        let batch = Vec::from(batch);
-                        let writing = write(socket, self.codec, &batch);
-                        let write_max = self.gateway.config.write_max;
-                        match tokio::time::timeout(write_max, writing).await {
-                            Ok(Ok(())) => {}
-                            Ok(Err(_)) | Err(_) => return Ending::Gone,
-                        }
-                    }
+                () = stop.cancelled() => Err(self.say_goodbye(socket).await),
+                () = timer.as_mut() => self.beat(&mut pulse, socket, timer.as_mut()),
+                outgoing = frames.next(), if socket.has_room() => match outgoing {
+                    Outgoing::Close(code) => Err(code.into()),
+                    Outgoing::Frames(batch) => self.write(socket, batch, timer.as_mut()).await,
                 },
                 received = socket.next() => {
-                    let Some(received) = received else {
-                        return Ending::Gone;
-                    };
-                    let received = received.map_err(|error| ending_of(&error));
-                    if let Err(ending) = received.and_then(|message| self.receive(&message)) {
-                        return ending;
-                    }
+                    pulse.heard(Instant::now());
+                    self.receive(received)
                 }
+            };
+            if let Err(ending) = ended {
+                return ending;
             }
         }
     }
 
-    fn receive(&self, message: &Message) -> Result<(), Ending> {
-        match read(self.codec, message)? {
+    /// Begins to write frames. Should they get stuck, the timer is set to look at that.
+    async fn write(
+        &self,
+        socket: &mut Socket<Tcp>,
+        batch: VecDeque<Bytes>,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Result<(), Ending> {
+        metrics().frames_written.increment(batch.len() as u64);
+        self.offer(socket, batch)?;
+        let written = socket.write_now().await;
+        written.map_err(|error| ending_of(&error))?;
+        if let Some(since) = socket.stuck_since() {
+            let give_up_at = since + self.gateway.config.write_max;
+            if give_up_at < timer.deadline() {
+                timer.as_mut().reset(give_up_at);
+            }
+        }
+        Ok(())
+    }
+
+    fn offer(&self, socket: &mut Socket<Tcp>, batch: VecDeque<Bytes>) -> Result<(), Ending> {
+        let offered = socket.offer(self.codec.frame_kind(), batch);
+        // There was room; so the connection is closing, and there is nobody left to write to.
+        offered.map_err(|_closing| Ending::Gone)
+    }
+
+    /// Whether the other side still takes what is written and still gives a sign of life.
+    fn beat(
+        &self,
+        pulse: &mut Pulse,
+        socket: &mut Socket<Tcp>,
+        timer: Pin<&mut Sleep>,
+    ) -> Result<(), Ending> {
+        let now = Instant::now();
+        let stuck_until = socket
+            .stuck_since()
+            .map(|at| at + self.gateway.config.write_max);
+        if stuck_until.is_some_and(|until| until <= now) {
+            metrics().connections_lost.of(Lost::Stuck).increment(1);
+            return Err(Ending::Gone);
+        }
+        let next = match pulse.beat(now) {
+            Beat::Wait(until) => until,
+            Beat::Ask(until) => {
+                socket.ping();
+                until
+            }
+            Beat::Dead => {
+                metrics().connections_lost.of(Lost::Silent).increment(1);
+                return Err(Ending::Gone);
+            }
+        };
+        timer.reset(stuck_until.map_or(next, |until| until.min(next)));
+        Ok(())
+    }
+
+    fn receive(&self, received: Result<Received, SocketError>) -> Result<(), Ending> {
+        let received = received.map_err(|error| ending_of(&error))?;
+        match read(self.codec, &received)? {
             None => Ok(()),
             Some(ClientMessage::Command(command)) => {
                 self.command(command);
@@ -273,15 +313,23 @@ impl Attached {
     }
 
     /// Tells the client when to come back; the delays of all clients are spread evenly.
-    async fn say_goodbye(&self, socket: &mut WebSocketStream<TcpStream>) -> Ending {
+    async fn say_goodbye(&self, socket: &mut Socket<Tcp>) -> Ending {
         let goaway = ServerMessage::Goaway(GoAway {
             reconnect_in_ms: rand::random_range(GOAWAY_MS),
         });
-        let goaway = [self.codec.encode(&goaway).into()];
-        let write_max = self.gateway.config.write_max;
-        match tokio::time::timeout(write_max, write(socket, self.codec, &goaway)).await {
+        let goaway = VecDeque::from([self.codec.encode(&goaway).into()]);
+        let telling = async {
+            socket
+                .write_out()
+                .await
+                .map_err(|error| ending_of(&error))?;
+            self.offer(socket, goaway)?;
+            socket.write_out().await.map_err(|error| ending_of(&error))
+        };
+        match timeout(self.gateway.config.write_max, telling).await {
             Ok(Ok(())) => CloseCode::GoingAway.into(),
-            Ok(Err(_)) | Err(_) => Ending::Gone,
+            Ok(Err(ending)) => ending,
+            Err(_elapsed) => Ending::Gone,
         }
     }
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::rest::{Failure, FailureCode, FailureDetail};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 /// How many are told at the same time.
@@ -47,11 +46,11 @@ impl Farewells {
     /// Tells why and closes; nothing if too many are being told. Until the other side has closed
     /// too, what it still sends is read: closing over unread bytes would reset the connection and
     /// take the answer away.
-    pub(super) fn say(
+    pub(super) fn say<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         farewell: Farewell,
-        mut stream: TcpStream,
-    ) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
+        mut stream: S,
+    ) -> Option<impl Future<Output = ()> + Send + 'static + use<S>> {
         let permit = self.telling.clone().try_acquire_owned().ok()?;
         Some(async move {
             let telling = async {

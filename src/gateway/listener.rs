@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Gateway;
 use super::addresses::{Place, Places};
 use super::farewell::{Farewell, Farewells};
+use super::stream::Tcp;
 use crate::telemetry::{Late, Refused, metrics};
 
 /// A connection's place; it is also an extension of each of the connection's requests.
@@ -81,10 +82,13 @@ impl Guest {
             slot,
             farewells,
         } = self;
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection ended before it began");
-            return;
-        }
+        let stream = match Tcp::new(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "a connection ended before it began");
+                return;
+            }
+        };
         let router = TowerToHyperService::new(router);
         let held = slot.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {

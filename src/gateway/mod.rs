@@ -10,9 +10,11 @@ mod connection;
 mod farewell;
 mod frame;
 mod listener;
+mod pulse;
+pub mod socket;
+mod stream;
 mod tokens;
 mod upgrade;
-mod writing;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use hyper::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -12,18 +13,21 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use protocol::Codec;
 use protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::Gateway;
 use super::connection::Connection;
 use super::listener::Slot;
+use super::socket::{Socket, SocketLimits};
+use super::stream::Tcp;
 
 /// Every idle connection keeps so much. A command fits; a longer message takes several reads. The
 /// default of 128 KiB is zero-filled at every read and makes an idle connection cost as much.
 const READ_BUFFER_BYTES: usize = 1024;
+const LIMITS: SocketLimits = SocketLimits {
+    message_bytes_max: CLIENT_MESSAGE_BYTES_MAX,
+    read_buffer_bytes: READ_BUFFER_BYTES,
+};
 
 /// Answers `GET /ws/{session code}` and runs the connection in a task of its own.
 ///
@@ -45,12 +49,12 @@ pub async fn upgrade(
         match upgraded.await {
             Ok(upgraded) => {
                 let parts = upgraded
-                    .downcast::<TokioIo<TcpStream>>()
-                    .expect("the listener serves plain TCP streams");
-                let stream = parts.io.into_inner();
-                let read_so_far = parts.read_buf.to_vec();
+                    .downcast::<TokioIo<Tcp>>()
+                    .expect("the listener serves its own streams");
+                // A copy, because hyper's buffer is large and would stay for as long as a part of it.
+                let early = Bytes::copy_from_slice(&parts.read_buf);
                 drop(parts.read_buf);
-                let socket = websocket(stream, read_so_far).await;
+                let socket = Socket::new(parts.io.into_inner(), early, LIMITS);
                 Connection::new(gateway, socket, codec, session, slot)
                     .run()
                     .await;
@@ -59,14 +63,6 @@ pub async fn upgrade(
         }
     });
     switching_protocols(&accept, codec)
-}
-
-async fn websocket(stream: TcpStream, read_so_far: Vec<u8>) -> WebSocketStream<TcpStream> {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .max_message_size(Some(CLIENT_MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(CLIENT_MESSAGE_BYTES_MAX));
-    WebSocketStream::from_partially_read(stream, read_so_far, Role::Server, Some(config)).await
 }
 
 const ASK_FOR_A_SUBPROTOCOL: &str =

@@ -39,6 +39,28 @@ pub enum Refused {
 
 label!(Refused, "reason", Full: "full", Address: "address");
 
+/// How a try to write to a socket went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// Something was taken, or the connection is broken.
+    Done,
+    /// Nothing was taken, because the other side has not read what was written before.
+    Refused,
+}
+
+label!(Write, "outcome", Done: "done", Refused: "refused");
+
+/// Why a connection was given up without a closing handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// A ping was not answered.
+    Silent,
+    /// It took nothing of what was written.
+    Stuck,
+}
+
+label!(Lost, "because", Silent: "silent", Stuck: "stuck");
+
 /// What a request was too slow with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {

@@ -7,7 +7,7 @@
 use metrics::{Counter, Gauge, Histogram, Unit};
 use protocol::{CloseCode, RejectionCode};
 
-use super::labels::{AppendFailure, Attached, CodeLimit, Late, Refused};
+use super::labels::{AppendFailure, Attached, CodeLimit, Late, Lost, Refused, Write};
 use super::recorder::{Described, Family, Metric, Peak};
 
 /// Lists each metric once: the text is its help in `/metrics` and the field's documentation here.
@@ -70,6 +70,10 @@ metrics! {
         "WebSockets closed by the server, by close code.";
     connections_gone: Counter = "cluecast_connections_gone_total" in Count,
         "WebSockets that the other side closed or that broke.";
+    connections_lost: Family<Lost> = "cluecast_connections_lost_total" in Count,
+        "WebSockets given up because the other side took nothing or gave no sign of life.";
+    socket_writes: Family<Write> = "cluecast_socket_writes_total" in Count,
+        "Tries to write to a socket, each a system call, by whether anything was taken.";
     commands_received: Counter = "cluecast_commands_received_total" in Count,
         "Commands that were read from connections.";
     commands_accepted: Counter = "cluecast_commands_accepted_total" in Count,

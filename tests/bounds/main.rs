@@ -6,6 +6,7 @@
 mod addresses;
 mod codes;
 mod http;
+mod life;
 mod messages;
 mod ready;
 mod requests;

@@ -117,6 +117,11 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
             }
             answered(&mut busy, id).await;
         }
+        // A socket that takes nothing is not tried again with every update.
+        let refused = "cluecast_socket_writes_total{outcome=\"refused\"}";
+        let refused = site.metric(refused).await;
+        assert!((1..=5).contains(&refused), "{refused} of {id} updates");
+
         let (code, reason) = asleep.closed().await;
         assert_eq!((code, reason.as_str()), (4410, "slow_reader"));
         assert_eq!(site.metric(&closed("slow_reader")).await, 1);
