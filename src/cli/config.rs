@@ -88,7 +88,7 @@ impl Show {
         if self.json {
             let settings = layers.effective().map(|(key, value, origin)| {
                 let described =
-                    serde_json::json!({ "value": json(value), "origin": origin.to_string() });
+                    serde_json::json!({ "value": json(&value), "origin": origin.to_string() });
                 (key.to_owned(), described)
             });
             let settings: serde_json::Map<String, serde_json::Value> = settings.collect();

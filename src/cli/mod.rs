@@ -5,6 +5,7 @@
 
 mod check_hunt;
 mod config;
+mod migrate;
 mod serve;
 mod server;
 mod token;
@@ -44,6 +45,8 @@ enum Command {
     /// Looks after settings.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Brings the schema of the PostgreSQL database up to date, and tells what it did.
+    Migrate(migrate::Migrate),
     /// Prints a token. It is a secret: whoever has it may do what it grants.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -82,6 +85,8 @@ enum CommandError {
     #[error(transparent)]
     Key(#[from] crate::gateway::KeyError),
     #[error(transparent)]
+    Journal(#[from] crate::journal::JournalError),
+    #[error(transparent)]
     Server(#[from] ServerError),
     #[error("the hunt in {path} has mistakes; `cluecast hunt check {path}` shows them", path = .0.display())]
     Hunt(PathBuf),
@@ -99,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Hunt(HuntCommand::Check(check)) => check.run(),
         Command::Config(command) => command.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Token(command) => command.run(),
     };
     match done {

@@ -7,12 +7,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{Config, JournalBackend};
+use crate::config::{Config, JournalBackend, JournalConfig};
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, GatewayParts, KeyError, TokenKey, listen};
 use crate::http;
 use crate::journal::{
-    Incarnation, Journal, JournalError, MemoryJournal, SqliteJournal, SqliteOptions,
+    Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions,
+    SqliteJournal, SqliteOptions,
 };
 use crate::session::{OpenError, SessionDefaults, Sessions};
 use crate::telemetry;
@@ -52,6 +53,7 @@ impl Server {
     /// Starts a server with the journal that its settings name. It is ready when this returns:
     /// every session is recovered and the port is open.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
+        let incarnation = Incarnation(rand::random());
         let journal: Arc<dyn Journal> = match config.journal.backend {
             JournalBackend::Memory => Arc::new(MemoryJournal::new()),
             JournalBackend::Sqlite => {
@@ -63,14 +65,26 @@ impl Server {
                 };
                 Arc::new(SqliteJournal::open(options).await?)
             }
+            JournalBackend::Postgres => {
+                let options = postgres_options(&config.journal, incarnation);
+                Arc::new(PostgresJournal::open(options).await?)
+            }
         };
-        Self::start_on(config, journal).await
+        Self::start_as(config, journal, incarnation).await
     }
 
     /// Starts a server on a journal that is open already.
     pub async fn start_on(config: &Config, journal: Arc<dyn Journal>) -> Result<Self, ServerError> {
+        Self::start_as(config, journal, Incarnation(rand::random())).await
+    }
+
+    async fn start_as(
+        config: &Config,
+        journal: Arc<dyn Journal>,
+        incarnation: Incarnation,
+    ) -> Result<Self, ServerError> {
         let tokens = Arc::new(TokenKey::of_folder(&config.server.data_dir)?);
-        let sessions = new_sessions(config, journal.clone());
+        let sessions = new_sessions(config, journal.clone(), incarnation);
         sessions.open_all().await?;
         let gateway = Gateway::new(GatewayParts {
             sessions,
@@ -128,11 +142,29 @@ impl Server {
     }
 }
 
-fn new_sessions(config: &Config, journal: Arc<dyn Journal>) -> Sessions<Hub> {
+/// How a server, or whoever looks after its schema, uses PostgreSQL.
+pub(super) fn postgres_options(
+    config: &JournalConfig,
+    incarnation: Incarnation,
+) -> PostgresOptions {
+    let postgres = &config.postgres;
+    PostgresOptions {
+        connect: postgres.url.options(),
+        incarnation,
+        lanes: postgres.lanes,
+        connections_max: postgres.connections_max,
+        flush_batches_max: config.flush_batches_max,
+        flush_bytes_max: postgres.flush_bytes_max,
+        connect_max: postgres.connect_max,
+        answer_max: postgres.answer_max,
+    }
+}
+
+fn new_sessions(config: &Config, journal: Arc<dyn Journal>, owner: Incarnation) -> Sessions<Hub> {
     let clock = Clock::System;
     let defaults = SessionDefaults {
         journal,
-        owner: Incarnation(rand::random()),
+        owner,
         clock: clock.clone(),
         config: config.session,
         snapshot_every_events: config.journal.snapshot_every_events,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::postgres::PostgresConfig;
 use super::reader::Reader;
 
 /// Which store holds the journal.
@@ -12,6 +13,8 @@ use super::reader::Reader;
 pub enum JournalBackend {
     /// A SQLite database in the data folder.
     Sqlite,
+    /// A PostgreSQL database, which several nodes may share.
+    Postgres,
     /// Nothing survives the process.
     Memory,
 }
@@ -29,6 +32,8 @@ pub struct JournalConfig {
     pub wal_bytes_max: u64,
     /// Events after which a session's state is stored.
     pub snapshot_every_events: u64,
+    /// The PostgreSQL database, if that is the store.
+    pub postgres: PostgresConfig,
 }
 
 impl JournalConfig {
@@ -40,6 +45,7 @@ impl JournalConfig {
             wal_bytes_max: reader.take_within("journal.wal_bytes_max", 1 << 20..=1 << 30),
             snapshot_every_events: reader
                 .take_within("journal.snapshot_every_events", 10..=1_000_000),
+            postgres: PostgresConfig::read(reader),
         }
     }
 }

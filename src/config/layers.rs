@@ -1,5 +1,6 @@
 //! Layers of settings: each key's values with where they come from, later layers over earlier ones.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,6 +11,8 @@ const BUILT_IN: &str = include_str!("../../config/default.toml");
 const ENVIRONMENT_PREFIX: &str = "CLUECAST_";
 /// Variables with the prefix that are not settings of the server.
 const OTHER_VARIABLES: [&str; 1] = ["CLUECAST_ADMIN_TOKEN"];
+/// Keys whose values hold a password.
+const SECRETS: [&str; 1] = ["journal.postgres_url"];
 /// A key that differs from a known one by at most this many letters is taken for a slip.
 const SLIP_LETTERS_MAX: usize = 3;
 
@@ -222,10 +225,16 @@ impl Layers {
         });
     }
 
-    /// Every key with its value and where it comes from, in order.
-    pub fn effective(&self) -> impl Iterator<Item = (&str, &toml::Value, &Origin)> {
-        let stacks = self.stacks.iter();
-        stacks.map(|(key, stack)| (key.as_str(), stack.value(), stack.origin()))
+    /// Every key with its value and where it comes from, in order. Of secrets the value is not told.
+    pub fn effective(&self) -> impl Iterator<Item = (&str, Cow<'_, toml::Value>, &Origin)> {
+        self.stacks.iter().map(|(key, stack)| {
+            let value = if SECRETS.contains(&key.as_str()) {
+                Cow::Owned(super::postgres::redacted(stack.value()))
+            } else {
+                Cow::Borrowed(stack.value())
+            };
+            (key.as_str(), value, stack.origin())
+        })
     }
 }
 

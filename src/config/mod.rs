@@ -9,6 +9,7 @@ mod journal;
 mod layers;
 mod limits;
 mod mistake;
+mod postgres;
 mod reader;
 mod server;
 mod session;
@@ -21,6 +22,7 @@ pub use journal::{JournalBackend, JournalConfig};
 pub use layers::Layers;
 pub use limits::{Allowance, LimitsConfig};
 pub use mistake::{ConfigMistake, Origin};
+pub use postgres::{PostgresConfig, PostgresUrl};
 pub use server::ServerConfig;
 pub use session::SessionConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
@@ -95,8 +97,8 @@ mod tests {
         assert_eq!(
             mistakes(file),
             [
-                "site.toml:2: journal.backend: unknown variant `papyrus`, expected `sqlite` or \
-                 `memory`",
+                "site.toml:2: journal.backend: unknown variant `papyrus`, expected one of \
+                 `sqlite`, `postgres`, `memory`",
                 "site.toml:3: journal.wal_byte_max: no such key; did you mean \
                  journal.wal_bytes_max?",
                 "site.toml:6: session.mailbox_max: 1 is out of range, 16 to 100000",

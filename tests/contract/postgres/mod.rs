@@ -1,5 +1,6 @@
 //! What is particular to PostgreSQL: servers that break, refuse and change, and the fence as SQL.
 
+mod command;
 mod fence;
 mod refusals;
 mod weather;

@@ -1,0 +1,87 @@
+//! `cluecast migrate`: the schema of the PostgreSQL database.
+
+use clap::Args;
+
+use super::server::postgres_options;
+use super::{CommandError, SettingsArgs};
+use crate::config::JournalBackend;
+use crate::journal::{Incarnation, PostgresJournal, SchemaStatus};
+
+/// See there.
+#[derive(Args)]
+pub(super) struct Migrate {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Changes nothing; status 1 if steps are missing.
+    #[arg(long)]
+    check: bool,
+    /// Prints one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Migrate {
+    pub(super) fn run(self) -> Result<(), CommandError> {
+        let config = self.settings.read()?;
+        match config.journal.backend {
+            JournalBackend::Postgres => {}
+            JournalBackend::Sqlite | JournalBackend::Memory => {
+                let reason = "only PostgreSQL is migrated by hand; set journal.backend to \
+                              \"postgres\" (the other journals look after themselves)";
+                return Err(CommandError::Failed(reason.to_owned()));
+            }
+        }
+        let options = postgres_options(&config.journal, Incarnation(rand::random()));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
+        runtime.block_on(async {
+            let before = PostgresJournal::schema(&options).await?;
+            let after = if self.check {
+                before.clone()
+            } else {
+                PostgresJournal::migrate(&options).await?;
+                PostgresJournal::schema(&options).await?
+            };
+            self.print(&before, &after);
+            match after.check() {
+                Ok(()) => Ok(()),
+                Err(error) => Err(CommandError::Failed(error.to_string())),
+            }
+        })
+    }
+
+    fn print(&self, before: &SchemaStatus, after: &SchemaStatus) {
+        let steps = before.steps.iter().zip(&after.steps);
+        if self.json {
+            let steps = steps.map(|(before, after)| {
+                serde_json::json!({
+                    "number": after.number,
+                    "name": after.name,
+                    "was_applied": before.is_applied,
+                    "applied": after.is_applied,
+                })
+            });
+            let printed = serde_json::json!({
+                "steps": steps.collect::<Vec<_>>(),
+                "later": after.later,
+                "runs_from_step": after.runs_from_step,
+                "ready": after.check().is_ok(),
+            });
+            println!("{printed}");
+            return;
+        }
+        for (before, after) in steps {
+            let state = match (before.is_applied, after.is_applied) {
+                (_, false) => "missing",
+                (true, true) => "applied before",
+                (false, true) => "applied now",
+            };
+            println!("step {} ({}): {state}", after.number, after.name);
+        }
+        for number in &after.later {
+            println!("step {number}: applied by a later version");
+        }
+    }
+}
