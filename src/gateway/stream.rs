@@ -6,31 +6,64 @@
 use std::io::{Error, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::telemetry::{Write, metrics};
 
+/// For so long refusals are counted together.
+const REFUSALS_WITHIN: Duration = Duration::from_secs(1);
+
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Tcp(TcpStream);
+pub(super) struct Tcp {
+    stream: TcpStream,
+    refusals: Option<Refusals>,
+}
+
+/// Writes that the operating system refused within a second of the first of them, and none that it took
+/// in between.
+#[derive(Debug, Clone, Copy)]
+struct Refusals {
+    since: Instant,
+    count: usize,
+}
 
 impl Tcp {
     /// Small frames leave at once: a receipt must not wait for the acknowledgement of an update.
     pub(super) fn new(stream: TcpStream) -> Result<Self, Error> {
         stream.set_nodelay(true)?;
-        Ok(Self(stream))
+        Ok(Self {
+            stream,
+            refusals: None,
+        })
+    }
+
+    fn refused(&mut self) {
+        let now = Instant::now();
+        let before = self
+            .refusals
+            .take_if(|before| now < before.since + REFUSALS_WITHIN);
+        let mut refusals = before.unwrap_or(Refusals {
+            since: now,
+            count: 0,
+        });
+        refusals.count += 1;
+        metrics().socket_refusals_peak.note(refusals.count);
+        self.refusals = Some(refusals);
     }
 
     fn poll_try(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         mut write: impl FnMut(&TcpStream) -> Result<usize, Error>,
     ) -> Poll<Result<usize, Error>> {
         loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            let written = write(&self.0);
+            ready!(self.stream.poll_write_ready(cx))?;
+            let written = write(&self.stream);
             let is_refused =
                 matches!(&written, Err(error) if error.kind() == ErrorKind::WouldBlock);
             let outcome = if is_refused {
@@ -40,8 +73,10 @@ impl Tcp {
             };
             metrics().socket_writes.of(outcome).increment(1);
             if !is_refused {
+                self.refusals = None;
                 return Poll::Ready(written);
             }
+            self.refused();
         }
     }
 }
@@ -52,13 +87,13 @@ impl AsyncRead for Tcp {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.0).poll_read(cx, into)
+        Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }
 
 impl AsyncWrite for Tcp {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, Error>> {
@@ -66,7 +101,7 @@ impl AsyncWrite for Tcp {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize, Error>> {
@@ -82,6 +117,6 @@ impl AsyncWrite for Tcp {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -74,6 +74,8 @@ metrics! {
         "WebSockets given up because the other side took nothing or gave no sign of life.";
     socket_writes: Family<Write> = "cluecast_socket_writes_total" in Count,
         "Tries to write to a socket, each a system call, by whether anything was taken.";
+    socket_refusals_peak: Peak = "cluecast_socket_writes_refused_peak" in Count,
+        "The most writes a second to a socket that took nothing, since the process started.";
     commands_received: Counter = "cluecast_commands_received_total" in Count,
         "Commands that were read from connections.";
     commands_accepted: Counter = "cluecast_commands_accepted_total" in Count,

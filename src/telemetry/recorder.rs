@@ -47,6 +47,7 @@ pub fn render() -> String {
     let recorded = &*RECORDED;
     recorded.metrics.outbox_bytes_peak.publish();
     recorded.metrics.outbox_frames_peak.publish();
+    recorded.metrics.socket_refusals_peak.publish();
     process::observe(&recorded.metrics);
     recorded.recorder.handle().render()
 }

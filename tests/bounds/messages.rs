@@ -121,6 +121,7 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
         let refused = "cluecast_socket_writes_total{outcome=\"refused\"}";
         let refused = site.metric(refused).await;
         assert!((1..=5).contains(&refused), "{refused} of {id} updates");
+        assert_eq!(site.metric("cluecast_socket_writes_refused_peak").await, 1);
 
         let (code, reason) = asleep.closed().await;
         assert_eq!((code, reason.as_str()), (4410, "slow_reader"));
