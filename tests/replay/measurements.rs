@@ -3,7 +3,8 @@
 use clap::Parser;
 use loadtest::arguments::{Arguments, Task};
 use loadtest::idle::idle;
-use loadtest::latency::{Verdict, latency};
+use loadtest::latency::latency;
+use loadtest::statistics::Verdict;
 
 fn task(options: &str) -> Task {
     let binary = ["--server-binary", env!("CARGO_BIN_EXE_cluecast")];

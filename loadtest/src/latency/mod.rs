@@ -10,7 +10,6 @@ mod crowd;
 mod pacer;
 mod recording;
 mod report;
-mod statistics;
 mod wal;
 
 use std::io;
@@ -26,8 +25,7 @@ use crate::own_server::OwnServerError;
 use bench::Bench;
 use report::{Goals, Measured};
 
-pub use report::{Goal, LatencyReport, Pair, Start};
-pub use statistics::{Estimate, Verdict};
+pub use report::{LatencyReport, Pair, Start};
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]

@@ -4,13 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::statistics::{Estimate, Verdict, median};
 use crate::report::AckMs;
-
-/// The fewest pairs, starts and seconds of a window that give a verdict.
-const PAIRS_MIN: usize = 24;
-const STARTS_MIN: usize = 3;
-const WINDOW_S_MIN: f64 = 4.0;
+use crate::statistics::{Effort, Estimate, Goal, Verdict, median};
 
 /// The figures of `latency`; the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,17 +49,6 @@ pub struct Pair {
     pub commit_ms: AckMs,
 }
 
-/// A ratio of receipt to bare commit, and what it may be.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Goal {
-    /// The ratio.
-    pub times: Estimate,
-    /// What it may be.
-    pub times_max: f64,
-    /// What that says.
-    pub verdict: Verdict,
-}
-
 /// What was measured, before it is judged.
 pub(super) struct Measured {
     pub(super) connections: u16,
@@ -83,22 +67,16 @@ pub(super) struct Goals {
 
 impl LatencyReport {
     pub(super) fn judge(measured: Measured, goals: Goals) -> Self {
-        let is_enough = measured.pairs.len() >= PAIRS_MIN
-            && measured.starts.len() >= STARTS_MIN
-            && measured.window_s >= WINDOW_S_MIN;
+        let effort = Effort {
+            pairs: measured.pairs.len(),
+            starts: measured.starts.len(),
+            window_s: measured.window_s,
+        };
         let goal = |figure: fn(&AckMs) -> f64, times_max: f64| {
             let pairs = measured.pairs.iter();
             let ratios = pairs.map(|pair| figure(&pair.receipt_ms) / figure(&pair.commit_ms));
-            let times = Estimate::of(&ratios.collect::<Vec<f64>>(), goals.seed);
-            Goal {
-                times,
-                times_max,
-                verdict: if is_enough {
-                    times.against(times_max)
-                } else {
-                    Verdict::TooFew
-                },
-            }
+            let ratios: Vec<f64> = ratios.collect();
+            Goal::judge(&ratios, times_max, effort, goals.seed)
         };
         Self {
             p50: goal(|ms| ms.p50, goals.p50_max),

@@ -7,6 +7,11 @@ use serde::Serialize;
 /// Resamplings of the bootstrap.
 const RESAMPLES: usize = 10_000;
 
+/// The fewest pairs, starts and seconds of a window that give a verdict.
+const PAIRS_MIN: usize = 24;
+const STARTS_MIN: usize = 3;
+const WINDOW_S_MIN: f64 = 4.0;
+
 /// A median with its bootstrap 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
@@ -80,8 +85,49 @@ impl Estimate {
     }
 }
 
+/// How much was measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    pub(crate) pairs: usize,
+    pub(crate) starts: usize,
+    pub(crate) window_s: f64,
+}
+
+impl Effort {
+    fn is_enough(self) -> bool {
+        self.pairs >= PAIRS_MIN && self.starts >= STARTS_MIN && self.window_s >= WINDOW_S_MIN
+    }
+}
+
+/// A ratio of paired windows, and what it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Goal {
+    /// The ratio.
+    pub times: Estimate,
+    /// What it may be.
+    pub times_max: f64,
+    /// What that says.
+    pub verdict: Verdict,
+}
+
+impl Goal {
+    /// Judges the ratios of all pairs. The seed decides the resampling.
+    pub(crate) fn judge(ratios: &[f64], times_max: f64, effort: Effort, seed: u64) -> Self {
+        let times = Estimate::of(ratios, seed);
+        Self {
+            times,
+            times_max,
+            verdict: if effort.is_enough() {
+                times.against(times_max)
+            } else {
+                Verdict::TooFew
+            },
+        }
+    }
+}
+
 /// The middle one, or the mean of the middle two.
-pub(super) fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
     if figures.len() % 2 == 1 {
