@@ -2,7 +2,8 @@
 //!
 //! [`client`] is the wire client, which the project's tests use as well. [`replay`] turns the log
 //! of a past hunt into a live one and proves that nothing that was acknowledged is lost or doubled;
-//! [`idle`] measures what a connection costs, [`latency`] how long receipts take.
+//! [`idle`] measures what a connection costs, [`latency`] how long receipts take; [`fanout`] pushes
+//! clues to many connections, some of them slow, stalled or cut, and checks what each is told.
 //!
 //! Never here: code of the server. The harness knows it as its users do, by the protocol.
 
@@ -10,9 +11,11 @@
 
 pub mod arguments;
 pub mod client;
+pub mod fanout;
 pub mod idle;
 pub mod latency;
 pub mod own_server;
 pub mod replay;
 pub mod report;
 mod setup;
+pub mod statistics;

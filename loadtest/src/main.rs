@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cluecast_loadtest::arguments::{
-    Arguments, IdleArguments, LatencyArguments, ReplayArguments, Task,
+    Arguments, FanoutArguments, IdleArguments, LatencyArguments, ReplayArguments, Task,
 };
+use cluecast_loadtest::fanout::fanout;
 use cluecast_loadtest::idle::idle;
 use cluecast_loadtest::latency::latency;
 use cluecast_loadtest::replay::{Conclusion, Replayed, replay};
@@ -23,6 +24,7 @@ async fn main() -> ExitCode {
         Task::Replay(arguments) => run_replay(*arguments).await,
         Task::Idle(arguments) => run_idle(*arguments).await,
         Task::Latency(arguments) => run_latency(*arguments).await,
+        Task::Fanout(arguments) => run_fanout(*arguments).await,
     };
     let conclusion = run.unwrap_or_else(|error| {
         eprintln!("error: {error}");
@@ -67,6 +69,14 @@ async fn run_latency(arguments: LatencyArguments) -> Run {
     println!("{report}");
     write_json(json, &report)?;
     Ok(Conclusion::of(!report.is_missed()))
+}
+
+async fn run_fanout(arguments: FanoutArguments) -> Run {
+    let json = create(arguments.json.as_deref())?;
+    let report = Box::pin(fanout(arguments)).await?;
+    println!("{report}");
+    write_json(json, &report)?;
+    Ok(Conclusion::of(report.is_good()))
 }
 
 /// Created before the run, so that no figures of an earlier one are left if it fails.

@@ -100,12 +100,22 @@ pub struct AckMs {
 impl AckMs {
     /// Of these latencies, to three significant digits.
     pub fn of(latencies: impl IntoIterator<Item = Duration>) -> Self {
-        let mut histogram = Histogram::<u64>::new_with_bounds(1, LATENCY_MICROS_MAX, 3)
-            .expect("the bounds and three significant digits are allowed");
+        let mut histogram = Self::histogram();
         for latency in latencies {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             histogram.saturating_record(micros);
         }
+        Self::of_histogram(&histogram)
+    }
+
+    /// Takes latencies in microseconds, to three significant digits.
+    pub(crate) fn histogram() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3)
+            .expect("the bounds and three significant digits are allowed")
+    }
+
+    /// Of the latencies in such a histogram.
+    pub(crate) fn of_histogram(histogram: &Histogram<u64>) -> Self {
         let ms = |micros| Duration::from_micros(micros).as_secs_f64() * 1000.0;
         Self {
             p50: ms(histogram.value_at_quantile(0.5)),

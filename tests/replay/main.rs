@@ -2,8 +2,10 @@
 //! stopped; nothing that was acknowledged may be lost, doubled, out of order or judged differently.
 //! And the harness itself: faults that are planted must be noticed.
 
+mod fanout;
 mod faults;
 mod harness;
 mod measurements;
 mod real_log;
 mod synthetic_log;
+mod tampering;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod fanout;
 mod idle;
 mod latency;
 mod replay;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use fanout::{CodecName, FanoutArguments, SecondsRange};
 pub use idle::IdleArguments;
 pub use latency::LatencyArguments;
 pub use replay::{ReplayArguments, Speed};
@@ -34,6 +36,8 @@ pub enum Task {
     Idle(Box<IdleArguments>),
     /// Measures how long receipts take at half the highest rate, beside bare commits on the same disk
     Latency(Box<LatencyArguments>),
+    /// Pushes clues to many connections, some slow, stalled or cut, and checks what each is told
+    Fanout(Box<FanoutArguments>),
 }
 
 /// Which server to drive: one that runs already, or one of our own.
@@ -120,6 +124,6 @@ mod tests {
                 }
             }
         }
-        assert!(examples >= 6, "{examples}");
+        assert!(examples >= 11, "{examples}");
     }
 }

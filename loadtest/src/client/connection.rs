@@ -21,16 +21,16 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 /// The largest message of a server: a snapshot holds at most a hunt and a team's guesses.
-const SERVER_MESSAGE_BYTES_MAX: usize = 2 * REST_BODY_BYTES_MAX;
+pub(crate) const SERVER_MESSAGE_BYTES_MAX: usize = 2 * REST_BODY_BYTES_MAX;
 
 /// How long a connection may take until it is open.
-const OPEN_WAIT_MAX: Duration = Duration::from_secs(15);
+pub(crate) const OPEN_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// How long a send may take.
 const SEND_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// A connection from which nothing has come for so long is dead: three `heads` frames are missing.
-const SILENCE_MAX: Duration = Duration::from_millis(3 * HEADS_EVERY_MS_MAX);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(3 * HEADS_EVERY_MS_MAX);
 
 /// Where a session's players connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,25 +137,8 @@ impl Connection {
     }
 
     async fn upgrade(endpoint: &Endpoint, stream: TcpStream) -> Result<Self, OpenError> {
-        let Endpoint { authority, session } = endpoint;
-        stream.set_nodelay(true)?;
-        let mut request = format!("ws://{authority}/ws/{session}")
-            .into_client_request()
-            .map_err(upgrade_error)?;
-        let subprotocol = HeaderValue::from_static(Codec::MessagePack.subprotocol());
-        request
-            .headers_mut()
-            .insert("Sec-WebSocket-Protocol", subprotocol);
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(SERVER_MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(SERVER_MESSAGE_BYTES_MAX));
-        let (socket, _) = client_async_with_config(request, stream, Some(config))
-            .await
-            .map_err(upgrade_error)?;
         Ok(Self {
-            socket,
+            socket: upgrade(endpoint, stream, Codec::MessagePack).await?,
             heard_at: Instant::now(),
         })
     }
@@ -202,6 +185,33 @@ impl Connection {
     pub async fn close(mut self) {
         let _ = timeout(SEND_WAIT_MAX, self.socket.close(None)).await;
     }
+}
+
+/// Asks for a WebSocket with a codec's subprotocol. The server says nothing after that until it has
+/// got a `hello`.
+pub(crate) async fn upgrade(
+    endpoint: &Endpoint,
+    stream: TcpStream,
+    codec: Codec,
+) -> Result<WebSocketStream<TcpStream>, OpenError> {
+    let Endpoint { authority, session } = endpoint;
+    stream.set_nodelay(true)?;
+    let mut request = format!("ws://{authority}/ws/{session}")
+        .into_client_request()
+        .map_err(upgrade_error)?;
+    let subprotocol = HeaderValue::from_static(codec.subprotocol());
+    request
+        .headers_mut()
+        .insert("Sec-WebSocket-Protocol", subprotocol);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(SERVER_MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(SERVER_MESSAGE_BYTES_MAX));
+    let (socket, _) = client_async_with_config(request, stream, Some(config))
+        .await
+        .map_err(upgrade_error)?;
+    Ok(socket)
 }
 
 fn upgrade_error(error: WsError) -> OpenError {

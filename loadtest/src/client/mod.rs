@@ -13,6 +13,7 @@ mod wire;
 
 pub use checker::{Fault, StreamChecker};
 pub use connection::{Connection, Ended, Endpoint, OpenError};
+pub(crate) use connection::{OPEN_WAIT_MAX, SERVER_MESSAGE_BYTES_MAX, SILENCE_MAX, upgrade};
 pub use outcome::{Answer, ClientError, Comeback, Outcome, Tally};
 pub use pace::{Pace, RECONNECT_MAX, ServerClock};
 pub use view::View;

@@ -1,25 +1,20 @@
 //! Everybody who is going to sit: joined first, then seated wave by wave.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use protocol::rest::{CreateHunt, Join, SessionCreated};
 use testkit::{Rest, RestError};
 use tokio::time::Instant;
 
 use super::sitter::{SitError, Sitter};
 use crate::arguments::IdleArguments;
 use crate::client::{Connection, Endpoint, OpenError};
-use crate::setup;
+use crate::setup::{self, Teams};
 
 /// Connections from one loopback address to one port; the system has some 28,000 ports for them.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 15_000;
-
-const HUNT: &str = "[hunt]\ntitle = \"Waiting\"\n\n[round.only]\ntitle = \"Only\"\n\n\
-    [puzzle.only]\nround = \"only\"\ntitle = \"Only\"\npoints = 1\nanswer = \"ANSWER\"\n";
 
 /// Everybody who is going to connect.
 pub(super) struct Crowd {
@@ -43,24 +38,20 @@ impl Crowd {
         arguments: &IdleArguments,
     ) -> Result<Self, RestError> {
         let at_a_time = NonZero::new(arguments.concurrency).unwrap_or(NonZero::<u16>::MIN);
-        let files = BTreeMap::from([("hunt.toml".to_owned(), HUNT.to_owned())]);
-        let session = setup::create_session(rest, admin_token, &CreateHunt { files }).await?;
+        let session = setup::create_session(rest, admin_token, &setup::idle_hunt()).await?;
         setup::start(rest, &session).await?;
-        let players = arguments.connections;
-        let teams = players.div_ceil(arguments.team_size);
-        let founders = (0..teams).map(|team| founder(&session, team));
-        let founders = setup::join_all(rest, founders, at_a_time).await?;
-        let codes = founders.iter().map(|founder| &*founder.team_code).cycle();
-        let others = (teams..players).zip(codes);
-        let others = others.map(|(player, code)| member(&session, code, player));
-        let others = setup::join_all(rest, others, at_a_time).await?;
-        let everybody = founders.into_iter().chain(others);
+        let teams = Teams {
+            players: arguments.connections,
+            team_size: arguments.team_size,
+            at_a_time,
+        };
+        let everybody = teams.join(rest, &session).await?;
         Ok(Self {
             endpoint: Endpoint {
                 authority: rest.authority().to_owned(),
                 session: session.session,
             },
-            tokens: everybody.map(|joined| joined.token).collect(),
+            tokens: everybody.into_iter().map(|joined| joined.token).collect(),
             at_a_time,
         })
     }
@@ -101,32 +92,12 @@ impl Crowd {
 
     /// The local address of a connection: the usual one, unless there are too many of them.
     fn source(&self, place: usize) -> Option<IpAddr> {
-        let server: SocketAddr = self.endpoint.authority.parse().ok()?;
-        if self.tokens.len() <= CONNECTIONS_PER_ADDRESS_MAX
-            || server.ip() != IpAddr::V4(Ipv4Addr::LOCALHOST)
-        {
+        if self.tokens.len() <= CONNECTIONS_PER_ADDRESS_MAX {
             return None;
         }
-        // REST has the first address for itself.
-        let number = u8::try_from(2 + place / CONNECTIONS_PER_ADDRESS_MAX).ok()?;
-        Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, number)))
-    }
-}
-
-fn founder(session: &SessionCreated, team: u32) -> Join {
-    Join {
-        session: session.session.clone(),
-        new_team: Some(format!("Team {team}")),
-        team_code: None,
-        name: format!("Player {team}"),
-    }
-}
-
-fn member(session: &SessionCreated, team_code: &str, player: u32) -> Join {
-    Join {
-        session: session.session.clone(),
-        new_team: None,
-        team_code: Some(team_code.to_owned()),
-        name: format!("Player {player}"),
+        setup::loopback_source(
+            &self.endpoint.authority,
+            place / CONNECTIONS_PER_ADDRESS_MAX,
+        )
     }
 }

@@ -14,17 +14,29 @@ use super::RestError;
 /// What is asked.
 pub(super) struct Ask {
     method: Method,
+    /// The whole path.
     path: String,
     token: Option<String>,
     body: Option<Vec<u8>>,
 }
 
 impl Ask {
+    /// Of a path under `/api/v1`.
     pub(super) fn new(method: Method, path: &str, token: Option<&str>) -> Self {
         Self {
             method,
-            path: path.to_owned(),
+            path: format!("/api/v1{path}"),
             token: token.map(str::to_owned),
+            body: None,
+        }
+    }
+
+    /// For the server's metrics.
+    pub(super) fn for_metrics() -> Self {
+        Self {
+            method: Method::GET,
+            path: "/metrics".to_owned(),
+            token: None,
             body: None,
         }
     }
@@ -36,14 +48,14 @@ impl Ask {
 
     /// For messages: never with the token.
     pub(super) fn what(&self) -> String {
-        format!("{} /api/v1{}", self.method, self.path)
+        format!("{} {}", self.method, self.path)
     }
 
     fn into_request(self, authority: &str) -> Result<Request<Full<Bytes>>, RestError> {
         let what = self.what();
         let mut request = Request::builder()
             .method(self.method)
-            .uri(format!("/api/v1{}", self.path))
+            .uri(self.path)
             .header(HOST, authority);
         if let Some(token) = self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));

@@ -4,6 +4,7 @@ mod exchange;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use protocol::limits::REST_BODY_BYTES_MAX;
 use protocol::rest::{Failure, FailureCode};
@@ -165,17 +166,27 @@ impl Rest {
         Ok(count)
     }
 
+    /// The server's metrics, in Prometheus' text format.
+    pub async fn metrics(&self) -> Result<String, RestError> {
+        let (_, body) = self.whole(Ask::for_metrics()).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     async fn ask<A: DeserializeOwned>(&self, ask: Ask) -> Result<A, RestError> {
         let what = ask.what();
-        let exchange = Exchange::new(&self.authority, ask).whole(ANSWER_BYTES_MAX);
-        let (status, body) = timeout(self.within, exchange)
-            .await
-            .map_err(|_| self.late(what.clone()))??;
+        let (status, body) = self.whole(ask).await?;
         serde_json::from_slice(&body).map_err(|error| RestError::Unexpected {
             what,
             status,
             problem: error.to_string(),
         })
+    }
+
+    async fn whole(&self, ask: Ask) -> Result<(StatusCode, Bytes), RestError> {
+        let what = ask.what();
+        let exchange = Exchange::new(&self.authority, ask).whole(ANSWER_BYTES_MAX);
+        let answered = timeout(self.within, exchange).await;
+        answered.map_err(|_| self.late(what))?
     }
 
     fn late(&self, what: String) -> RestError {

@@ -1,0 +1,330 @@
+//! One client: it connects, reads as its script says, is cut, and comes back with its cursor.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use protocol::{ClientMessage, Hello, Resync};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::pipe::{Pipe, Route};
+use super::plan::Seat;
+use super::script::{Change, Kind, Reading, Script};
+use super::shared::{Flow, Shared, Stage};
+use super::witness::{Found, Witness};
+use crate::client::{Ended, OpenError, Pace, SILENCE_MAX};
+
+/// How often a slow reader reads a little.
+const SLOW_READS_PER_S: u32 = 4;
+
+/// How often a client asks for its stream again before it gives up.
+const RESYNCS_MAX: u32 = 16;
+
+/// How many attempts in a row may fail before a client gives up: minutes, by the protocol's delays.
+const FAILURES_MAX: u32 = 30;
+
+/// A client, before and while it follows the stream.
+pub(super) struct Follower {
+    shared: Arc<Shared>,
+    route: Route,
+    token: String,
+    seat: Seat,
+    kind: Kind,
+    random: StdRng,
+    script: Script,
+    reading: Reading,
+    witness: Witness,
+    pipe: Option<Pipe>,
+    /// Held from the begin of connecting until the stream is whole.
+    permit: Option<OwnedSemaphorePermit>,
+    /// When to connect while there is no connection.
+    attempt_at: Instant,
+    /// When something last came.
+    heard_at: Instant,
+    resyncs: u32,
+    lived: Lived,
+}
+
+/// Who a client is.
+pub(super) struct Identity {
+    pub(super) seat: Seat,
+    pub(super) kind: Kind,
+    pub(super) token: String,
+    pub(super) seed: u64,
+}
+
+/// What became of a client's connections.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lived {
+    /// How often it was cut.
+    pub(super) cuts: u64,
+    /// How often it stopped reading.
+    pub(super) stalls: u64,
+    /// How often the server ended its connection, or it broke.
+    pub(super) ended: u64,
+}
+
+/// A client that is gone.
+pub(super) struct Followed {
+    pub(super) seat: Seat,
+    pub(super) lived: Lived,
+    pub(super) found: Found,
+    /// Why it could not go on.
+    pub(super) failure: Option<FollowError>,
+}
+
+/// Why a client cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FollowError {
+    /// The server says never to come back.
+    #[error("the connection has ended for good: {0}")]
+    ForGood(Ended),
+    /// It cannot connect, however often it tries.
+    #[error("cannot connect in {FAILURES_MAX} attempts; the last one: {0}")]
+    Unreachable(String),
+    /// Asking for the stream again does not help.
+    #[error("the stream stays broken")]
+    Broken,
+}
+
+impl Follower {
+    pub(super) fn new(shared: Arc<Shared>, route: Route, identity: Identity) -> Self {
+        let Identity {
+            seat,
+            kind,
+            token,
+            seed,
+        } = identity;
+        let now = Instant::now();
+        let pace = Pace::new(StdRng::seed_from_u64(seed.wrapping_mul(2)));
+        Self {
+            witness: Witness::new(shared.clone(), route.codec, seat, kind, pace),
+            shared,
+            route,
+            token,
+            seat,
+            kind,
+            random: StdRng::seed_from_u64(seed.wrapping_mul(2).wrapping_add(1)),
+            script: Script::default(),
+            reading: Reading::All,
+            pipe: None,
+            permit: None,
+            attempt_at: now,
+            heard_at: now,
+            resyncs: 0,
+            lived: Lived::default(),
+        }
+    }
+
+    /// Follows the stream until the run is over.
+    pub(super) async fn follow(mut self, mut stages: watch::Receiver<Stage>) -> Followed {
+        let failure = loop {
+            // A failed client waits for nothing: the others go on without it.
+            let changed = tokio::select! {
+                biased;
+                error = self.live() => break Some(error),
+                changed = stages.changed() => changed,
+            };
+            let stage = stages.borrow_and_update().clone();
+            match stage {
+                Stage::Gathering => {}
+                Stage::Flowing(flow) => self.draw_script(&flow),
+                Stage::Settling { pushed } => self.witness.settle(pushed),
+                Stage::Over => break None,
+            }
+            if changed.is_err() {
+                break None;
+            }
+        };
+        self.shared
+            .counts
+            .failed
+            .fetch_add(usize::from(failure.is_some()), Relaxed);
+        Followed {
+            seat: self.seat,
+            lived: self.lived,
+            found: self.witness.conclude(),
+            failure,
+        }
+    }
+
+    fn draw_script(&mut self, flow: &Flow) {
+        let random = &mut self.random;
+        self.script = match &flow.bad_spans {
+            Some(spans) => Script::reading_within(self.kind, spans),
+            None => Script::reading(self.kind, flow.span, self.shared.stalls, random),
+        };
+        if let Some(away) = self.shared.cuts {
+            self.script = std::mem::take(&mut self.script).with_cuts(flow.span, away, random);
+        }
+    }
+
+    /// Connects and reads, for ever. Dropped at any moment, it goes on when it is called again.
+    async fn live(&mut self) -> FollowError {
+        loop {
+            let lived = if self.pipe.is_some() {
+                match self.read_on().await {
+                    Ok(()) => Ok(()),
+                    Err(ended) => self.ended(ended),
+                }
+            } else {
+                self.connect().await
+            };
+            if let Err(error) = lived {
+                return error;
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<(), FollowError> {
+        sleep_until(self.attempt_at).await;
+        if self.permit.is_none() {
+            let permit = self.shared.gate.clone().acquire_owned().await;
+            self.permit = Some(permit.expect("the gate is never closed"));
+        }
+        let pipe = match Pipe::open(&self.route).await {
+            Ok(pipe) => pipe,
+            Err(error) => return self.not_opened(&error),
+        };
+        self.heard_at = Instant::now();
+        let pipe = self.pipe.insert(pipe);
+        let hello = Hello {
+            token: self.token.clone(),
+            cursor: self.witness.cursor(),
+        };
+        self.witness.connected();
+        match pipe.send(&ClientMessage::Hello(hello)).await {
+            Ok(()) => Ok(()),
+            Err(ended) => self.ended(ended),
+        }
+    }
+
+    /// One change of the script, or reading until the next one is due.
+    async fn read_on(&mut self) -> Result<(), Ended> {
+        let now = Instant::now();
+        if let Some(change) = self.script.due(now) {
+            self.change(change, now);
+            return Ok(());
+        }
+        if self.witness.takes_resync() {
+            self.resyncs += 1;
+            let cursor = self.witness.cursor();
+            let resync = ClientMessage::Resync(Resync { cursor });
+            let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
+            return pipe.send(&resync).await;
+        }
+        // Until the stream is whole, everybody reads: a slow reader would never see its end.
+        let reading = if self.witness.is_attached() {
+            self.permit = None;
+            self.reading
+        } else {
+            Reading::All
+        };
+        match reading {
+            Reading::All => self.read_all().await,
+            Reading::Slowly => self.read_a_little(now).await,
+            Reading::Nothing => {
+                let next_at = self.script.next_at();
+                sleep_until(next_at.unwrap_or(now + SILENCE_MAX)).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn read_all(&mut self) -> Result<(), Ended> {
+        let silent_at = self.heard_at + SILENCE_MAX;
+        let wake_at = self
+            .script
+            .next_at()
+            .map_or(silent_at, |at| at.min(silent_at));
+        let alarm = sleep_until(wake_at);
+        tokio::pin!(alarm);
+        let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
+        let witness = &mut self.witness;
+        let was_attached = witness.is_attached();
+        loop {
+            let mut each = |bytes: &[u8]| witness.take(bytes);
+            tokio::select! {
+                biased;
+                read = pipe.read(usize::MAX, &mut each) => read?,
+                () = &mut alarm => break,
+            }
+            self.heard_at = Instant::now();
+            if !was_attached || witness.wants_resync() {
+                return Ok(());
+            }
+        }
+        if self.heard_at + SILENCE_MAX <= Instant::now() {
+            return Err(Ended::Silent);
+        }
+        Ok(())
+    }
+
+    async fn read_a_little(&mut self, now: Instant) -> Result<(), Ended> {
+        let tick_at = now + Duration::from_secs(1) / SLOW_READS_PER_S;
+        let next_at = self.script.next_at();
+        sleep_until(next_at.map_or(tick_at, |at| at.min(tick_at))).await;
+        let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
+        let bytes_max = self.shared.slow_bytes_per_s / SLOW_READS_PER_S as usize;
+        let witness = &mut self.witness;
+        if pipe.read_now(bytes_max, &mut |bytes: &[u8]| witness.take(bytes))? {
+            self.heard_at = Instant::now();
+        }
+        pipe.answer().await
+    }
+
+    fn change(&mut self, change: Change, now: Instant) {
+        match change {
+            Change::Read(reading) => {
+                self.lived.stalls += u64::from(reading == Reading::Nothing);
+                self.reading = reading;
+                // Nothing could be heard of a server that was not listened to.
+                self.heard_at = now;
+            }
+            Change::Cut { away } => {
+                if let Some(pipe) = self.pipe.take() {
+                    pipe.cut(self.random.random());
+                    self.lived.cuts += 1;
+                }
+                self.disconnected();
+                self.attempt_at = now + away;
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) -> Result<(), FollowError> {
+        self.pipe = None;
+        self.disconnected();
+        self.lived.ended += 1;
+        if self.resyncs > RESYNCS_MAX {
+            return Err(FollowError::Broken);
+        }
+        match self
+            .witness
+            .pace
+            .next_attempt(ended.close_code(), Instant::now())
+        {
+            Some(at) => self.attempt_at = at,
+            None => return Err(FollowError::ForGood(ended)),
+        }
+        Ok(())
+    }
+
+    fn not_opened(&mut self, error: &OpenError) -> Result<(), FollowError> {
+        self.disconnected();
+        let next = self.witness.pace.next_attempt(None, Instant::now());
+        match next {
+            Some(at) if self.witness.pace.failures() <= FAILURES_MAX => self.attempt_at = at,
+            Some(_) | None => return Err(FollowError::Unreachable(error.to_string())),
+        }
+        Ok(())
+    }
+
+    fn disconnected(&mut self) {
+        self.permit = None;
+        self.witness.disconnected();
+    }
+}

@@ -1,0 +1,214 @@
+//! Which clues one client has been told of, and whether it should have been.
+
+use protocol::{Audience, Clue, Event, Update};
+
+use super::plan::{Label, Plan, Seat};
+
+/// What a client found wrong with what it was told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wrongs {
+    /// Clues that came as an update though the client had them.
+    pub(super) duplicates: u64,
+    /// Updates and clues that are meant for somebody else.
+    pub(super) foreign: u64,
+    /// Clues that came after a later one to the same audience.
+    pub(super) misordered: u64,
+    /// Clues that a later snapshot does not have any more.
+    pub(super) forgotten: u64,
+}
+
+/// The clues that one client has.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    seat: Seat,
+    had: Vec<bool>,
+    count: usize,
+    /// The highest number that came to everyone, the team and the player.
+    newest: [Option<usize>; 3],
+    pub(super) wrongs: Wrongs,
+}
+
+impl Ledger {
+    /// Of a client that has nothing yet.
+    pub(super) fn new(seat: Seat, plan: &Plan) -> Self {
+        Self {
+            seat,
+            had: vec![false; plan.aims().len()],
+            count: 0,
+            newest: [None; 3],
+            wrongs: Wrongs::default(),
+        }
+    }
+
+    /// How many clues the client has that are meant for it.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Takes an update that is the next one of its stream. Gives the label of the clue that it
+    /// tells of, if that is for this client.
+    pub(super) fn update(&mut self, plan: &Plan, update: &Update) -> Option<Label> {
+        let Event::CluePushed { clue, to } = &update.event else {
+            // Teams and players are told of nothing but clues and what they did themselves; numbers
+            // and audiences prove the rest.
+            self.wrongs.foreign += u64::from(update.audience == Audience::GameMasters);
+            return None;
+        };
+        let label = self.own(plan, clue, Some(update.audience));
+        // Only game masters are told for whom a clue is.
+        let Some(label) = label.filter(|_| to.is_none()) else {
+            self.wrongs.foreign += 1;
+            return None;
+        };
+        self.wrongs.duplicates += u64::from(self.had[label.number]);
+        let newest = &mut self.newest[place_of(update.audience)];
+        self.wrongs.misordered += u64::from(*newest >= Some(label.number));
+        *newest = Some(label.number).max(*newest);
+        self.count += usize::from(!self.had[label.number]);
+        self.had[label.number] = true;
+        Some(label)
+    }
+
+    /// Takes the clues of a snapshot, which replaces what the client has.
+    pub(super) fn snapshot(&mut self, plan: &Plan, clues: &[Clue]) {
+        let before = std::mem::replace(&mut self.had, vec![false; plan.aims().len()]);
+        for clue in clues {
+            match self.own(plan, clue, None) {
+                Some(label) => self.had[label.number] = true,
+                None => self.wrongs.foreign += 1,
+            }
+        }
+        let forgotten = before
+            .iter()
+            .zip(&self.had)
+            .filter(|had| *had == (&true, &false));
+        self.wrongs.forgotten += forgotten.count() as u64;
+        self.count = self.had.iter().filter(|had| **had).count();
+    }
+
+    /// The label of a clue that is meant for this client, and by way of this audience if there is
+    /// one.
+    fn own(&self, plan: &Plan, clue: &Clue, by_way_of: Option<Audience>) -> Option<Label> {
+        let label = Label::read(&clue.text)?;
+        let audience = plan.aims().get(label.number)?.audience(self.seat)?;
+        (by_way_of.is_none() || by_way_of == Some(audience)).then_some(label)
+    }
+}
+
+/// Where the newest number of an audience is kept.
+fn place_of(audience: Audience) -> usize {
+    match audience {
+        Audience::Everyone | Audience::GameMasters => 0,
+        Audience::Team => 1,
+        Audience::Player => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use protocol::{Audience, Clue, Event, Target, Update};
+
+    use super::{Ledger, Wrongs};
+    use crate::fanout::plan::{Draw, Label, Plan, Seat};
+
+    const ME: Seat = Seat { player: 0, team: 0 };
+
+    /// Clues to one of two players in two teams.
+    fn plan() -> Plan {
+        Plan::draw(Draw {
+            clues: 60,
+            everyone: 0.4,
+            players: 2,
+            teams: 2,
+            text_chars: 40,
+            seed: 1,
+        })
+    }
+
+    fn clue(plan: &Plan, number: usize) -> Clue {
+        let intended = Duration::from_millis(number as u64);
+        Clue {
+            id: format!("c{number}"),
+            text: plan.text(Label { number, intended }),
+            pushed_at_ms: 0,
+            expires_at_ms: None,
+        }
+    }
+
+    fn update(plan: &Plan, number: usize, audience: Audience) -> Update {
+        Update {
+            audience,
+            number: 1,
+            at_ms: 0,
+            event: Event::CluePushed {
+                clue: clue(plan, number),
+                to: None,
+            },
+        }
+    }
+
+    /// The numbers that are meant for me by way of an audience.
+    fn mine(plan: &Plan, audience: Audience) -> Vec<usize> {
+        let aims = plan.aims().iter().enumerate();
+        let mine = aims.filter(|(_, aim)| aim.audience(ME) == Some(audience));
+        mine.map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn whoever_gets_all_of_its_own_has_no_wrongs() {
+        let plan = plan();
+        let mut ledger = Ledger::new(ME, &plan);
+        for (number, aim) in plan.aims().iter().enumerate() {
+            if let Some(audience) = aim.audience(ME) {
+                let label = ledger.update(&plan, &update(&plan, number, audience));
+                assert_eq!(label.map(|label| label.number), Some(number));
+            }
+        }
+        assert_eq!(ledger.wrongs, Wrongs::default());
+        assert_eq!(ledger.count(), plan.meant_for(ME, 60));
+        assert!(ledger.count() < 60, "some are meant for the others");
+    }
+
+    #[test]
+    fn each_kind_of_wrong_is_counted_apart() {
+        let plan = plan();
+        let everyone = mine(&plan, Audience::Everyone);
+        let all: Vec<usize> = (0..60).collect();
+        let not_mine = all.iter().find(|n| plan.aims()[**n].audience(ME).is_none());
+        let not_mine = *not_mine.expect("some are meant for the others");
+
+        let mut ledger = Ledger::new(ME, &plan);
+        ledger.update(&plan, &update(&plan, everyone[1], Audience::Everyone));
+        ledger.update(&plan, &update(&plan, everyone[0], Audience::Everyone));
+        assert_eq!(ledger.wrongs.misordered, 1);
+        ledger.update(&plan, &update(&plan, everyone[1], Audience::Everyone));
+        assert_eq!(ledger.wrongs.duplicates, 1);
+        ledger.update(&plan, &update(&plan, not_mine, Audience::Team));
+        ledger.update(&plan, &update(&plan, everyone[2], Audience::Team));
+        assert_eq!(ledger.wrongs.foreign, 2);
+        let mut to_game_masters = update(&plan, everyone[2], Audience::Everyone);
+        if let Event::CluePushed { to, .. } = &mut to_game_masters.event {
+            *to = Some(Target::Everyone);
+        }
+        ledger.update(&plan, &to_game_masters);
+        assert_eq!(ledger.wrongs.foreign, 3);
+        assert_eq!(ledger.count(), 2);
+    }
+
+    #[test]
+    fn a_snapshot_fills_a_gap_and_must_hold_what_was_there() {
+        let plan = plan();
+        let everyone = mine(&plan, Audience::Everyone);
+        let clues = |numbers: &[usize]| -> Vec<Clue> {
+            numbers.iter().map(|number| clue(&plan, *number)).collect()
+        };
+        let mut ledger = Ledger::new(ME, &plan);
+        ledger.update(&plan, &update(&plan, everyone[0], Audience::Everyone));
+        ledger.snapshot(&plan, &clues(&everyone[..3]));
+        assert_eq!((ledger.count(), ledger.wrongs), (3, Wrongs::default()));
+        ledger.snapshot(&plan, &clues(&everyone[1..3]));
+        assert_eq!((ledger.count(), ledger.wrongs.forgotten), (2, 1));
+    }
+}

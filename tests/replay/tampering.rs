@@ -1,0 +1,174 @@
+//! A server's false friend: it passes everything on between clients and a server, but does one thing
+//! wrong with one update of each connection.
+
+use std::io::Cursor;
+use std::net::SocketAddr;
+
+use protocol::{Clue, Codec, Event, ServerMessage, Update};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
+
+/// What is done wrong with the second update that tells a client of a clue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// Nothing.
+    Nothing,
+    /// It is not passed on.
+    Dropped,
+    /// It is passed on twice.
+    Doubled,
+    /// Its clue is another one, which is meant for somebody else.
+    Misdirected,
+    /// The clue before it comes again with its number.
+    Repeated,
+}
+
+/// The clue of a plan that the misdirected update tells of.
+const OF_NOBODY: &str = "clue 999999 1 ";
+
+/// Passes on what comes to a free port until it is dropped. Gives the port's address.
+pub async fn befriend(server: SocketAddr, wrong: Wrong) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let mut accepting = JoinSet::new();
+    accepting.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let Ok((client, _)) = listener.accept().await else {
+                return;
+            };
+            let upstream = TcpStream::connect(server).await.expect("it listens");
+            connections.spawn(pass_on(client, upstream, wrong));
+            while connections.try_join_next().is_some() {}
+        }
+    });
+    (address, accepting)
+}
+
+async fn pass_on(client: TcpStream, server: TcpStream, wrong: Wrong) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let mut tampering = Tampering {
+        wrong,
+        head: Vec::new(),
+        frames: None,
+        clues: 0,
+        before: None,
+    };
+    let down = async {
+        let mut bytes = vec![0; 16 * 1024];
+        while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
+            let passed = tampering.take(&bytes[..count]);
+            if to_client.write_all(&passed).await.is_err() {
+                return;
+            }
+        }
+    };
+    // When either side ends, both do.
+    tokio::select! {
+        () = down => {}
+        _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+    }
+}
+
+/// What one connection's bytes from the server become.
+struct Tampering {
+    wrong: Wrong,
+    /// The head of the HTTP answer, until it is whole.
+    head: Vec<u8>,
+    /// What is left of the frames after it, if it was an upgrade.
+    frames: Option<Vec<u8>>,
+    clues: usize,
+    before: Option<Update>,
+}
+
+impl Tampering {
+    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if let Some(frames) = &mut self.frames {
+            frames.extend_from_slice(bytes);
+            return self.tamper();
+        }
+        self.head.extend_from_slice(bytes);
+        let end = self.head.windows(4).position(|end| end == b"\r\n\r\n");
+        if let Some(end) = end
+            && self.head.starts_with(b"HTTP/1.1 101 ")
+        {
+            self.frames = Some(self.head.split_off(end + 4));
+            let mut passed =
+                bytes[..bytes.len() - self.frames.as_ref().map_or(0, Vec::len)].to_vec();
+            passed.extend(self.tamper());
+            return passed;
+        }
+        bytes.to_vec()
+    }
+
+    /// Takes the whole frames from the front; gives what is passed on of them.
+    fn tamper(&mut self) -> Vec<u8> {
+        let mut passed = Vec::new();
+        loop {
+            let frames = self.frames.as_mut().expect("it was an upgrade");
+            let mut cursor = Cursor::new(&*frames);
+            let Some((header, length)) = FrameHeader::parse(&mut cursor).expect("it is a frame")
+            else {
+                return passed;
+            };
+            let begin = usize::try_from(cursor.position()).expect("it is short");
+            let end = begin + usize::try_from(length).expect("it is short");
+            if frames.len() < end {
+                return passed;
+            }
+            let rest = frames.split_off(end);
+            let frame = std::mem::replace(frames, rest);
+            let is_data = header.opcode == OpCode::Data(Data::Binary);
+            match Codec::MessagePack.decode(&frame[begin..]) {
+                Ok(ServerMessage::Update(update)) if is_data => {
+                    for update in self.outcome(update) {
+                        passed.extend(framed(&update));
+                    }
+                }
+                _ => passed.extend(frame),
+            }
+        }
+    }
+
+    /// The updates that are passed on in place of one.
+    fn outcome(&mut self, update: Update) -> Vec<Update> {
+        let Event::CluePushed { clue, .. } = &update.event else {
+            return vec![update];
+        };
+        let before = self.before.replace(update.clone());
+        self.clues += 1;
+        let (true, Some(before)) = (self.clues == 2, before) else {
+            return vec![update];
+        };
+        match self.wrong {
+            Wrong::Nothing => vec![update],
+            Wrong::Dropped => Vec::new(),
+            Wrong::Doubled => vec![update.clone(), update],
+            Wrong::Misdirected => {
+                let text = OF_NOBODY.to_owned();
+                let clue = Clue {
+                    text,
+                    ..clue.clone()
+                };
+                let event = Event::CluePushed { clue, to: None };
+                vec![Update { event, ..update }]
+            }
+            Wrong::Repeated => vec![Update {
+                event: before.event,
+                ..update
+            }],
+        }
+    }
+}
+
+fn framed(update: &Update) -> Vec<u8> {
+    let payload = Codec::MessagePack.encode(&ServerMessage::Update(update.clone()));
+    let mut bytes = Vec::new();
+    let frame = Frame::message(payload, OpCode::Data(Data::Binary), true);
+    frame.format(&mut bytes).expect("it fits");
+    bytes
+}
