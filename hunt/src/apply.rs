@@ -1,6 +1,7 @@
 //! From an event to the next state. Nothing here judges: what the journal holds has happened.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::event::{Audience, Entry, Event, Origin, Scope, Verdict};
 use crate::ids::{
@@ -169,9 +170,9 @@ impl State {
 
     fn add_team(&mut self, id: TeamId, code: &TeamCode, name: NameId) {
         assert_eq!(id, TeamId::at(self.progress.teams.len()));
-        let before = self.progress.team_codes.insert(code.clone(), id);
+        let before = Arc::make_mut(&mut self.progress.team_codes).insert(code.clone(), id);
         assert!(before.is_none(), "team codes are distinct");
-        self.progress.teams.push(Team {
+        self.progress.teams.push(Arc::new(Team {
             name,
             code: code.clone(),
             players: Vec::new(),
@@ -181,29 +182,29 @@ impl State {
             rounds: BTreeSet::new(),
             puzzles: BTreeMap::new(),
             solved: BTreeSet::new(),
-        });
+        }));
     }
 
     fn add_player(&mut self, team: TeamId, id: PlayerId, name: NameId) {
         assert_eq!(id, PlayerId::at(self.progress.players.len()));
         self.team_mut(team).players.push(id);
-        self.progress.players.push(Player {
+        self.progress.players.push(Arc::new(Player {
             team,
             name,
             devices: Vec::new(),
             head: 0,
             links_used: VecDeque::new(),
-        });
+        }));
     }
 
     fn add_device(&mut self, player: PlayerId, id: DeviceId) {
         assert_eq!(id, DeviceId::at(self.progress.devices.len()));
         self.player_mut(player).devices.push(id);
-        self.progress.devices.push(Device {
+        self.progress.devices.push(Arc::new(Device {
             player,
             revoked: false,
             receipts: Receipts::default(),
-        });
+        }));
     }
 
     fn unlock(&mut self, at: Timestamp, team: TeamId, rounds: &[RoundId], puzzles: &[PuzzleId]) {
@@ -248,17 +249,17 @@ impl State {
 
     fn team_mut(&mut self, id: TeamId) -> &mut Team {
         let team = self.progress.teams.get_mut(id.index());
-        team.expect("events name teams that exist")
+        Arc::make_mut(team.expect("events name teams that exist"))
     }
 
     fn player_mut(&mut self, id: PlayerId) -> &mut Player {
         let player = self.progress.players.get_mut(id.index());
-        player.expect("events name players that exist")
+        Arc::make_mut(player.expect("events name players that exist"))
     }
 
     fn device_mut(&mut self, id: DeviceId) -> &mut Device {
         let device = self.progress.devices.get_mut(id.index());
-        device.expect("events name devices that exist")
+        Arc::make_mut(device.expect("events name devices that exist"))
     }
 
     fn game_master_mut(&mut self, id: GameMasterId) -> &mut GameMaster {

@@ -24,6 +24,9 @@ pub struct State {
 }
 
 /// All of a state that changes; what a stored snapshot holds.
+///
+/// Clones share their teams, players and devices, and copy one when it changes: so a session goes on
+/// while a clone of its progress is written down somewhere else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     pub(crate) phase: Phase,
@@ -31,10 +34,10 @@ pub struct Progress {
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) paused_at: Option<Timestamp>,
     pub(crate) everyone_head: u64,
-    pub(crate) teams: Vec<Team>,
-    pub(crate) players: Vec<Player>,
-    pub(crate) devices: Vec<Device>,
-    pub(crate) team_codes: BTreeMap<TeamCode, TeamId>,
+    pub(crate) teams: Vec<Arc<Team>>,
+    pub(crate) players: Vec<Arc<Player>>,
+    pub(crate) devices: Vec<Arc<Device>>,
+    pub(crate) team_codes: Arc<BTreeMap<TeamCode, TeamId>>,
     #[serde(default)]
     pub(crate) game_masters_head: u64,
     #[serde(default)]
@@ -223,7 +226,7 @@ impl State {
     /// The teams with their ids, in the order of being created.
     pub fn teams(&self) -> impl ExactSizeIterator<Item = (TeamId, &Team)> {
         let teams = self.progress.teams.iter().enumerate();
-        teams.map(|(index, team)| (TeamId::at(index), team))
+        teams.map(|(index, team)| (TeamId::at(index), &**team))
     }
 
     /// How many players there are.
@@ -233,7 +236,7 @@ impl State {
 
     /// A team.
     pub fn team(&self, id: TeamId) -> Option<&Team> {
-        self.progress.teams.get(id.index())
+        self.progress.teams.get(id.index()).map(Arc::as_ref)
     }
 
     /// The team that has a code.
@@ -243,12 +246,12 @@ impl State {
 
     /// A player.
     pub fn player(&self, id: PlayerId) -> Option<&Player> {
-        self.progress.players.get(id.index())
+        self.progress.players.get(id.index()).map(Arc::as_ref)
     }
 
     /// A device.
     pub fn device(&self, id: DeviceId) -> Option<&Device> {
-        self.progress.devices.get(id.index())
+        self.progress.devices.get(id.index()).map(Arc::as_ref)
     }
 
     /// A game master.

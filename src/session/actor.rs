@@ -21,19 +21,15 @@ use tokio_util::sync::CancellationToken;
 use super::delivery::{Delivery, Outcome, Refusal, View};
 use super::gate::{Gate, Output};
 use super::handle::Mail;
+use super::snapshots::Snapshots;
 use super::supervisor::SessionRun;
 use crate::clock::Clock;
-use crate::journal::{AppendError, Batch, Epoch, Journal, JournalError, Name, SessionId, Snapshot};
+use crate::journal::{AppendError, Batch, Epoch, Journal, Name, SessionId};
 use crate::journal::{Incarnation, records};
 use crate::telemetry::metrics;
 
 /// Commands that made the rules fail and are remembered, so that they are not tried again.
 const QUARANTINED_MAX: usize = 1_024;
-
-/// A snapshot is made when a session has grown by at least one part in so many since the last one:
-/// making one takes as long as the session is large, so that all of them together cost each event
-/// the same, however many there are.
-const SNAPSHOT_GROWTH: u64 = 4;
 
 /// How an actor's life ended.
 pub(super) enum Ended {
@@ -64,9 +60,7 @@ pub(super) struct Actor<'a, D: Delivery> {
     run: SessionRun,
     turn: Turn,
     in_flight: FuturesOrdered<BoxFuture<'static, Result<u64, AppendError>>>,
-    storing: Option<BoxFuture<'static, Result<(), JournalError>>>,
-    /// The number of the last event in the newest snapshot that was made.
-    snapshot_at: u64,
+    snapshots: Snapshots,
     quarantined: HashSet<CommandKey>,
 }
 
@@ -92,6 +86,12 @@ impl<'a, D: Delivery> Actor<'a, D> {
         recovered: super::recovery::Recovered,
         delivery: &'a mut D,
     ) -> Self {
+        let snapshots = Snapshots::new(
+            ownership.session,
+            run.journal.clone(),
+            run.snapshot_every_events,
+            recovered.snapshot_at,
+        );
         Self {
             state: recovered.state,
             names: recovered.names,
@@ -104,8 +104,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             run,
             turn: Turn::default(),
             in_flight: FuturesOrdered::new(),
-            storing: None,
-            snapshot_at: recovered.snapshot_at,
+            snapshots,
             quarantined: HashSet::new(),
         }
     }
@@ -124,7 +123,9 @@ impl<'a, D: Delivery> Actor<'a, D> {
         let mut reachable = true;
         loop {
             if stop.is_cancelled() && self.in_flight.is_empty() {
-                self.store_final_snapshot().await;
+                self.snapshots
+                    .finish(self.head, self.state.progress())
+                    .await;
                 return Ended::Stopped;
             }
             let has_room = self.in_flight.len() < config.batches_in_flight_max;
@@ -136,7 +137,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                     Err(error) => return Ended::Failed(error),
                 },
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
-                stored = next_stored(&mut self.storing) => self.snapshot_stored(stored),
+                () = self.snapshots.stored() => {}
                 _ = ticks.tick() => self.delivery.tick(),
                 () = self.clock.sleep_until(self.state.next_deadline()), if takes_mail => {
                     self.take_turn(&mut mails);
@@ -299,68 +300,14 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Output::Reply { reply, outcome } => drop(reply.send(outcome)),
             Output::Attach(prepared) => self.delivery.attach(prepared),
             Output::Read(answer) => answer(),
-            Output::Snapshot(snapshot) => self.store(snapshot),
+            Output::Snapshot(state) => self.snapshots.store(state),
         }
     }
 
-    /// Makes a snapshot when enough has happened since the last one and none is being stored.
     fn snapshot_if_due(&mut self) {
-        let since = self.head - self.snapshot_at;
-        let grown_enough = since >= self.snapshot_at / SNAPSHOT_GROWTH;
-        let is_due = since >= self.run.snapshot_every_events && grown_enough;
-        if !is_due || self.storing.is_some() {
-            return;
+        if let Some(state) = self.snapshots.due(self.head, self.state.progress()) {
+            self.hold(Output::Snapshot(state));
         }
-        let snapshot = self.make_snapshot();
-        self.hold(Output::Snapshot(snapshot));
-    }
-
-    fn make_snapshot(&mut self) -> Snapshot {
-        self.snapshot_at = self.head;
-        Snapshot {
-            seq: self.head,
-            state: records::encode_state(self.state.progress()),
-        }
-    }
-
-    fn store(&mut self, snapshot: Snapshot) {
-        self.storing = Some(self.journal.put_snapshot(self.ownership.session, snapshot));
-    }
-
-    fn snapshot_stored(&mut self, stored: Result<(), JournalError>) {
-        self.storing = None;
-        match stored {
-            Ok(()) => metrics().snapshots_stored.increment(1),
-            Err(error) => {
-                metrics().snapshots_failed.increment(1);
-                tracing::warn!(session.id = %self.ownership.session, %error, "no snapshot was stored");
-            }
-        }
-    }
-
-    async fn store_final_snapshot(&mut self) {
-        if let Some(storing) = self.storing.take() {
-            let stored = storing.await;
-            self.snapshot_stored(stored);
-        }
-        if self.head > self.snapshot_at {
-            let snapshot = self.make_snapshot();
-            let stored = self
-                .journal
-                .put_snapshot(self.ownership.session, snapshot)
-                .await;
-            self.snapshot_stored(stored);
-        }
-    }
-}
-
-/// Waits for a snapshot that is being stored; without one it never returns.
-async fn next_stored(
-    storing: &mut Option<BoxFuture<'static, Result<(), JournalError>>>,
-) -> Result<(), JournalError> {
-    match storing {
-        Some(storing) => storing.await,
-        None => std::future::pending().await,
     }
 }
 

@@ -6,7 +6,7 @@ use hunt::CommandId;
 use tokio::sync::oneshot;
 
 use super::delivery::{Delivery, Outcome};
-use crate::journal::Snapshot;
+use super::snapshots::StateAt;
 
 /// Something that leaves the session.
 pub(super) enum Output<D: Delivery> {
@@ -27,8 +27,8 @@ pub(super) enum Output<D: Delivery> {
     Attach(D::Prepared),
     /// The answer to a question about the state.
     Read(Box<dyn FnOnce() + Send>),
-    /// A snapshot to store.
-    Snapshot(Snapshot),
+    /// A state to store.
+    Snapshot(StateAt),
 }
 
 /// Outputs in the order in which they were decided, each with the number of the last event that it

@@ -15,6 +15,7 @@ mod hunts;
 mod planted;
 mod recovery;
 mod registry;
+mod snapshots;
 mod supervisor;
 
 pub use delivery::{Delivery, Outcome, Refusal, View};
