@@ -41,8 +41,8 @@ impl JournalConfig {
         Self {
             backend: reader.take_word("journal.backend"),
             flush_batches_max: reader.take_count("journal.flush_batches_max", 1..=10_000),
-            checkpoint_every: reader.take_ms("journal.checkpoint_every_ms", 10..=60_000),
-            wal_bytes_max: reader.take_within("journal.wal_bytes_max", 1 << 20..=1 << 30),
+            checkpoint_every: reader.take_ms("journal.checkpoint_every_ms", 10..=600_000),
+            wal_bytes_max: reader.take_within("journal.wal_bytes_max", 1 << 20..=4 << 30),
             snapshot_every_events: reader
                 .take_within("journal.snapshot_every_events", 10..=1_000_000),
             postgres: PostgresConfig::read(reader),

@@ -4,10 +4,12 @@
 //! shares what does not change; the encoding happens on a thread for blocking work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use hunt::Progress;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::time::Instant;
 
 use crate::journal::{Journal, JournalError, SessionId, Snapshot, records};
 use crate::telemetry::metrics;
@@ -15,6 +17,9 @@ use crate::telemetry::metrics;
 /// A snapshot is made when a session has grown by at least one part in so many since the last one, so
 /// that all snapshots together cost each event the same, however many events there are.
 const GROWTH: u64 = 4;
+/// The least time from one snapshot of an actor to its next: writing one holds up the commits of
+/// everyone for as long as it is large.
+const SPACING: Duration = Duration::from_secs(5);
 
 /// A session's state as of an event.
 pub(super) struct StateAt {
@@ -29,6 +34,8 @@ pub(super) struct Snapshots {
     every_events: u64,
     /// The number of the last event in the newest one.
     at: u64,
+    /// When this actor made it.
+    made: Option<Instant>,
     storing: Option<BoxFuture<'static, Result<(), JournalError>>>,
 }
 
@@ -45,6 +52,7 @@ impl Snapshots {
             journal,
             every_events,
             at,
+            made: None,
             storing: None,
         }
     }
@@ -53,15 +61,20 @@ impl Snapshots {
     /// may be stored once event `head` is durable.
     pub(super) fn due(&mut self, head: u64, progress: &Progress) -> Option<StateAt> {
         let since = head - self.at;
-        let is_due = since >= self.every_events && since >= self.at / GROWTH;
-        if !is_due || self.storing.is_some() {
+        let has_grown = since >= self.every_events && since >= self.at / GROWTH;
+        if !has_grown || self.storing.is_some() || self.is_recent() {
             return None;
         }
         self.at = head;
+        self.made = Some(Instant::now());
         Some(StateAt {
             seq: head,
             progress: progress.clone(),
         })
+    }
+
+    fn is_recent(&self) -> bool {
+        self.made.is_some_and(|made| made.elapsed() < SPACING)
     }
 
     /// Begins to store a state that is durable; [`Snapshots::stored`] goes on with it.

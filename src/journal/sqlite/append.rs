@@ -1,25 +1,23 @@
-//! One transaction for many batches, given to the database as one text: every statement that is given
-//! by itself costs a hand-over to the connection's thread and back, and under load each of those
-//! waits for a processor.
+//! One transaction for many batches.
 
-use futures_util::TryStreamExt;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments, AssertSqlSafe, Either, Encode, Executor, Sqlite, SqliteConnection, Type};
+use rusqlite::{CachedStatement, Connection, Error, ToSql, params};
 
 use super::super::{AppendError, Batch};
 
 /// Inserts a batch if its owner holds the session and it follows the head.
 const INSERT_BATCH: &str = "\
     INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
-    SELECT ?, ?, ?, ?, ?, ? FROM ownership \
-    WHERE session_id = ? AND owner_inc = ? AND epoch = ? \
-    AND ? = 1 + coalesce((SELECT last_seq FROM journal WHERE session_id = ? \
-                          ORDER BY seq DESC LIMIT 1), 0);";
-/// Inserts a name of a batch if what was inserted before it, the batch or another name of it, was.
-const INSERT_NAME: &str = "\
-    INSERT INTO name (session_id, id, text) SELECT ?, ?, ? WHERE changes() > 0;";
-/// The longest transaction whose text is kept prepared. There are as many such texts.
-const KEPT_BATCHES_MAX: usize = 32;
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM ownership \
+    WHERE session_id = ?1 AND owner_inc = ?7 AND epoch = ?4 \
+    AND ?2 = 1 + coalesce((SELECT last_seq FROM journal WHERE session_id = ?1 \
+                           ORDER BY seq DESC LIMIT 1), 0)";
+const INSERT_NAME: &str = "INSERT INTO name (session_id, id, text) VALUES (?, ?, ?)";
+const IS_OWNER: &str = "\
+    SELECT EXISTS (SELECT 1 FROM ownership WHERE session_id = ? AND owner_inc = ? AND epoch = ?)";
+/// Whether a batch is there already, just as it is.
+const IS_STORED: &str = "\
+    SELECT EXISTS (SELECT 1 FROM journal \
+                   WHERE session_id = ? AND seq = ? AND last_seq = ? AND epoch = ? AND events = ?)";
 
 /// Why nothing can be said of single batches.
 pub(super) enum FlushError {
@@ -30,127 +28,91 @@ pub(super) enum FlushError {
 }
 
 /// Commits batches together; gives the outcome of each.
-pub(super) async fn append_together(
-    connection: &mut SqliteConnection,
-    batches: &[&Batch],
+pub(super) fn append_together<'a>(
+    connection: &mut Connection,
+    batches: impl Iterator<Item = &'a Batch>,
 ) -> Result<Vec<Result<(), AppendError>>, FlushError> {
-    let statements = batches.iter().map(|batch| 1 + batch.names.len());
-    let before_commit = 1 + statements.sum::<usize>();
-    let mut changes = Vec::with_capacity(before_commit + 1);
-    if let Err(error) = run(connection, batches, &mut changes).await {
-        let reason = error.to_string();
-        // What is still open must not become part of the next transaction. If nothing is open any
-        // more, this fails, and there is nothing to be done.
-        drop(connection.execute("ROLLBACK").await);
-        return Err(if changes.len() == before_commit {
-            FlushError::Unknown(reason)
-        } else {
-            FlushError::RolledBack(reason)
-        });
-    }
-    let mut outcomes = Vec::with_capacity(batches.len());
-    let mut statement = 1;
-    for batch in batches {
-        outcomes.push(match changes[statement] {
-            1 => Ok(()),
-            _ => Err(why_not(connection, batch).await),
-        });
-        statement += 1 + batch.names.len();
+    let outcomes = match insert_all(connection, batches) {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            roll_back(connection);
+            return Err(FlushError::RolledBack(error.to_string()));
+        }
+    };
+    if let Err(error) = execute(connection, "COMMIT") {
+        roll_back(connection);
+        return Err(FlushError::Unknown(error.to_string()));
     }
     Ok(outcomes)
 }
 
-/// Runs the transaction; `changes` receives the number of rows that each statement changed, as far as
-/// they came.
-async fn run(
-    connection: &mut SqliteConnection,
-    batches: &[&Batch],
-    changes: &mut Vec<u64>,
-) -> Result<(), sqlx::Error> {
-    let mut text = String::from("BEGIN IMMEDIATE;");
-    let mut arguments = SqliteArguments::default();
-    let mut names = 0;
-    for batch in batches {
-        text.push_str(INSERT_BATCH);
-        add_batch(&mut arguments, batch)?;
+/// What is still open must not become part of the next transaction. If nothing is open any more, this
+/// fails, and there is nothing to be done.
+fn roll_back(connection: &Connection) {
+    drop(execute(connection, "ROLLBACK"));
+}
+
+fn execute(connection: &Connection, statement: &str) -> Result<(), Error> {
+    connection.prepare_cached(statement)?.execute([]).map(drop)
+}
+
+/// Begins a transaction and inserts.
+fn insert_all<'a>(
+    connection: &Connection,
+    batches: impl Iterator<Item = &'a Batch>,
+) -> Result<Vec<Result<(), AppendError>>, Error> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    let mut insert = connection.prepare_cached(INSERT_BATCH)?;
+    let outcomes = batches.map(|batch| {
+        if insert_batch(&mut insert, batch)? == 0 {
+            return Ok(Err(why_not(connection, batch)?));
+        }
         for name in &batch.names {
-            names += 1;
-            text.push_str(INSERT_NAME);
-            add(&mut arguments, batch.session.as_i64())?;
-            add(&mut arguments, name.id.cast_signed())?;
-            add(&mut arguments, name.text.clone())?;
+            let mut insert = connection.prepare_cached(INSERT_NAME)?;
+            insert.execute(params![
+                batch.session.as_i64(),
+                name.id.cast_signed(),
+                name.text
+            ])?;
         }
-    }
-    text.push_str("COMMIT");
-    let is_kept = names == 0 && batches.len() <= KEPT_BATCHES_MAX;
-    let query = sqlx::query_with(AssertSqlSafe(text), arguments).persistent(is_kept);
-    let mut results = connection.fetch_many(query);
-    while let Some(result) = results.try_next().await? {
-        if let Either::Left(done) = result {
-            changes.push(done.rows_affected());
-        }
-    }
-    Ok(())
+        Ok(Ok(()))
+    });
+    outcomes.collect()
 }
 
-/// The arguments of [`INSERT_BATCH`], in the order of its question marks.
-fn add_batch(arguments: &mut SqliteArguments, batch: &Batch) -> Result<(), sqlx::Error> {
-    let session = batch.session.as_i64();
-    let epoch = batch.epoch.0.cast_signed();
-    let first_seq = batch.first_seq.cast_signed();
-    add(arguments, session)?;
-    add(arguments, first_seq)?;
-    add(arguments, batch.last_seq.cast_signed())?;
-    add(arguments, epoch)?;
-    add(arguments, batch.at_ms.cast_signed())?;
-    add(arguments, batch.events.clone())?;
-    add(arguments, session)?;
-    add(arguments, batch.owner.0.cast_signed())?;
-    add(arguments, epoch)?;
-    add(arguments, first_seq)?;
-    add(arguments, session)
-}
-
-fn add<T>(arguments: &mut SqliteArguments, value: T) -> Result<(), sqlx::Error>
-where
-    T: for<'q> Encode<'q, Sqlite> + Type<Sqlite>,
-{
-    arguments.add(value).map_err(sqlx::Error::Encode)
+/// Gives the number of rows that it inserted.
+fn insert_batch(insert: &mut CachedStatement<'_>, batch: &Batch) -> Result<usize, Error> {
+    insert.execute(params![
+        batch.session.as_i64(),
+        batch.first_seq.cast_signed(),
+        batch.last_seq.cast_signed(),
+        batch.epoch.0.cast_signed(),
+        batch.at_ms.cast_signed(),
+        batch.events,
+        batch.owner.0.cast_signed(),
+    ])
 }
 
 /// Why a batch was not inserted.
-async fn why_not(connection: &mut SqliteConnection, batch: &Batch) -> AppendError {
-    let owns = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM ownership \
-         WHERE session_id = ? AND owner_inc = ? AND epoch = ?)",
-    )
-    .bind(batch.session.as_i64())
-    .bind(batch.owner.0.cast_signed())
-    .bind(batch.epoch.0.cast_signed())
-    .fetch_one(&mut *connection);
-    match owns.await {
-        Ok(true) => {}
-        Ok(false) => return AppendError::Fenced,
-        Err(error) => return AppendError::Refused(error.to_string()),
+fn why_not(connection: &Connection, batch: &Batch) -> Result<AppendError, Error> {
+    let session = batch.session.as_i64();
+    let epoch = batch.epoch.0.cast_signed();
+    let owner = params![session, batch.owner.0.cast_signed(), epoch];
+    if !tells(connection, IS_OWNER, owner)? {
+        return Ok(AppendError::Fenced);
     }
-    match is_stored(connection, batch).await {
-        Ok(true) => AppendError::AlreadyStored,
-        Ok(false) => AppendError::NotContiguous,
-        Err(error) => AppendError::Refused(error.to_string()),
-    }
+    let first_seq = batch.first_seq.cast_signed();
+    let last_seq = batch.last_seq.cast_signed();
+    let row = params![session, first_seq, last_seq, epoch, batch.events];
+    Ok(if tells(connection, IS_STORED, row)? {
+        AppendError::AlreadyStored
+    } else {
+        AppendError::NotContiguous
+    })
 }
 
-/// Whether a batch is there already, just as it is.
-async fn is_stored(connection: &mut SqliteConnection, batch: &Batch) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM journal \
-         WHERE session_id = ? AND seq = ? AND last_seq = ? AND epoch = ? AND events = ?)",
-    )
-    .bind(batch.session.as_i64())
-    .bind(batch.first_seq.cast_signed())
-    .bind(batch.last_seq.cast_signed())
-    .bind(batch.epoch.0.cast_signed())
-    .bind(batch.events.as_slice())
-    .fetch_one(connection)
-    .await
+/// The answer to a question of yes or no.
+fn tells(connection: &Connection, question: &str, arguments: &[&dyn ToSql]) -> Result<bool, Error> {
+    let mut question = connection.prepare_cached(question)?;
+    question.query_row(arguments, |row| row.get(0))
 }

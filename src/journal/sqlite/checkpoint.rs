@@ -1,41 +1,109 @@
-//! Moves the write-ahead log into the database on a connection of its own, so that no commit waits
-//! for it.
+//! Moves the write-ahead log into the database, on a connection of its own.
+//!
+//! Commits go on meanwhile, but they share the disk, and the slowest of them wait for tens of
+//! milliseconds. So the log is moved when nobody commits; while commits go on, seldom; and in any case
+//! before it grows beyond its bound.
 
-use sqlx::SqliteConnection;
+use std::time::Duration;
+
+use sqlx::{Row, SqliteConnection};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{DATABASE_FILE, SqliteOptions, hang_up};
+use super::{SqliteOptions, hang_up};
 use crate::telemetry::{as_f64, metrics};
 
+/// The longest time between two looks at the log.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
+
+/// Moves nothing, and tells of the log.
+const LOOK: &str = "PRAGMA wal_checkpoint(NOOP)";
+/// Moves what can be moved without making a writer wait.
+const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+/// Moves everything, and makes the next writer begin the log anew.
+const MOVE_ALL: &str = "PRAGMA wal_checkpoint(RESTART)";
+
+/// Looks at the log until `stop`.
 pub(super) async fn run(
-    mut connection: SqliteConnection,
+    connection: SqliteConnection,
     options: SqliteOptions,
     stop: CancellationToken,
 ) {
-    let log = options.folder.join(format!("{DATABASE_FILE}-wal"));
+    let look_every = LOOK_EVERY_MAX.min(options.checkpoint_every);
+    let mut checkpointer = Checkpointer {
+        connection,
+        every: options.checkpoint_every,
+        log_bytes_max: options.wal_bytes_max,
+        last_at: Instant::now(),
+        last_seen: Log::default(),
+    };
     while stop
-        .run_until_cancelled(tokio::time::sleep(options.checkpoint_every))
+        .run_until_cancelled(tokio::time::sleep(look_every))
         .await
         .is_some()
     {
-        let log_bytes = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
-        metrics().wal_bytes.set(as_f64(log_bytes));
-        if log_bytes == 0 {
-            continue;
-        }
-        // A passive checkpoint never makes a writer wait, but under a steady load it may never
-        // reach the end of the log. A restarting one does, and makes the writer wait meanwhile.
-        let statement = if log_bytes > options.wal_bytes_max {
-            "PRAGMA wal_checkpoint(TRUNCATE)"
-        } else {
-            "PRAGMA wal_checkpoint(PASSIVE)"
-        };
-        let began = Instant::now();
-        if let Err(error) = sqlx::query(statement).execute(&mut connection).await {
+        if let Err(error) = checkpointer.look().await {
             tracing::warn!(%error, "a checkpoint of the journal failed; it will be tried again");
         }
-        metrics().checkpoint_seconds.record(began.elapsed());
     }
-    hang_up(connection).await;
+    hang_up(checkpointer.connection).await;
+}
+
+/// The write-ahead log, in frames of one page each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Log {
+    frames: u64,
+    /// How many of them are in the database too.
+    moved: u64,
+}
+
+struct Checkpointer {
+    connection: SqliteConnection,
+    every: Duration,
+    log_bytes_max: u64,
+    last_at: Instant,
+    last_seen: Log,
+}
+
+impl Checkpointer {
+    async fn look(&mut self) -> Result<(), sqlx::Error> {
+        let log = self.checkpoint(LOOK).await?;
+        let page_bytes: i64 = sqlx::query_scalar("PRAGMA page_size")
+            .fetch_one(&mut self.connection)
+            .await?;
+        let log_bytes = log.frames.saturating_mul(page_bytes.cast_unsigned());
+        metrics().wal_bytes.set(as_f64(log_bytes));
+        let is_quiet = log == self.last_seen;
+        self.last_seen = log;
+        if log.moved == log.frames {
+            return Ok(());
+        }
+        let is_large = log_bytes > self.log_bytes_max;
+        if is_quiet || is_large || self.last_at.elapsed() >= self.every {
+            let began = Instant::now();
+            self.last_seen = self.checkpoint(MOVE).await?;
+            if is_large {
+                // A passive one never makes a writer wait, and so it never reaches the end of a log
+                // that is being written. This one does, and has only the rest to do: the writer waits
+                // for it and begins the log anew.
+                self.last_seen = self.checkpoint(MOVE_ALL).await?;
+            }
+            self.last_at = Instant::now();
+            metrics().checkpoint_seconds.record(began.elapsed());
+        }
+        Ok(())
+    }
+
+    async fn checkpoint(&mut self, statement: &'static str) -> Result<Log, sqlx::Error> {
+        let row = sqlx::query(statement)
+            .fetch_one(&mut self.connection)
+            .await?;
+        // Both are -1 before there is a log.
+        let frames: i64 = row.try_get(1)?;
+        let moved: i64 = row.try_get(2)?;
+        Ok(Log {
+            frames: frames.max(0).cast_unsigned(),
+            moved: moved.max(0).cast_unsigned(),
+        })
+    }
 }

@@ -1,10 +1,11 @@
 //! The journal in a SQLite database: write-ahead log, every commit synchronised to the disk.
 //!
-//! One connection writes, and gathers all batches that wait into one transaction (`writer`). Another
-//! moves the log into the database (`checkpoint`), and a few read (`queries`). A file lock keeps a
-//! second process out of the folder.
+//! One connection writes, on a thread of its own, and gathers all batches that wait into one
+//! transaction (`writer`). Another moves the log into the database (`checkpoint`), and a few read
+//! (`queries`). A file lock keeps a second process out of the folder.
 
 mod append;
+mod changes;
 mod checkpoint;
 mod queries;
 mod writer;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use rusqlite::OpenFlags;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr};
@@ -30,7 +32,7 @@ use super::{
     JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
     Snapshot, StoredBatch,
 };
-use writer::{Job, Writer};
+use writer::{Job, Other, Writer};
 
 /// The database's name within its folder.
 pub const DATABASE_FILE: &str = "journal.sqlite";
@@ -49,9 +51,10 @@ pub struct SqliteOptions {
     pub folder: PathBuf,
     /// Batches that one transaction takes at most.
     pub flush_batches_max: usize,
-    /// Time between looks at the write-ahead log.
+    /// How long the write-ahead log may wait for a moment without commits before it is moved into the
+    /// database all the same.
     pub checkpoint_every: Duration,
-    /// Size of the write-ahead log above which a checkpoint waits for its end.
+    /// Size of the write-ahead log above which it is moved at the next look, and begun anew.
     pub wal_bytes_max: u64,
     /// What a commit waits for. Anything below `Full` loses acknowledged events with the power:
     /// tests use it to prove that they would notice.
@@ -66,11 +69,32 @@ impl SqliteOptions {
         Self {
             folder: folder.into(),
             flush_batches_max: 512,
-            checkpoint_every: Duration::from_secs(1),
-            wal_bytes_max: 64 << 20,
+            checkpoint_every: Duration::from_secs(30),
+            wal_bytes_max: 256 << 20,
             synchronous: SqliteSynchronous::Full,
             vfs: None,
         }
+    }
+
+    /// The connection that writes, set up as the others are.
+    fn writer(&self) -> rusqlite::Result<rusqlite::Connection> {
+        let path = self.folder.join(DATABASE_FILE);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match &self.vfs {
+            Some(vfs) => rusqlite::Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
+            None => rusqlite::Connection::open_with_flags(path, flags),
+        }?;
+        connection.busy_timeout(BUSY_WAIT)?;
+        let synchronous = match self.synchronous {
+            SqliteSynchronous::Off => "OFF",
+            SqliteSynchronous::Normal => "NORMAL",
+            SqliteSynchronous::Full => "FULL",
+            SqliteSynchronous::Extra => "EXTRA",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        Ok(connection)
     }
 
     fn connect_options(&self) -> SqliteConnectOptions {
@@ -115,14 +139,10 @@ impl SqliteJournal {
         };
         let lock = lock_folder(&options.folder).map_err(failed)?;
         let connect = options.connect_options();
-        let mut connection = connect
-            .connect()
-            .await
+        migrate(&connect).await.map_err(failed)?;
+        let writer = options
+            .writer()
             .map_err(|error| failed(error.to_string()))?;
-        migrator()
-            .run(&mut connection)
-            .await
-            .map_err(|error| failed(format!("{error}; was it written by a later version?")))?;
         let checkpointer = connect
             .connect()
             .await
@@ -134,8 +154,8 @@ impl SqliteJournal {
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let writer = Writer::new(connection, options.flush_batches_max);
-        tasks.spawn(writer.run(waiting));
+        let writer = Writer::new(writer, options.flush_batches_max);
+        tasks.spawn_blocking(move || writer.run(waiting));
         tasks.spawn(checkpoint::run(checkpointer, options, stop.clone()));
         Ok(Self {
             jobs,
@@ -167,9 +187,9 @@ impl SqliteJournal {
     fn write<T: Send + 'static>(
         &self,
         action: &'static str,
-        job: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Job,
+        change: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Other,
     ) -> Answer<T> {
-        let answer = self.ask(job);
+        let answer = self.ask(|reply| Job::Other(change(reply)));
         async move { answer.await.unwrap_or_else(|| Err(closed(action))) }.boxed()
     }
 
@@ -190,6 +210,16 @@ impl SqliteJournal {
         }
         .boxed()
     }
+}
+
+/// Brings the schema up to date on a connection that is then closed. It is the only one at that time,
+/// so that closing it moves all of the log into the database: what a killed server left of its log
+/// does not grow from life to life.
+async fn migrate(options: &SqliteConnectOptions) -> Result<(), String> {
+    let mut connection = options.connect().await.map_err(|error| error.to_string())?;
+    let migrated = migrator().run(&mut connection).await;
+    migrated.map_err(|error| format!("{error}; was it written by a later version?"))?;
+    connection.close().await.map_err(|error| error.to_string())
 }
 
 /// The schema's steps, oldest first; a step that was released never changes.
@@ -224,7 +254,7 @@ fn lock_folder(folder: &Path) -> Result<File, String> {
 
 impl Journal for SqliteJournal {
     fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
-        self.write("store a hunt", |reply| Job::PutHunt {
+        self.write("store a hunt", |reply| Other::PutHunt {
             revision,
             files,
             reply,
@@ -236,7 +266,7 @@ impl Journal for SqliteJournal {
     }
 
     fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        let answer = self.ask(|reply| Job::CreateSession { session, reply });
+        let answer = self.ask(|reply| Job::Other(Other::CreateSession { session, reply }));
         async move {
             let closed = Err(CreateError::Failed(closed("create a session")));
             answer.await.unwrap_or(closed)
@@ -259,7 +289,7 @@ impl Journal for SqliteJournal {
     }
 
     fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
-        let answer = self.ask(|reply| Job::Claim { claim, reply });
+        let answer = self.ask(|reply| Job::Other(Other::Claim { claim, reply }));
         async move {
             let closed = Err(ClaimError::Failed(closed("claim")));
             answer.await.unwrap_or(closed)
@@ -278,7 +308,7 @@ impl Journal for SqliteJournal {
             owner: Some(owner),
             epoch,
         };
-        let answer = self.ask(|reply| Job::Release { held, reply });
+        let answer = self.ask(|reply| Job::Other(Other::Release { held, reply }));
         async move {
             let closed = Err(ClaimError::Failed(closed("release")));
             answer.await.unwrap_or(closed)
@@ -331,7 +361,7 @@ impl Journal for SqliteJournal {
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
-        self.write("store a snapshot", |reply| Job::PutSnapshot {
+        self.write("store a snapshot", |reply| Other::PutSnapshot {
             session,
             snapshot,
             reply,

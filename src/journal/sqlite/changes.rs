@@ -1,0 +1,128 @@
+//! The changes that are transactions of their own.
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+
+use super::super::{
+    Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError, Ownership, SessionId,
+    SessionRecord, Snapshot,
+};
+
+fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> JournalError {
+    move |error| JournalError {
+        action,
+        reason: error.to_string(),
+    }
+}
+
+pub(super) fn put_hunt(
+    connection: &Connection,
+    revision: &str,
+    files: &[u8],
+) -> Result<(), JournalError> {
+    let insert = "INSERT INTO hunt (revision, files) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    let inserted = connection.execute(insert, params![revision, files]);
+    inserted.map(drop).map_err(failed("store a hunt"))
+}
+
+pub(super) fn create_session(
+    connection: &mut Connection,
+    session: &SessionRecord,
+) -> Result<(), CreateError> {
+    let failed = failed("create a session");
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(&failed)?;
+    let inserted = transaction.execute(
+        "INSERT INTO session (id, code, hunt_revision, created_at_ms) VALUES (?, ?, ?, ?)",
+        params![
+            session.id.as_i64(),
+            session.code,
+            session.hunt_revision,
+            session.created_at_ms.cast_signed(),
+        ],
+    );
+    match inserted {
+        Ok(_) => {}
+        Err(error) => {
+            return Err(match violated(&error) {
+                Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) => CreateError::CodeTaken,
+                Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => CreateError::UnknownHunt,
+                Some(_) | None => failed(error).into(),
+            });
+        }
+    }
+    transaction
+        .execute(
+            "INSERT INTO ownership (session_id, owner_inc, epoch) VALUES (?, NULL, 0)",
+            [session.id.as_i64()],
+        )
+        .map_err(&failed)?;
+    match transaction.commit() {
+        Ok(()) => Ok(()),
+        Err(error) => Err(failed(error).into()),
+    }
+}
+
+/// The extended code of a constraint that a statement broke.
+fn violated(error: &rusqlite::Error) -> Option<i32> {
+    let error = error.sqlite_error()?;
+    (error.code == ErrorCode::ConstraintViolation).then_some(error.extended_code)
+}
+
+pub(super) fn take_ownership(connection: &Connection, claim: Claim) -> Result<Epoch, ClaimError> {
+    let update = "UPDATE ownership SET owner_inc = ?, epoch = epoch + 1 \
+                  WHERE session_id = ? AND owner_inc IS ? AND epoch = ? RETURNING epoch";
+    let arguments = params![
+        claim.to.0.cast_signed(),
+        claim.session.as_i64(),
+        claim.from.map(|from| from.0.cast_signed()),
+        claim.epoch.0.cast_signed(),
+    ];
+    let epoch: Option<i64> = connection
+        .query_row(update, arguments, |row| row.get(0))
+        .optional()
+        .map_err(failed("claim"))?;
+    let epoch = epoch.ok_or(ClaimError::Lost)?;
+    Ok(Epoch(epoch.cast_unsigned()))
+}
+
+pub(super) fn release(connection: &Connection, held: Ownership) -> Result<(), ClaimError> {
+    let update = "UPDATE ownership SET owner_inc = NULL \
+                  WHERE session_id = ? AND owner_inc IS ? AND epoch = ?";
+    let arguments = params![
+        held.session.as_i64(),
+        held.owner.map(|Incarnation(owner)| owner.cast_signed()),
+        held.epoch.0.cast_signed(),
+    ];
+    match connection.execute(update, arguments) {
+        Ok(0) => Err(ClaimError::Lost),
+        Ok(_) => Ok(()),
+        Err(error) => Err(failed("release")(error).into()),
+    }
+}
+
+pub(super) fn put_snapshot(
+    connection: &mut Connection,
+    session: SessionId,
+    snapshot: &Snapshot,
+) -> Result<(), JournalError> {
+    let failed = failed("store a snapshot");
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(&failed)?;
+    transaction
+        .execute(
+            "INSERT OR REPLACE INTO snapshot (session_id, seq, state) VALUES (?, ?, ?)",
+            params![session.as_i64(), snapshot.seq.cast_signed(), snapshot.state],
+        )
+        .map_err(&failed)?;
+    // The one before the newest stays, for looking into what a damaged one held.
+    transaction
+        .execute(
+            "DELETE FROM snapshot WHERE session_id = ?1 AND seq NOT IN \
+             (SELECT seq FROM snapshot WHERE session_id = ?1 ORDER BY seq DESC LIMIT 2)",
+            [session.as_i64()],
+        )
+        .map_err(&failed)?;
+    transaction.commit().map_err(&failed)
+}
