@@ -181,6 +181,14 @@ impl ServerProcess {
         self.ended("a clean stop", within).await
     }
 
+    /// Asks it with SIGHUP to read its certificate again. Nothing happens once it has ended.
+    pub fn hang_up(&self) -> Result<(), ServerError> {
+        if let Some(pid) = self.pid() {
+            rustix::process::kill_process(pid, Signal::HUP).map_err(io::Error::from)?;
+        }
+        Ok(())
+    }
+
     /// Reads the ready line, and drains standard output from then on.
     async fn ready(
         &mut self,
