@@ -3,13 +3,15 @@
 //! [`client`] is the wire client, which the project's tests use as well. [`replay`] turns the log
 //! of a past hunt into a live one and proves that nothing that was acknowledged is lost or doubled;
 //! [`idle`] measures what a connection costs, [`latency`] how long receipts take; [`fanout`] pushes
-//! clues to many connections, some of them slow, stalled or cut, and checks what each is told.
+//! clues to many connections, some of them slow, stalled or cut, and checks what each is told;
+//! [`chaos`] injects faults into nodes and their store and proves that what was promised is kept.
 //!
 //! Never here: code of the server. The harness knows it as its users do, by the protocol.
 
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod chaos;
 pub mod client;
 pub mod fanout;
 pub mod idle;

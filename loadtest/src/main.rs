@@ -8,8 +8,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cluecast_loadtest::arguments::{
-    Arguments, FanoutArguments, IdleArguments, LatencyArguments, ReplayArguments, Task,
+    Arguments, ChaosArguments, FanoutArguments, IdleArguments, LatencyArguments, ReplayArguments,
+    Task,
 };
+use cluecast_loadtest::chaos::chaos;
 use cluecast_loadtest::fanout::fanout;
 use cluecast_loadtest::idle::idle;
 use cluecast_loadtest::latency::latency;
@@ -25,6 +27,7 @@ async fn main() -> ExitCode {
         Task::Idle(arguments) => run_idle(*arguments).await,
         Task::Latency(arguments) => run_latency(*arguments).await,
         Task::Fanout(arguments) => run_fanout(*arguments).await,
+        Task::Chaos(arguments) => run_chaos(*arguments).await,
     };
     let conclusion = run.unwrap_or_else(|error| {
         eprintln!("error: {error}");
@@ -47,12 +50,28 @@ async fn run_replay(arguments: ReplayArguments) -> Run {
 
 fn show(replayed: &Replayed) {
     println!("{}", replayed.report);
-    if !replayed.problems.is_empty() {
+    show_problems(&replayed.problems);
+}
+
+fn show_problems(problems: &[String]) {
+    if !problems.is_empty() {
         println!("\nThe first problems:");
     }
-    for problem in &replayed.problems {
+    for problem in problems {
         println!("- {problem}");
     }
+}
+
+async fn run_chaos(arguments: ChaosArguments) -> Run {
+    let json = create(arguments.json.as_deref())?;
+    let run = Box::pin(chaos(arguments)).await?;
+    println!("{}", run.report);
+    show_problems(&run.problems);
+    if let Some(error) = &run.unfinished {
+        eprintln!("error: the run is not complete: {error}");
+    }
+    write_json(json, &run.report)?;
+    Ok(run.conclusion())
 }
 
 async fn run_idle(arguments: IdleArguments) -> Run {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use testkit::{ServerCommand, ServerError, ServerProcess, TempDir, admin_token, find_binary};
+use testkit::{ServerCommand, ServerError, ServerProcess, TempDir, admin_token_with, find_binary};
 
 use crate::arguments::ServerArguments;
 
@@ -16,6 +16,9 @@ const STOP_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// How often another port is tried, should the one that was free be taken meanwhile.
 const STARTS_MAX: u32 = 4;
+
+/// The file in a data folder that holds the journal, unless another backend is chosen.
+pub(crate) const DATABASE_FILE: &str = "journal.sqlite";
 
 /// What to start.
 #[derive(Debug, Clone, Default)]
@@ -92,7 +95,7 @@ impl OwnServer {
         let binary = options.binary.or_else(|| find_binary("cluecast"));
         let binary = binary.ok_or(OwnServerError::NoBinary)?;
         let (data_dir, folder) = folder(options.data_dir)?;
-        let admin_token = admin_token(&binary, &data_dir).await?;
+        let admin_token = admin_token_with(&binary, &data_dir, &options.settings).await?;
         let mut command = ServerCommand::new(binary, data_dir);
         command.settings = options.settings;
         let mut starts = 0;
@@ -118,6 +121,11 @@ impl OwnServer {
         format!("http://{}", self.process.address())
     }
 
+    /// Its host and port, the same after every restart.
+    pub fn authority(&self) -> &str {
+        &self.command.listen
+    }
+
     /// An admin's token for it.
     pub fn admin_token(&self) -> &str {
         &self.admin_token
@@ -140,8 +148,23 @@ impl OwnServer {
 
     /// Kills it with SIGKILL and starts it again.
     pub async fn kill_and_restart(&mut self) -> Result<(), ServerError> {
-        self.process.kill().await?;
+        self.kill().await?;
         self.restart().await
+    }
+
+    /// Kills it with SIGKILL.
+    pub async fn kill(&mut self) -> Result<(), ServerError> {
+        self.process.kill().await.map(drop)
+    }
+
+    /// Stops all of its threads with SIGSTOP, until it is resumed. Its sockets stay open.
+    pub fn pause(&self) -> Result<(), ServerError> {
+        self.process.pause()
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) -> Result<(), ServerError> {
+        self.process.resume()
     }
 
     /// Stops it with SIGTERM, and starts it again.
@@ -160,10 +183,23 @@ impl OwnServer {
         Err(ServerError::Exited { status, stderr })
     }
 
-    async fn restart(&mut self) -> Result<(), ServerError> {
+    /// Starts it again on its port, once it has ended.
+    pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = ServerProcess::start(&self.command, READY_WAIT_MAX).await?;
         Ok(())
     }
+}
+
+/// Brings the schema of the database that these settings name to what the server needs.
+pub(crate) async fn migrate(
+    binary: Option<&Path>,
+    settings: &[String],
+) -> Result<(), OwnServerError> {
+    let binary = binary
+        .map(Path::to_owned)
+        .or_else(|| find_binary("cluecast"));
+    let binary = binary.ok_or(OwnServerError::NoBinary)?;
+    Ok(testkit::migrate(&binary, settings).await?)
 }
 
 /// The folder that is wanted, or a temporary one and what keeps it.

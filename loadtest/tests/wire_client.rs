@@ -364,3 +364,60 @@ async fn a_server_that_forgot_an_acknowledged_command_is_told() {
     attached.expect("the client comes back");
     assert_eq!(client.tally().forgotten_commands, 1);
 }
+
+#[tokio::test]
+async fn a_client_whose_node_is_gone_turns_to_the_next() {
+    let (first, client) = stage().await;
+    let (second, _) = stage().await;
+    let address = second.listener.local_addr().expect("it is bound");
+    let other = Endpoint {
+        authority: address.to_string(),
+        session: "KITE42".to_owned(),
+    };
+    let mut client = client.with_other_nodes([other]).with_updates_kept();
+    let nodes = async {
+        let (side, _) = first.attach(0).await;
+        drop((side, first));
+        let (mut side, hello) = second.accept().await;
+        side.welcome(Resume::Replay, 1).await;
+        side.judged(1).await;
+        (side, hello.cursor)
+    };
+    let playing = client.wait_until(|view| view.score() == 1);
+    let ((_side, resumed), played) = tokio::join!(nodes, playing);
+    played.expect("the other node takes it");
+    assert_eq!(resumed, Some(cursor(0)));
+    assert_eq!(client.authority(), address.to_string());
+    assert!(client.interrupted_at() <= client.connected_at());
+    let kept: Vec<u64> = client
+        .take_updates()
+        .iter()
+        .map(|update| update.number)
+        .collect();
+    assert_eq!((kept, client.take_updates().len()), (vec![1], 0));
+}
+
+#[tokio::test]
+async fn a_node_that_is_silent_for_too_long_is_left() {
+    let (silent, client) = stage().await;
+    let (second, _) = stage().await;
+    let other = Endpoint {
+        authority: second
+            .listener
+            .local_addr()
+            .expect("it is bound")
+            .to_string(),
+        session: "KITE42".to_owned(),
+    };
+    let silence_max = std::time::Duration::from_millis(100);
+    let mut client = client
+        .with_other_nodes([other])
+        .with_silence_max(silence_max);
+    let nodes = async {
+        // It takes the connection, as the system does for a stopped process, and says nothing.
+        second.attach(0).await
+    };
+    let (_side, attached) = tokio::join!(nodes, client.attach());
+    attached.expect("the other node takes it");
+    drop(silent);
+}

@@ -15,11 +15,9 @@ mod server;
 mod session;
 mod telemetry;
 mod text;
-mod tls;
-mod web_origin;
 
 pub use delivery::DeliveryConfig;
-pub use gateway::{GatewayConfig, ProxyHeader};
+pub use gateway::GatewayConfig;
 pub use journal::{JournalBackend, JournalConfig};
 pub use layers::Layers;
 pub use limits::{Allowance, LimitsConfig};
@@ -28,8 +26,6 @@ pub use postgres::{PostgresConfig, PostgresUrl};
 pub use server::ServerConfig;
 pub use session::SessionConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
-pub use tls::{TlsConfig, TlsMode};
-pub use web_origin::{NotAnOrigin, WebOrigin};
 
 use reader::Reader;
 
@@ -38,8 +34,6 @@ use reader::Reader;
 pub struct Config {
     /// The process as a whole.
     pub server: ServerConfig,
-    /// Encryption on the server's own port.
-    pub tls: TlsConfig,
     /// Where events become durable.
     pub journal: JournalConfig,
     /// The session actors.
@@ -61,7 +55,6 @@ impl Config {
         let mut reader = Reader::new(layers);
         let config = Self {
             server: ServerConfig::read(&mut reader),
-            tls: TlsConfig::read(&mut reader),
             journal: JournalConfig::read(&mut reader),
             session: SessionConfig::read(&mut reader),
             delivery: DeliveryConfig::read(&mut reader),

@@ -8,14 +8,11 @@ mod attempts;
 mod closing;
 mod connection;
 mod farewell;
-mod forwarded;
 mod frame;
 mod listener;
-mod origin;
 mod pulse;
 pub mod socket;
 mod stream;
-mod tls;
 mod tokens;
 mod upgrade;
 
@@ -27,14 +24,10 @@ use tokio_util::task::TaskTracker;
 pub use addresses::Place;
 pub use attempts::{Attempt, CodeAttempts, TooManyWrongCodes};
 pub use listener::{Slot, listen};
-pub use origin::Origins;
-pub use tls::TlsError;
 pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal};
 pub use upgrade::upgrade;
 
-use tls::Tls;
-
-use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig, TlsConfig, TlsMode};
+use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig};
 use crate::delivery::Hub;
 use crate::session::Sessions;
 
@@ -47,8 +40,6 @@ pub struct Gateway {
     delivery: DeliveryConfig,
     limits: LimitsConfig,
     attempts: Arc<CodeAttempts>,
-    origins: Origins,
-    tls: Option<Arc<Tls>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -65,20 +56,12 @@ pub struct GatewayParts {
     pub delivery: DeliveryConfig,
     /// What a connection may send.
     pub limits: LimitsConfig,
-    /// How they are encrypted.
-    pub tls: TlsConfig,
 }
 
 impl Gateway {
-    /// A gateway without connections. Reads the certificate, if there is to be one.
-    pub fn new(parts: GatewayParts) -> Result<Self, TlsError> {
-        let tls = match parts.tls.mode {
-            TlsMode::Off => None,
-            TlsMode::On => Some(Arc::new(Tls::new(&parts.tls)?)),
-        };
-        Ok(Self {
-            origins: Origins::new(&parts.config),
-            tls,
+    /// A gateway without connections.
+    pub fn new(parts: GatewayParts) -> Self {
+        Self {
             sessions: parts.sessions,
             tokens: parts.tokens,
             config: parts.config,
@@ -87,26 +70,7 @@ impl Gateway {
             limits: parts.limits,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        })
-    }
-
-    /// Reads the certificate again, for connections from now on; gives whether there is one. If the
-    /// files are not good, all stays as it is.
-    pub fn reload_certificate(&self) -> Result<bool, TlsError> {
-        let Some(tls) = &self.tls else {
-            return Ok(false);
-        };
-        tls.reload().map(|()| true)
-    }
-
-    /// Whether connections are encrypted.
-    pub fn is_encrypted(&self) -> bool {
-        self.tls.is_some()
-    }
-
-    /// Which web pages may connect.
-    pub fn origins(&self) -> &Origins {
-        &self.origins
+        }
     }
 
     /// The sessions that connections attach to.

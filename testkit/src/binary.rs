@@ -1,8 +1,8 @@
 //! How the server's binary is found and called.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use crate::ServerError;
 
-/// How long `token admin` may take.
-const TOKEN_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a command that is no server may take.
+const COMMAND_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How to call `serve`.
 #[derive(Debug, Clone)]
@@ -68,26 +68,64 @@ pub fn find_binary(name: &str) -> Option<PathBuf> {
 
 /// An admin's token for the servers of this data folder. Makes the folder's key if it has none.
 pub async fn admin_token(binary: &Path, data_dir: &Path) -> Result<String, ServerError> {
+    admin_token_with(binary, data_dir, &[]).await
+}
+
+/// The same for servers with these settings, which may name another key.
+pub async fn admin_token_with(
+    binary: &Path,
+    data_dir: &Path,
+    settings: &[String],
+) -> Result<String, ServerError> {
+    let arguments = [OsStr::new("token"), OsStr::new("admin")];
+    let folder = [OsStr::new("--data-dir"), data_dir.as_os_str()];
+    let arguments = arguments.into_iter().chain(folder);
+    let output = run(binary, arguments, settings, "`token admin`").await?;
+    let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if token.is_empty() {
+        return Err(exited(&output));
+    }
+    Ok(token)
+}
+
+/// Brings the schema of the database that these settings name to what the binary needs.
+pub async fn migrate(binary: &Path, settings: &[String]) -> Result<(), ServerError> {
+    let arguments = [OsStr::new("migrate")];
+    run(binary, arguments, settings, "`migrate`")
+        .await
+        .map(drop)
+}
+
+/// Runs a command of the server's binary to its end, which must be a good one.
+async fn run(
+    binary: &Path,
+    arguments: impl IntoIterator<Item = &OsStr>,
+    settings: &[String],
+    what: &'static str,
+) -> Result<Output, ServerError> {
     let output = Command::new(binary)
-        .args(["token", "admin", "--data-dir"])
-        .arg(data_dir)
+        .args(arguments)
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = timeout(TOKEN_WAIT_MAX, output)
+    let output = timeout(COMMAND_WAIT_MAX, output)
         .await
         .map_err(|_| ServerError::Late {
-            what: "`token admin`",
-            waited: TOKEN_WAIT_MAX,
+            what,
+            waited: COMMAND_WAIT_MAX,
             stderr: String::new(),
         })?
         .map_err(|source| ServerError::spawn(binary, source))?;
-    let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if !output.status.success() || token.is_empty() {
-        return Err(ServerError::Exited {
-            status: output.status,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        });
+    if !output.status.success() {
+        return Err(exited(&output));
     }
-    Ok(token)
+    Ok(output)
+}
+
+fn exited(output: &Output) -> ServerError {
+    ServerError::Exited {
+        status: output.status,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }

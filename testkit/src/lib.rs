@@ -15,7 +15,7 @@ pub mod proxy;
 pub mod rest;
 mod tail;
 
-pub use binary::{ServerCommand, admin_token, find_binary};
+pub use binary::{ServerCommand, admin_token, admin_token_with, find_binary, migrate};
 pub use port::free_port;
 pub use postgres::{
     POSTGRES_DATABASE, POSTGRES_ROLE, Postgres, PostgresError, PostgresOptions, SmallDisk,

@@ -172,19 +172,28 @@ impl ServerProcess {
         self.ended("the kill", KILL_WAIT_MAX).await
     }
 
+    /// Stops all of its threads with SIGSTOP, as a machine does that is moved or swaps: its sockets
+    /// stay open and nothing answers. It can be killed or dropped in that state.
+    pub fn pause(&self) -> Result<(), ServerError> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on after a pause.
+    pub fn resume(&self) -> Result<(), ServerError> {
+        self.signal(Signal::CONT)
+    }
+
     /// Asks it with SIGTERM to stop, and waits for it. If it takes longer, that is an
     /// error, and it runs on until it is killed or dropped.
     pub async fn terminate(&mut self, within: Duration) -> Result<ExitStatus, ServerError> {
-        if let Some(pid) = self.pid() {
-            rustix::process::kill_process(pid, Signal::TERM).map_err(io::Error::from)?;
-        }
+        self.signal(Signal::TERM)?;
         self.ended("a clean stop", within).await
     }
 
-    /// Asks it with SIGHUP to read its certificate again. Nothing happens once it has ended.
-    pub fn hang_up(&self) -> Result<(), ServerError> {
+    /// A process that has ended takes no signal, which is no error.
+    fn signal(&self, signal: Signal) -> Result<(), ServerError> {
         if let Some(pid) = self.pid() {
-            rustix::process::kill_process(pid, Signal::HUP).map_err(io::Error::from)?;
+            rustix::process::kill_process(pid, signal).map_err(io::Error::from)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod chaos;
 mod fanout;
 mod idle;
 mod latency;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use chaos::{ChaosArguments, Fault, JournalStore};
 pub use fanout::{CodecName, FanoutArguments, SecondsRange};
 pub use idle::IdleArguments;
 pub use latency::LatencyArguments;
@@ -38,6 +40,9 @@ pub enum Task {
     Latency(Box<LatencyArguments>),
     /// Pushes clues to many connections, some slow, stalled or cut, and checks what each is told
     Fanout(Box<FanoutArguments>),
+    /// Injects faults into nodes and PostgreSQL of its own while players play, then checks what was
+    /// promised
+    Chaos(Box<ChaosArguments>),
 }
 
 /// Which server to drive: one that runs already, or one of our own.

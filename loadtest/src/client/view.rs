@@ -43,6 +43,15 @@ impl View {
         self.puzzles.get(puzzle)?.get(guess).copied()
     }
 
+    /// Every guess of the team that is known: the puzzle, the guess, and its verdict.
+    pub fn guesses(&self) -> impl Iterator<Item = (&str, &str, Verdict)> {
+        let puzzles = self.puzzles.iter();
+        puzzles.flat_map(|(puzzle, guesses)| {
+            let guesses = guesses.iter();
+            guesses.map(|(guess, verdict)| (puzzle.as_str(), guess.as_str(), *verdict))
+        })
+    }
+
     /// The clues that are live, by their ids.
     pub fn clues(&self) -> &BTreeMap<String, Clue> {
         &self.clues

@@ -5,11 +5,12 @@
 //! is awaited; each of them may be dropped at any time without losing anything, which is how a
 //! caller bounds them. A command whose future was dropped stays outstanding until the next one.
 
+mod nodes;
 mod step;
 
 use std::time::Duration;
 
-use protocol::{Command, Cursor, Order};
+use protocol::{Command, Cursor, Order, Update};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, timeout_at};
@@ -26,9 +27,20 @@ const COMEBACKS_MAX: usize = 1_024;
 /// A device that plays.
 #[derive(Debug)]
 pub struct WireClient {
-    endpoint: Endpoint,
+    /// Where the session can be reached; one or more.
+    endpoints: Vec<Endpoint>,
+    /// The one that is used now.
+    node: usize,
     token: String,
     connection: Option<Connection>,
+    /// When the newest connection was asked for.
+    connected_at: Option<Instant>,
+    /// When it was last noticed that a whole stream is one no more.
+    interrupted_at: Option<Instant>,
+    /// How long a connection may be silent; the protocol's own bound if there is none.
+    silence_max: Option<Duration>,
+    /// The updates since they were last taken, if they are kept.
+    kept_updates: Option<Vec<Update>>,
     /// When to connect while there is no connection.
     attempt_at: Instant,
     /// Since when there has been no whole stream.
@@ -74,9 +86,14 @@ impl WireClient {
     /// random delays.
     pub fn new(endpoint: Endpoint, token: String, seed: u64) -> Self {
         Self {
-            endpoint,
+            endpoints: vec![endpoint],
+            node: 0,
             token,
             connection: None,
+            connected_at: None,
+            interrupted_at: None,
+            silence_max: None,
+            kept_updates: None,
             attempt_at: Instant::now(),
             apart_since: None,
             checker: StreamChecker::default(),

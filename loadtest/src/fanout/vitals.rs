@@ -1,10 +1,8 @@
-//! How a server is: what it tells of itself at `/metrics`, and what its sockets hold.
+//! What a server tells of itself at `/metrics`.
 
 use testkit::{Rest, RestError};
 
-use super::kernel;
-
-/// Some figures of a server. One that the server does not have is missing.
+/// Some of a server's metrics. One that the server does not have is missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Vitals {
     pub(super) cpu_s: Option<f64>,
@@ -12,15 +10,11 @@ pub(super) struct Vitals {
     pub(super) outbox_bytes_peak: Option<f64>,
     pub(super) outboxes_overflowed: Option<f64>,
     pub(super) refused_writes_peak: Option<f64>,
-    pub(super) socket_bytes_max: Option<u64>,
 }
 
 impl Vitals {
     pub(super) async fn of(rest: &Rest) -> Result<Self, RestError> {
-        Ok(Self {
-            socket_bytes_max: kernel::socket_bytes_max(rest.authority()),
-            ..Self::read(&rest.metrics().await?)
-        })
+        Ok(Self::read(&rest.metrics().await?))
     }
 
     fn read(text: &str) -> Self {
@@ -35,7 +29,6 @@ impl Vitals {
             outbox_bytes_peak: metric("cluecast_outbox_bytes_peak"),
             outboxes_overflowed: metric("cluecast_outboxes_overflowed_total"),
             refused_writes_peak: metric("cluecast_socket_writes_refused_peak"),
-            socket_bytes_max: None,
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct Memory {
 
 impl Memory {
     /// Of a process of this machine that the caller may look at.
-    pub(super) fn of(process: u32) -> io::Result<Self> {
+    pub(crate) fn of(process: u32) -> io::Result<Self> {
         let status = fs::read_to_string(format!("/proc/{process}/status"))?;
         let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
         let missing = || io::Error::from(io::ErrorKind::InvalidData);

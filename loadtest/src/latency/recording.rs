@@ -12,9 +12,7 @@ use tokio::time::Instant;
 use super::LatencyError;
 use super::pacer::wait_until;
 use super::wal::WalReader;
-
-/// The journal's name within the server's data folder.
-const DATABASE_FILE: &str = "journal.sqlite";
+use crate::own_server::DATABASE_FILE;
 
 /// The time between looks at the log. It starts anew about once a second, and what was written
 /// since the last look before that is missed: less than one commit in a hundred.

@@ -180,7 +180,7 @@ fn check_length(log: &GuessLog, arguments: &ReplayArguments) -> Result<(), Repla
 }
 
 /// Ends with the first signal to stop, or when the time is up.
-fn stopped(timeout: Duration) -> io::Result<impl Future<Output = Stopped>> {
+pub(crate) fn stopped(timeout: Duration) -> io::Result<impl Future<Output = Stopped>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

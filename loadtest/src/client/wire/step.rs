@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use protocol::{ClientMessage, CloseCode, Hello, Resume, Resync, ServerMessage, Welcome};
-use tokio::time::{Instant, sleep_until};
+use protocol::{Advice, ClientMessage, CloseCode, Hello, Resume, Resync, ServerMessage, Welcome};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use super::{Absence, COMEBACKS_MAX, WireClient};
@@ -36,8 +36,16 @@ impl WireClient {
         if let Some(absence) = &mut self.absence {
             absence.first_attempt_at.get_or_insert_with(Instant::now);
         }
-        let mut connection = match Connection::open(&self.endpoint).await {
-            Ok(connection) => connection,
+        let now = Instant::now();
+        let opening = Connection::open(&self.endpoints[self.node]);
+        let opened = match self.silence_max {
+            Some(silence_max) => timeout(silence_max, opening)
+                .await
+                .unwrap_or(Err(OpenError::Late)),
+            None => opening.await,
+        };
+        let mut connection = match opened {
+            Ok(connection) => connection.with_silence_max(self.silence_max),
             Err(OpenError::Refused(status)) if is_final(status) => {
                 return Err(ClientError::Refused(status));
             }
@@ -50,7 +58,10 @@ impl WireClient {
             cursor,
         };
         match connection.send(&ClientMessage::Hello(hello)).await {
-            Ok(()) => self.connection = Some(connection),
+            Ok(()) => {
+                self.connection = Some(connection);
+                self.connected_at = Some(now);
+            }
             Err(ended) => self.ended(&ended)?,
         }
         Ok(())
@@ -101,6 +112,7 @@ impl WireClient {
             ServerMessage::Update(update) => self.checker.update(&update).map(|is_next| {
                 if is_next {
                     self.view.apply(&update.event);
+                    self.keep(update);
                 }
             }),
             ServerMessage::Heads(frame) => {
@@ -243,8 +255,15 @@ impl WireClient {
                 last: last.to_string(),
             });
         }
+        let stays = close.is_some_and(|code| code.advice() == Advice::RetryNow)
+            && self.pace.failures() == 0;
         match (self.pace.next_attempt(close, now), close) {
-            (Some(at), _) => self.attempt_at = at,
+            (Some(at), _) => {
+                self.attempt_at = at;
+                if !stays {
+                    self.next_node();
+                }
+            }
             (None, Some(code)) => {
                 let reason = last.to_string();
                 return Err(ClientError::Closed { code, reason });
@@ -256,6 +275,9 @@ impl WireClient {
 
     /// Gives since when there has been no whole stream.
     pub(super) fn disconnected(&mut self, now: Instant) -> Instant {
+        if self.checker.is_caught_up() {
+            self.interrupted_at = Some(now);
+        }
         self.checker.detach();
         self.is_resync_wanted = false;
         if let Some(outstanding) = &mut self.outstanding {

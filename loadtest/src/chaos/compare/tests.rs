@@ -1,0 +1,139 @@
+use protocol::rest::ExportLine;
+use protocol::{Audience, Verdict};
+use tokio::time::Instant;
+
+use super::super::export::{Export, ExportedEvent};
+use super::super::log::{Acked, LoggedCommand, PlayerLog, Shown, ShownGuess};
+use super::{Findings, Witnessed, compare};
+
+/// A player who sent two wrong guesses, both acknowledged, and was shown both.
+fn log() -> PlayerLog {
+    let now = Instant::now();
+    let mut log = PlayerLog::new(0);
+    for id in 1..=2 {
+        log.commands.push(LoggedCommand {
+            id,
+            sent_at: now,
+            acked: Some(Acked {
+                at: now,
+                verdict: Some(Verdict::Wrong),
+            }),
+        });
+        log.updates.push(shown(id, id - 1));
+    }
+    log
+}
+
+fn shown(number: u64, guess: u64) -> Shown {
+    Shown {
+        audience: Audience::Team,
+        number,
+        guess: Some(ShownGuess {
+            puzzle: "well-0".to_owned(),
+            guess: format!("P0N{guess}"),
+            verdict: Verdict::Wrong,
+        }),
+    }
+}
+
+fn line(seq: u64, command: u64, guess: u64) -> ExportLine<ExportedEvent> {
+    ExportLine {
+        seq,
+        at_ms: 0,
+        device: Some("d1".to_owned()),
+        game_master: None,
+        command: Some(command),
+        event: ExportedEvent::GuessJudged {
+            puzzle: "well-0".to_owned(),
+            guess: format!("P0N{guess}"),
+            verdict: Verdict::Wrong,
+        },
+    }
+}
+
+/// Lost, applied twice, never sent, not in the journal.
+fn found(log: &PlayerLog, lines: Vec<ExportLine<ExportedEvent>>) -> (u64, u64, u64, u64) {
+    let mut export = Export::default();
+    for line in lines {
+        export.take(line);
+    }
+    let player = Witnessed {
+        device: "d1",
+        team: "t1",
+        log,
+    };
+    let Findings {
+        lost,
+        applied_twice,
+        never_sent,
+        not_in_journal,
+        ..
+    } = compare(&[player], &export);
+    (lost, applied_twice, never_sent, not_in_journal)
+}
+
+#[test]
+fn what_was_kept_agrees() {
+    assert_eq!(
+        found(&log(), vec![line(1, 1, 0), line(2, 2, 1)]),
+        (0, 0, 0, 0)
+    );
+}
+
+#[test]
+fn an_acknowledged_command_that_is_missing_is_lost_and_was_shown_without_cause() {
+    assert_eq!(found(&log(), vec![line(1, 1, 0)]), (1, 0, 0, 1));
+}
+
+#[test]
+fn a_command_with_another_guess_is_lost() {
+    let lines = vec![line(1, 1, 1), line(2, 2, 0)];
+    // Both guesses are journaled, but each under the other's command, and in the other order.
+    assert_eq!(found(&log(), lines), (2, 0, 0, 1));
+}
+
+#[test]
+fn a_hole_in_the_export_is_a_loss() {
+    assert_eq!(
+        found(&log(), vec![line(1, 1, 0), line(3, 2, 1)]),
+        (1, 0, 0, 0)
+    );
+}
+
+#[test]
+fn a_command_or_a_guess_that_comes_twice_is_found() {
+    let again = vec![line(1, 1, 0), line(2, 2, 1), line(3, 2, 1)];
+    assert_eq!(found(&log(), again).1, 1);
+    let same_guess = vec![line(1, 1, 0), line(2, 2, 1), line(3, 3, 1)];
+    let (_, applied_twice, never_sent, _) = found(&log(), same_guess);
+    assert_eq!((applied_twice, never_sent), (1, 1));
+}
+
+#[test]
+fn a_command_without_a_receipt_may_be_kept_or_not() {
+    let mut log = log();
+    log.commands[1].acked = None;
+    log.updates.pop();
+    assert_eq!(found(&log, vec![line(1, 1, 0)]), (0, 0, 0, 0));
+    assert_eq!(
+        found(&log, vec![line(1, 1, 0), line(2, 2, 1)]),
+        (0, 0, 0, 0)
+    );
+}
+
+#[test]
+fn team_mates_are_told_the_same_under_the_same_number() {
+    let mut mate = PlayerLog::new(2);
+    mate.updates = vec![shown(1, 1)];
+    let mut export = Export::default();
+    export.take(line(1, 1, 0));
+    export.take(line(2, 2, 1));
+    let own = log();
+    let witnessed = |device, log| Witnessed {
+        device,
+        team: "t1",
+        log,
+    };
+    let findings = compare(&[witnessed("d1", &own), witnessed("d2", &mate)], &export);
+    assert_eq!(findings.not_in_journal, 1, "{findings:?}");
+}

@@ -1,0 +1,246 @@
+//! Adds up what was noted: by the players, by the injector, and in the journal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use protocol::rest::Joined;
+use tokio::time::Instant;
+
+use super::compare::{self, Findings, Witnessed};
+use super::export::Export;
+use super::injector::{Blow, Injector};
+use super::log::PlayerLog;
+use super::report::{ChaosReport, FaultFigures, Goal, Spread};
+use super::timeline::{Ack, SessionAcks, acked_within, first_told, latencies};
+use crate::arguments::{Fault, JournalStore};
+use crate::report::AckMs;
+
+/// Windows of latency before and after a fault.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// What memory may grow while PostgreSQL stands still.
+const GROWN_BYTES_MAX: u64 = 64 << 20;
+
+/// Latency is normal again if its 99th percentile is at most so many times the one before.
+const NORMAL_TIMES: f64 = 2.0;
+
+/// Problems that are told in words.
+const PROBLEMS_MAX: usize = 12;
+
+/// Everything that is known at the end.
+pub(super) struct Evidence<'a> {
+    pub(super) injector: &'a Injector,
+    pub(super) store: JournalStore,
+    /// The players who ended, in any order, and where each of them plays.
+    pub(super) logs: &'a [PlayerLog],
+    pub(super) joined: &'a [Joined],
+    pub(super) session_of: &'a [usize],
+    /// The export of each session, as far as they were read.
+    pub(super) exports: &'a [Export],
+    pub(super) began_at: Instant,
+    pub(super) ended_at: Instant,
+}
+
+/// The figures, and the first problems in words.
+pub(super) fn add_up(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
+    let findings = evidence.compare();
+    let sessions = evidence.acks();
+    let Injector {
+        arguments,
+        fleet,
+        blows,
+        rows,
+        witnesses,
+        ..
+    } = evidence.injector;
+    let logs = evidence.logs;
+    let sum = |figure: fn(&PlayerLog) -> u64| logs.iter().map(figure).sum::<u64>();
+    let faults = evidence.fault_figures(&sessions);
+    let frozen = blows.iter().filter(|blow| blow.fault == Fault::PgFreeze);
+    let acks_while_frozen = frozen
+        .map(|blow| acked_within(&sessions, blow.at, blow.over_at))
+        .sum();
+    let latencies = sessions.iter().flat_map(SessionAcks::iter);
+    let report = ChaosReport {
+        journal: match evidence.store {
+            JournalStore::Sqlite => "SQLite",
+            JournalStore::Postgres => "PostgreSQL",
+        },
+        nodes: fleet.len(),
+        sessions: sessions.len(),
+        players: evidence.joined.len(),
+        seed: arguments.seed,
+        acked: sum(|log| log.acked().count() as u64),
+        lost: findings.lost + rows.holes + sum(|log| log.tally.forgotten_commands),
+        applied_twice: findings.applied_twice,
+        never_sent: findings.never_sent,
+        stale_rows: rows.stale,
+        stream_gaps: findings.not_shown + sum(|log| log.tally.gaps),
+        stream_duplicates: sum(|log| log.tally.repeated),
+        updates_not_in_journal: findings.not_in_journal + evidence.heard_without_cause(),
+        acks_while_frozen,
+        stale_words: witnesses.heard.stale,
+        witnesses: witnesses.heard.witnesses,
+        resent: sum(|log| log.resent),
+        receipts_different: sum(|log| log.receipts_different),
+        unrecovered: blows.iter().filter(|blow| !blow.is_recovered).count() as u64,
+        failed_players: sum(|log| u64::from(log.failure.is_some())),
+        unexpected_answers: sum(|log| log.problems.len() as u64),
+        refused: sum(|log| log.refused),
+        node_exits: fleet.exits,
+        reconnects: sum(|log| log.tally.reconnects),
+        rows: rows.rows,
+        ack_ms: AckMs::of(latencies.map(|ack| ack.at - ack.sent_at)),
+        goals: goals(fleet.len(), &faults),
+        faults,
+        seconds: (evidence.ended_at - evidence.began_at).as_secs_f64(),
+    };
+    (report, evidence.problems(findings))
+}
+
+impl Evidence<'_> {
+    fn compare(&self) -> Findings {
+        let mut findings = Findings::default();
+        for (session, export) in self.exports.iter().enumerate() {
+            let of_session = self.logs.iter().filter(|log| self.session(log) == session);
+            let players: Vec<Witnessed<'_>> = of_session
+                .map(|log| {
+                    let joined = &self.joined[log.player as usize];
+                    Witnessed {
+                        device: &joined.device,
+                        team: &joined.team,
+                        log,
+                    }
+                })
+                .collect();
+            findings.add(compare::compare(&players, export));
+        }
+        findings
+    }
+
+    fn session(&self, log: &PlayerLog) -> usize {
+        self.session_of[log.player as usize]
+    }
+
+    fn acks(&self) -> Vec<SessionAcks> {
+        let mut acks = vec![Vec::new(); self.injector.codes.len()];
+        for log in self.logs {
+            let of_player = log.acked().map(|(command, acked)| Ack {
+                sent_at: command.sent_at,
+                at: acked.at,
+            });
+            acks[self.session(log)].extend(of_player);
+        }
+        acks.into_iter().map(SessionAcks::new).collect()
+    }
+
+    /// Guesses that witnesses heard from a replaced owner and that the journal lacks.
+    fn heard_without_cause(&self) -> u64 {
+        let heard = self.injector.witnesses.heard.guesses.iter();
+        let without_cause = heard.filter(|(session, guess)| {
+            let export = self.exports.get(*session);
+            export.is_some_and(|export| export.guesses.iter().all(|kept| kept.guess != *guess))
+        });
+        without_cause.count() as u64
+    }
+
+    fn fault_figures(&self, sessions: &[SessionAcks]) -> BTreeMap<&'static str, FaultFigures> {
+        let told = self.logs.iter().flat_map(|log| log.told.iter().copied());
+        let mut told: Vec<Instant> = told.collect();
+        told.sort_unstable();
+        let mut figures = BTreeMap::new();
+        for fault in Fault::ALL {
+            let blows = self.injector.blows.iter();
+            let blows: Vec<&Blow> = blows.filter(|blow| blow.fault == fault).collect();
+            if !blows.is_empty() {
+                figures.insert(fault.name(), figures_of(&blows, sessions, &told));
+            }
+        }
+        figures
+    }
+
+    fn problems(&self, findings: Findings) -> Vec<String> {
+        let mut problems = findings.problems;
+        problems.extend(self.injector.rows.problems.iter().cloned());
+        problems.extend(self.injector.witnesses.heard.problems.iter().cloned());
+        for log in self.logs {
+            let player = log.player;
+            problems.extend(log.problems.iter().cloned());
+            let fault = log.tally.first_fault.map(|fault| fault.to_string());
+            let failure = log.failure.as_ref().map(ToString::to_string);
+            let both = [fault, failure].into_iter().flatten();
+            problems.extend(both.map(|what| format!("player {player}: {what}")));
+        }
+        let exit = self.injector.fleet.first_exit.as_ref();
+        problems.extend(exit.map(|exit| format!("the first node that ended by itself: {exit}")));
+        problems.truncate(PROBLEMS_MAX);
+        problems
+    }
+}
+
+fn figures_of(blows: &[&Blow], sessions: &[SessionAcks], told: &[Instant]) -> FaultFigures {
+    let mut detections = Vec::new();
+    let mut recoveries = Vec::new();
+    let mut pauses = Vec::new();
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for blow in blows {
+        let noticed_at = blow.claimed_at.or_else(|| first_told(told, blow, sessions));
+        detections.extend(noticed_at.map(|at| at - blow.at));
+        let met = blow.sessions.iter().map(|session| &sessions[*session]);
+        recoveries.extend(met.filter_map(|acks| acks.recovery(blow)));
+        let worst = sessions
+            .iter()
+            .filter_map(|acks| acks.worst_pause(blow))
+            .max();
+        pauses.extend(worst);
+        before.extend(latencies(sessions, blow.at - WINDOW, blow.at));
+        let over_at = blow.over_at;
+        after.extend(latencies(sessions, over_at + WINDOW, over_at + 2 * WINDOW));
+    }
+    FaultFigures {
+        count: blows.len(),
+        sessions_min: blows
+            .iter()
+            .map(|blow| blow.sessions.len())
+            .min()
+            .unwrap_or(0),
+        detection_ms: Spread::of(detections),
+        recovery_ms: Spread::of(recoveries),
+        worst_pause_ms: Spread::of(pauses),
+        grown_bytes_max: blows.iter().map(|blow| blow.grown_bytes).max().unwrap_or(0),
+        ack_p99_before_ms: Spread::of(before).p99,
+        ack_p99_after_ms: Spread::of(after).p99,
+    }
+}
+
+/// What the faults' figures may be at most.
+fn goals(nodes: usize, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for (fault, figures) in faults {
+        let mut recovery_within = |limit_ms: f64| {
+            let what = format!("{fault}: first ack p99, ms");
+            goals.push(Goal::new(what, figures.recovery_ms.p99, limit_ms));
+        };
+        if *fault == Fault::OwnerKill.name() && nodes > 1 {
+            recovery_within(2_000.0);
+        }
+        if *fault == Fault::OwnerPause.name() {
+            recovery_within(3_000.0);
+        }
+        if *fault == Fault::PgFreeze.name() {
+            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+            let whole = |mib: u64| f64::from(u32::try_from(mib).unwrap_or(u32::MAX));
+            goals.push(Goal::new(
+                format!("{fault}: memory growth, MiB"),
+                whole(mib(figures.grown_bytes_max)),
+                whole(mib(GROWN_BYTES_MAX)),
+            ));
+            goals.push(Goal::new(
+                format!("{fault}: ack p99 from 5 s after it, ms"),
+                figures.ack_p99_after_ms,
+                NORMAL_TIMES * figures.ack_p99_before_ms,
+            ));
+        }
+    }
+    goals
+}

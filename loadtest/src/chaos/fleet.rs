@@ -1,0 +1,162 @@
+//! The nodes of the run: started, killed, paused, and started again when they end by themselves.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures_util::future::select_all;
+use testkit::ServerError;
+use tokio::time::sleep;
+
+use crate::idle::Memory;
+use crate::own_server::{OwnServer, OwnServerError, OwnServerOptions};
+
+/// What an operator's supervisor waits before it starts a node that has ended by itself.
+const RESTART_AFTER: Duration = Duration::from_millis(300);
+
+/// The nodes.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    nodes: Vec<Node>,
+    /// How often a node ended by itself.
+    pub(super) exits: u64,
+    /// Why the first one did.
+    pub(super) first_exit: Option<String>,
+}
+
+#[derive(Debug)]
+struct Node {
+    server: OwnServer,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Up,
+    /// Killed on purpose, and not to be started yet.
+    Killed,
+    Paused,
+    /// Ended by itself.
+    Fallen,
+}
+
+impl Fleet {
+    /// Starts a node for each of these.
+    pub(super) async fn start(nodes: Vec<OwnServerOptions>) -> Result<Self, OwnServerError> {
+        let mut started = Vec::new();
+        for options in nodes {
+            started.push(Node {
+                server: OwnServer::start(options).await?,
+                state: State::Up,
+            });
+        }
+        Ok(Self {
+            nodes: started,
+            exits: 0,
+            first_exit: None,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The host and port of each.
+    pub(super) fn authorities(&self) -> Vec<String> {
+        let nodes = self.nodes.iter();
+        nodes
+            .map(|node| node.server.authority().to_owned())
+            .collect()
+    }
+
+    pub(super) fn server(&self, node: usize) -> &OwnServer {
+        &self.nodes[node].server
+    }
+
+    pub(super) async fn kill(&mut self, node: usize) -> Result<(), ServerError> {
+        self.nodes[node].state = State::Killed;
+        self.nodes[node].server.kill().await
+    }
+
+    pub(super) async fn restart(&mut self, node: usize) -> Result<(), ServerError> {
+        self.nodes[node].server.restart().await?;
+        self.nodes[node].state = State::Up;
+        Ok(())
+    }
+
+    pub(super) fn pause(&mut self, node: usize) -> Result<(), ServerError> {
+        self.nodes[node].state = State::Paused;
+        self.nodes[node].server.pause()
+    }
+
+    pub(super) fn resume(&mut self, node: usize) -> Result<(), ServerError> {
+        self.nodes[node].state = State::Up;
+        self.nodes[node].server.resume()
+    }
+
+    /// Starts every node again that has ended by itself, for as long as it is awaited. It may be
+    /// dropped at any time: a node whose start was under way is started anew by the next call.
+    pub(super) async fn tend(&mut self) -> Infallible {
+        loop {
+            match self.fallen() {
+                Some(node) => self.revive(node).await,
+                None => self.fall().await,
+            }
+        }
+    }
+
+    /// Waits until no node is down that should be up.
+    pub(super) async fn all_up(&mut self) {
+        while let Some(node) = self.fallen() {
+            self.revive(node).await;
+        }
+    }
+
+    /// The resident memory of each node; 0 for one that does not run.
+    pub(super) fn resident_bytes(&self) -> Vec<u64> {
+        let resident = |node: &Node| {
+            let process = node.server.id()?;
+            Memory::of(process).ok().map(|memory| memory.resident)
+        };
+        let nodes = self.nodes.iter();
+        nodes.map(|node| resident(node).unwrap_or(0)).collect()
+    }
+
+    /// Stops every node cleanly.
+    pub(super) async fn stop(&mut self) -> Result<(), ServerError> {
+        for node in &mut self.nodes {
+            if node.state == State::Up {
+                node.server.stop().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fallen(&self) -> Option<usize> {
+        let mut nodes = self.nodes.iter();
+        nodes.position(|node| node.state == State::Fallen)
+    }
+
+    /// Tries to start it once. While its store is down it cannot, and the next try comes in a moment.
+    async fn revive(&mut self, node: usize) {
+        sleep(RESTART_AFTER).await;
+        if self.nodes[node].server.restart().await.is_ok() {
+            self.nodes[node].state = State::Up;
+        }
+    }
+
+    /// Waits until a node that is up ends.
+    async fn fall(&mut self) {
+        let up = self.nodes.iter_mut().enumerate();
+        let up = up.filter(|(_, node)| node.state == State::Up);
+        let exits: Vec<_> = up
+            .map(|(index, node)| Box::pin(async move { (index, node.server.exited().await) }))
+            .collect();
+        if exits.is_empty() {
+            return std::future::pending().await;
+        }
+        let ((index, error), _, _) = select_all(exits).await;
+        self.nodes[index].state = State::Fallen;
+        self.exits += 1;
+        self.first_exit.get_or_insert_with(|| error.to_string());
+    }
+}

@@ -1,0 +1,105 @@
+//! The hunt that is played under faults, and what each player guesses in it: everything follows from
+//! the player's number and the guess's, so that a guess seen anywhere tells where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use protocol::Verdict;
+use protocol::rest::CreateHunt;
+
+/// Players of a team.
+pub(super) const TEAM_SIZE: u32 = 2;
+
+/// Guesses that a puzzle takes from one team are bounded by the rules; each player of a team uses
+/// its share of 1,000.
+const GUESSES_PER_WELL: u32 = 1_000 / TEAM_SIZE;
+
+/// Puzzles that are never solved.
+const WELLS: u32 = 20;
+
+/// Puzzles that are solved once by each team.
+const PRIZES: u32 = 40;
+
+/// Every so many guesses a player solves a prize, as long as there are any.
+const SOLVE_EVERY: u32 = 16;
+
+/// The guesses that one player can make.
+pub(super) const GUESSES_MAX: u32 = WELLS * GUESSES_PER_WELL;
+
+/// A player's guess.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Planned {
+    pub(super) puzzle: String,
+    pub(super) guess: String,
+    pub(super) verdict: Verdict,
+}
+
+/// The guess of this number, counted from 0, of the player at this place in its team. `player`
+/// tells players of a team apart.
+pub(super) fn planned(player: u32, place: u32, number: u32) -> Planned {
+    let prize = place + TEAM_SIZE * (number / SOLVE_EVERY);
+    if number % SOLVE_EVERY == SOLVE_EVERY - 1 && prize < PRIZES {
+        return Planned {
+            puzzle: format!("prize-{prize}"),
+            guess: format!("PRIZE{prize}"),
+            verdict: Verdict::Correct,
+        };
+    }
+    Planned {
+        puzzle: format!("well-{}", (number / GUESSES_PER_WELL) % WELLS),
+        guess: format!("P{player}N{number}"),
+        verdict: Verdict::Wrong,
+    }
+}
+
+/// The hunt with all of these puzzles, open from the start.
+pub(super) fn hunt() -> CreateHunt {
+    let mut text = "[hunt]\ntitle = \"Chaos\"\n\n[round.all]\ntitle = \"All\"\n".to_owned();
+    let mut puzzle = |id: String, answer: String| {
+        let _ = write!(
+            text,
+            "\n[puzzle.{id}]\nround = \"all\"\ntitle = \"{id}\"\npoints = 1\nanswer = \"{answer}\"\n"
+        );
+    };
+    for well in 0..WELLS {
+        puzzle(format!("well-{well}"), "NEVERFOUND".to_owned());
+    }
+    for prize in 0..PRIZES {
+        puzzle(format!("prize-{prize}"), format!("PRIZE{prize}"));
+    }
+    CreateHunt {
+        files: BTreeMap::from([("hunt.toml".to_owned(), text)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use protocol::Verdict;
+
+    use super::{GUESSES_MAX, TEAM_SIZE, hunt, planned};
+
+    #[test]
+    fn a_team_never_guesses_the_same_twice_nor_too_much() {
+        let mut made = HashSet::new();
+        let mut of_puzzle: HashMap<String, u32> = HashMap::new();
+        let mut solved = HashSet::new();
+        for place in 0..TEAM_SIZE {
+            for number in 0..GUESSES_MAX {
+                let planned = planned(place, place, number);
+                *of_puzzle.entry(planned.puzzle.clone()).or_default() += 1;
+                if planned.verdict == Verdict::Correct {
+                    assert!(solved.insert(planned.puzzle.clone()), "{planned:?}");
+                }
+                assert!(made.insert((planned.puzzle, planned.guess)));
+            }
+        }
+        assert!(of_puzzle.values().all(|guesses| *guesses <= 1_000));
+        assert!(solved.len() > 10, "{}", solved.len());
+        let text = &hunt().files["hunt.toml"];
+        for puzzle in of_puzzle.keys() {
+            assert!(text.contains(&format!("[puzzle.{puzzle}]")), "{puzzle}");
+        }
+    }
+}

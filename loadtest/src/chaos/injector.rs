@@ -1,0 +1,195 @@
+//! Injects one fault after the other, and waits after each until every session answers again.
+
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use testkit::{PostgresError, ServerError};
+use tokio::time::{Instant, sleep};
+
+use super::fleet::Fleet;
+use super::pulse::Pulse;
+use super::rig::Rig;
+use super::rows::{Claimed, RowChecker};
+use super::store::{Store, StoreError};
+use super::witness::Witnesses;
+use crate::arguments::{ChaosArguments, Fault};
+
+/// A session that does not answer for so long after a fault does not recover.
+pub(super) const RECOVERY_WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// After a freeze, so long passes before the next fault that normal latency can be told.
+const CALM_AFTER_FREEZE_MIN: Duration = Duration::from_secs(11);
+
+/// A fault that was injected.
+#[derive(Debug, Clone)]
+pub(super) struct Blow {
+    pub(super) fault: Fault,
+    /// From when on it was in force.
+    pub(super) at: Instant,
+    /// When it was over by itself; the same moment for a blow without a length.
+    pub(super) over_at: Instant,
+    /// The sessions that it met.
+    pub(super) sessions: Vec<usize>,
+    /// When another node was first seen to own one of them.
+    pub(super) claimed_at: Option<Instant>,
+    pub(super) is_recovered: bool,
+    /// The most that a node's resident memory grew meanwhile.
+    pub(super) grown_bytes: u64,
+}
+
+/// Why a fault could not be injected.
+#[derive(Debug, thiserror::Error)]
+pub enum InjectError {
+    /// A node does not do what it is told.
+    #[error(transparent)]
+    Node(#[from] ServerError),
+    /// PostgreSQL does not.
+    #[error("PostgreSQL: {0}")]
+    Postgres(#[from] PostgresError),
+    /// The store cannot be read.
+    #[error("{0}")]
+    Store(String),
+    /// The disk cannot be filled.
+    #[error("cannot fill or free the disk: {0}")]
+    Disk(#[from] std::io::Error),
+    /// What should have happened did not.
+    #[error("{what} did not happen within {waited:?}")]
+    Late {
+        /// What.
+        what: &'static str,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A fault needs what was not started.
+    #[error("{} cannot be injected into this run", fault.name())]
+    Impossible {
+        /// Which.
+        fault: Fault,
+    },
+}
+
+impl From<StoreError> for InjectError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+/// What a run's faults need.
+#[derive(Debug)]
+pub(super) struct Injector {
+    pub(super) arguments: ChaosArguments,
+    pub(super) fleet: Fleet,
+    pub(super) rig: Option<Rig>,
+    pub(super) store: Store,
+    pub(super) pulse: Pulse,
+    /// The code of each session.
+    pub(super) codes: Vec<String>,
+    pub(super) witnesses: Witnesses,
+    pub(super) random: StdRng,
+    pub(super) progress: ProgressBar,
+    pub(super) rows: RowChecker,
+    pub(super) blows: Vec<Blow>,
+}
+
+impl Injector {
+    /// Injects all faults.
+    pub(super) async fn inject_all(&mut self) -> Result<(), InjectError> {
+        let mut order = Vec::new();
+        for fault in &self.arguments.fault {
+            order.extend((0..self.arguments.count).map(|_| *fault));
+        }
+        order.shuffle(&mut self.random);
+        self.calm(Duration::ZERO).await;
+        for fault in order {
+            self.progress.set_message(fault.name());
+            self.fleet.all_up().await;
+            let blow = self.inject(fault).await?;
+            let is_recovered = blow.is_recovered;
+            self.blows.push(blow);
+            self.progress.inc(1);
+            if !is_recovered {
+                // What does not answer any more cannot be asked about further faults.
+                return Ok(());
+            }
+            self.note_claims().await?;
+            let calm_min = match fault {
+                Fault::PgFreeze => CALM_AFTER_FREEZE_MIN,
+                Fault::OwnerKill
+                | Fault::OwnerPause
+                | Fault::PgKill
+                | Fault::PgSlow
+                | Fault::ReplyLost
+                | Fault::DiskFull => Duration::ZERO,
+            };
+            self.calm(calm_min).await;
+        }
+        Ok(())
+    }
+
+    async fn inject(&mut self, fault: Fault) -> Result<Blow, InjectError> {
+        match fault {
+            Fault::OwnerKill => self.owner_kill().await,
+            Fault::OwnerPause => self.owner_pause().await,
+            Fault::PgKill => self.pg_kill().await,
+            Fault::PgFreeze => self.pg_freeze().await,
+            Fault::PgSlow => self.pg_slow().await,
+            Fault::ReplyLost => self.reply_lost().await,
+            Fault::DiskFull => self.disk_full().await,
+        }
+    }
+
+    /// A blow in force from this moment on, to all sessions.
+    pub(super) fn blow(&self, fault: Fault, at: Instant) -> Blow {
+        Blow {
+            fault,
+            at,
+            over_at: at,
+            sessions: (0..self.codes.len()).collect(),
+            claimed_at: None,
+            is_recovered: false,
+            grown_bytes: 0,
+        }
+    }
+
+    /// Waits until every session has acknowledged a command that was sent after that moment. Nodes
+    /// that end meanwhile are started again.
+    pub(super) async fn recovered_since(&mut self, moment: Instant) -> bool {
+        tokio::select! {
+            () = self.pulse.all_since(moment) => true,
+            never = self.fleet.tend() => match never {},
+            () = sleep(RECOVERY_WAIT_MAX) => false,
+        }
+    }
+
+    /// Lets some time pass in which nothing is done to anybody.
+    async fn calm(&mut self, calm_min: Duration) {
+        let calm = self
+            .arguments
+            .calm
+            .mul_f64(self.random.random_range(0.5..1.5));
+        self.pass(calm.max(calm_min)).await;
+    }
+
+    /// Lets time pass. Nodes that end meanwhile are started again.
+    pub(super) async fn pass(&mut self, time: Duration) {
+        tokio::select! {
+            () = sleep(time) => {}
+            never = self.fleet.tend() => match never {},
+        }
+    }
+
+    /// Notes who owns what, so that the journal's rows can be judged by it.
+    pub(super) async fn note_claims(&mut self) -> Result<(), InjectError> {
+        for owned in self.store.owned().await? {
+            let claimed = Claimed {
+                epoch: owned.epoch,
+                head: owned.head,
+            };
+            self.rows.claimed(&owned.code, claimed);
+        }
+        Ok(())
+    }
+}

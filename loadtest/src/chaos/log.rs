@@ -1,0 +1,136 @@
+//! What a player notes down: what it sent, what was acknowledged and when, and what it was shown.
+
+use protocol::{Audience, Event, Update, Verdict};
+use tokio::time::Instant;
+
+use crate::client::{ClientError, Tally, View};
+
+/// Times at which a player noticed trouble; later ones are not noted.
+const TOLD_MAX: usize = 100_000;
+
+/// A player's notes.
+#[derive(Debug)]
+pub(super) struct PlayerLog {
+    /// The player's number in the run.
+    pub(super) player: u32,
+    /// Its commands, in the order of the plan: the first one is guess 0.
+    pub(super) commands: Vec<LoggedCommand>,
+    /// The updates that it applied.
+    pub(super) updates: Vec<Shown>,
+    /// When its stream ended, or a command was refused for the moment.
+    pub(super) told: Vec<Instant>,
+    /// Refusals for the moment other than by the rate limiter.
+    pub(super) refused: u64,
+    /// Further sendings of acknowledged commands, and how many of those were answered otherwise.
+    pub(super) resent: u64,
+    pub(super) receipts_different: u64,
+    /// What a server should not have said, in words.
+    pub(super) problems: Vec<String>,
+    pub(super) tally: Tally,
+    /// What it knew at the end, if it came to an end.
+    pub(super) view: Option<View>,
+    /// Why it did not play to the end.
+    pub(super) failure: Option<ClientError>,
+}
+
+/// A command that was sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoggedCommand {
+    pub(super) id: u64,
+    pub(super) sent_at: Instant,
+    /// When and how it was acknowledged.
+    pub(super) acked: Option<Acked>,
+}
+
+/// A receipt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Acked {
+    pub(super) at: Instant,
+    pub(super) verdict: Option<Verdict>,
+}
+
+/// A numbered update that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) audience: Audience,
+    pub(super) number: u64,
+    /// The guess that it tells of; none for an update of another kind.
+    pub(super) guess: Option<ShownGuess>,
+}
+
+/// A guess as an update tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ShownGuess {
+    pub(super) puzzle: String,
+    pub(super) guess: String,
+    pub(super) verdict: Verdict,
+}
+
+impl PlayerLog {
+    pub(super) fn new(player: u32) -> Self {
+        Self {
+            player,
+            commands: Vec::new(),
+            updates: Vec::new(),
+            told: Vec::new(),
+            refused: 0,
+            resent: 0,
+            receipts_different: 0,
+            problems: Vec::new(),
+            tally: Tally::default(),
+            view: None,
+            failure: None,
+        }
+    }
+
+    /// Notes that something was amiss at that moment.
+    pub(super) fn told(&mut self, at: Instant) {
+        if self.told.len() < TOLD_MAX && self.told.last() != Some(&at) {
+            self.told.push(at);
+        }
+    }
+
+    /// The acknowledged commands.
+    pub(super) fn acked(&self) -> impl Iterator<Item = (LoggedCommand, Acked)> {
+        let commands = self.commands.iter();
+        commands.filter_map(|command| Some((*command, command.acked?)))
+    }
+}
+
+impl From<Update> for Shown {
+    fn from(update: Update) -> Self {
+        let guess = match update.event {
+            Event::GuessJudged {
+                puzzle,
+                guess,
+                verdict,
+                ..
+            } => Some(ShownGuess {
+                puzzle,
+                guess,
+                verdict,
+            }),
+            Event::SessionStarted { .. }
+            | Event::SessionPaused
+            | Event::SessionResumed { .. }
+            | Event::SessionFinished
+            | Event::PlayerJoined { .. }
+            | Event::DeviceAdded { .. }
+            | Event::Unlocked { .. }
+            | Event::DeviceRevoked { .. }
+            | Event::CluePushed { .. }
+            | Event::ClueCancelled { .. }
+            | Event::ClueExpired { .. }
+            | Event::Announced { .. }
+            | Event::TeamCreated { .. }
+            | Event::GameMasterInvited { .. }
+            | Event::GameMasterRevoked { .. }
+            | Event::Unknown => None,
+        };
+        Self {
+            audience: update.audience,
+            number: update.number,
+            guess,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Faults of a node that owns sessions: killed, or stopped past its validity and continued.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::fleet::Fleet;
+use super::injector::{Blow, InjectError, Injector, RECOVERY_WAIT_MAX};
+use super::store::Store;
+use crate::arguments::Fault;
+
+/// Time between two looks at who owns what.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A killed node is started again after this at least and at most, where others take over.
+const RESTART_AFTER_MS: std::ops::Range<u64> = 500..2_000;
+
+/// A node and the sessions that it owns.
+struct Victim {
+    node: usize,
+    sessions: Vec<usize>,
+    /// The epochs of all sessions.
+    epochs: HashMap<String, i64>,
+}
+
+impl Injector {
+    pub(super) async fn owner_kill(&mut self) -> Result<Blow, InjectError> {
+        let victim = self.victim().await?;
+        let is_alone = self.fleet.len() == 1;
+        let restart_after = if is_alone {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(self.random.random_range(RESTART_AFTER_MS))
+        };
+        let mut blow = self.blow(Fault::OwnerKill, Instant::now());
+        self.fleet.kill(victim.node).await?;
+        let recovered = timeout(RECOVERY_WAIT_MAX, self.pulse.all_since(blow.at));
+        let (restarted, claimed_at, recovered) = tokio::join!(
+            restart_after_a_while(&mut self.fleet, victim.node, restart_after),
+            first_claim(&mut self.store, &victim, &self.codes, is_alone),
+            recovered,
+        );
+        restarted?;
+        blow.claimed_at = claimed_at;
+        blow.is_recovered = recovered.is_ok();
+        blow.sessions = victim.sessions;
+        Ok(blow)
+    }
+
+    pub(super) async fn owner_pause(&mut self) -> Result<Blow, InjectError> {
+        let victim = self.victim().await?;
+        let authority = self.fleet.authorities().swap_remove(victim.node);
+        let witness = self.witnesses.attach(&victim.sessions, &authority).await;
+        let mut blow = self.blow(Fault::OwnerPause, Instant::now());
+        self.fleet.pause(victim.node)?;
+        let recovered = timeout(RECOVERY_WAIT_MAX, self.pulse.all_since(blow.at));
+        let (claimed_at, recovered) = tokio::join!(
+            first_claim(&mut self.store, &victim, &self.codes, false),
+            recovered
+        );
+        blow.claimed_at = claimed_at;
+        blow.sessions = victim.sessions;
+        if recovered.is_ok() {
+            self.note_claims().await?;
+            let others = self.fleet.authorities();
+            let other = &others[(victim.node + 1) % others.len()];
+            let waiting = self.witnesses.change_elsewhere(witness, other).await;
+            self.fleet.resume(victim.node)?;
+            self.witnesses.hear(waiting).await;
+        } else {
+            self.fleet.resume(victim.node)?;
+        }
+        let resumed_at = Instant::now();
+        blow.is_recovered = recovered.is_ok() && self.recovered_since(resumed_at).await;
+        Ok(blow)
+    }
+
+    /// The node that owns most sessions at the moment.
+    async fn victim(&mut self) -> Result<Victim, InjectError> {
+        if self.fleet.len() == 1 {
+            return Ok(Victim {
+                node: 0,
+                sessions: (0..self.codes.len()).collect(),
+                epochs: HashMap::new(),
+            });
+        }
+        let owned = self.store.owned().await?;
+        let epochs = owned.iter().map(|owned| (owned.code.clone(), owned.epoch));
+        let epochs = epochs.collect();
+        let incarnations = self.store.incarnations().await?;
+        let mut victim = Victim {
+            node: 0,
+            sessions: Vec::new(),
+            epochs,
+        };
+        for (node, authority) in self.fleet.authorities().iter().enumerate() {
+            let incarnation = incarnations.get(authority).copied();
+            let own = owned.iter().filter(|owned| owned.owner == incarnation);
+            let own: HashSet<&str> = own.map(|owned| &*owned.code).collect();
+            let sessions = self.codes.iter().enumerate();
+            let sessions = sessions.filter(|(_, code)| own.contains(&***code));
+            let sessions: Vec<usize> = sessions.map(|(session, _)| session).collect();
+            if incarnation.is_some() && sessions.len() > victim.sessions.len() {
+                victim.node = node;
+                victim.sessions = sessions;
+            }
+        }
+        Ok(victim)
+    }
+}
+
+async fn restart_after_a_while(
+    fleet: &mut Fleet,
+    node: usize,
+    after: Duration,
+) -> Result<(), testkit::ServerError> {
+    sleep(after).await;
+    fleet.restart(node).await
+}
+
+/// Waits until a session of the victim has another epoch; none if that is not seen, or if the node
+/// is alone, so that nobody else can claim it.
+async fn first_claim(
+    store: &mut Store,
+    victim: &Victim,
+    codes: &[String],
+    is_alone: bool,
+) -> Option<Instant> {
+    if is_alone {
+        return None;
+    }
+    let looking = async {
+        loop {
+            // A store that cannot be read at the moment is asked again.
+            let epochs = store.epochs().await.unwrap_or_default();
+            let is_claimed = |session: &usize| {
+                let code = &codes[*session];
+                let before = victim.epochs.get(code);
+                epochs.get(code).is_some_and(|epoch| before < Some(epoch))
+            };
+            if victim.sessions.iter().any(is_claimed) {
+                return Instant::now();
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(RECOVERY_WAIT_MAX, looking).await.ok()
+}

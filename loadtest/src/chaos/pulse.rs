@@ -1,0 +1,99 @@
+//! Which sessions answer at the moment: the one thing that players tell while they play.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// Time between two looks of whoever waits.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// For each session, when the newest of its acknowledged commands was sent; and how many commands
+/// were acknowledged in all.
+#[derive(Debug, Clone)]
+pub(super) struct Pulse {
+    began_at: Instant,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Microseconds since the begin.
+    newest: Box<[AtomicU64]>,
+    acked: AtomicU64,
+}
+
+impl Pulse {
+    pub(super) fn new(sessions: usize) -> Self {
+        let newest = (0..sessions).map(|_| AtomicU64::new(0)).collect();
+        Self {
+            began_at: Instant::now(),
+            shared: Arc::new(Shared {
+                newest,
+                acked: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// A command of this session that was sent at that moment has been acknowledged.
+    pub(super) fn acked(&self, session: usize, sent_at: Instant) {
+        let micros = self.micros(sent_at);
+        self.shared.newest[session].fetch_max(micros, Ordering::Relaxed);
+        self.shared.acked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many commands were acknowledged so far.
+    pub(super) fn count(&self) -> u64 {
+        self.shared.acked.load(Ordering::Relaxed)
+    }
+
+    /// How many sessions have not yet acknowledged a command that was sent after that moment.
+    pub(super) fn silent_since(&self, moment: Instant) -> usize {
+        let micros = self.micros(moment);
+        let newest = self.shared.newest.iter();
+        newest
+            .filter(|newest| newest.load(Ordering::Relaxed) <= micros)
+            .count()
+    }
+
+    /// Waits until every session has acknowledged a command that was sent after that moment.
+    pub(super) async fn all_since(&self, moment: Instant) {
+        while self.silent_since(moment) > 0 {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until so many commands were acknowledged in all.
+    pub(super) async fn reaches(&self, count: u64) {
+        while self.count() < count {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn micros(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.began_at);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Pulse;
+
+    #[tokio::test]
+    async fn only_what_was_sent_after_the_moment_counts() {
+        let pulse = Pulse::new(2);
+        let moment = pulse.began_at + Duration::from_millis(5);
+        let later = moment + Duration::from_millis(1);
+        pulse.acked(0, later);
+        pulse.acked(1, moment);
+        assert_eq!(pulse.silent_since(moment), 1);
+        pulse.acked(1, later);
+        pulse.all_since(moment).await;
+        pulse.reaches(3).await;
+        assert_eq!(pulse.count(), 3);
+    }
+}

@@ -1,0 +1,365 @@
+//! What a run found: its figures, whether they are good, and how they are shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::report::AckMs;
+
+/// The figures of a run; the keys of the JSON file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChaosReport {
+    /// Where the journal was.
+    pub journal: &'static str,
+    /// How many nodes there were.
+    pub nodes: usize,
+    /// How many sessions.
+    pub sessions: usize,
+    /// How many players.
+    pub players: usize,
+    /// What decided victims, order and delays.
+    pub seed: u64,
+    /// Commands that were acknowledged.
+    pub acked: u64,
+    /// Acknowledged commands that the journal lacks or has otherwise, holes in the journal, and
+    /// connections to a server that did not know an acknowledged command any more.
+    pub lost: u64,
+    /// Commands, or guesses of a team, that the journal has more than once.
+    pub applied_twice: u64,
+    /// Guesses of the journal that nobody sent.
+    pub never_sent: u64,
+    /// Rows of the journal whose owner had been replaced before them.
+    pub stale_rows: u64,
+    /// Gaps of the streams, and guesses of the journal that a client of the team does not know at
+    /// its end.
+    pub stream_gaps: u64,
+    /// Updates that were received twice.
+    pub stream_duplicates: u64,
+    /// Guesses that a client was shown and that the final journal lacks or has in another order.
+    pub updates_not_in_journal: u64,
+    /// Commands that were sent and acknowledged while PostgreSQL stood still.
+    pub acks_while_frozen: u64,
+    /// Things without a number that a replaced owner said to a game master who was still connected
+    /// to it: a refusal by its old state, or heads that are behind.
+    pub stale_words: u64,
+    /// How many game masters heard a replaced owner to its end.
+    pub witnesses: u64,
+    /// Further sendings of acknowledged commands.
+    pub resent: u64,
+    /// How many of them were answered otherwise than with the same receipt.
+    pub receipts_different: u64,
+    /// Faults after which a session did not answer within a minute.
+    pub unrecovered: u64,
+    /// Players who could not go on.
+    pub failed_players: u64,
+    /// Answers that no plan expects: verdicts of another kind, refusals for good.
+    pub unexpected_answers: u64,
+    /// Refusals for the moment, other than by the rate limiter.
+    pub refused: u64,
+    /// How often a node ended by itself and was started again.
+    pub node_exits: u64,
+    /// Connections of players after their first one.
+    pub reconnects: u64,
+    /// Rows of the journal.
+    pub rows: u64,
+    /// From the decision to send a command until its receipt, through all faults.
+    pub ack_ms: AckMs,
+    /// By the fault's name.
+    pub faults: BTreeMap<&'static str, FaultFigures>,
+    /// What the run was to reach in time or memory.
+    pub goals: Vec<Goal>,
+    /// From the first fault's calm to the last recovery.
+    pub seconds: f64,
+}
+
+/// The figures of one fault.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct FaultFigures {
+    /// How often it was injected.
+    pub count: usize,
+    /// The smallest number of sessions that one of them met: the victim's, or all.
+    pub sessions_min: usize,
+    /// Until another node was seen to own one of the victim's sessions; for other faults until the
+    /// first client was told.
+    pub detection_ms: Spread,
+    /// From the fault, or its end if it lasts, to the first receipt of each session that it met, for
+    /// a command sent after its begin.
+    pub recovery_ms: Spread,
+    /// The longest time without a receipt of any session, for each fault.
+    pub worst_pause_ms: Spread,
+    /// The most that a node's resident memory grew while it lasted.
+    pub grown_bytes_max: u64,
+    /// The 99th percentile of the latency of commands sent in the 5 s before it.
+    pub ack_p99_before_ms: f64,
+    /// The same from 5 to 10 s after its end, as far as the run went on so long without a fault.
+    pub ack_p99_after_ms: f64,
+}
+
+/// Durations in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Spread {
+    /// How many there are.
+    pub count: usize,
+    /// The median.
+    pub p50: f64,
+    /// 99 % are at most this.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// A figure and what it may be at most.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Goal {
+    /// What is measured, with its unit.
+    pub what: String,
+    /// What was found.
+    pub found: f64,
+    /// What it may be at most.
+    pub limit: f64,
+    /// Whether it is.
+    pub is_met: bool,
+}
+
+impl Goal {
+    pub(super) fn new(what: impl Into<String>, found: f64, limit: f64) -> Self {
+        Self {
+            what: what.into(),
+            found,
+            limit,
+            is_met: found <= limit,
+        }
+    }
+}
+
+impl Spread {
+    pub(super) fn of(durations: Vec<Duration>) -> Self {
+        let count = durations.len();
+        let AckMs { p50, p99, max, .. } = AckMs::of(durations);
+        Self {
+            count,
+            p50,
+            p99,
+            max,
+        }
+    }
+}
+
+impl ChaosReport {
+    /// The figures that must all be 0, with what they count.
+    pub fn breaches(&self) -> [(&'static str, u64); 13] {
+        [
+            ("lost", self.lost),
+            ("applied twice", self.applied_twice),
+            ("never sent", self.never_sent),
+            ("stale rows", self.stale_rows),
+            ("stream gaps", self.stream_gaps),
+            ("stream duplicates", self.stream_duplicates),
+            ("updates not in journal", self.updates_not_in_journal),
+            ("acks while frozen", self.acks_while_frozen),
+            ("stale words", self.stale_words),
+            ("receipts that differ", self.receipts_different),
+            ("faults not recovered from", self.unrecovered),
+            ("players who could not go on", self.failed_players),
+            ("unexpected answers", self.unexpected_answers),
+        ]
+    }
+
+    /// Whether every promise was kept. Goals of time and memory are apart from it.
+    pub fn is_safe(&self) -> bool {
+        self.breaches().iter().all(|(_, count)| *count == 0)
+    }
+
+    /// Whether every promise was kept and every goal reached.
+    pub fn is_good(&self) -> bool {
+        self.is_safe() && self.goals.iter().all(|goal| goal.is_met)
+    }
+}
+
+impl fmt::Display for ChaosReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} node(s) on {}, {} sessions, {} players, {:.0} s",
+            self.nodes, self.journal, self.sessions, self.players, self.seconds
+        )?;
+        writeln!(f, "{:22}{:>20}", "seed", self.seed)?;
+        let mut row = |name: &str, count: u64| writeln!(f, "{name:30}{count:>12}");
+        row("commands acknowledged", self.acked)?;
+        for (name, count) in self.breaches() {
+            row(&format!("  {name}"), count)?;
+        }
+        row("rows of the journal", self.rows)?;
+        row("sent again", self.resent)?;
+        row("refused for the moment", self.refused)?;
+        row("reconnects", self.reconnects)?;
+        row("nodes ended by themselves", self.node_exits)?;
+        row("witnesses of replaced owners", self.witnesses)?;
+        let ack = self.ack_ms;
+        writeln!(
+            f,
+            "receipt after, ms: p50 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}",
+            ack.p50, ack.p99, ack.p99_9, ack.max
+        )?;
+        for (name, figures) in &self.faults {
+            figures.write(name, f)?;
+        }
+        for goal in &self.goals {
+            let verdict = if goal.is_met { "met" } else { "MISSED" };
+            let Goal {
+                what, found, limit, ..
+            } = goal;
+            writeln!(f, "{verdict:6} {what}: {found:.1}, at most {limit:.1}")?;
+        }
+        let verdict = if self.is_safe() {
+            "kept   every promise"
+        } else {
+            "BROKEN a promise: see the figures above"
+        };
+        write!(f, "{verdict}")
+    }
+}
+
+impl FaultFigures {
+    fn write(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            count,
+            sessions_min,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "{name} x {count}, each to {sessions_min} sessions or more"
+        )?;
+        writeln!(f, "  {:18}{:>10}{:>10}{:>10}", "ms", "p50", "p99", "max")?;
+        for (what, spread) in [
+            ("detection", self.detection_ms),
+            ("recovery", self.recovery_ms),
+            ("worst pause", self.worst_pause_ms),
+        ] {
+            let Spread {
+                count,
+                p50,
+                p99,
+                max,
+            } = spread;
+            if count == 0 {
+                writeln!(f, "  {what:18}{:>10}{:>10}{:>10}", "-", "-", "-")?;
+            } else {
+                writeln!(f, "  {what:18}{p50:>10.1}{p99:>10.1}{max:>10.1}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::{ChaosReport, FaultFigures, Goal, Spread};
+    use crate::report::AckMs;
+
+    fn good() -> ChaosReport {
+        ChaosReport {
+            journal: "PostgreSQL",
+            nodes: 3,
+            sessions: 600,
+            players: 1_200,
+            seed: u64::MAX,
+            acked: 10_000_000,
+            lost: 0,
+            applied_twice: 0,
+            never_sent: 0,
+            stale_rows: 0,
+            stream_gaps: 0,
+            stream_duplicates: 0,
+            updates_not_in_journal: 0,
+            acks_while_frozen: 0,
+            stale_words: 0,
+            witnesses: 1,
+            resent: 1,
+            receipts_different: 0,
+            unrecovered: 0,
+            failed_players: 0,
+            unexpected_answers: 0,
+            refused: 1,
+            node_exits: 1,
+            reconnects: 1,
+            rows: 1,
+            ack_ms: AckMs::of([Duration::from_mins(50)]),
+            faults: BTreeMap::from([(
+                "owner-pause",
+                FaultFigures {
+                    count: 10_000,
+                    recovery_ms: Spread::of(vec![Duration::from_secs(50)]),
+                    ..FaultFigures::default()
+                },
+            )]),
+            goals: vec![Goal::new(
+                "owner-pause: first ack p99, ms",
+                50_000.0,
+                3_000.0,
+            )],
+            seconds: 3_600.0,
+        }
+    }
+
+    #[test]
+    fn any_single_breach_fails_the_run() {
+        assert!(good().is_safe());
+        assert!(!good().is_good(), "its goal is missed");
+        let breaches: [fn(&mut ChaosReport) -> &mut u64; 13] = [
+            |report| &mut report.lost,
+            |report| &mut report.applied_twice,
+            |report| &mut report.never_sent,
+            |report| &mut report.stale_rows,
+            |report| &mut report.stream_gaps,
+            |report| &mut report.stream_duplicates,
+            |report| &mut report.updates_not_in_journal,
+            |report| &mut report.acks_while_frozen,
+            |report| &mut report.stale_words,
+            |report| &mut report.receipts_different,
+            |report| &mut report.unrecovered,
+            |report| &mut report.failed_players,
+            |report| &mut report.unexpected_answers,
+        ];
+        for breach in breaches {
+            let mut report = good();
+            *breach(&mut report) = 1;
+            assert!(!report.is_safe(), "{report}");
+        }
+    }
+
+    #[test]
+    fn the_table_fits_a_terminal() {
+        for line in good().to_string().lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_json_has_the_promised_keys() {
+        let json = serde_json::to_value(good()).expect("a report is JSON");
+        for key in [
+            "acked",
+            "lost",
+            "applied_twice",
+            "stale_rows",
+            "stream_gaps",
+            "stream_duplicates",
+        ] {
+            assert!(json[key].is_u64(), "{key}");
+        }
+        let fault = &json["faults"]["owner-pause"];
+        assert!(fault["count"].is_u64());
+        for key in ["detection_ms", "recovery_ms", "worst_pause_ms"] {
+            for figure in ["p50", "p99", "max"] {
+                assert!(fault[key][figure].is_f64(), "{key} {figure}");
+            }
+        }
+    }
+}

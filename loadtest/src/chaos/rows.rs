@@ -1,0 +1,143 @@
+//! The arithmetic of the journal's rows: no hole, no overlap, and no row of an owner that had been
+//! replaced before it.
+
+use std::collections::HashMap;
+
+/// A row of the journal: a batch of events of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) seq: i64,
+    pub(super) last_seq: i64,
+    /// The epoch of the owner that wrote it.
+    pub(super) epoch: i64,
+}
+
+/// That a session had this epoch and this last event in one snapshot of the store. Whatever was
+/// written by an earlier owner was written by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claimed {
+    pub(super) epoch: i64,
+    pub(super) head: i64,
+}
+
+/// Takes the rows of one session after the other.
+#[derive(Debug, Default)]
+pub(super) struct RowChecker {
+    claims: HashMap<String, Vec<Claimed>>,
+    session: String,
+    last: Option<Row>,
+    /// Rows that were looked at.
+    pub(super) rows: u64,
+    /// Rows of an owner that had been replaced before them.
+    pub(super) stale: u64,
+    /// Rows that do not begin where the one before ended.
+    pub(super) holes: u64,
+    /// The first things that are wrong, in words.
+    pub(super) problems: Vec<String>,
+}
+
+/// Problems that are told in words.
+const PROBLEMS_MAX: usize = 10;
+
+impl RowChecker {
+    /// Notes what one snapshot of the store told of a session.
+    pub(super) fn claimed(&mut self, session: &str, claimed: Claimed) {
+        let claims = self.claims.entry(session.to_owned()).or_default();
+        if claims.last() != Some(&claimed) {
+            claims.push(claimed);
+        }
+    }
+
+    /// Takes the next row; all of a session's come in one piece, in the order of their place.
+    pub(super) fn take(&mut self, session: &str, row: Row) {
+        self.rows += 1;
+        if self.session != session {
+            session.clone_into(&mut self.session);
+            self.last = None;
+        }
+        let expected = self.last.map_or(1, |last| last.last_seq + 1);
+        if row.seq != expected {
+            self.holes += 1;
+            self.tell(format!("{session}: {row:?} should begin at {expected}"));
+        }
+        let follows_newer = self.last.is_some_and(|last| last.epoch > row.epoch);
+        let claims = self.claims.get(session).map_or(&[][..], Vec::as_slice);
+        let claim = claims
+            .iter()
+            .find(|claim| row.epoch < claim.epoch && row.last_seq > claim.head);
+        if follows_newer || claim.is_some() {
+            self.stale += 1;
+            let last = self.last;
+            self.tell(format!(
+                "{session}: {row:?} is of an old epoch, after {last:?}, {claim:?}"
+            ));
+        }
+        // A stale row does not make those of the right owner stale.
+        let epoch = self
+            .last
+            .map_or(row.epoch, |last| last.epoch.max(row.epoch));
+        self.last = Some(Row { epoch, ..row });
+    }
+
+    fn tell(&mut self, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Claimed, Row, RowChecker};
+
+    fn row(seq: i64, last_seq: i64, epoch: i64) -> Row {
+        Row {
+            seq,
+            last_seq,
+            epoch,
+        }
+    }
+
+    /// The counts of stale rows and holes.
+    fn checked(claims: &[Claimed], rows: &[Row]) -> (u64, u64) {
+        let mut checker = RowChecker::default();
+        for claim in claims {
+            checker.claimed("A", *claim);
+        }
+        for session in ["A", "B"] {
+            for row in rows {
+                checker.take(session, *row);
+            }
+        }
+        assert_eq!(checker.rows, 2 * rows.len() as u64);
+        // Session B has the same rows and no claims, so that what is found in A alone counts once.
+        (checker.stale, checker.holes)
+    }
+
+    #[test]
+    fn owners_that_follow_each_other_are_right() {
+        let rows = [row(1, 3, 1), row(4, 4, 1), row(5, 9, 2), row(10, 10, 7)];
+        let claims = [Claimed { epoch: 1, head: 0 }, Claimed { epoch: 2, head: 4 }];
+        assert_eq!(checked(&claims, &rows), (0, 0));
+    }
+
+    #[test]
+    fn a_row_after_one_of_a_later_epoch_is_stale() {
+        let rows = [row(1, 1, 1), row(2, 2, 2), row(3, 3, 1), row(4, 4, 2)];
+        assert_eq!(checked(&[], &rows), (2, 0));
+    }
+
+    #[test]
+    fn a_row_that_was_written_after_a_claim_was_seen_is_stale() {
+        let rows = [row(1, 1, 1), row(2, 2, 1), row(3, 3, 2)];
+        assert_eq!(checked(&[Claimed { epoch: 2, head: 1 }], &rows), (1, 0));
+        assert_eq!(checked(&[Claimed { epoch: 2, head: 2 }], &rows), (0, 0));
+    }
+
+    #[test]
+    fn holes_and_overlaps_are_found() {
+        assert_eq!(checked(&[], &[row(2, 2, 1)]), (0, 2));
+        assert_eq!(checked(&[], &[row(1, 2, 1), row(4, 4, 1)]), (0, 2));
+        assert_eq!(checked(&[], &[row(1, 2, 1), row(2, 3, 1)]), (0, 2));
+    }
+}

@@ -1,0 +1,166 @@
+//! Before the first fault: PostgreSQL, the nodes, the sessions, and players in them.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use protocol::rest::{Join, Joined, SessionCreated};
+use testkit::{Rest, RestError};
+
+use super::ChaosError;
+use super::fleet::Fleet;
+use super::hunt::{TEAM_SIZE, hunt};
+use super::rig::Rig;
+use super::store::Store;
+use crate::arguments::{ChaosArguments, JournalStore};
+use crate::own_server::{self, DATABASE_FILE, OwnServerOptions};
+use crate::setup;
+
+/// How long one REST request may take.
+const REST_WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// Requests at the same time while the sessions are made.
+const AT_A_TIME: NonZero<u16> = NonZero::new(16).expect("16 is not 0");
+
+/// Settings of every node: players come from one address, and a silent node shows soon.
+const SETTINGS: [&str; 2] = [
+    r#"gateway.venues=["127.0.0.0/8"]"#,
+    "delivery.heads_every_ms=500",
+];
+
+/// A connection on which two `heads` frames and more are missing is given up.
+pub(super) const SILENCE_MAX: Duration = Duration::from_millis(1_500);
+
+/// What all nodes of a run derive their keys from. It guards nothing that outlives the run.
+const SECRET: &str = "cluster.secret=chaos-chaos-chaos-chaos-chaos-chaos";
+
+/// Everything that players and faults need.
+#[derive(Debug)]
+pub(super) struct Set {
+    pub(super) fleet: Fleet,
+    pub(super) rig: Option<Rig>,
+    pub(super) store: Store,
+    pub(super) sessions: Vec<SessionCreated>,
+    /// The players, in the order of their numbers.
+    pub(super) joined: Vec<Joined>,
+}
+
+/// The session of each player: teams are dealt to the sessions in turn.
+pub(super) fn session_of(player: u32, sessions: usize) -> usize {
+    (player / TEAM_SIZE) as usize % sessions
+}
+
+/// Starts everything and makes the sessions.
+pub(super) async fn set(
+    arguments: &ChaosArguments,
+    store: JournalStore,
+) -> Result<Set, ChaosError> {
+    let rig = match store {
+        JournalStore::Sqlite => None,
+        JournalStore::Postgres => Some(Rig::start(&arguments.fault).await?),
+    };
+    let mut settings: Vec<String> = SETTINGS.map(str::to_owned).into();
+    if let Some(rig) = &rig {
+        settings.push("journal.backend=postgres".to_owned());
+        settings.push(format!("journal.postgres_url={}", rig.url()));
+        if arguments.nodes > 1 {
+            settings.push(SECRET.to_owned());
+        }
+        own_server::migrate(arguments.server_binary.as_deref(), &settings).await?;
+    }
+    settings.extend(arguments.server_settings.iter().cloned());
+    let options = OwnServerOptions {
+        binary: arguments.server_binary.clone(),
+        data_dir: None,
+        settings,
+    };
+    let fleet = Fleet::start(vec![options; usize::from(arguments.nodes)]).await?;
+    let store = match &rig {
+        None => Store::Sqlite {
+            database: fleet.server(0).data_dir().join(DATABASE_FILE),
+        },
+        Some(rig) => Store::Postgres {
+            url: rig.server.url(),
+            open: None,
+        },
+    };
+    let made = make_sessions(&fleet, arguments).await;
+    let (sessions, joined) = made.map_err(ChaosError::Prepare)?;
+    Ok(Set {
+        fleet,
+        rig,
+        store,
+        sessions,
+        joined,
+    })
+}
+
+/// A client for each node.
+pub(super) fn rests(fleet: &Fleet) -> Result<Vec<Rest>, RestError> {
+    let authorities = fleet.authorities().into_iter();
+    authorities
+        .map(|authority| Rest::new(&format!("http://{authority}"), REST_WAIT_MAX))
+        .collect()
+}
+
+async fn make_sessions(
+    fleet: &Fleet,
+    arguments: &ChaosArguments,
+) -> Result<(Vec<SessionCreated>, Vec<Joined>), RestError> {
+    let rests = rests(fleet)?;
+    let token = fleet.server(0).admin_token();
+    let upload = hunt();
+    let creating = (0..arguments.sessions as usize)
+        .map(|session| setup::create_session(&rests[session % rests.len()], token, &upload));
+    let at_a_time = usize::from(AT_A_TIME.get());
+    let sessions: Vec<SessionCreated> = stream::iter(creating)
+        .buffered(at_a_time)
+        .try_collect()
+        .await?;
+    let joined = join(&rests[0], &sessions, arguments.players).await?;
+    let starting = sessions.iter().enumerate();
+    let starting =
+        starting.map(|(number, session)| setup::start(&rests[number % rests.len()], session));
+    let starting = stream::iter(starting).buffered(at_a_time);
+    starting.try_collect::<Vec<()>>().await?;
+    Ok((sessions, joined))
+}
+
+/// First one player of each team, then those who need its code.
+async fn join(
+    rest: &Rest,
+    sessions: &[SessionCreated],
+    players: u32,
+) -> Result<Vec<Joined>, RestError> {
+    let join = |player: u32, captain: Option<&Joined>| Join {
+        session: sessions[session_of(player, sessions.len())].session.clone(),
+        new_team: captain
+            .is_none()
+            .then(|| format!("Team {}", player / TEAM_SIZE)),
+        team_code: captain.map(|captain| captain.team_code.clone()),
+        name: format!("Player {player}"),
+    };
+    let first: Vec<u32> = (0..players).step_by(TEAM_SIZE as usize).collect();
+    let joins = first.iter().map(|player| join(*player, None));
+    let captains = setup::join_all(rest, joins, AT_A_TIME).await?;
+    let others = (0..players).filter(|player| player % TEAM_SIZE != 0);
+    let joins = others.map(|player| join(player, Some(&captains[(player / TEAM_SIZE) as usize])));
+    let mut mates = setup::join_all(rest, joins, AT_A_TIME).await?.into_iter();
+    let mut captains = captains.into_iter();
+    let seated = (0..players).filter_map(|player| {
+        if player % TEAM_SIZE == 0 {
+            captains.next()
+        } else {
+            mates.next()
+        }
+    });
+    Ok(seated.collect())
+}
+
+/// It draws nothing unless standard error is a terminal.
+pub(super) fn progress_bar(faults: u64) -> ProgressBar {
+    let template = "{msg:14} [{bar:30}] {pos}/{len} faults  {elapsed}";
+    let style = ProgressStyle::with_template(template).expect("the template is valid");
+    ProgressBar::new(faults).with_style(style)
+}

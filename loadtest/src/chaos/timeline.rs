@@ -1,0 +1,160 @@
+//! What the players' notes tell of each fault: how soon it was noticed, how soon each session
+//! answered again, and how long the longest silence was.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::injector::Blow;
+
+/// An acknowledged command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ack {
+    pub(super) sent_at: Instant,
+    pub(super) at: Instant,
+}
+
+/// The acknowledged commands of a session, in the order of their receipts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SessionAcks(Vec<Ack>);
+
+impl SessionAcks {
+    pub(super) fn new(mut acks: Vec<Ack>) -> Self {
+        acks.sort_unstable_by_key(|ack| ack.at);
+        Self(acks)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Ack> {
+        self.0.iter().copied()
+    }
+
+    /// The first receipt after the fault was over, for a command that was sent after it had begun: a
+    /// receipt that was on its way at that moment says nothing of a recovery.
+    fn first_after(&self, blow: &Blow) -> Option<Instant> {
+        let from = self.0.partition_point(|ack| ack.at <= blow.over_at);
+        let after = self.0[from..].iter();
+        let mut answers = after.filter(|ack| ack.sent_at > blow.at);
+        answers.next().map(|ack| ack.at)
+    }
+
+    /// From the end of the fault until the session answered again; none if it never did.
+    pub(super) fn recovery(&self, blow: &Blow) -> Option<Duration> {
+        Some(self.first_after(blow)? - blow.over_at)
+    }
+
+    /// The longest time without a receipt from the last one before the fault until the session
+    /// answered again.
+    pub(super) fn worst_pause(&self, blow: &Blow) -> Option<Duration> {
+        let end = self.first_after(blow)?;
+        let begin = self.0.partition_point(|ack| ack.at <= blow.at);
+        let begin = begin.saturating_sub(1);
+        let acks = self.0[begin..].iter().map(|ack| ack.at);
+        let acks: Vec<Instant> = acks.take_while(|at| *at <= end).collect();
+        let pauses = acks.windows(2).map(|pair| pair[1] - pair[0]);
+        pauses.max()
+    }
+}
+
+/// When a client was first told of the fault, in any way: its stream ended, or a command was
+/// refused for the moment. `told` is sorted. What came after every session had answered again is
+/// not about this fault.
+pub(super) fn first_told(
+    told: &[Instant],
+    blow: &Blow,
+    sessions: &[SessionAcks],
+) -> Option<Instant> {
+    let answered = sessions.iter().filter_map(|acks| acks.first_after(blow));
+    let end = answered.max()?;
+    let first = told.partition_point(|at| *at <= blow.at);
+    told.get(first).copied().filter(|at| *at <= end)
+}
+
+/// How many commands were sent and acknowledged between these moments.
+pub(super) fn acked_within(sessions: &[SessionAcks], from: Instant, to: Instant) -> u64 {
+    let acks = sessions.iter().flat_map(SessionAcks::iter);
+    let within = acks.filter(|ack| ack.sent_at > from && ack.at < to);
+    within.count() as u64
+}
+
+/// From send to receipt, of the commands that were sent between these moments.
+pub(super) fn latencies(sessions: &[SessionAcks], from: Instant, to: Instant) -> Vec<Duration> {
+    let acks = sessions.iter().flat_map(SessionAcks::iter);
+    let within = acks.filter(|ack| ack.sent_at >= from && ack.sent_at < to);
+    within.map(|ack| ack.at - ack.sent_at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::super::injector::Blow;
+    use super::{Ack, SessionAcks, acked_within, first_told, latencies};
+    use crate::arguments::Fault;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Receipts by when they were sent and came, and a fault from 100 to `over`.
+    fn stage(acks: &[(u64, u64)], over: u64) -> (Instant, SessionAcks, Blow) {
+        let begin = Instant::now();
+        let acks = acks.iter().map(|(sent, at)| Ack {
+            sent_at: begin + ms(*sent),
+            at: begin + ms(*at),
+        });
+        let blow = Blow {
+            fault: Fault::PgFreeze,
+            at: begin + ms(100),
+            over_at: begin + ms(over),
+            sessions: vec![0],
+            claimed_at: None,
+            is_recovered: true,
+            grown_bytes: 0,
+        };
+        (begin, SessionAcks::new(acks.collect()), blow)
+    }
+
+    #[test]
+    fn a_receipt_that_was_on_its_way_is_no_recovery() {
+        let (_, acks, blow) = stage(&[(50, 60), (90, 105), (120, 400)], 100);
+        assert_eq!(acks.recovery(&blow), Some(ms(300)));
+        // From 105, where the last receipt before the recovery came.
+        assert_eq!(acks.worst_pause(&blow), Some(ms(295)));
+    }
+
+    #[test]
+    fn a_recovery_counts_from_the_end_of_the_fault() {
+        let (begin, acks, blow) = stage(&[(50, 60), (90, 470), (150, 480)], 400);
+        assert_eq!(acks.recovery(&blow), Some(ms(80)));
+        assert_eq!(acks.worst_pause(&blow), Some(ms(410)));
+        let sessions = [acks];
+        let frozen = acked_within(&sessions, blow.at, blow.over_at);
+        assert_eq!(frozen, 0);
+        let longer = acked_within(&sessions, blow.at, begin + ms(481));
+        assert_eq!(longer, 1, "the one that was sent meanwhile");
+        let latencies = latencies(&sessions, begin + ms(50), begin + ms(150));
+        assert_eq!(latencies, [ms(10), ms(380)]);
+    }
+
+    #[test]
+    fn who_never_answers_again_has_no_figures() {
+        let (_, acks, blow) = stage(&[(50, 60), (90, 470)], 400);
+        assert_eq!(
+            (acks.recovery(&blow), acks.worst_pause(&blow)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn the_first_to_be_told_counts_until_all_answer() {
+        let (begin, acks, blow) = stage(&[(50, 60), (150, 480)], 400);
+        let told = |at: &[u64]| {
+            let told: Vec<Instant> = at.iter().map(|at| begin + ms(*at)).collect();
+            first_told(&told, &blow, std::slice::from_ref(&acks)).map(|at| at - begin)
+        };
+        assert_eq!(told(&[90, 130, 140]), Some(ms(130)));
+        assert_eq!(told(&[90, 600]), None);
+    }
+}

@@ -1,0 +1,248 @@
+//! A game master who stays connected to an owner while it is stopped and replaced, and notes what it
+//! says when it goes on.
+//!
+//! Meanwhile a clue is pushed through the new owner, and an order to cancel it is written to the
+//! stopped one, which does not know of it. An owner that still believed in itself would refuse that
+//! order, or tell heads that are behind: both are things without a number, which the journal's fence
+//! does not stop. Whatever else comes is right: the end of the connection, or the new owner's answer.
+
+use std::time::Duration;
+
+use protocol::rest::{CluePushed, PushClue, SessionCreated};
+use protocol::{ClientMessage, Command, Hello, Order, RejectionCode, ServerMessage, Target};
+use testkit::Rest;
+use tokio::time::timeout;
+
+use crate::client::{Connection, Ended, Endpoint};
+
+/// How long each step may take.
+const STEP_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// How long the stopped owner's last words, which the system has already taken, may take to arrive.
+const LAST_WORDS_WAIT: Duration = Duration::from_millis(200);
+
+/// Why a witness could not do its part; it then proves nothing.
+type Unheard = String;
+
+/// What all witnesses heard.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard {
+    /// How many heard the stopped owner to its end.
+    pub(super) witnesses: u64,
+    /// Refusals and heads of an owner that had been replaced.
+    pub(super) stale: u64,
+    /// Guesses of updates that came after the owner went on; each must be in the journal.
+    pub(super) guesses: Vec<(usize, String)>,
+    /// What was wrong, and which witnesses could not do their part.
+    pub(super) problems: Vec<String>,
+}
+
+/// Those who run the sessions.
+#[derive(Debug)]
+pub(super) struct Witnesses {
+    pub(super) sessions: Vec<SessionCreated>,
+    pub(super) heard: Heard,
+}
+
+/// An attached game master.
+#[derive(Debug)]
+pub(super) struct Witness {
+    session: usize,
+    connection: Connection,
+    /// The highest id of a command that was accepted from the game master.
+    last_command: u64,
+}
+
+/// A game master whose order waits in the stopped owner's socket.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    session: usize,
+    connection: Connection,
+    command: u64,
+    /// What any head must reach that is told from now on.
+    head_min: u64,
+}
+
+impl Witnesses {
+    /// Attaches a game master of one of these sessions to a node, its owner.
+    pub(super) async fn attach(&mut self, sessions: &[usize], node: &str) -> Option<Witness> {
+        let session = *sessions.first()?;
+        let attached = timeout(STEP_WAIT_MAX, self.greet(session, node)).await;
+        let attached = attached.unwrap_or_else(|_| Err("no welcome in time".to_owned()));
+        let (connection, last_command, _) = self.or_note(attached)?;
+        Some(Witness {
+            session,
+            connection,
+            last_command,
+        })
+    }
+
+    /// Reads what the stopped owner had said, changes the session through another node, and leaves an
+    /// order in the stopped one's socket that only the new owner understands.
+    pub(super) async fn change_elsewhere(
+        &mut self,
+        witness: Option<Witness>,
+        node: &str,
+    ) -> Option<Waiting> {
+        let changing = self.change(witness?, node);
+        let changed = timeout(STEP_WAIT_MAX, changing).await;
+        let changed = changed.unwrap_or_else(|_| Err("no clue in time".to_owned()));
+        self.or_note(changed)
+    }
+
+    /// Hears what the former owner says until it has answered the order or ended the connection.
+    pub(super) async fn hear(&mut self, waiting: Option<Waiting>) {
+        let Some(mut waiting) = waiting else { return };
+        let hearing = timeout(STEP_WAIT_MAX, self.hear_out(&mut waiting)).await;
+        match hearing {
+            Ok(()) => self.heard.witnesses += 1,
+            Err(_) => self.heard.problems.push(format!(
+                "session {}: the former owner neither answered nor closed within {STEP_WAIT_MAX:?}",
+                waiting.session
+            )),
+        }
+    }
+
+    async fn change(&self, mut witness: Witness, node: &str) -> Result<Waiting, Unheard> {
+        while let Ok(said) = timeout(LAST_WORDS_WAIT, witness.connection.receive()).await {
+            said.map_err(|ended| ended.to_string())?;
+        }
+        let created = &self.sessions[witness.session];
+        let rest = Rest::new(&format!("http://{node}"), STEP_WAIT_MAX);
+        let rest = rest.map_err(|error| error.to_string())?;
+        let path = format!("/sessions/{}/clues", created.session);
+        let clue = PushClue {
+            to: Target::Everyone,
+            text: "A light on the other shore.".to_owned(),
+            lasts_ms: None,
+        };
+        let pushed = rest.post(&path, Some(&created.game_master_token), &clue);
+        let pushed: CluePushed = pushed.await.map_err(|error| error.to_string())?;
+        let (other, last_command, head_min) = self.greet(witness.session, node).await?;
+        other.close().await;
+        let command = witness.last_command.max(last_command) + 1;
+        let order = ClientMessage::Command(Command {
+            id: command,
+            order: Order::CancelClue { clue: pushed.clue },
+        });
+        let sent = witness.connection.send(&order).await;
+        sent.map_err(|ended| ended.to_string())?;
+        Ok(Waiting {
+            session: witness.session,
+            connection: witness.connection,
+            command,
+            head_min,
+        })
+    }
+
+    async fn hear_out(&mut self, waiting: &mut Waiting) {
+        loop {
+            let message = match waiting.connection.receive().await {
+                Ok(message) => message,
+                Err(Ended::Invalid(error)) => {
+                    self.stale(waiting, &error);
+                    return;
+                }
+                Err(
+                    Ended::Closed { .. } | Ended::Cut(_) | Ended::End | Ended::Silent | Ended::Text,
+                ) => return,
+            };
+            if self.is_last(waiting, message) {
+                return;
+            }
+        }
+    }
+
+    /// Judges a message, and says whether it answers the order.
+    fn is_last(&mut self, waiting: &Waiting, message: ServerMessage) -> bool {
+        let (what, head) = match message {
+            ServerMessage::Rejection(rejection) => {
+                if rejection.code == RejectionCode::UnknownClue {
+                    self.stale(waiting, &"it refused to cancel a clue that was pushed");
+                }
+                return rejection.id == waiting.command;
+            }
+            ServerMessage::Receipt(receipt) => return receipt.id == waiting.command,
+            ServerMessage::Update(update) => {
+                if let protocol::Event::GuessJudged { guess, .. } = update.event {
+                    self.heard.guesses.push((waiting.session, guess));
+                }
+                return false;
+            }
+            ServerMessage::Heads(heads) => ("heads", heads.heads.game_masters),
+            ServerMessage::Welcome(welcome) => ("a welcome", welcome.heads.game_masters),
+            ServerMessage::Overview(overview) => ("an overview", overview.heads.game_masters),
+            ServerMessage::Snapshot(snapshot) => ("a snapshot", snapshot.heads.game_masters),
+            // The latest boards say nothing that could be told apart from what is true now.
+            ServerMessage::Board(_)
+            | ServerMessage::Standing(_)
+            | ServerMessage::Presence(_)
+            | ServerMessage::Attendance(_)
+            | ServerMessage::Goaway(_)
+            | ServerMessage::Unknown => return false,
+        };
+        if head < waiting.head_min {
+            let head_min = waiting.head_min;
+            self.stale(
+                waiting,
+                &format_args!("it told {what} of {head} after {head_min}"),
+            );
+        }
+        false
+    }
+
+    fn stale(&mut self, waiting: &Waiting, what: &dyn std::fmt::Display) {
+        self.heard.stale += 1;
+        let session = waiting.session;
+        self.heard
+            .problems
+            .push(format!("session {session}, the former owner: {what}"));
+    }
+
+    /// A game master's connection with its welcome and its overview read: also the highest id of an
+    /// accepted command, and the head of the game masters' stream.
+    async fn greet(&self, session: usize, node: &str) -> Result<(Connection, u64, u64), Unheard> {
+        let created = &self.sessions[session];
+        let endpoint = Endpoint {
+            authority: node.to_owned(),
+            session: created.session.clone(),
+        };
+        let opened = Connection::open(&endpoint).await;
+        let mut connection = opened.map_err(|error| error.to_string())?;
+        let hello = Hello {
+            token: created.game_master_token.clone(),
+            cursor: None,
+        };
+        let ended = |ended: Ended| ended.to_string();
+        let hello = ClientMessage::Hello(hello);
+        connection.send(&hello).await.map_err(ended)?;
+        let mut last_command = 0;
+        loop {
+            match connection.receive().await.map_err(ended)? {
+                ServerMessage::Welcome(welcome) => last_command = welcome.last_command,
+                ServerMessage::Overview(overview) => {
+                    return Ok((connection, last_command, overview.heads.game_masters));
+                }
+                ServerMessage::Snapshot(_)
+                | ServerMessage::Update(_)
+                | ServerMessage::Receipt(_)
+                | ServerMessage::Rejection(_)
+                | ServerMessage::Heads(_)
+                | ServerMessage::Board(_)
+                | ServerMessage::Standing(_)
+                | ServerMessage::Presence(_)
+                | ServerMessage::Attendance(_)
+                | ServerMessage::Goaway(_)
+                | ServerMessage::Unknown => {}
+            }
+        }
+    }
+
+    fn or_note<T>(&mut self, step: Result<T, Unheard>) -> Option<T> {
+        step.map_err(|why| {
+            let problem = format!("a witness could not do its part: {why}");
+            self.heard.problems.push(problem);
+        })
+        .ok()
+    }
+}

@@ -1,0 +1,69 @@
+//! The fault harness against real nodes: what is promised is kept, and a node that breaks a promise is
+//! noticed.
+
+use clap::Parser;
+use loadtest::arguments::{Arguments, Task};
+use loadtest::chaos::{Chaos, chaos};
+use loadtest::replay::Conclusion;
+use tokio::sync::Mutex;
+
+/// Nodes and players have the machine for themselves.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// Runs the harness by its command line, within the test's process.
+async fn run(options: &str) -> Chaos {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let binary = ["--server-binary", env!("CARGO_BIN_EXE_cluecast")];
+    let line = ["cluecast-loadtest", "chaos", "--calm", "0.2"].into_iter();
+    let line = line.chain(options.split_whitespace()).chain(binary);
+    let arguments = Arguments::try_parse_from(line).expect("the options are known");
+    let Task::Chaos(arguments) = arguments.task else {
+        panic!("the task is chaos");
+    };
+    let run = Box::pin(chaos(*arguments)).await;
+    run.expect("the run begins")
+}
+
+/// Asserts that the run came to its end and that every promise was kept. Goals of time are not
+/// looked at: the machine may be busy.
+fn assert_safe(run: &Chaos) {
+    let Chaos {
+        report,
+        problems,
+        unfinished,
+    } = run;
+    assert!(unfinished.is_none(), "{unfinished:?}\n{report}");
+    assert!(report.is_safe(), "{problems:#?}\n{report}");
+    assert!(report.acked > 0 && report.rows > 0, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_node_loses_and_doubles_nothing() {
+    let run = run("--count 3 --players 16 --sessions 4 --think 0.05 --seed 11").await;
+    assert_safe(&run);
+    let figures = &run.report.faults["owner-kill"];
+    assert_eq!((figures.count, figures.sessions_min), (3, 4));
+    assert_eq!(figures.recovery_ms.count, 3 * 4, "one for each session");
+    assert_eq!(figures.worst_pause_ms.count, 3);
+    assert!(run.report.reconnects >= 3, "{}", run.report);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_are_sent_many_times_are_applied_once() {
+    let options = "--count 2 --players 12 --sessions 3 --think 0.01 --resend 10 --commands 300";
+    let run = run(options).await;
+    assert_safe(&run);
+    let report = &run.report;
+    assert!(report.acked >= 300, "{report}");
+    assert!(report.resent >= 9 * 250, "{report}");
+    assert_eq!(report.receipts_different, 0, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_forgets_is_noticed() {
+    let options = "--count 1 --players 8 --sessions 2 --server-set journal.backend=memory";
+    let run = run(options).await;
+    assert!(run.report.lost > 0, "{}", run.report);
+    assert_eq!(run.conclusion(), Conclusion::Bad);
+    assert_eq!(run.conclusion().exit_status(), 1);
+}
