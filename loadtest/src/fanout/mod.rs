@@ -10,6 +10,7 @@
 mod crowd;
 mod desk;
 mod follower;
+mod kernel;
 mod ledger;
 mod pipe;
 mod plan;
@@ -192,6 +193,7 @@ fn server_cost(arguments: &FanoutArguments, all: &[Ran], deliveries: u64) -> Ser
             .map(|grown| median(grown) / f64::from(arguments.connections)),
         slow_readers_closed: ends().map(|[_, _, end]| end.outboxes_overflowed).sum(),
         queue_bytes_peak: highest(|vitals| vitals.outbox_bytes_peak),
+        socket_bytes_peak: all.iter().filter_map(Ran::socket_bytes_peak).max(),
         stalled_write_attempts_per_second: highest(|vitals| vitals.refused_writes_peak),
     }
 }
@@ -237,6 +239,13 @@ fn paired(arguments: &FanoutArguments, all: &[Ran]) -> Paired {
 }
 
 impl Ran {
+    /// The most bytes in one socket of the server whenever it was looked at.
+    fn socket_bytes_peak(&self) -> Option<u64> {
+        let looks = self.vitals.iter().chain(&self.window_vitals);
+        let looks = looks.chain([&self.flowed_vitals]);
+        looks.filter_map(|vitals| vitals.socket_bytes_max).max()
+    }
+
     /// Each two windows, with what the server told at their ends.
     fn pairs(&self) -> impl Iterator<Item = [(AckMs, Vitals); 2]> {
         let windows = self.latencies.iter().map(AckMs::of_histogram);

@@ -59,6 +59,8 @@ pub(super) struct Ran {
     pub(super) flowed: Duration,
     /// With nobody connected, with everybody attached, and at the end.
     pub(super) vitals: [Vitals; 3],
+    /// When the last clue was pushed.
+    pub(super) flowed_vitals: Vitals,
     /// At the end of each window.
     pub(super) window_vitals: Vec<Vitals>,
 }
@@ -147,6 +149,7 @@ impl Run<'_> {
         let (clues, window_vitals) = tokio::join!(pushing, watching);
         let (clues, window_vitals) = (clues?, window_vitals?);
         let flowed = from.elapsed();
+        let flowed_vitals = Vitals::of(&self.rest).await?;
 
         self.settle(clues, span.until).await;
         let at_end = Vitals::of(&self.rest).await?;
@@ -166,6 +169,7 @@ impl Run<'_> {
             deliveries: self.shared.counts.deliveries.load(Relaxed),
             latencies: self.shared.take_latencies(),
             flowed,
+            flowed_vitals,
             vitals: [alone, attached, at_end],
             window_vitals,
         })

@@ -1,8 +1,10 @@
-//! What a server tells of itself at `/metrics`.
+//! How a server is: what it tells of itself at `/metrics`, and what its sockets hold.
 
 use testkit::{Rest, RestError};
 
-/// Some of a server's metrics. One that the server does not have is missing.
+use super::kernel;
+
+/// Some figures of a server. One that the server does not have is missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Vitals {
     pub(super) cpu_s: Option<f64>,
@@ -10,11 +12,15 @@ pub(super) struct Vitals {
     pub(super) outbox_bytes_peak: Option<f64>,
     pub(super) outboxes_overflowed: Option<f64>,
     pub(super) refused_writes_peak: Option<f64>,
+    pub(super) socket_bytes_max: Option<u64>,
 }
 
 impl Vitals {
     pub(super) async fn of(rest: &Rest) -> Result<Self, RestError> {
-        Ok(Self::read(&rest.metrics().await?))
+        Ok(Self {
+            socket_bytes_max: kernel::socket_bytes_max(rest.authority()),
+            ..Self::read(&rest.metrics().await?)
+        })
     }
 
     fn read(text: &str) -> Self {
@@ -29,6 +35,7 @@ impl Vitals {
             outbox_bytes_peak: metric("cluecast_outbox_bytes_peak"),
             outboxes_overflowed: metric("cluecast_outboxes_overflowed_total"),
             refused_writes_peak: metric("cluecast_socket_writes_refused_peak"),
+            socket_bytes_max: None,
         }
     }
 }

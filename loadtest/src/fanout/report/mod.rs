@@ -71,6 +71,9 @@ pub struct ServerCost {
     pub slow_readers_closed: Option<f64>,
     /// The most that waited for one connection in the server's own queue.
     pub queue_bytes_peak: Option<f64>,
+    /// The most that waited in one socket of the server, as the operating system tells it, whenever it
+    /// was looked at: at the end of the clues, and of each window.
+    pub socket_bytes_peak: Option<u64>,
     /// The most write attempts within a second to a socket that took nothing.
     pub stalled_write_attempts_per_second: Option<f64>,
 }
@@ -197,7 +200,9 @@ impl fmt::Display for FanoutReport {
 }
 
 impl fmt::Display for ServerCost {
+    #[expect(clippy::cast_precision_loss, reason = "no socket holds 2^53 bytes")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let socket_bytes_peak = self.socket_bytes_peak.map(|bytes| bytes as f64);
         let rows = [
             ("server: processor seconds", self.cpu_s, 2),
             (
@@ -212,6 +217,7 @@ impl fmt::Display for ServerCost {
             ),
             ("  slow readers closed", self.slow_readers_closed, 0),
             ("  longest queue, bytes", self.queue_bytes_peak, 0),
+            ("  longest socket, bytes", socket_bytes_peak, 0),
             (
                 "  writes/s to a socket that stalls",
                 self.stalled_write_attempts_per_second,

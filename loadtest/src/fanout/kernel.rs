@@ -1,0 +1,53 @@
+//! What the operating system keeps for a server that its clients have not read, where the server runs
+//! on this machine.
+
+use std::fs;
+use std::net::SocketAddr;
+
+/// The most bytes that wait in the socket of one connection of a server, those on their way included;
+/// none if that cannot be told, because the server is elsewhere or this is not Linux. Reads a line for
+/// each connection of the machine, so it is nothing for the middle of a measurement.
+pub(super) fn socket_bytes_max(authority: &str) -> Option<u64> {
+    let server: SocketAddr = authority.parse().ok()?;
+    let table = match server {
+        SocketAddr::V4(server) if server.ip().is_loopback() => fs::read_to_string("/proc/net/tcp"),
+        SocketAddr::V6(server) if server.ip().is_loopback() => fs::read_to_string("/proc/net/tcp6"),
+        SocketAddr::V4(_) | SocketAddr::V6(_) => return None,
+    };
+    longest_queue(&table.ok()?, server.port())
+}
+
+/// Of the sockets with this local port, as in `0: 0100007F:1F90 0200007F:A2C4 01 0000F000:00000000 …`:
+/// a number, the local and the remote address, the state, and the bytes that wait to be sent and read.
+fn longest_queue(table: &str, port: u16) -> Option<u64> {
+    let local_port = format!(":{port:04X}");
+    let queues = table.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next().filter(|local| local.ends_with(&local_port))?;
+        let (to_send, _) = fields.nth(2)?.split_once(':')?;
+        u64::from_str_radix(to_send, 16).ok()
+    });
+    queues.max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{longest_queue, socket_bytes_max};
+
+    #[test]
+    fn the_longest_queue_of_the_servers_own_sockets_is_found() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when\n\
+            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000\n\
+            1: 0100007F:1F90 0200007F:A2C4 01 0000F000:00000000 00:00000000 00000000\n\
+            2: 0100007F:1F90 0200007F:A2C5 01 00000010:00000000 00:00000000 00000000\n\
+            3: 0200007F:A2C4 0100007F:1F90 01 000FF000:00000000 00:00000000 00000000\n";
+        assert_eq!(longest_queue(table, 0x1f90), Some(0xf000));
+        assert_eq!(longest_queue(table, 80), None);
+    }
+
+    #[test]
+    fn nothing_is_told_of_servers_elsewhere() {
+        assert_eq!(socket_bytes_max("192.0.2.1:80"), None);
+        assert_eq!(socket_bytes_max("example.org:80"), None);
+    }
+}
