@@ -15,7 +15,7 @@ use crate::journal::{
     Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions,
     SqliteJournal, SqliteOptions,
 };
-use crate::session::{OpenError, SessionDefaults, Sessions};
+use crate::session::{OpenError, SessionDefaults, Sessions, Sharing};
 use crate::telemetry;
 
 /// Why a server did not start.
@@ -169,6 +169,7 @@ fn new_sessions(config: &Config, journal: Arc<dyn Journal>, owner: Incarnation) 
         config: config.session,
         snapshot_every_events: config.journal.snapshot_every_events,
         tick_every: config.delivery.heads_every,
+        sharing: Sharing::Alone,
         sessions_max: usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX),
     };
     let delivery = config.delivery;

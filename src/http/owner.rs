@@ -96,6 +96,7 @@ fn refused(error: CreateSessionError) -> Failed {
         CreateSessionError::Create(CreateError::Failed(error)) => error.into(),
         CreateSessionError::Hunt(error) => Failed::internal(error),
         full @ CreateSessionError::Full(_) => Failed::unavailable(full.to_string()),
+        claim @ CreateSessionError::Claim(_) => Failed::unavailable(claim.to_string()),
         CreateSessionError::Unavailable(unavailable) => unavailable.into(),
         CreateSessionError::Refused(refusal) => refusal.into(),
     }

@@ -15,7 +15,7 @@ mod types;
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 
 pub use memory::MemoryJournal;
 pub use postgres::{PostgresJournal, PostgresOptions, SchemaError, SchemaStatus, SchemaStep};
@@ -42,6 +42,16 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Every session, in the order of being created.
     fn sessions(&self) -> Answer<Vec<SessionRecord>>;
+
+    /// The session with this code. A store with an index does better than to look through them all.
+    fn session_by_code(&self, code: String) -> Answer<Option<SessionRecord>> {
+        let sessions = self.sessions();
+        async move {
+            let mut sessions = sessions.await?.into_iter();
+            Ok(sessions.find(|session| session.code == code))
+        }
+        .boxed()
+    }
 
     /// Who owns each session, in no particular order. Sessions that are created or change hands
     /// meanwhile are told as before or after it.

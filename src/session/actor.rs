@@ -129,7 +129,8 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 return Ended::Stopped;
             }
             let has_room = self.in_flight.len() < config.batches_in_flight_max;
-            let takes_mail = has_room && !stop.is_cancelled();
+            let speaks = self.run.validity.holds();
+            let takes_mail = has_room && speaks && !stop.is_cancelled();
             tokio::select! {
                 biased;
                 Some(appended) = self.in_flight.next() => match appended {
@@ -138,7 +139,8 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 },
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
                 () = self.snapshots.stored() => {}
-                _ = ticks.tick() => self.delivery.tick(),
+                _ = ticks.tick(), if speaks => self.delivery.tick(),
+                () = self.run.validity.wait(), if !speaks || self.gate.withholds() => {}
                 () = self.clock.sleep_until(self.state.next_deadline()), if takes_mail => {
                     self.take_turn(&mut mails);
                 }
@@ -287,7 +289,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
 
     /// Lets out what may leave.
     fn release(&mut self) {
-        while let Some(output) = self.gate.pop() {
+        while let Some(output) = self.gate.pop(&self.run.validity) {
             self.let_out(output);
         }
     }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::delivery::{Delivery, Outcome};
 use super::snapshots::StateAt;
+use crate::cluster::Validity;
 
 /// Something that leaves the session.
 pub(super) enum Output<D: Delivery> {
@@ -29,6 +30,17 @@ pub(super) enum Output<D: Delivery> {
     Read(Box<dyn FnOnce() + Send>),
     /// A state to store.
     Snapshot(StateAt),
+}
+
+impl<D: Delivery> Output<D> {
+    /// Whether it tells only what the journal holds, so that it is true whoever owns the session.
+    fn is_journaled(&self) -> bool {
+        match self {
+            Self::Update(_) | Self::Snapshot(_) => true,
+            Self::Answer { outcome, .. } | Self::Reply { outcome, .. } => outcome.is_ok(),
+            Self::Attach(_) | Self::Read(_) => false,
+        }
+    }
 }
 
 /// Outputs in the order in which they were decided, each with the number of the last event that it
@@ -63,10 +75,17 @@ impl<D: Delivery> Gate<D> {
         self.durable = durable;
     }
 
-    /// The next output that may leave.
-    pub(super) fn pop(&mut self) -> Option<Output<D>> {
-        let (head, _) = self.held.front()?;
-        if *head > self.durable {
+    /// Whether something is durable and waits all the same, until the node may speak again.
+    pub(super) fn withholds(&self) -> bool {
+        let front = self.held.front();
+        front.is_some_and(|(head, _)| *head <= self.durable)
+    }
+
+    /// The next output that may leave. What is not itself in the journal leaves only while the node
+    /// may speak for the session: another one may own it by now.
+    pub(super) fn pop(&mut self, validity: &Validity) -> Option<Output<D>> {
+        let (head, output) = self.held.front()?;
+        if *head > self.durable || !(output.is_journaled() || validity.holds()) {
             return None;
         }
         self.held.pop_front().map(|(_, output)| output)

@@ -9,6 +9,7 @@
 
 mod actor;
 mod delivery;
+mod directory;
 mod gate;
 mod handle;
 mod hunts;
@@ -17,11 +18,14 @@ mod recovery;
 mod registry;
 mod snapshots;
 mod supervisor;
+mod tenancy;
 
 pub use delivery::{Delivery, Outcome, Refusal, View};
+pub use directory::OpenError;
 pub use handle::{Mail, Numbered, SessionHandle, Unavailable};
 pub use hunts::{HuntError, StoredHunt, parse_stored, revision_of};
 pub use planted::Planted;
 pub use recovery::RecoverError;
-pub use registry::{CreateSessionError, OpenError, SessionDefaults, Sessions, first_game_master};
+pub use registry::{CreateSessionError, SessionDefaults, Sessions, Sharing, first_game_master};
 pub use supervisor::{Departure, SessionRun, Tenure, supervise};
+pub use tenancy::JournalStore;

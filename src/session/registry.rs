@@ -11,14 +11,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::delivery::{Delivery, Refusal};
+use super::directory::{Directory, OpenError};
 use super::handle::{SessionHandle, Unavailable};
-use super::hunts::{HuntError, StoredHunt, parse_stored};
+use super::hunts::{HuntError, StoredHunt};
 use super::planted::Planted;
-use super::supervisor::{SessionRun, Tenure, supervise};
+use super::supervisor::{Departure, SessionRun, Tenure, supervise};
 use crate::clock::Clock;
+use crate::cluster::Validity;
 use crate::config::SessionConfig;
 use crate::journal::{
-    CreateError, Incarnation, Journal, JournalError, Name, SessionId, SessionRecord,
+    ClaimError, CreateError, Epoch, Incarnation, Journal, JournalError, Name, Ownership, SessionId,
+    SessionRecord,
 };
 
 /// What every session of this server is started with.
@@ -38,6 +41,26 @@ pub struct SessionDefaults {
     pub tick_every: Duration,
     /// How many sessions may exist.
     pub sessions_max: usize,
+    /// Who else may run sessions of this journal.
+    pub sharing: Sharing,
+}
+
+/// Who runs the sessions of a journal.
+#[derive(Debug, Clone)]
+pub enum Sharing {
+    /// This process alone.
+    Alone,
+    /// Several nodes; this one may speak for its sessions while the validity holds.
+    Nodes(Validity),
+}
+
+impl Sharing {
+    fn validity(&self) -> Validity {
+        match self {
+            Self::Alone => Validity::for_ever(),
+            Self::Nodes(validity) => validity.clone(),
+        }
+    }
 }
 
 /// Why a session was not created.
@@ -52,6 +75,9 @@ pub enum CreateSessionError {
     /// The server has as many sessions as it may have.
     #[error("the server has {0} sessions, which is its limit (server.sessions_max)")]
     Full(usize),
+    /// The session was created, and another node or nobody came to own it.
+    #[error("the session was created, and could not be claimed: {0}")]
+    Claim(#[from] ClaimError),
     /// The session was created, and cannot take its first game master now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -76,14 +102,19 @@ pub struct Sessions<D: Delivery> {
 struct Shared<D: Delivery> {
     defaults: SessionDefaults,
     delivery: Box<dyn Fn(&SessionRecord) -> D + Send + Sync>,
+    directory: Directory,
     by_code: DashMap<String, Open<D>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-struct Open<D: Delivery> {
+pub(super) struct Open<D: Delivery> {
     handle: SessionHandle<D>,
     opened: watch::Receiver<bool>,
+    stop: CancellationToken,
+    abandon: CancellationToken,
+    /// How it ended; none while it runs.
+    departed: watch::Receiver<Option<Departure>>,
 }
 
 impl<D: Delivery> Clone for Sessions<D> {
@@ -101,8 +132,9 @@ impl<D: Delivery> Sessions<D> {
         delivery: impl Fn(&SessionRecord) -> D + Send + Sync + 'static,
     ) -> Self {
         let shared = Shared {
-            defaults,
             delivery: Box::new(delivery),
+            directory: Directory::new(defaults.journal.clone()),
+            defaults,
             by_code: DashMap::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -112,22 +144,39 @@ impl<D: Delivery> Sessions<D> {
         }
     }
 
-    /// Opens every session of the journal and waits until each has been recovered.
+    /// Opens every session of the journal and waits until each has been recovered. For a process that
+    /// has its journal to itself.
     pub async fn open_all(&self) -> Result<(), OpenError> {
         let journal = &self.shared.defaults.journal;
         let mut opening = Vec::new();
         for record in journal.sessions().await? {
-            let stored = journal.hunt(record.hunt_revision.clone()).await?;
-            let stored = stored.ok_or(CreateError::UnknownHunt);
-            let hunt = stored.map_err(|_| OpenError::HuntMissing(record.id))?;
-            let hunt = parse_stored(&hunt).map_err(|error| OpenError::Hunt(record.id, error))?;
-            opening.push(self.open(record, hunt.into()).opened);
+            let hunt = self.shared.directory.hunt(&record).await?;
+            opening.push(self.open(record, hunt, Tenure::Alone));
         }
-        for mut opened in opening {
-            // An error means that the session's task ended: it has logged why.
-            drop(opened.wait_for(|opened| *opened).await);
+        for mut open in opening {
+            open.opened().await;
         }
         Ok(())
+    }
+
+    /// The record of the session with this code, wherever it runs.
+    pub async fn find(&self, code: &str) -> Result<Option<SessionRecord>, JournalError> {
+        self.shared.directory.by_code(code).await
+    }
+
+    /// Whether a session with this code is known that does not run here.
+    pub fn is_elsewhere(&self, code: &str) -> bool {
+        !self.shared.by_code.contains_key(code) && self.shared.directory.knows(code)
+    }
+
+    /// The validity that sessions look at before they speak.
+    pub fn validity(&self) -> Validity {
+        self.shared.defaults.sharing.validity()
+    }
+
+    /// The life in whose name sessions are owned.
+    pub fn owner(&self) -> Incarnation {
+        self.shared.defaults.owner
     }
 
     /// The session that players know by this code.
@@ -185,21 +234,40 @@ impl<D: Delivery> Sessions<D> {
         if self.shared.by_code.len() >= defaults.sessions_max {
             return Err(CreateSessionError::Full(defaults.sessions_max));
         }
-        let stored = defaults.journal.hunt(hunt_revision.clone()).await;
-        let stored = stored.map_err(CreateError::Failed)?;
-        let hunt = parse_stored(&stored.ok_or(CreateError::UnknownHunt)?)?;
         let record = SessionRecord {
             id,
             code,
             hunt_revision,
             created_at_ms: defaults.clock.now().0,
         };
+        let hunt = self.shared.directory.hunt(&record).await;
+        let hunt = hunt.map_err(|error| match error {
+            OpenError::Journal(error) => CreateError::Failed(error).into(),
+            OpenError::HuntMissing(_) => CreateError::UnknownHunt.into(),
+            OpenError::Hunt(_, error) => CreateSessionError::Hunt(error),
+        })?;
         defaults.journal.create_session(record.clone()).await?;
-        let Open { handle, mut opened } = self.open(record, hunt.into());
-        // As in `open_all`: an error has been logged by the session.
-        drop(opened.wait_for(|opened| *opened).await);
-        invite_first_game_master(&handle).await?;
-        Ok(handle)
+        let tenure = self.tenure_of_newborn(id).await?;
+        let mut open = self.open(record, hunt, tenure);
+        open.opened().await;
+        invite_first_game_master(&open.handle).await?;
+        Ok(open.handle)
+    }
+
+    async fn tenure_of_newborn(&self, session: SessionId) -> Result<Tenure, ClaimError> {
+        let defaults = &self.shared.defaults;
+        match defaults.sharing {
+            Sharing::Alone => Ok(Tenure::Alone),
+            Sharing::Nodes(_) => {
+                let newborn = Ownership {
+                    session,
+                    owner: None,
+                    epoch: Epoch(0),
+                };
+                let claim = newborn.claim_for(defaults.owner);
+                Ok(Tenure::Claimed(defaults.journal.claim(claim).await?))
+            }
+        }
     }
 
     /// Stops every session and waits until each has flushed and stored its state.
@@ -209,39 +277,105 @@ impl<D: Delivery> Sessions<D> {
         self.shared.tasks.wait().await;
     }
 
-    fn open(&self, record: SessionRecord, hunt: Arc<Hunt>) -> Open<D> {
-        let shared = self.shared.clone();
-        let defaults = shared.defaults.clone();
+    /// Every session that runs here, with what ends it.
+    pub(super) fn running(&self) -> Vec<Open<D>> {
+        let sessions = self.shared.by_code.iter();
+        sessions.map(|open| open.value().clone()).collect()
+    }
+
+    pub(super) fn directory(&self) -> &Directory {
+        &self.shared.directory
+    }
+
+    /// Runs a session; one that runs already goes on.
+    pub(super) fn open(&self, record: SessionRecord, hunt: Arc<Hunt>, tenure: Tenure) -> Open<D> {
         match self.shared.by_code.entry(record.code.clone()) {
             Entry::Occupied(open) => open.get().clone(),
             Entry::Vacant(vacant) => {
-                let (mailbox, mails) = mpsc::channel(defaults.config.mailbox_max);
-                let (opened, is_open) = watch::channel(false);
-                let open = Open {
-                    handle: SessionHandle::new(record.clone(), &hunt.title, mailbox),
-                    opened: is_open,
-                };
-                let record = Arc::new(record);
-                let run = SessionRun {
-                    record: record.clone(),
-                    hunt,
-                    journal: defaults.journal,
-                    owner: defaults.owner,
-                    tenure: Tenure::Alone,
-                    clock: defaults.clock,
-                    config: defaults.config,
-                    snapshot_every_events: defaults.snapshot_every_events,
-                    tick_every: defaults.tick_every,
-                    planted: Planted::Nothing,
-                };
-                let stop = self.shared.stop.clone();
-                let delivery = move || (shared.delivery)(&record);
-                self.shared
-                    .tasks
-                    .spawn(supervise(run, delivery, mails, opened, stop));
+                let open = self.start(record, hunt, tenure);
                 vacant.insert(open).clone()
             }
         }
+    }
+
+    fn start(&self, record: SessionRecord, hunt: Arc<Hunt>, tenure: Tenure) -> Open<D> {
+        let shared = self.shared.clone();
+        let defaults = shared.defaults.clone();
+        let (mailbox, mails) = mpsc::channel(defaults.config.mailbox_max);
+        let (opened, is_open) = watch::channel(false);
+        let (departing, departed) = watch::channel(None);
+        let open = Open {
+            handle: SessionHandle::new(record.clone(), &hunt.title, mailbox),
+            opened: is_open,
+            stop: self.shared.stop.child_token(),
+            abandon: CancellationToken::new(),
+            departed,
+        };
+        let record = Arc::new(record);
+        let run = SessionRun {
+            record: record.clone(),
+            hunt,
+            journal: defaults.journal,
+            owner: defaults.owner,
+            tenure,
+            validity: defaults.sharing.validity(),
+            abandon: open.abandon.clone(),
+            clock: defaults.clock,
+            config: defaults.config,
+            snapshot_every_events: defaults.snapshot_every_events,
+            tick_every: defaults.tick_every,
+            planted: Planted::Nothing,
+        };
+        let stop = open.stop.clone();
+        self.shared.tasks.spawn(async move {
+            let code = record.code.clone();
+            let delivery = || (shared.delivery)(&record);
+            let departure = supervise(run, delivery, mails, opened, stop).await;
+            match departure {
+                // It is not to be opened again, neither here nor anywhere.
+                Departure::Broken => {}
+                Departure::Stopped(_) | Departure::Lost => {
+                    shared.by_code.remove(&code);
+                }
+            }
+            departing.send_replace(Some(departure));
+        });
+        open
+    }
+}
+
+impl<D: Delivery> Open<D> {
+    pub(super) fn id(&self) -> SessionId {
+        self.handle.id()
+    }
+
+    /// Waits until it has been recovered, or has ended.
+    pub(super) async fn opened(&mut self) {
+        // An error means that the session's task ended: it has logged why.
+        drop(self.opened.wait_for(|opened| *opened).await);
+    }
+
+    /// Stops it and waits for its end; the epoch in which it was owned until then.
+    pub(super) async fn close(mut self) -> Option<Epoch> {
+        self.stop.cancel();
+        match self.departed().await {
+            Departure::Stopped(epoch) => epoch,
+            Departure::Lost | Departure::Broken => None,
+        }
+    }
+
+    /// Throws it away and waits until nothing of it is let out any more.
+    pub(super) async fn abandon(mut self) {
+        self.abandon.cancel();
+        self.departed().await;
+    }
+
+    async fn departed(&mut self) -> Departure {
+        let departed = self.departed.wait_for(Option::is_some).await;
+        // Without a word its task was dropped, and the session with it.
+        departed.map_or(Departure::Lost, |departed| {
+            departed.expect("it was waited for")
+        })
     }
 }
 
@@ -267,20 +401,9 @@ impl<D: Delivery> Clone for Open<D> {
         Self {
             handle: self.handle.clone(),
             opened: self.opened.clone(),
+            stop: self.stop.clone(),
+            abandon: self.abandon.clone(),
+            departed: self.departed.clone(),
         }
     }
-}
-
-/// Why the sessions of a journal could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The journal failed.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A session's hunt is not in the journal.
-    #[error("the hunt of session {0} is not in the journal")]
-    HuntMissing(SessionId),
-    /// A session's hunt cannot be read.
-    #[error("the hunt of session {0}: {1}")]
-    Hunt(SessionId, HuntError),
 }

@@ -16,6 +16,7 @@ use super::handle::Mail;
 use super::planted::Planted;
 use super::recovery::{RecoverError, recover};
 use crate::clock::Clock;
+use crate::cluster::Validity;
 use crate::config::SessionConfig;
 use crate::journal::{Epoch, Incarnation, Journal, SessionRecord};
 use crate::telemetry::metrics;
@@ -49,9 +50,9 @@ impl Tenure {
 /// How a session's time at this process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
-    /// It was asked to stop.
-    Stopped,
-    /// Another node owns it.
+    /// It was asked to stop; the epoch in which it was owned to the end, unless that is not known.
+    Stopped(Option<Epoch>),
+    /// Another node owns it, or may own it.
     Lost,
     /// Its actor panicked again and again; the session stays closed.
     Broken,
@@ -70,6 +71,10 @@ pub struct SessionRun {
     pub owner: Incarnation,
     /// How it comes to own the session.
     pub tenure: Tenure,
+    /// While this does not hold, nothing is let out but what is in the journal.
+    pub validity: Validity,
+    /// Ends the session at once: another node may own it.
+    pub abandon: CancellationToken,
     /// The clock.
     pub clock: Clock,
     /// The actor's bounds.
@@ -102,13 +107,17 @@ pub async fn supervise<D: Delivery>(
         let mut delivery = delivery();
         let start = (&run, claimed.take());
         let life = live(start, &mut delivery, &mut mailbox, &opened, &stop);
-        let ended = AssertUnwindSafe(life).catch_unwind().await;
+        let life = AssertUnwindSafe(life).catch_unwind();
+        let ended = run.abandon.run_until_cancelled(life).await;
         delivery.detach_all();
         if opened.send_replace(false) {
             metrics().sessions_open.decrement(1);
         }
+        let Some(ended) = ended else {
+            return Departure::Lost;
+        };
         match ended {
-            Ok(Life::Stopped) => break,
+            Ok(Life::Stopped(epoch)) => return Departure::Stopped(Some(epoch)),
             Ok(Life::Lost) => return Departure::Lost,
             Ok(Life::Failed { recovered }) => {
                 panics = 0;
@@ -126,20 +135,18 @@ pub async fn supervise<D: Delivery>(
                 }
             }
         }
-        if stop
-            .run_until_cancelled(tokio::time::sleep(retry))
-            .await
-            .is_none()
-        {
-            break;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = run.abandon.cancelled() => return Departure::Lost,
+            () = tokio::time::sleep(retry) => {}
         }
         retry = RETRY_LAST.min(retry * 2);
     }
-    Departure::Stopped
+    Departure::Stopped(None)
 }
 
 enum Life {
-    Stopped,
+    Stopped(Epoch),
     Lost,
     Failed { recovered: bool },
 }
@@ -170,9 +177,10 @@ async fn live<D: Delivery>(
     metrics().recovery_seconds.record(began.elapsed());
     opened.send_replace(true);
     metrics().sessions_open.increment(1);
+    let epoch = ownership.epoch;
     let actor = Actor::new(run.clone(), ownership, recovered, delivery);
     match actor.run(mailbox, stop).await {
-        Ended::Stopped => Life::Stopped,
+        Ended::Stopped => Life::Stopped(epoch),
         Ended::Failed(error) => {
             tracing::warn!(session.id = %session, %error, "a batch failed; recovering the session");
             Life::Failed { recovered: true }

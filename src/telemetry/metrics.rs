@@ -118,6 +118,40 @@ metrics! {
         "How long moving the write-ahead log into the database took.";
     wal_bytes: Gauge = "cluecast_journal_wal_bytes" in Bytes,
         "Size of the write-ahead log's file.";
+    cluster_nodes: Gauge = "cluecast_cluster_nodes" in Count,
+        "Nodes that the store knows, this one included.";
+    cluster_beat_seconds: Histogram = "cluecast_cluster_beat_seconds" in Seconds,
+        "How long the store took to answer that this node is alive.";
+    cluster_beats_failed: Counter = "cluecast_cluster_beats_failed_total" in Count,
+        "Beats that the store did not answer well or in time.";
+    cluster_beats_withheld: Counter = "cluecast_cluster_beats_withheld_total" in Count,
+        "Beats that were left out because the runtime hung.";
+    cluster_validity_lapses: Counter = "cluecast_cluster_validity_lapses_total" in Count,
+        "Times that the node might not speak for its sessions, because no beat was answered.";
+    cluster_times_forgotten: Counter = "cluecast_cluster_times_forgotten_total" in Count,
+        "Times that other nodes took this one for dead.";
+    cluster_nodes_buried: Counter = "cluecast_cluster_nodes_buried_total" in Count,
+        "Nodes that this one found dead.";
+    cluster_sessions_taken: Counter = "cluecast_cluster_sessions_taken_total" in Count,
+        "Sessions that this node claimed: free ones, those of the dead, and those given to it.";
+    cluster_sessions_given: Counter = "cluecast_cluster_sessions_given_total" in Count,
+        "Sessions that this node gave to others or released.";
+    cluster_claims_lost: Counter = "cluecast_cluster_claims_lost_total" in Count,
+        "Claims that another node's came before.";
+    cluster_claims_busy: Counter = "cluecast_cluster_claims_busy_total" in Count,
+        "Claims that an append of a dead owner held up.";
+    cluster_route_seconds: Histogram = "cluecast_cluster_route_seconds" in Seconds,
+        "How long requests waited for somebody to own their session.";
+    cluster_routes_missing: Counter = "cluecast_cluster_routes_missing_total" in Count,
+        "Requests whose session nobody owned for as long as they may wait.";
+    relays_open: Gauge = "cluecast_relays_open" in Count,
+        "WebSockets that this node relays to the owners of their sessions.";
+    relays_broken: Counter = "cluecast_relays_broken_total" in Count,
+        "Relayed WebSockets whose owner went away without a goodbye.";
+    requests_relayed: Counter = "cluecast_requests_relayed_total" in Count,
+        "Requests that were passed on to the owner of their session.";
+    requests_misdirected: Counter = "cluecast_requests_misdirected_total" in Count,
+        "Requests that came to the wrong node or to none, and were passed on again.";
     sessions_open: Gauge = "cluecast_sessions_open" in Count,
         "Sessions whose actor runs.";
     snapshots_stored: Counter = "cluecast_snapshots_stored_total" in Count,

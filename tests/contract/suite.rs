@@ -125,6 +125,14 @@ pub async fn a_session_needs_its_hunt_and_a_code_of_its_own(fixture: &Fixture) {
         journal.sessions().await.expect("lists"),
         [record(id(1), "AAAA")]
     );
+    let find = async |code: &str| {
+        journal
+            .session_by_code(code.to_owned())
+            .await
+            .expect("looks")
+    };
+    assert_eq!(find("AAAA").await, Some(record(id(1), "AAAA")));
+    assert_eq!(find("AAAB").await, None);
 }
 
 pub async fn sessions_are_listed_in_the_order_of_creation(fixture: &Fixture) {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::clock::Clock;
+use cluecast::cluster::Validity;
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord, records};
@@ -85,6 +86,8 @@ impl World {
             journal: Arc::new(journal.clone()),
             owner: Incarnation(0),
             tenure: Tenure::Alone,
+            validity: Validity::for_ever(),
+            abandon: CancellationToken::new(),
             clock: Clock::simulated(Timestamp(1_000_000)),
             config: SessionConfig {
                 mailbox_max: 64,

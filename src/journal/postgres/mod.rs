@@ -263,6 +263,12 @@ impl Journal for PostgresJournal {
         self.query("list sessions", queries::sessions)
     }
 
+    fn session_by_code(&self, code: String) -> Answer<Option<SessionRecord>> {
+        self.query("find a session", |connection| {
+            queries::session_by_code(connection, code)
+        })
+    }
+
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.query("list who owns the sessions", ownership::all)
     }

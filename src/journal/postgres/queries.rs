@@ -62,17 +62,34 @@ pub(super) fn sessions(connection: &mut PgConnection) -> Query<'_, Vec<SessionRe
         )
         .fetch_all(connection)
         .await?;
-        let records = rows.into_iter().map(|row| {
-            Ok(SessionRecord {
-                id: SessionId::from_i64(row.try_get(0)?),
-                code: row.try_get(1)?,
-                hunt_revision: row.try_get(2)?,
-                created_at_ms: row.try_get::<i64, _>(3)?.cast_unsigned(),
-            })
-        });
-        records.collect()
+        rows.iter().map(session_record).collect()
     }
     .boxed()
+}
+
+pub(super) fn session_by_code(
+    connection: &mut PgConnection,
+    code: String,
+) -> Query<'_, Option<SessionRecord>> {
+    async move {
+        let row = sqlx::query(
+            "SELECT id, code, hunt_revision, created_at_ms FROM session WHERE code = $1",
+        )
+        .bind(code)
+        .fetch_optional(connection)
+        .await?;
+        row.as_ref().map(session_record).transpose()
+    }
+    .boxed()
+}
+
+fn session_record(row: &PgRow) -> Result<SessionRecord, sqlx::Error> {
+    Ok(SessionRecord {
+        id: SessionId::from_i64(row.try_get(0)?),
+        code: row.try_get(1)?,
+        hunt_revision: row.try_get(2)?,
+        created_at_ms: row.try_get::<i64, _>(3)?.cast_unsigned(),
+    })
 }
 
 /// Snapshot and tail as of one moment.

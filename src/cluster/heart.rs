@@ -1,0 +1,88 @@
+//! Tells the store, again and again, that this node is alive.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
+
+use super::ports::{Beat, StoreError};
+use super::watchdog::Watchdog;
+use super::{SessionId, Shared};
+use crate::telemetry::metrics;
+
+pub(super) async fn run(shared: &Shared, watchdog: &Watchdog) {
+    let mut answered = Instant::now();
+    while shared.pause(shared.settings.beat_every).await {
+        if !watchdog.is_content() {
+            metrics().cluster_beats_withheld.increment(1);
+            continue;
+        }
+        match beat(shared).await {
+            Ok(()) => answered = Instant::now(),
+            Err(error) => {
+                metrics().cluster_beats_failed.increment(1);
+                tracing::debug!(%error, "a beat failed");
+            }
+        }
+        if answered.elapsed() > shared.settings.exit_after {
+            tracing::error!("the store was out of reach for longer than cluster.exit_after_ms");
+            shared.is_lost.send_replace(true);
+        }
+    }
+}
+
+/// One beat. It may take as long as a validity lasts: what is answered later renews nothing.
+async fn beat(shared: &Shared) -> Result<(), StoreError> {
+    let card = shared.card();
+    let valid = card.valid;
+    let held_before = shared.validity.holds();
+    let sent = Instant::now();
+    let beat = timeout(valid, shared.store.beat(card)).await;
+    let beat = beat.map_err(|_| StoreError("no answer while a validity lasts".to_owned()))??;
+    metrics().cluster_beat_seconds.record(sent.elapsed());
+    match beat {
+        Beat::Renewed if held_before && shared.validity.holds() => {
+            shared.renew(sent);
+            Ok(())
+        }
+        Beat::Renewed => {
+            metrics().cluster_validity_lapses.increment(1);
+            verify(shared).await?;
+            shared.renew(sent);
+            shared.look_now.notify_one();
+            Ok(())
+        }
+        Beat::Forgotten => begin_anew(shared).await,
+    }
+}
+
+/// After a time without validity: throws away what has another owner by now. Nobody forgot this
+/// node, so nobody should have taken anything; but nothing is said before that is known.
+async fn verify(shared: &Shared) -> Result<(), StoreError> {
+    let ownerships = shared.store.ownerships().await?;
+    let mine: BTreeSet<SessionId> = ownerships
+        .into_iter()
+        .filter(|ownership| ownership.owner == Some(shared.me))
+        .map(|ownership| ownership.session)
+        .collect();
+    let held = shared.host.held();
+    let lost = held.into_iter().filter(|held| !mine.contains(held));
+    join_all(lost.map(|session| shared.host.abandon(session))).await;
+    Ok(())
+}
+
+/// The others took this node for dead and may have taken any of its sessions. It throws all of them
+/// away, and only then joins again: what nobody took is claimed anew, with a new epoch, by the next
+/// look.
+async fn begin_anew(shared: &Shared) -> Result<(), StoreError> {
+    shared.validity.end();
+    metrics().cluster_times_forgotten.increment(1);
+    tracing::warn!("the other nodes took this one for dead; it begins anew");
+    let held = shared.host.held();
+    join_all(held.into_iter().map(|session| shared.host.abandon(session))).await;
+    let sent = Instant::now();
+    shared.store.join(shared.card()).await?;
+    shared.renew(sent);
+    shared.look_now.notify_one();
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! What the cluster asks of the world: a store that arbitrates, a host that runs sessions, and a way
+//! to knock at another node. Declared here, so that the cluster depends on none of them and a
+//! simulation can stand for all three.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::ids::{Epoch, Incarnation, SessionId};
+
+/// What a call gives, some time later.
+pub type Answer<T, E = StoreError> = BoxFuture<'static, Result<T, E>>;
+
+/// Who may write a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ownership {
+    /// The session.
+    pub session: SessionId,
+    /// Its owner, if it has one.
+    pub owner: Option<Incarnation>,
+    /// The epoch of the last change.
+    pub epoch: Epoch,
+}
+
+/// What a node tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeCard {
+    /// Its life.
+    pub incarnation: Incarnation,
+    /// Where other nodes reach it: host and port.
+    pub address: String,
+    /// Its share of the sessions, relative to the others'.
+    pub weight: u32,
+    /// For how long after a beat it may speak for its sessions.
+    pub valid: Duration,
+    /// It is stopping, and takes no more sessions.
+    pub is_leaving: bool,
+}
+
+/// A node and when it was heard of last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// What it told last.
+    pub card: NodeCard,
+    /// How long ago, by the store's clock.
+    pub age: Duration,
+}
+
+/// What a beat found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beat {
+    /// The node is known, and was heard of now.
+    Renewed,
+    /// The node was forgotten: its sessions may be taken over at any moment.
+    Forgotten,
+}
+
+/// The store did not do what it was asked for; whether it had an effect is unknown.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// Why a session did not change hands.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClaimError {
+    /// It has another owner or epoch than was read.
+    #[error("the session has changed hands")]
+    Lost,
+    /// An append of its owner is under way.
+    #[error("an append of the owner is under way")]
+    Busy,
+    /// It may have changed hands or not.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}
+
+/// Decides who owns what. Every method answers from, or changes, what all nodes share.
+pub trait Store: Send + Sync + 'static {
+    /// Who owns each session.
+    fn ownerships(&self) -> Answer<Vec<Ownership>>;
+
+    /// Who owns one session; nothing if it does not exist.
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>>;
+
+    /// Gives a session to `to`, if `ground` still holds; the new epoch. Whatever an earlier owner
+    /// had not committed by then never will be.
+    fn claim(&self, ground: Ownership, to: Incarnation) -> Answer<Epoch, ClaimError>;
+
+    /// Leaves a session to nobody, if `held` still holds.
+    fn release(&self, held: Ownership) -> Answer<(), ClaimError>;
+
+    /// Ends what a dead node still has under way in the store.
+    fn evict(&self, node: Incarnation) -> Answer<()>;
+
+    /// Makes a node known.
+    fn join(&self, card: NodeCard) -> Answer<()>;
+
+    /// Tells that a known node is alive.
+    fn beat(&self, card: NodeCard) -> Answer<Beat>;
+
+    /// Every known node.
+    fn nodes(&self) -> Answer<Vec<NodeSeen>>;
+
+    /// Forgets a node that was not heard of for so long; whether it is unknown now.
+    fn forget(&self, node: Incarnation, unseen_for: Duration) -> Answer<bool>;
+}
+
+/// Runs the sessions that this node owns.
+pub trait Host: Send + Sync + 'static {
+    /// The sessions that it runs or is about to run.
+    fn held(&self) -> Vec<SessionId>;
+
+    /// Runs a session that was claimed with this epoch. Returns when it is open, or when it is clear
+    /// that this takes longer.
+    fn open(&self, session: SessionId, epoch: Epoch) -> BoxFuture<'static, ()>;
+
+    /// Stops a session: no more requests, everything that was taken in is durable or void. Gives
+    /// the epoch in which it was owned to the end, if it was.
+    fn close(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>>;
+
+    /// Throws a session away that another node may own: nothing of it is let out any more when this
+    /// returns.
+    fn abandon(&self, session: SessionId) -> BoxFuture<'static, ()>;
+}
+
+/// What knocking at a node's own address gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// This life answered.
+    Alive(Incarnation),
+    /// The life that lives there says that its validity is over: it is cut off from the store.
+    Lapsed,
+    /// Nobody listens there.
+    Refused,
+    /// No answer in time.
+    Silent,
+}
+
+/// Reaches other nodes directly.
+pub trait Neighbours: Send + Sync + 'static {
+    /// Knocks; answers within the probe's own deadline.
+    fn probe(&self, address: String) -> BoxFuture<'static, Probe>;
+
+    /// Tells a node that something was handed to it, so that it looks at once. A hint: whether it
+    /// arrives is of no consequence, because every node looks by itself.
+    fn hint(&self, address: String) -> BoxFuture<'static, ()>;
+}

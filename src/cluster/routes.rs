@@ -1,0 +1,191 @@
+//! Where a session is.
+//!
+//! What the last look told is believed until a node turns out not to have the session; then the store
+//! is asked, again and again, until somebody owns it. A route of a lower epoch never replaces one of
+//! a higher.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+
+use super::ClusterSettings;
+use super::ids::{Epoch, Incarnation, SessionId};
+use super::ports::{NodeCard, NodeSeen, Ownership, Store};
+use crate::telemetry::metrics;
+
+/// Between two questions to the store about one session.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// Questions to the store at the same time; further ones wait their turn.
+const ASKING_MAX: usize = 4;
+
+/// Where a session is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// This node owns it.
+    Here,
+    /// Another node owns it.
+    At {
+        /// Which.
+        node: Incarnation,
+        /// Where that is reached.
+        address: String,
+    },
+}
+
+/// Why there is no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unrouted {
+    /// Nobody owned it for as long as a request may wait.
+    #[error("the session is changing hands; try again in a moment")]
+    Nobody,
+    /// As many requests wait for a route as may.
+    #[error("too many requests wait for sessions that are changing hands; try again in a moment")]
+    TooManyWait,
+}
+
+pub(super) struct Routes {
+    me: Incarnation,
+    settings: ClusterSettings,
+    store: Arc<dyn Store>,
+    known: Mutex<Known>,
+    waiting: Semaphore,
+    asking: Semaphore,
+}
+
+/// As many sessions as exist, and as many nodes.
+#[derive(Default)]
+struct Known {
+    owners: HashMap<SessionId, (Incarnation, Epoch)>,
+    addresses: HashMap<Incarnation, String>,
+}
+
+impl Routes {
+    pub(super) fn new(me: Incarnation, settings: ClusterSettings, store: Arc<dyn Store>) -> Self {
+        Self {
+            me,
+            settings,
+            store,
+            known: Mutex::default(),
+            waiting: Semaphore::new(settings.waiting_max),
+            asking: Semaphore::new(ASKING_MAX),
+        }
+    }
+
+    /// Takes over what a look gave.
+    pub(super) fn learn(&self, ownerships: &[Ownership], nodes: &[NodeSeen]) {
+        let mut known = self.known();
+        let cards = nodes.iter().map(|seen| &seen.card);
+        known.addresses = cards
+            .map(|card| (card.incarnation, card.address.clone()))
+            .collect();
+        let before = std::mem::take(&mut known.owners);
+        let owned = ownerships.iter().filter_map(|row| {
+            let owner = row.owner?;
+            let newer = before.get(&row.session);
+            let newer = newer.filter(|(_, epoch)| *epoch > row.epoch);
+            let (owner, epoch) = newer.copied().unwrap_or((owner, row.epoch));
+            Some((row.session, (owner, epoch)))
+        });
+        known.owners = owned.collect();
+    }
+
+    pub(super) fn is_mine(&self, session: SessionId, epoch: Epoch) {
+        self.known().note(session, self.me, epoch);
+    }
+
+    pub(super) fn is_at(&self, session: SessionId, node: &NodeCard, epoch: Epoch) {
+        let mut known = self.known();
+        known
+            .addresses
+            .insert(node.incarnation, node.address.clone());
+        known.note(session, node.incarnation, epoch);
+    }
+
+    /// See [`Cluster::route`](super::Cluster::route).
+    pub(super) async fn find(
+        &self,
+        session: SessionId,
+        not_at: Option<Incarnation>,
+    ) -> Result<Route, Unrouted> {
+        let is_new = |route: &Route| Some(self.node_of(route)) != not_at;
+        let known = self.known().route(session, self.me);
+        if let Some(route) = known.filter(is_new) {
+            return Ok(route);
+        }
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return Err(Unrouted::TooManyWait);
+        };
+        let began = Instant::now();
+        let asking = async {
+            loop {
+                if let Some(route) = self.ask(session).await.filter(is_new) {
+                    return route;
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        };
+        let found = timeout(self.settings.route_wait, asking).await;
+        metrics().cluster_route_seconds.record(began.elapsed());
+        found.map_err(|_| {
+            metrics().cluster_routes_missing.increment(1);
+            Unrouted::Nobody
+        })
+    }
+
+    fn node_of(&self, route: &Route) -> Incarnation {
+        match route {
+            Route::Here => self.me,
+            Route::At { node, .. } => *node,
+        }
+    }
+
+    /// Asks the store, and keeps what it says.
+    async fn ask(&self, session: SessionId) -> Option<Route> {
+        let asking = self.asking.acquire().await;
+        let _asking = asking.expect("the semaphore is never closed");
+        // Somebody may have learnt it while this waited for its turn; that is not known to be newer
+        // than what the caller found wrong, so the store is asked all the same.
+        let row = self.store.ownership(session).await.ok()??;
+        let owner = row.owner?;
+        if self.known().addresses.contains_key(&owner) || owner == self.me {
+            let mut known = self.known();
+            known.note(session, owner, row.epoch);
+            return known.route(session, self.me);
+        }
+        // An owner that the last look did not know: new, or dead.
+        let nodes = self.store.nodes().await.ok()?;
+        let node = nodes
+            .into_iter()
+            .find(|seen| seen.card.incarnation == owner)?;
+        self.is_at(session, &node.card, row.epoch);
+        self.known().route(session, self.me)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known
+            .lock()
+            .expect("nothing panics while it holds the lock")
+    }
+}
+
+impl Known {
+    fn note(&mut self, session: SessionId, owner: Incarnation, epoch: Epoch) {
+        let known = self.owners.get(&session);
+        if known.is_none_or(|(_, known)| *known <= epoch) {
+            self.owners.insert(session, (owner, epoch));
+        }
+    }
+
+    fn route(&self, session: SessionId, me: Incarnation) -> Option<Route> {
+        let (owner, _) = self.owners.get(&session)?;
+        if *owner == me {
+            return Some(Route::Here);
+        }
+        let address = self.addresses.get(owner)?.clone();
+        let node = *owner;
+        Some(Route::At { node, address })
+    }
+}

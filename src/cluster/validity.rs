@@ -1,0 +1,127 @@
+//! For how long a node may speak for its sessions without asking.
+//!
+//! What is journaled is safe at any time: the store's fence proves it. Everything else that a session
+//! says (a snapshot, a head, a rejection) is only as true as the belief that nobody else owns it.
+//! That belief ends by the monotonic clock, counted from before a renewal was sent, and so before
+//! anyone else may act on its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Tells whether the node may speak. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Validity {
+    /// None for a server that shares its journal with nobody.
+    shared: Option<Arc<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// From when on the time is counted.
+    base: Instant,
+    /// Until when it holds, in microseconds after `base`; 0 while it does not.
+    until_us: AtomicU64,
+    /// Rises with every renewal, to wake those who wait for one.
+    renewals: watch::Sender<u64>,
+}
+
+impl Validity {
+    /// Of a server that no other may take sessions from.
+    pub fn for_ever() -> Self {
+        Self { shared: None }
+    }
+
+    /// Of a node that has not renewed yet.
+    pub fn over() -> Self {
+        let shared = Shared {
+            base: Instant::now(),
+            until_us: AtomicU64::new(0),
+            renewals: watch::Sender::new(0),
+        };
+        Self {
+            shared: Some(Arc::new(shared)),
+        }
+    }
+
+    /// Whether the node may speak at this moment.
+    pub fn holds(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| {
+            let now = Instant::now().saturating_duration_since(shared.base);
+            micros(now) < shared.until_us.load(Ordering::Acquire)
+        })
+    }
+
+    /// Waits until the node may speak. Cancel-safe.
+    pub async fn wait(&self) {
+        let Some(shared) = &self.shared else { return };
+        let mut renewals = shared.renewals.subscribe();
+        while !self.holds() {
+            // The sender is in `shared`, which is held here.
+            drop(renewals.changed().await);
+        }
+    }
+
+    /// It holds until a moment. An earlier moment than before changes nothing.
+    pub(super) fn renew(&self, until: Instant) {
+        if let Some(shared) = &self.shared {
+            let until_us = micros(until.saturating_duration_since(shared.base));
+            shared.until_us.fetch_max(until_us, Ordering::AcqRel);
+            shared.renewals.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// It is over, until the next renewal.
+    pub(super) fn end(&self) {
+        if let Some(shared) = &self.shared {
+            shared.until_us.store(0, Ordering::Release);
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, advance};
+
+    use super::Validity;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn it_holds_until_the_moment_that_a_renewal_names() {
+        let validity = Validity::over();
+        assert!(!validity.holds());
+        validity.renew(Instant::now() + SECOND);
+        assert!(validity.holds());
+        advance(Duration::from_millis(999)).await;
+        assert!(validity.holds());
+        validity.renew(Instant::now());
+        assert!(validity.holds(), "a late answer shortens nothing");
+        advance(Duration::from_millis(1)).await;
+        assert!(!validity.holds());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_is_woken_by_a_renewal() {
+        let validity = Validity::over();
+        let waiter = validity.clone();
+        let waiting = async move { waiter.wait().await };
+        let renewing = async {
+            tokio::task::yield_now().await;
+            validity.renew(Instant::now() + SECOND);
+        };
+        tokio::join!(waiting, renewing);
+        validity.end();
+        assert!(!validity.holds(), "it was ended before its time");
+        assert!(Validity::for_ever().holds());
+    }
+}

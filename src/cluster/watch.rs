@@ -1,0 +1,54 @@
+//! Looks who is late, knocks, and forgets who is dead.
+
+use futures_util::future::join_all;
+
+use super::Shared;
+use super::ports::{NodeSeen, StoreError};
+use super::suspicion::Verdict;
+use crate::telemetry::{as_f64, metrics};
+
+pub(super) async fn run(shared: &Shared) {
+    while shared.pause(shared.settings.beat_every).await {
+        if let Err(error) = look(shared).await {
+            tracing::debug!(%error, "the nodes could not be listed");
+        }
+    }
+}
+
+async fn look(shared: &Shared) -> Result<(), StoreError> {
+    let nodes = shared.store.nodes().await?;
+    metrics().cluster_nodes.set(as_f64(nodes.len() as u64));
+    let late = nodes
+        .iter()
+        .filter(|node| shared.patience.is_late(node, shared.me));
+    let buried = join_all(late.map(|node| bury_if_dead(shared, node))).await;
+    if buried.contains(&true) {
+        shared.look_now.notify_one();
+    }
+    Ok(())
+}
+
+/// Knocks at a node that is late; whether it is forgotten now.
+async fn bury_if_dead(shared: &Shared, node: &NodeSeen) -> bool {
+    let probe = shared.neighbours.probe(node.card.address.clone()).await;
+    let Verdict::Dead { unseen_for } = shared.patience.judge(node, probe) else {
+        return false;
+    };
+    if !shared.may_judge(unseen_for) {
+        return false;
+    }
+    match shared.store.forget(node.card.incarnation, unseen_for).await {
+        Ok(is_gone) => {
+            if is_gone {
+                metrics().cluster_nodes_buried.increment(1);
+                let node = node.card.incarnation;
+                tracing::warn!(%node, ?probe, "a node is dead; its sessions are taken over");
+            }
+            is_gone
+        }
+        Err(error) => {
+            tracing::debug!(%error, "a dead node could not be forgotten");
+            false
+        }
+    }
+}
