@@ -48,14 +48,16 @@ impl Serve {
         let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
         runtime.block_on(async {
             // Before anyone is told that the server is ready: a stop may follow at once.
-            let mut stop = StopSignals::catch()?;
+            let mut signals = Signals::catch()?;
             let server = Server::start(&config).await?;
             let open = match &self.hunt {
                 Some(folder) => Some(open_hunt(&server, folder).await?),
                 None => None,
             };
             self.print_ready(&server, open.as_ref());
-            stop.wait().await;
+            while let Asked::ForTheCertificate = signals.next().await {
+                reload_certificate(&server);
+            }
             tracing::info!("stopping");
             let stopped = tokio::time::timeout(config.server.stop_max, server.stop()).await;
             stopped.map_err(|_| {
@@ -83,41 +85,64 @@ impl Serve {
             println!("{}", serde_json::json!({ "ready": ready }));
             return;
         }
-        println!("Cluecast is ready: http://{address}/  (Ctrl-C stops it)");
+        let (http, ws) = if server.gateway().is_encrypted() {
+            ("https", "wss")
+        } else {
+            ("http", "ws")
+        };
+        println!("Cluecast is ready: {http}://{address}/  (Ctrl-C stops it)");
         if let Some(session) = open {
             let code = &session.record().code;
             println!();
             println!("  hunt               {}", session.title());
             println!("  join code          {code}");
-            println!("  players connect to ws://{address}/ws/{code}");
-            println!("  standings          http://{address}/api/v1/sessions/{code}/standings");
+            println!("  players connect to {ws}://{address}/ws/{code}");
+            println!("  standings          {http}://{address}/api/v1/sessions/{code}/standings");
             println!("  game master token  {}", token(session));
             println!();
-            println!("How to join is at http://{address}/ and in protocol/README.md.");
+            println!("How to join is at {http}://{address}/ and in protocol/README.md.");
         }
     }
 }
 
-/// The signals that ask for a stop, caught from the moment on at which this is made.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
+/// What signals ask for.
+enum Asked {
+    ToStop,
+    ForTheCertificate,
 }
 
-impl StopSignals {
+/// The signals that a server heeds, caught from the moment on at which this is made.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
     fn catch() -> Result<Self, CommandError> {
         let failed = |error: std::io::Error| CommandError::Failed(error.to_string());
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            hangup: signal(SignalKind::hangup()).map_err(failed)?,
         })
     }
 
-    async fn wait(&mut self) {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            biased;
+            _ = self.terminate.recv() => Asked::ToStop,
+            _ = self.interrupt.recv() => Asked::ToStop,
+            _ = self.hangup.recv() => Asked::ForTheCertificate,
         }
+    }
+}
+
+fn reload_certificate(server: &Server) {
+    match server.gateway().reload_certificate() {
+        Ok(true) => tracing::info!("new connections get the certificate that is in the file now"),
+        Ok(false) => tracing::warn!("there is no certificate to reload: tls.mode is off"),
+        Err(error) => tracing::error!(%error, "the certificate stays the one from before"),
     }
 }
 

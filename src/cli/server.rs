@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::config::{Config, JournalBackend, JournalConfig};
 use crate::delivery::Hub;
-use crate::gateway::{Gateway, GatewayParts, KeyError, TokenKey, listen};
+use crate::gateway::{Gateway, GatewayParts, KeyError, TlsError, TokenKey, listen};
 use crate::http;
 use crate::journal::{
     Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions,
@@ -30,6 +30,9 @@ pub enum ServerError {
     /// The token key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The port.
     #[error("{address}: {reason}; set server.listen to another address")]
     Bind {
@@ -92,7 +95,8 @@ impl Server {
             config: config.gateway.clone(),
             delivery: config.delivery,
             limits: config.limits,
-        });
+            tls: config.tls.clone(),
+        })?;
         let failed = |reason| ServerError::Bind {
             address: config.server.listen,
             reason,

@@ -4,13 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::Deserialize;
 
 use super::reader::Reader;
+use super::web_origin::WebOrigin;
 
-/// Networks that may be named as venues: each connection is compared with all of them.
-const VENUES_MAX: usize = 100;
+/// Networks and origins that a list may name: each connection is compared with all of them.
+const LISTED_MAX: usize = 100;
 const NETWORK_WANTED: &str =
     "write a network such as 10.1.0.0/16, or a single address as 192.0.2.7/32";
+const ORIGIN_WANTED: &str = "write a scheme, a host and maybe a port, such as https://hunt.example";
+
+/// The header in which proxies tell a client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`, a list of addresses.
+    XForwardedFor,
+    /// `Forwarded` of RFC 7239.
+    Forwarded,
+}
 
 /// See `[gateway]` in `config/default.toml`.
 #[derive(Debug, Clone)]
@@ -21,6 +34,12 @@ pub struct GatewayConfig {
     pub unauthenticated_per_address_max: usize,
     /// Networks without that limit.
     pub venues: Arc<[IpNet]>,
+    /// Networks of proxies that are believed.
+    pub proxies: Arc<[IpNet]>,
+    /// How they tell a client's address.
+    pub proxy_header: ProxyHeader,
+    /// Web pages from elsewhere that may connect.
+    pub origins: Arc<[WebOrigin]>,
     /// Until a request's header must be complete.
     pub header_max: Duration,
     /// Until a request's body must be complete.
@@ -42,7 +61,14 @@ impl GatewayConfig {
             unauthenticated_per_address_max: reader
                 .take_count("gateway.unauthenticated_per_address_max", 1..=1_000_000),
             venues: reader
-                .take_list("gateway.venues", VENUES_MAX, NETWORK_WANTED)
+                .take_list("gateway.venues", LISTED_MAX, NETWORK_WANTED)
+                .into(),
+            proxies: reader
+                .take_list("gateway.proxies", LISTED_MAX, NETWORK_WANTED)
+                .into(),
+            proxy_header: reader.take_word("gateway.proxy_header"),
+            origins: reader
+                .take_list("gateway.origins", LISTED_MAX, ORIGIN_WANTED)
                 .into(),
             header_max: reader.take_ms("gateway.header_ms_max", 100..=60_000),
             body_max: reader.take_ms("gateway.body_ms_max", 100..=600_000),

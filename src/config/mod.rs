@@ -15,9 +15,11 @@ mod server;
 mod session;
 mod telemetry;
 mod text;
+mod tls;
+mod web_origin;
 
 pub use delivery::DeliveryConfig;
-pub use gateway::GatewayConfig;
+pub use gateway::{GatewayConfig, ProxyHeader};
 pub use journal::{JournalBackend, JournalConfig};
 pub use layers::Layers;
 pub use limits::{Allowance, LimitsConfig};
@@ -26,6 +28,8 @@ pub use postgres::{PostgresConfig, PostgresUrl};
 pub use server::ServerConfig;
 pub use session::SessionConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
+pub use tls::{TlsConfig, TlsMode};
+pub use web_origin::{NotAnOrigin, WebOrigin};
 
 use reader::Reader;
 
@@ -34,6 +38,8 @@ use reader::Reader;
 pub struct Config {
     /// The process as a whole.
     pub server: ServerConfig,
+    /// Encryption on the server's own port.
+    pub tls: TlsConfig,
     /// Where events become durable.
     pub journal: JournalConfig,
     /// The session actors.
@@ -55,6 +61,7 @@ impl Config {
         let mut reader = Reader::new(layers);
         let config = Self {
             server: ServerConfig::read(&mut reader),
+            tls: TlsConfig::read(&mut reader),
             journal: JournalConfig::read(&mut reader),
             session: SessionConfig::read(&mut reader),
             delivery: DeliveryConfig::read(&mut reader),

@@ -2,15 +2,18 @@
 //!
 //! Overflow policy: whoever comes last is sent away with the time to try again. An address is counted
 //! only while it has connections, so that the count is bounded by them. A token frees its connection
-//! from the address's count: a school or a mobile carrier is one address.
+//! from the address's count: a school or a mobile carrier is one address. A connection of a trusted
+//! proxy is not counted itself; each of its requests is, for the address that the proxy tells.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use hyper::HeaderMap;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::forwarded::Proxies;
 use crate::config::GatewayConfig;
 use crate::telemetry::{Refused, metrics};
 
@@ -21,6 +24,7 @@ const IPV6_NETWORK_BITS: u32 = 64;
 pub(super) struct Places {
     in_all: Arc<Semaphore>,
     addresses: Arc<Addresses>,
+    proxies: Proxies,
 }
 
 struct Addresses {
@@ -29,9 +33,28 @@ struct Addresses {
     venues: Arc<[IpNet]>,
 }
 
-/// A connection's place. It travels with an upgrade and ends with the connection.
+/// A connection among those that the server takes, and whom it counts for.
+#[derive(Clone)]
+pub(super) enum Seat {
+    /// One client's.
+    Client(Arc<Place>),
+    /// A trusted proxy's, with requests of many clients.
+    Proxy {
+        address: IpAddr,
+        room: Arc<Room>,
+        places: Arc<Places>,
+    },
+}
+
+/// A client's place. It travels with an upgrade and ends with the connection; behind a proxy with
+/// the request, if that asked for no upgrade.
 pub struct Place {
     share: Mutex<Option<Share>>,
+    _room: Arc<Room>,
+}
+
+/// One of the connections in all.
+pub(super) struct Room {
     _permit: OwnedSemaphorePermit,
 }
 
@@ -50,19 +73,49 @@ impl Places {
                 per_address_max: config.unauthenticated_per_address_max,
                 venues: config.venues.clone(),
             }),
+            proxies: Proxies::new(config),
         }
     }
 
-    /// A place for a connection from an address.
-    pub(super) fn take(&self, from: IpAddr) -> Result<Place, Refused> {
+    /// A seat for a connection from an address.
+    pub(super) fn take(self: &Arc<Self>, from: IpAddr) -> Result<Seat, Refused> {
         let permit = self.in_all.clone().try_acquire_owned();
         let permit = permit.map_err(|_| Refused::Full)?;
-        let share = Addresses::share(&self.addresses, from.to_canonical())?;
+        let address = from.to_canonical();
+        if self.proxies.has(address) {
+            return Ok(Seat::Proxy {
+                address,
+                room: Room::new(permit),
+                places: self.clone(),
+            });
+        }
+        let share = Addresses::share(&self.addresses, address)?;
+        Ok(Seat::Client(Place::new(share, Room::new(permit))))
+    }
+}
+
+impl Seat {
+    /// The place that a request counts for.
+    pub(super) fn place(&self, headers: &HeaderMap) -> Result<Arc<Place>, Refused> {
+        match self {
+            Self::Client(place) => Ok(place.clone()),
+            Self::Proxy {
+                address,
+                room,
+                places,
+            } => {
+                let client = places.proxies.client(*address, headers);
+                let share = Addresses::share(&places.addresses, client)?;
+                Ok(Place::new(share, room.clone()))
+            }
+        }
+    }
+}
+
+impl Room {
+    fn new(permit: OwnedSemaphorePermit) -> Arc<Self> {
         metrics().connections_open.increment(1);
-        Ok(Place {
-            share: Mutex::new(share),
-            _permit: permit,
-        })
+        Arc::new(Self { _permit: permit })
     }
 }
 
@@ -95,6 +148,13 @@ impl Addresses {
 }
 
 impl Place {
+    fn new(share: Option<Share>, room: Arc<Room>) -> Arc<Self> {
+        Arc::new(Self {
+            share: Mutex::new(share),
+            _room: room,
+        })
+    }
+
     /// The connection has shown a valid token: it counts against its address no longer.
     pub fn authenticated(&self) {
         let share = self.share.lock();
@@ -105,7 +165,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Room {
     fn drop(&mut self) {
         metrics().connections_open.decrement(1);
     }
@@ -138,24 +198,30 @@ fn subscriber(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use hyper::HeaderMap;
+    use hyper::header::HeaderValue;
 
     use super::{Place, Places};
     use crate::config::{Config, GatewayConfig, Layers};
     use crate::telemetry::Refused;
 
-    fn places(in_all: usize) -> Places {
+    fn places(in_all: usize) -> Arc<Places> {
         let config = Config::read(Layers::built_in()).expect("the built-in settings are good");
-        let venue = "10.1.0.0/16".parse().expect("it is a network");
-        Places::new(&GatewayConfig {
+        let network = |text: &str| text.parse().expect("it is a network");
+        Arc::new(Places::new(&GatewayConfig {
             connections_max: in_all,
             unauthenticated_per_address_max: 2,
-            venues: [venue].into(),
+            venues: [network("10.1.0.0/16")].into(),
+            proxies: [network("10.2.0.0/16")].into(),
             ..config.gateway
-        })
+        }))
     }
 
-    fn take(places: &Places, address: &str) -> Result<Place, Refused> {
-        places.take(address.parse::<IpAddr>().expect("it is an address"))
+    fn take(places: &Arc<Places>, address: &str) -> Result<Arc<Place>, Refused> {
+        let seat = places.take(address.parse::<IpAddr>().expect("it is an address"))?;
+        seat.place(&HeaderMap::new())
     }
 
     #[test]
@@ -197,12 +263,42 @@ mod tests {
     #[test]
     fn venues_are_bounded_only_in_all() {
         let places = places(4);
-        let taken: Vec<Place> = (0..4)
+        let taken: Vec<_> = (0..4)
             .map(|_| take(&places, "10.1.2.3").expect("a venue"))
             .collect();
         assert_eq!(take(&places, "10.1.2.3").err(), Some(Refused::Full));
         assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Full));
         drop(taken);
         take(&places, "192.0.2.1").expect("all have left");
+    }
+
+    #[test]
+    fn behind_a_proxy_each_request_counts_for_the_address_that_is_told() {
+        let places = places(2);
+        let proxy = "10.2.0.1".parse::<IpAddr>().expect("it is an address");
+        let seat = places.take(proxy).expect("there is room");
+        let ask = |client: &str| {
+            let mut headers = HeaderMap::new();
+            let client = HeaderValue::from_str(client).expect("it is text");
+            headers.insert("x-forwarded-for", client);
+            seat.place(&headers)
+        };
+        let taken = ["192.0.2.1", "192.0.2.1"].map(|client| ask(client).expect("there is room"));
+        assert_eq!(ask("192.0.2.1").err(), Some(Refused::Address));
+        ask("192.0.2.2").expect("another client");
+        let venue: Vec<_> = (0..9).map(|_| ask("10.1.2.3").expect("a venue")).collect();
+        drop(taken);
+        ask("192.0.2.1").expect("the others have been answered");
+        assert_eq!(
+            take(&places, "192.0.2.1").map(drop),
+            Ok(()),
+            "a second room"
+        );
+        // The proxy's room stays taken while an upgraded connection lasts.
+        drop(seat);
+        let second = places.take(proxy).expect("the client has left");
+        assert_eq!(take(&places, "192.0.2.3").err(), Some(Refused::Full));
+        drop((venue, second));
+        take(&places, "192.0.2.3").expect("all have left");
     }
 }

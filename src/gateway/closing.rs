@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::{CloseCode, DecodeError};
 
 use super::socket::{Socket, SocketError};
-use super::stream::Tcp;
+use super::stream::Stream;
 
 /// How long the other side may take to answer a close frame.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ pub(super) fn ending_of(error: &SocketError) -> Ending {
 
 /// Sends a close frame, or answers the other side's, and waits a moment for the end, so that what
 /// was written before arrives.
-pub(super) async fn close(socket: &mut Socket<Tcp>, ending: &Ending) {
+pub(super) async fn close(socket: &mut Socket<Stream>, ending: &Ending) {
     let reason = ending.reason();
     let close = ending.code().map(|code| (code.number(), reason.as_str()));
     let finished = tokio::time::timeout(ANSWER_WAIT, socket.finish(close)).await;

@@ -21,7 +21,7 @@ use super::frame::read;
 use super::listener::Slot;
 use super::pulse::{Beat, Pulse};
 use super::socket::{Received, Socket, SocketError};
-use super::stream::Tcp;
+use super::stream::Stream;
 use super::tokens::Grant;
 use crate::delivery::{
     self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
@@ -39,7 +39,7 @@ const BUSY_RETRY_MS: u64 = 250;
 /// A WebSocket before its `hello`.
 pub(super) struct Connection {
     gateway: Gateway,
-    socket: Socket<Tcp>,
+    socket: Socket<Stream>,
     codec: Codec,
     session_code: String,
     slot: Slot,
@@ -58,7 +58,7 @@ struct Attached {
 impl Connection {
     pub(super) fn new(
         gateway: Gateway,
-        socket: Socket<Tcp>,
+        socket: Socket<Stream>,
         codec: Codec,
         session_code: String,
         slot: Slot,
@@ -156,7 +156,7 @@ impl Connection {
 }
 
 impl Attached {
-    async fn run(self, socket: &mut Socket<Tcp>, mut frames: OutboxReader) -> Ending {
+    async fn run(self, socket: &mut Socket<Stream>, mut frames: OutboxReader) -> Ending {
         let stop = self.gateway.stop.clone();
         let mut pulse = Pulse::new(&self.gateway.config, Instant::now());
         let mut timer = std::pin::pin!(sleep_until(Instant::now()));
@@ -183,7 +183,7 @@ impl Attached {
     /// Begins to write frames. Should they get stuck, the timer is set to look at that.
     async fn write(
         &self,
-        socket: &mut Socket<Tcp>,
+        socket: &mut Socket<Stream>,
         batch: VecDeque<Bytes>,
         mut timer: Pin<&mut Sleep>,
     ) -> Result<(), Ending> {
@@ -200,7 +200,7 @@ impl Attached {
         Ok(())
     }
 
-    fn offer(&self, socket: &mut Socket<Tcp>, batch: VecDeque<Bytes>) -> Result<(), Ending> {
+    fn offer(&self, socket: &mut Socket<Stream>, batch: VecDeque<Bytes>) -> Result<(), Ending> {
         let offered = socket.offer(self.codec.frame_kind(), batch);
         // There was room; so the connection is closing, and there is nobody left to write to.
         offered.map_err(|_closing| Ending::Gone)
@@ -210,7 +210,7 @@ impl Attached {
     fn beat(
         &self,
         pulse: &mut Pulse,
-        socket: &mut Socket<Tcp>,
+        socket: &mut Socket<Stream>,
         timer: Pin<&mut Sleep>,
     ) -> Result<(), Ending> {
         let now = Instant::now();
@@ -313,7 +313,7 @@ impl Attached {
     }
 
     /// Tells the client when to come back; the delays of all clients are spread evenly.
-    async fn say_goodbye(&self, socket: &mut Socket<Tcp>) -> Ending {
+    async fn say_goodbye(&self, socket: &mut Socket<Stream>) -> Ending {
         let goaway = ServerMessage::Goaway(GoAway {
             reconnect_in_ms: rand::random_range(GOAWAY_MS),
         });

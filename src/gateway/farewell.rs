@@ -6,9 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
+use hyper::{Response, StatusCode};
 use protocol::rest::{Failure, FailureCode, FailureDetail};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
+
+use super::stream::Stream;
+use crate::telemetry::Refused;
 
 /// How many are told at the same time.
 const TOLD_AT_ONCE_MAX: usize = 64;
@@ -43,18 +49,23 @@ impl Default for Farewells {
 }
 
 impl Farewells {
-    /// Tells why and closes; nothing if too many are being told. Until the other side has closed
+    /// Opens the stream, tells why and closes; nothing if too many are being told. Until the other side has closed
     /// too, what it still sends is read: closing over unread bytes would reset the connection and
     /// take the answer away.
-    pub(super) fn say<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    pub(super) fn say<O>(
         &self,
         farewell: Farewell,
-        mut stream: S,
-    ) -> Option<impl Future<Output = ()> + Send + 'static + use<S>> {
+        opening: O,
+    ) -> Option<impl Future<Output = ()> + Send + 'static + use<O>>
+    where
+        O: Future<Output = std::io::Result<Stream>> + Send + 'static,
+    {
         let permit = self.telling.clone().try_acquire_owned().ok()?;
         Some(async move {
             let telling = async {
-                stream.write_all(farewell.answer().as_bytes()).await?;
+                let mut stream = opening.await?;
+                let text = farewell.answer().text();
+                stream.write_all(text.as_bytes()).await?;
                 stream.shutdown().await?;
                 let mut unread = [0; 1024];
                 while stream.read(&mut unread).await? > 0 {}
@@ -68,45 +79,88 @@ impl Farewells {
     }
 }
 
+/// A refusal as HTTP knows it.
+struct Answer {
+    status: StatusCode,
+    code: FailureCode,
+    message: &'static str,
+    retry_after: Option<u32>,
+}
+
 impl Farewell {
-    fn answer(self) -> String {
-        let (status, code, message) = match self {
-            Self::Full => (
-                "503 Service Unavailable",
-                FailureCode::Unavailable,
-                "The server has as many connections as it takes; try again in 5 seconds.",
-            ),
-            Self::TooManyFromAddress => (
-                "429 Too Many Requests",
-                FailureCode::RateLimited,
-                "Too many connections from your address have not shown a valid token; send \
-                 `hello` or a token on those that are open, close those that are not needed, and \
-                 try again in 5 seconds.",
-            ),
-            Self::LateHeader => (
-                "408 Request Timeout",
-                FailureCode::RequestTimeout,
-                "The request's header took too long; send it again, whole.",
-            ),
-        };
+    fn answer(self) -> Answer {
+        let retry_after = Some(RETRY_AFTER_SECONDS);
+        match self {
+            Self::Full => Answer {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: FailureCode::Unavailable,
+                message: "The server has as many connections as it takes; try again in 5 seconds.",
+                retry_after,
+            },
+            Self::TooManyFromAddress => Answer {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                code: FailureCode::RateLimited,
+                message: "Too many connections from your address have not shown a valid token; \
+                          send `hello` or a token on those that are open, close those that are not \
+                          needed, and try again in 5 seconds.",
+                retry_after,
+            },
+            Self::LateHeader => Answer {
+                status: StatusCode::REQUEST_TIMEOUT,
+                code: FailureCode::RequestTimeout,
+                message: "The request's header took too long; send it again, whole.",
+                retry_after: None,
+            },
+        }
+    }
+
+    /// As the answer to a request, on a connection that goes on.
+    pub(super) fn response(self) -> Response<Body> {
+        let answer = self.answer();
+        let mut response = Response::builder()
+            .status(answer.status)
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(seconds) = answer.retry_after {
+            response = response.header(RETRY_AFTER, seconds);
+        }
+        let response = response.body(Body::from(answer.body()));
+        response.expect("the headers are well-formed")
+    }
+}
+
+impl Answer {
+    fn body(&self) -> String {
         let failure = Failure {
             error: FailureDetail {
-                code,
-                message: message.to_owned(),
+                code: self.code,
+                message: self.message.to_owned(),
                 mistakes: Vec::new(),
             },
         };
-        let body = serde_json::to_string(&failure).expect("a failure is text");
-        let retry = match self {
-            Self::Full | Self::TooManyFromAddress => {
-                format!("retry-after: {RETRY_AFTER_SECONDS}\r\n")
-            }
-            Self::LateHeader => String::new(),
+        serde_json::to_string(&failure).expect("a failure is text")
+    }
+
+    /// As it is sent to somebody whose request was not read.
+    fn text(&self) -> String {
+        let body = self.body();
+        let retry = match self.retry_after {
+            Some(seconds) => format!("retry-after: {seconds}\r\n"),
+            None => String::new(),
         };
         format!(
             "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json\r\n\
              {retry}content-length: {length}\r\n\r\n{body}",
+            status = self.status,
             length = body.len()
         )
+    }
+}
+
+impl From<Refused> for Farewell {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::Full,
+            Refused::Address => Self::TooManyFromAddress,
+        }
     }
 }

@@ -1,24 +1,28 @@
 //! The accept loop: one port for HTTP and WebSockets.
 
+use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::Request;
+use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Gateway;
-use super::addresses::{Place, Places};
+use super::addresses::{Place, Places, Seat};
 use super::farewell::{Farewell, Farewells};
-use super::stream::Tcp;
-use crate::telemetry::{Late, Refused, metrics};
+use super::stream::{Stream, Tcp};
+use super::tls::Tls;
+use crate::telemetry::{Handshake, Late, metrics};
 
-/// A connection's place; it is also an extension of each of the connection's requests.
+/// A client's place; it is an extension of each request.
 pub type Slot = Arc<Place>;
 
 /// What a header may have: a token, cookies and a path are far smaller. It is also what hyper reads
@@ -29,7 +33,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the gateway stops.
 pub async fn listen(gateway: Gateway, listener: TcpListener, router: Router) {
-    let places = Places::new(&gateway.config);
+    let places = Arc::new(Places::new(&gateway.config));
     let farewells = Farewells::default();
     let stop = gateway.stop.clone();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -42,23 +46,19 @@ pub async fn listen(gateway: Gateway, listener: TcpListener, router: Router) {
             }
         };
         match places.take(peer.ip()) {
-            Ok(place) => {
+            Ok(seat) => {
                 metrics().connections_accepted.increment(1);
                 let guest = Guest {
-                    stream,
-                    slot: Arc::new(place),
+                    seat,
                     farewells: farewells.clone(),
                 };
-                let serving = guest.serve(gateway.clone(), router.clone());
+                let serving = guest.serve(stream, gateway.clone(), router.clone());
                 gateway.tasks.spawn(serving);
             }
             Err(refused) => {
                 metrics().connections_refused.of(refused).increment(1);
-                let farewell = match refused {
-                    Refused::Full => Farewell::Full,
-                    Refused::Address => Farewell::TooManyFromAddress,
-                };
-                if let Some(saying) = farewells.say(farewell, stream) {
+                let opening = open(stream, gateway.tls.clone());
+                if let Some(saying) = farewells.say(refused.into(), opening) {
                     gateway.tasks.spawn(saying);
                 }
             }
@@ -66,34 +66,64 @@ pub async fn listen(gateway: Gateway, listener: TcpListener, router: Router) {
     }
 }
 
-/// A connection that has a place.
+/// The stream as it is spoken on: encrypted, if the server has a certificate.
+async fn open(stream: TcpStream, tls: Option<Arc<Tls>>) -> std::io::Result<Stream> {
+    let stream = Tcp::new(stream)?;
+    let Some(tls) = tls else {
+        return Ok(Stream::Plain(stream));
+    };
+    match tokio::time::timeout(tls.handshake_max(), tls.accept(stream)).await {
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Err(error)) => {
+            metrics()
+                .handshakes_failed
+                .of(Handshake::Refused)
+                .increment(1);
+            Err(error)
+        }
+        Err(_elapsed) => {
+            metrics().handshakes_failed.of(Handshake::Late).increment(1);
+            Err(ErrorKind::TimedOut.into())
+        }
+    }
+}
+
+/// Somebody who has a seat.
+#[derive(Clone)]
 struct Guest {
-    stream: TcpStream,
-    slot: Slot,
+    seat: Seat,
     farewells: Farewells,
 }
 
 impl Guest {
     /// Serves requests until either side ends the connection or it is upgraded; an upgraded one goes
     /// on in a task of its own and leaves nothing here.
-    async fn serve(self, gateway: Gateway, router: Router) {
-        let Self {
-            stream,
-            slot,
-            farewells,
-        } = self;
-        let stream = match Tcp::new(stream) {
-            Ok(stream) => stream,
-            Err(error) => {
+    async fn serve(self, stream: TcpStream, gateway: Gateway, router: Router) {
+        let opening = Box::pin(open(stream, gateway.tls.clone()));
+        let stream = match gateway.stop.run_until_cancelled(opening).await {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => {
                 tracing::debug!(%error, "a connection ended before it began");
                 return;
             }
+            None => return,
         };
+        let seat = self.seat;
         let router = TowerToHyperService::new(router);
-        let held = slot.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(held.clone());
-            router.call(request)
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answering = match seat.place(request.headers()) {
+                Ok(place) => Ok(answer(router.clone(), place, request)),
+                Err(refused) => Err(refused),
+            };
+            async {
+                match answering {
+                    Ok(answering) => answering.await,
+                    Err(refused) => {
+                        metrics().connections_refused.of(refused).increment(1);
+                        Ok(Farewell::from(refused).response())
+                    }
+                }
+            }
         });
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -119,9 +149,22 @@ impl Guest {
         };
         if !parts.read_buf.is_empty() {
             metrics().requests_late.of(Late::Header).increment(1);
-            if let Some(saying) = farewells.say(Farewell::LateHeader, parts.io.into_inner()) {
+            let opened = std::future::ready(Ok(parts.io.into_inner()));
+            if let Some(saying) = self.farewells.say(Farewell::LateHeader, opened) {
                 saying.await;
             }
         }
     }
+}
+
+/// Answers a request; its place lasts at least as long.
+async fn answer(
+    router: TowerToHyperService<Router>,
+    place: Slot,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    request.extensions_mut().insert(place.clone());
+    let answered = router.call(request).await;
+    drop(place);
+    answered
 }

@@ -8,11 +8,14 @@ mod attempts;
 mod closing;
 mod connection;
 mod farewell;
+mod forwarded;
 mod frame;
 mod listener;
+mod origin;
 mod pulse;
 pub mod socket;
 mod stream;
+mod tls;
 mod tokens;
 mod upgrade;
 
@@ -24,10 +27,14 @@ use tokio_util::task::TaskTracker;
 pub use addresses::Place;
 pub use attempts::{Attempt, CodeAttempts, TooManyWrongCodes};
 pub use listener::{Slot, listen};
+pub use origin::Origins;
+pub use tls::TlsError;
 pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal};
 pub use upgrade::upgrade;
 
-use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig};
+use tls::Tls;
+
+use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig, TlsConfig, TlsMode};
 use crate::delivery::Hub;
 use crate::session::Sessions;
 
@@ -40,6 +47,8 @@ pub struct Gateway {
     delivery: DeliveryConfig,
     limits: LimitsConfig,
     attempts: Arc<CodeAttempts>,
+    origins: Origins,
+    tls: Option<Arc<Tls>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -56,12 +65,20 @@ pub struct GatewayParts {
     pub delivery: DeliveryConfig,
     /// What a connection may send.
     pub limits: LimitsConfig,
+    /// How they are encrypted.
+    pub tls: TlsConfig,
 }
 
 impl Gateway {
-    /// A gateway without connections.
-    pub fn new(parts: GatewayParts) -> Self {
-        Self {
+    /// A gateway without connections. Reads the certificate, if there is to be one.
+    pub fn new(parts: GatewayParts) -> Result<Self, TlsError> {
+        let tls = match parts.tls.mode {
+            TlsMode::Off => None,
+            TlsMode::On => Some(Arc::new(Tls::new(&parts.tls)?)),
+        };
+        Ok(Self {
+            origins: Origins::new(&parts.config),
+            tls,
             sessions: parts.sessions,
             tokens: parts.tokens,
             config: parts.config,
@@ -70,7 +87,26 @@ impl Gateway {
             limits: parts.limits,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        }
+        })
+    }
+
+    /// Reads the certificate again, for connections from now on; gives whether there is one. If the
+    /// files are not good, all stays as it is.
+    pub fn reload_certificate(&self) -> Result<bool, TlsError> {
+        let Some(tls) = &self.tls else {
+            return Ok(false);
+        };
+        tls.reload().map(|()| true)
+    }
+
+    /// Whether connections are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Which web pages may connect.
+    pub fn origins(&self) -> &Origins {
+        &self.origins
     }
 
     /// The sessions that connections attach to.

@@ -1,4 +1,4 @@
-//! The stream of a connection, which counts how often it is written to.
+//! The stream of a connection, plain or in TLS, which counts how often it is written to.
 //!
 //! A write is tried only when the operating system has said that there is room, so a peer that takes
 //! nothing costs one try that is refused, and none after it until it takes something.
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 
 use crate::telemetry::{Write, metrics};
 
@@ -18,6 +19,15 @@ use crate::telemetry::{Write, metrics};
 const REFUSALS_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the module.
+#[derive(Debug)]
+pub(super) enum Stream {
+    /// As it is.
+    Plain(Tcp),
+    /// Encrypted. In a box, because it takes a kilobyte, and a plain one none.
+    Tls(Box<TlsStream<Tcp>>),
+}
+
+/// A TCP stream that counts the tries to write to it.
 #[derive(Debug)]
 pub(super) struct Tcp {
     stream: TcpStream,
@@ -118,5 +128,75 @@ impl AsyncWrite for Tcp {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Stream {
+    fn inner(&mut self) -> Inner<'_> {
+        match self {
+            Self::Plain(stream) => Inner::Plain(Pin::new(stream)),
+            Self::Tls(stream) => Inner::Tls(Pin::new(stream)),
+        }
+    }
+}
+
+/// Pinned for one call.
+enum Inner<'a> {
+    Plain(Pin<&'a mut Tcp>),
+    Tls(Pin<&'a mut TlsStream<Tcp>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<Result<(), Error>> {
+        match self.inner() {
+            Inner::Plain(stream) => stream.poll_read(cx, into),
+            Inner::Tls(stream) => stream.poll_read(cx, into),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        match self.inner() {
+            Inner::Plain(stream) => stream.poll_write(cx, bytes),
+            Inner::Tls(stream) => stream.poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, Error>> {
+        match self.inner() {
+            Inner::Plain(stream) => stream.poll_write_vectored(cx, slices),
+            Inner::Tls(stream) => stream.poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match self.inner() {
+            Inner::Plain(stream) => stream.poll_flush(cx),
+            Inner::Tls(stream) => stream.poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match self.inner() {
+            Inner::Plain(stream) => stream.poll_shutdown(cx),
+            Inner::Tls(stream) => stream.poll_shutdown(cx),
+        }
     }
 }

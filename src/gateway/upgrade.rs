@@ -19,7 +19,8 @@ use super::Gateway;
 use super::connection::Connection;
 use super::listener::Slot;
 use super::socket::{Socket, SocketLimits};
-use super::stream::Tcp;
+use super::stream::Stream;
+use crate::telemetry::metrics;
 
 /// Every idle connection keeps so much. A command fits; a longer message takes several reads. The
 /// default of 128 KiB is zero-filled at every read and makes an idle connection cost as much.
@@ -39,6 +40,10 @@ pub async fn upgrade(
     Extension(slot): Extension<Slot>,
     mut request: Request<Body>,
 ) -> Response {
+    if !gateway.origins.allow(request.headers()) {
+        metrics().origins_refused.increment(1);
+        return (StatusCode::FORBIDDEN, FOREIGN_PAGE).into_response();
+    }
     let (accept, codec) = match negotiate(request.headers()) {
         Ok(agreed) => agreed,
         Err(refusal) => return refusal.into_response(),
@@ -49,7 +54,7 @@ pub async fn upgrade(
         match upgraded.await {
             Ok(upgraded) => {
                 let parts = upgraded
-                    .downcast::<TokioIo<Tcp>>()
+                    .downcast::<TokioIo<Stream>>()
                     .expect("the listener serves its own streams");
                 // A copy, because hyper's buffer is large and would stay for as long as a part of it.
                 let early = Bytes::copy_from_slice(&parts.read_buf);
@@ -65,6 +70,8 @@ pub async fn upgrade(
     switching_protocols(&accept, codec)
 }
 
+const FOREIGN_PAGE: &str = "The page that connects comes from elsewhere; let the server's operator \
+                            add its origin to gateway.origins.\n";
 const ASK_FOR_A_SUBPROTOCOL: &str =
     "Ask for one of the subprotocols cluecast.v1.msgpack and cluecast.v1.json.\n";
 

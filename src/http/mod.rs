@@ -4,6 +4,7 @@
 
 mod answers;
 mod codes;
+mod cors;
 mod desk;
 mod devices;
 mod export;
@@ -38,6 +39,10 @@ pub fn router(gateway: Gateway) -> Router {
         .nest(routes::PREFIX, api)
         .fallback(answers::no_such_path)
         .method_not_allowed_fallback(answers::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(
+            gateway.clone(),
+            cors::allow_listed,
+        ))
         .layer(axum::middleware::from_fn(metrics::count))
         .with_state(gateway)
 }

@@ -39,6 +39,17 @@ pub enum Refused {
 
 label!(Refused, "reason", Full: "full", Address: "address");
 
+/// Why a TLS handshake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// The two sides did not agree, or the other side left.
+    Refused,
+    /// It was not complete in time.
+    Late,
+}
+
+label!(Handshake, "because", Refused: "refused", Late: "late");
+
 /// How a try to write to a socket went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {

@@ -7,7 +7,7 @@
 use metrics::{Counter, Gauge, Histogram, Unit};
 use protocol::{CloseCode, RejectionCode};
 
-use super::labels::{AppendFailure, Attached, CodeLimit, Late, Lost, Refused, Write};
+use super::labels::{AppendFailure, Attached, CodeLimit, Handshake, Late, Lost, Refused, Write};
 use super::recorder::{Described, Family, Metric, Peak};
 
 /// Lists each metric once: the text is its help in `/metrics` and the field's documentation here.
@@ -64,6 +64,10 @@ metrics! {
         "Connections that were sent away, by reason.";
     requests_late: Family<Late> = "cluecast_requests_late_total" in Count,
         "Requests whose header or body was not complete in time.";
+    handshakes_failed: Family<Handshake> = "cluecast_tls_handshakes_failed_total" in Count,
+        "TLS handshakes that came to nothing.";
+    origins_refused: Counter = "cluecast_origins_refused_total" in Count,
+        "WebSockets refused to web pages of another origin that is not listed.";
     hellos_failed: Family<CloseCode> = "cluecast_hellos_failed_total" in Count,
         "Connections closed before they were attached, by close code.";
     connections_closed: Family<CloseCode> = "cluecast_connections_closed_total" in Count,

@@ -8,7 +8,9 @@ mod metrics;
 mod process;
 mod recorder;
 
-pub use labels::{AppendFailure, Attached, CodeLimit, Label, Late, Lost, Refused, Write};
+pub use labels::{
+    AppendFailure, Attached, CodeLimit, Handshake, Label, Late, Lost, Refused, Write,
+};
 pub use logs::init;
 pub use metrics::Metrics;
 pub use recorder::{Family, Peak, as_f64, count_request, metrics, render, upkeep};

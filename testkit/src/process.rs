@@ -190,6 +190,11 @@ impl ServerProcess {
         self.ended("a clean stop", within).await
     }
 
+    /// Asks it with SIGHUP to read its certificate again. Nothing happens once it has ended.
+    pub fn hang_up(&self) -> Result<(), ServerError> {
+        self.signal(Signal::HUP)
+    }
+
     /// A process that has ended takes no signal, which is no error.
     fn signal(&self, signal: Signal) -> Result<(), ServerError> {
         if let Some(pid) = self.pid() {

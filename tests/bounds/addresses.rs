@@ -5,9 +5,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use futures_util::future::join_all;
+
 use crate::http::{self, PATIENCE};
 use crate::site::{Site, failure, value_of};
-use crate::socket::{Socket, connect_from};
+use crate::socket::{Socket, connect_from, upgrade_request};
 
 async fn ask(stream: &mut TcpStream, authorization: &str) -> String {
     let request = format!("GET /health/live HTTP/1.1\r\nhost: test\r\n{authorization}\r\n");
@@ -163,4 +165,62 @@ async fn a_venue_is_not_bounded_by_its_address() {
         http::read(&mut second).await.expect("an answer").status,
         429
     );
+}
+
+/// More than come to the largest hunts at one place.
+const CROWD: usize = 1_500;
+
+/// All connect from one address, and only then is anybody greeted. Gives those who were let in.
+async fn crowd(site: &Site, source: &'static str) -> Vec<Socket> {
+    let mut admitted = Vec::new();
+    for _ in 0..CROWD / 100 {
+        let coming = (0..100).map(async |_| {
+            let stream = connect_from(source, site.address()).await;
+            Socket::try_request(upgrade_request(&site.session), stream).await
+        });
+        // Of many who are sent away at the same time, not all hear why.
+        admitted.extend(join_all(coming).await.into_iter().flatten());
+    }
+    admitted
+}
+
+#[tokio::test]
+async fn a_crowd_of_players_at_a_venue_is_admitted_whole() {
+    let site = Site::start(&["gateway.venues=[\"127.9.0.0/16\"]"]).await;
+    let founder = site.join("Owls").await;
+    let mut tokens = vec![founder.token];
+    let mut team = founder.team_code;
+    while tokens.len() < CROWD {
+        // A team has room for 100.
+        if tokens.len() % 100 == 0 {
+            let founder = site.join(&format!("Owls {}", tokens.len())).await;
+            tokens.push(founder.token);
+            team = founder.team_code;
+        } else {
+            let joined = site.join_team(&team).await.expect("there is room");
+            tokens.push(joined.token);
+        }
+    }
+    let mut admitted = crowd(&site, "127.9.1.1").await;
+    assert_eq!(admitted.len(), CROWD);
+    for (socket, token) in admitted.iter_mut().zip(&tokens) {
+        socket.hello(token).await;
+    }
+    admitted[CROWD - 1].guess(1, "p0", "wrong").await;
+    while !matches!(
+        admitted[CROWD - 1].receive().await.expect("it holds"),
+        protocol::ServerMessage::Receipt(_)
+    ) {}
+}
+
+#[tokio::test]
+async fn a_crowd_without_tokens_elsewhere_gets_the_share_of_its_address() {
+    let site = Site::start(&[]).await;
+    let admitted = crowd(&site, "127.9.1.1").await;
+    assert_eq!(admitted.len(), 256);
+    let refused = "cluecast_connections_refused_total{reason=\"address\"}";
+    assert_eq!(site.metric(refused).await, CROWD as u64 - 256);
+    // The others are not in the way of anybody.
+    let player = site.join("Owls").await;
+    Socket::attach(&site, &player.token).await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -28,7 +28,7 @@ pub async fn get(address: SocketAddr, path: &str) -> Answer {
 }
 
 /// Reads an answer up to the end of the connection; none if it ends before one began.
-pub async fn read(stream: &mut TcpStream) -> Option<Answer> {
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Answer> {
     let mut bytes = Vec::new();
     let reading = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
     // A reset after the answer is an end as well.

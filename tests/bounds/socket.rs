@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use protocol::{ClientMessage, Codec, Command, Hello, Order, ServerMessage};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -16,8 +18,8 @@ use crate::site::Site;
 
 pub const CODEC: Codec = Codec::MessagePack;
 
-pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+pub struct Socket<S = TcpStream> {
+    stream: WebSocketStream<S>,
 }
 
 /// A connection from an address of this machine; the whole of 127.0.0.0/8 is its own.
@@ -28,26 +30,33 @@ pub async fn connect_from(source: &str, address: SocketAddr) -> TcpStream {
     socket.connect(address).await.expect("it listens")
 }
 
+/// The request for the upgrade to a session's WebSocket.
+pub fn upgrade_request(session: &str) -> Request {
+    let url = format!("ws://server/ws/{session}");
+    let mut request = url.into_client_request().expect("an address");
+    let offered = HeaderValue::from_static(CODEC.subprotocol());
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", offered);
+    request
+}
+
 impl Socket {
     /// Upgrades; the status if the server refuses.
     pub async fn upgrade(site: &Site, stream: TcpStream) -> Result<Self, StatusCode> {
         Self::upgrade_to(&site.session, stream).await
     }
 
-    /// The same for a session of any server.
-    pub async fn upgrade_to(session: &str, stream: TcpStream) -> Result<Self, StatusCode> {
-        let url = format!("ws://server/ws/{session}");
-        let mut request = url.into_client_request().expect("an address");
-        let offered = HeaderValue::from_static(CODEC.subprotocol());
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", offered);
-        let upgrading = tokio_tungstenite::client_async(request, stream);
-        match timeout(PATIENCE, upgrading).await.expect("an answer") {
-            Ok((stream, _answer)) => Ok(Self { stream }),
-            Err(Error::Http(answer)) => Err(answer.status()),
-            Err(error) => panic!("the upgrade failed: {error}"),
-        }
+    /// The same with a header of the client's choice.
+    pub async fn upgrade_with(
+        site: &Site,
+        stream: TcpStream,
+        header: (&'static str, &str),
+    ) -> Result<Self, StatusCode> {
+        let mut request = upgrade_request(&site.session);
+        let value = HeaderValue::from_str(header.1).expect("it is text");
+        request.headers_mut().insert(header.0, value);
+        Self::request(request, stream).await
     }
 
     /// Connects without `hello`.
@@ -63,6 +72,28 @@ impl Socket {
         let mut socket = Self::open(site).await;
         socket.hello(token).await;
         socket
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Upgrades to a session of any server.
+    pub async fn upgrade_to(session: &str, stream: S) -> Result<Self, StatusCode> {
+        Self::request(upgrade_request(session), stream).await
+    }
+
+    async fn request(request: Request, stream: S) -> Result<Self, StatusCode> {
+        match Self::try_request(request, stream).await {
+            Ok(socket) => Ok(socket),
+            Err(Error::Http(answer)) => Err(answer.status()),
+            Err(error) => panic!("the upgrade failed: {error}"),
+        }
+    }
+
+    /// The same for those who may also be sent away without a word.
+    pub async fn try_request(request: Request, stream: S) -> Result<Self, Error> {
+        let upgrading = tokio_tungstenite::client_async(request, stream);
+        let upgraded = timeout(PATIENCE, upgrading).await.expect("an answer");
+        upgraded.map(|(stream, _answer)| Self { stream })
     }
 
     pub async fn hello(&mut self, token: &str) {

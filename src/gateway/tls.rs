@@ -1,0 +1,120 @@
+//! TLS on the server's own port.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::{Accept, TlsAcceptor};
+
+use super::stream::Tcp;
+use crate::config::TlsConfig;
+
+/// WebSockets begin as HTTP/1.1; a client that offers only other protocols is refused.
+const ALPN: &[u8] = b"http/1.1";
+
+/// A certificate, which can be replaced while the server runs.
+#[derive(Debug)]
+pub(super) struct Tls {
+    certificate_file: PathBuf,
+    key_file: PathBuf,
+    handshake_max: Duration,
+    /// What new connections are greeted with.
+    current: RwLock<Arc<ServerConfig>>,
+}
+
+/// A certificate that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{}: {reason}; set tls.certificate_file and tls.key_file to PEM files that can be read", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        reason: pem::Error,
+    },
+    /// The file is there, but there is no certificate in it.
+    #[error("{}: it holds no certificate in PEM; write the server's own one first", path.display())]
+    NoCertificate {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The key is not the certificate's, or of a kind that is not known.
+    #[error("{} and {} do not go together: {reason}", certificate.display(), key.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why not.
+        reason: rustls::Error,
+    },
+}
+
+impl Tls {
+    /// With the certificate and key in the files that the settings name.
+    pub(super) fn new(config: &TlsConfig) -> Result<Self, TlsError> {
+        let current = load(&config.certificate_file, &config.key_file)?;
+        Ok(Self {
+            certificate_file: config.certificate_file.clone(),
+            key_file: config.key_file.clone(),
+            handshake_max: config.handshake_max,
+            current: RwLock::new(current),
+        })
+    }
+
+    /// Reads the files again, for connections from now on. If they are not good, all stays as it is.
+    pub(super) fn reload(&self) -> Result<(), TlsError> {
+        let fresh = load(&self.certificate_file, &self.key_file)?;
+        *self
+            .current
+            .write()
+            .expect("nothing panics while it holds the lock") = fresh;
+        Ok(())
+    }
+
+    /// Greets a client.
+    pub(super) fn accept(&self, stream: Tcp) -> Accept<Tcp> {
+        let current = self.current.read();
+        let current = current
+            .expect("nothing panics while it holds the lock")
+            .clone();
+        TlsAcceptor::from(current).accept(stream)
+    }
+
+    /// How long that may take.
+    pub(super) fn handshake_max(&self) -> Duration {
+        self.handshake_max
+    }
+}
+
+fn load(certificate_file: &Path, key_file: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |reason| TlsError::File { path, reason }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate_file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(failed(certificate_file))?;
+    if chain.is_empty() {
+        let path = certificate_file.to_owned();
+        return Err(TlsError::NoCertificate { path });
+    }
+    let key = PrivateKeyDer::from_pem_file(key_file).map_err(failed(key_file))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring provides for TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|reason| TlsError::Mismatch {
+            certificate: certificate_file.to_owned(),
+            key: key_file.to_owned(),
+            reason,
+        })?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(Arc::new(config))
+}
