@@ -285,7 +285,7 @@ pub struct Reconnect {
 }
 
 /// The newest number of each audience, as in a [`Cursor`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Heads {
     /// Of the updates to everyone.
     pub everyone: u64,

@@ -17,6 +17,14 @@ pub struct DeliveryConfig {
     pub outbound_bytes_max: usize,
     /// Frames that may wait for one connection.
     pub outbound_frames_max: usize,
+    /// The window in which changes of the board and of who is connected are told together.
+    pub latest_every: Duration,
+    /// Places that the board shows.
+    pub board_rows_max: usize,
+    /// Bytes of encoded snapshots for clients that a session keeps for a moment.
+    pub snapshot_bytes_max: usize,
+    /// Spectators of one session.
+    pub spectators_max: usize,
 }
 
 impl DeliveryConfig {
@@ -30,6 +38,10 @@ impl DeliveryConfig {
             ),
             outbound_bytes_max: reader.take_count("delivery.outbound_bytes_max", 1 << 16..=1 << 26),
             outbound_frames_max: reader.take_count("delivery.outbound_frames_max", 64..=100_000),
+            latest_every: reader.take_ms("delivery.latest_every_ms", 50..=60_000),
+            board_rows_max: reader.take_count("delivery.board_rows_max", 1..=1_000),
+            snapshot_bytes_max: reader.take_count("delivery.snapshot_bytes_max", 1 << 16..=1 << 30),
+            spectators_max: reader.take_count("delivery.spectators_max", 1..=100_000),
         };
         if config.ring_age_max < config.heads_every {
             let keys = ["delivery.ring_age_ms_max", "delivery.heads_every_ms"];

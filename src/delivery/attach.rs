@@ -1,10 +1,12 @@
 //! Attaching a connection without a gap: what it missed, then what comes.
 
+use bytes::Bytes;
 use protocol::{CloseCode, Codec, Cursor, Heads, Resume, ServerMessage, Welcome};
 
 use super::outbox::Outbox;
 use super::render;
 use super::ring::Ring;
+use super::snapshots::Snapshots;
 use super::who::{Identity, Who};
 use crate::session::View;
 
@@ -30,6 +32,11 @@ pub struct Attaching {
 }
 
 impl Attaching {
+    /// Whether the connection is gone, so that nobody would be attached.
+    pub(super) fn is_gone(&self) -> bool {
+        self.outbox.as_ref().is_none_or(Outbox::is_gone)
+    }
+
     /// The outbox of a connection that asks to be attached.
     pub fn new(outbox: Outbox) -> Self {
         Self {
@@ -65,7 +72,7 @@ pub enum Prepared {
         /// The numbers up to which it will have seen everything.
         heads: Heads,
         /// What comes first: `welcome`, and the snapshot if there is one.
-        first: Vec<Vec<u8>>,
+        first: Vec<Bytes>,
         /// The cursor from which the ring is replayed, if there is no snapshot.
         replay: Option<Cursor>,
     },
@@ -73,65 +80,71 @@ pub enum Prepared {
     Refused(Attaching),
 }
 
-/// Prepares an attachment: decides between replay and snapshot, and renders what comes first.
-pub(super) fn prepare(
-    view: View<'_>,
-    ring: &Ring,
-    generation: u32,
-    server_time_ms: u64,
-    attach: Attach,
-) -> Prepared {
-    let Some(who) = Who::find(view, attach.identity) else {
-        return Prepared::Refused(attach.outbox);
-    };
-    let replay = attach.cursor.filter(|cursor| {
-        let mut cursors = who.cursors(cursor).into_iter();
-        cursor.generation == generation
-            && cursors
-                .all(|(audience, after)| ring.covers(audience, after, view.state.head(audience)))
-    });
-    let heads = who.heads(view);
-    let mut welcome = Welcome {
-        device: None,
-        player: None,
-        team: None,
-        game_master: None,
-        scopes: Vec::new(),
-        resume: if replay.is_some() {
-            Resume::Replay
-        } else {
-            Resume::Snapshot
-        },
-        generation,
-        heads,
-        server_time_ms,
-        last_command: 0,
-        reconnect: render::reconnect_advice(),
-    };
-    who.introduce(view, &mut welcome);
-    let mut first = vec![attach.codec.encode(&ServerMessage::Welcome(welcome))];
-    if replay.is_none() {
-        first.push(attach.codec.encode(&whole_state(view, who, heads)));
-    }
-    Prepared::Subscriber {
-        who,
-        outbox: attach.outbox,
-        codec: attach.codec,
-        heads,
-        first,
-        replay,
-    }
+/// What an attachment is prepared from.
+pub(super) struct Preparing<'a> {
+    pub(super) view: View<'a>,
+    pub(super) ring: &'a Ring,
+    pub(super) snapshots: &'a mut Snapshots,
+    pub(super) generation: u32,
+    pub(super) server_time_ms: u64,
 }
 
-fn whole_state(view: View<'_>, who: Who, heads: Heads) -> ServerMessage {
-    match who {
-        Who::Player { player, team, .. } => {
-            let snapshot = render::snapshot(view, heads, player, team);
-            let snapshot = snapshot.expect("the device's player and team exist");
-            ServerMessage::Snapshot(Box::new(snapshot))
+impl Preparing<'_> {
+    /// Decides between replay and snapshot, and renders what comes first.
+    pub(super) fn prepare(self, attach: Attach) -> Prepared {
+        let view = self.view;
+        let Some(who) = Who::find(view, attach.identity) else {
+            return Prepared::Refused(attach.outbox);
+        };
+        let heads = who.heads(view);
+        let replay = attach.cursor.filter(|cursor| self.can_replay(who, cursor));
+        let welcome = self.welcome(who, heads, replay.is_some());
+        let welcome = attach.codec.encode(&ServerMessage::Welcome(welcome));
+        let whole = match replay {
+            Some(_) => None,
+            None => self.snapshots.frame(view, who, heads, attach.codec),
+        };
+        Prepared::Subscriber {
+            who,
+            outbox: attach.outbox,
+            codec: attach.codec,
+            heads,
+            first: std::iter::once(welcome.into()).chain(whole).collect(),
+            replay,
         }
-        Who::GameMaster { views, .. } => {
-            ServerMessage::Overview(Box::new(render::overview(view, heads, views)))
-        }
+    }
+
+    /// Whether everything after a cursor is in the ring or on its way there.
+    fn can_replay(&self, who: Who, cursor: &Cursor) -> bool {
+        let mut cursors = who.cursors(cursor).into_iter();
+        cursor.generation == self.generation
+            && who != Who::Spectator
+            && cursors.all(|(audience, after)| {
+                let head = self.view.state.head(audience);
+                self.ring.covers(audience, after, head)
+            })
+    }
+
+    fn welcome(&self, who: Who, heads: Heads, replays: bool) -> Welcome {
+        let resume = match who {
+            Who::Spectator => Resume::Board,
+            Who::Player { .. } | Who::GameMaster { .. } if replays => Resume::Replay,
+            Who::Player { .. } | Who::GameMaster { .. } => Resume::Snapshot,
+        };
+        let mut welcome = Welcome {
+            device: None,
+            player: None,
+            team: None,
+            game_master: None,
+            scopes: Vec::new(),
+            resume,
+            generation: self.generation,
+            heads,
+            server_time_ms: self.server_time_ms,
+            last_command: 0,
+            reconnect: render::reconnect_advice(),
+        };
+        who.introduce(self.view, &mut welcome);
+        welcome
     }
 }

@@ -1,16 +1,22 @@
 //! The hub of a session: its attached connections and its ring.
 
+use std::collections::HashMap;
+
+use bytes::Bytes;
 use hunt::{Audience, CommandId, Event, Stamp, Timestamp};
 use protocol::{CloseCode, Codec, Heads, HeadsFrame, Rejection, RejectionCode, ServerMessage};
+use tokio::time::Instant;
 
-use super::attach::{Attach, Prepared, prepare};
+use super::attach::{Attach, Prepared, Preparing};
 use super::frames::Frames;
+use super::latest::{Bulletin, Scores};
 use super::outbox::Outbox;
 use super::refusal::{rejection_code, rejection_message};
 use super::render;
 use super::ring::Ring;
+use super::snapshots::Snapshots;
 use super::subscribers::{Subscriber, Subscribers};
-use super::who::Identity;
+use super::who::{Identity, Who};
 use crate::clock::Clock;
 use crate::config::DeliveryConfig;
 use crate::session::{Delivery, Outcome, View};
@@ -25,6 +31,9 @@ pub struct Hub {
     clock: Clock,
     ring: Ring,
     subscribers: Subscribers,
+    bulletin: Bulletin,
+    snapshots: Snapshots,
+    spectators_max: usize,
     /// Whether a game master was here in this actor's life. Before that, what only game masters see
     /// is not encoded: most of it is guesses, and the first of them gets an overview.
     shows_game_masters: bool,
@@ -37,6 +46,12 @@ pub struct EncodedUpdate {
     frames: Option<Frames>,
     /// Who is to be closed once it is sent.
     expels: Option<Identity>,
+}
+
+/// What carries no number, on its way.
+pub struct RenderedLatest {
+    /// None if they have not changed; who is connected is looked at when it leaves.
+    scores: Option<Scores>,
 }
 
 /// A connection that waits for the outcome of its command.
@@ -55,6 +70,9 @@ impl Hub {
             clock,
             ring: Ring::new(config.ring_bytes_max, config.ring_age_max),
             subscribers: Subscribers::default(),
+            bulletin: Bulletin::new(config),
+            snapshots: Snapshots::new(config.snapshot_bytes_max),
+            spectators_max: config.spectators_max,
             shows_game_masters: false,
         }
     }
@@ -82,6 +100,7 @@ impl Delivery for Hub {
     type Attach = Attach;
     type Prepared = Prepared;
     type Peer = Peer;
+    type Latest = RenderedLatest;
 
     fn encode(
         &mut self,
@@ -90,6 +109,7 @@ impl Delivery for Hub {
         event: &Event,
         stamp: Stamp,
     ) -> EncodedUpdate {
+        self.bulletin.note(event);
         if stamp.audience == Audience::GameMasters && !self.shows_game_masters {
             return EncodedUpdate {
                 stamp,
@@ -123,9 +143,19 @@ impl Delivery for Hub {
         }
     }
 
-    fn prepare(&mut self, view: View<'_>, attach: Attach) -> Prepared {
+    fn prepare(&mut self, view: View<'_>, attach: Attach) -> Option<Prepared> {
+        if attach.outbox.is_gone() {
+            return None;
+        }
         self.shows_game_masters |= matches!(attach.identity, Identity::GameMaster(_));
-        prepare(view, &self.ring, GENERATION, self.clock.now().0, attach)
+        let preparing = Preparing {
+            view,
+            ring: &self.ring,
+            snapshots: &mut self.snapshots,
+            generation: GENERATION,
+            server_time_ms: self.clock.now().0,
+        };
+        Some(preparing.prepare(attach))
     }
 
     fn attach(&mut self, prepared: Prepared) {
@@ -147,17 +177,26 @@ impl Delivery for Hub {
                     // the outbox tells the connection to come back.
                     return;
                 }
-                let from = replay.map_or(Attached::Snapshot, |_| Attached::Replay);
-                metrics().attachments.of(from).increment(1);
+                let from = match (who, replay) {
+                    (Who::Spectator, _) => Attached::Board,
+                    (Who::Player { .. } | Who::GameMaster { .. }, Some(_)) => Attached::Replay,
+                    (Who::Player { .. } | Who::GameMaster { .. }, None) => Attached::Snapshot,
+                };
                 let outbox = outbox.done();
-                let first = first.into_iter().map(Into::into);
-                outbox.begin(first.chain(self.ring.after(&cursors, codec)));
-                self.subscribers.add(Subscriber {
+                if who == Who::Spectator && self.subscribers.spectators() >= self.spectators_max {
+                    outbox.close(CloseCode::Overloaded);
+                    return;
+                }
+                metrics().attachments.of(from).increment(1);
+                outbox.begin(first.into_iter().chain(self.ring.after(&cursors, codec)));
+                let subscriber = Subscriber {
                     who,
                     outbox,
                     codec,
                     heads,
-                });
+                };
+                self.bulletin.greet(&subscriber);
+                self.subscribers.add(subscriber);
             }
         }
     }
@@ -185,18 +224,37 @@ impl Delivery for Hub {
     fn tick(&mut self) {
         let now = self.clock.now();
         self.ring.evict(now);
+        self.snapshots.clear();
         self.subscribers.let_go();
+        // Most devices of a team have seen the same numbers: their frame is encoded once.
+        let mut frames: HashMap<(Heads, Codec), Bytes> = HashMap::new();
         for subscriber in self.subscribers.iter() {
-            let message = ServerMessage::Heads(HeadsFrame {
-                generation: GENERATION,
-                heads: subscriber.heads,
-                server_time_ms: now.0,
-                reconnect: render::reconnect_advice(),
+            let Subscriber { heads, codec, .. } = *subscriber;
+            let frame = frames.entry((heads, codec)).or_insert_with(|| {
+                let message = ServerMessage::Heads(HeadsFrame {
+                    generation: GENERATION,
+                    heads,
+                    server_time_ms: now.0,
+                    reconnect: render::reconnect_advice(),
+                });
+                codec.encode(&message).into()
             });
-            subscriber
-                .outbox
-                .push(subscriber.codec.encode(&message).into());
+            subscriber.outbox.push(frame.clone());
         }
+    }
+
+    fn latest_due(&self) -> Option<Instant> {
+        self.bulletin.due(&self.subscribers)
+    }
+
+    fn render_latest(&mut self, view: View<'_>) -> RenderedLatest {
+        RenderedLatest {
+            scores: self.bulletin.render(view),
+        }
+    }
+
+    fn release_latest(&mut self, latest: RenderedLatest) {
+        self.bulletin.release(latest.scores, &mut self.subscribers);
     }
 
     fn detach_all(&mut self) {

@@ -9,11 +9,13 @@
 mod attach;
 mod frames;
 mod hub;
+mod latest;
 mod orders;
 mod outbox;
 mod refusal;
 mod render;
 mod ring;
+mod snapshots;
 mod subscribers;
 mod who;
 

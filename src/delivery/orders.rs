@@ -18,9 +18,8 @@ pub fn command(identity: Identity, command: wire::Command) -> Result<Numbered, R
             let order = PlayerOrder::SubmitGuess { puzzle, guess };
             Ok(Numbered::Player(device, id, order))
         }
-        (Identity::GameMaster(_), wire::Order::SubmitGuess { .. }) | (Identity::Device(_), _) => {
-            Err(Rejection::Forbidden.into())
-        }
+        (Identity::GameMaster(_), wire::Order::SubmitGuess { .. })
+        | (Identity::Device(_) | Identity::Spectator, _) => Err(Rejection::Forbidden.into()),
         (Identity::GameMaster(game_master), order) => {
             let order = game_master_order(order)?;
             Ok(Numbered::GameMaster(game_master, id, order))

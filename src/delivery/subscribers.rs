@@ -1,12 +1,12 @@
 //! The attached connections of a session, by audience.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use hunt::{Audience, Stamp};
+use hunt::{Audience, Stamp, TeamId};
 use protocol::{CloseCode, Codec, Heads};
 
 use super::frames::Frames;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, OutboxId};
 use super::who::{Identity, Who, advance};
 
 /// A connection that receives what is let out.
@@ -26,10 +26,17 @@ type Place = u64;
 pub(super) struct Subscribers {
     next: Place,
     all: HashMap<Place, Subscriber>,
-    /// Who belongs to an audience; `Everyone` is all of them and has no entry.
+    /// Who belongs to an audience; `Everyone` is all of them but the spectators and has no entry.
     members: HashMap<Audience, Vec<Place>>,
-    /// A device has one connection; game masters may have several.
+    /// A device has one connection.
     devices: HashMap<hunt::DeviceId, Place>,
+    /// Game masters and spectators may have several.
+    others: HashMap<OutboxId, Place>,
+    spectators: usize,
+    /// The teams of which somebody has come or gone since it was last asked.
+    changed: BTreeSet<TeamId>,
+    /// Whether anybody has.
+    anyone_changed: bool,
 }
 
 impl Subscribers {
@@ -49,9 +56,19 @@ impl Subscribers {
                 self.members.entry(audience).or_default().push(place);
             }
         }
-        if let Identity::Device(device) = subscriber.who.identity() {
-            self.devices.insert(device, place);
+        match subscriber.who.identity() {
+            Identity::Device(device) => {
+                self.devices.insert(device, place);
+            }
+            Identity::GameMaster(_) => {
+                self.others.insert(subscriber.outbox.id(), place);
+            }
+            Identity::Spectator => {
+                self.others.insert(subscriber.outbox.id(), place);
+                self.spectators += 1;
+            }
         }
+        self.note_change(subscriber.who);
         self.all.insert(place, subscriber);
     }
 
@@ -59,10 +76,8 @@ impl Subscribers {
     fn place_of(&self, subscriber: &Subscriber) -> Option<Place> {
         match subscriber.who.identity() {
             Identity::Device(device) => self.devices.get(&device).copied(),
-            Identity::GameMaster(_) => {
-                let mut all = self.all.iter();
-                all.find(|(_, other)| other.outbox.is_same(&subscriber.outbox))
-                    .map(|(place, _)| *place)
+            Identity::GameMaster(_) | Identity::Spectator => {
+                self.others.get(&subscriber.outbox.id()).copied()
             }
         }
     }
@@ -77,19 +92,42 @@ impl Subscribers {
                 }
             }
         }
-        if let Identity::Device(device) = subscriber.who.identity() {
-            self.devices.remove(&device);
+        match subscriber.who.identity() {
+            Identity::Device(device) => {
+                self.devices.remove(&device);
+            }
+            Identity::GameMaster(_) => {
+                self.others.remove(&subscriber.outbox.id());
+            }
+            Identity::Spectator => {
+                self.others.remove(&subscriber.outbox.id());
+                self.spectators -= 1;
+            }
         }
+        self.note_change(subscriber.who);
         Some(subscriber)
+    }
+
+    fn note_change(&mut self, who: Who) {
+        self.anyone_changed = true;
+        match who {
+            Who::Player { team, .. } => {
+                self.changed.insert(team);
+            }
+            Who::GameMaster { .. } | Who::Spectator => {}
+        }
     }
 
     /// Sends an update to its audience; gives the number of connections.
     pub(super) fn send(&mut self, stamp: Stamp, frames: &mut Frames) -> usize {
         if stamp.audience == Audience::Everyone {
             for subscriber in self.all.values_mut() {
-                subscriber.send(stamp, frames);
+                match subscriber.who {
+                    Who::Player { .. } | Who::GameMaster { .. } => subscriber.send(stamp, frames),
+                    Who::Spectator => {}
+                }
             }
-            return self.all.len();
+            return self.all.len() - self.spectators;
         }
         let members = self.members.get(&stamp.audience);
         let members = members.map_or(&[] as &[Place], Vec::as_slice);
@@ -124,6 +162,43 @@ impl Subscribers {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Subscriber> {
         self.all.values()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// How many are spectators.
+    pub(super) fn spectators(&self) -> usize {
+        self.spectators
+    }
+
+    /// Those who belong to an audience other than `Everyone`.
+    pub(super) fn of(&self, audience: Audience) -> impl Iterator<Item = &Subscriber> {
+        let members = self.members.get(&audience).into_iter().flatten();
+        members.filter_map(|place| self.all.get(place))
+    }
+
+    /// The teams of which somebody is connected.
+    pub(super) fn teams(&self) -> impl Iterator<Item = TeamId> {
+        self.members.keys().filter_map(|audience| match audience {
+            Audience::Team(team) => Some(*team),
+            Audience::Everyone | Audience::Player(_) | Audience::GameMasters => None,
+        })
+    }
+
+    /// Whether somebody has come or gone in whom somebody here is interested: the own team, or game
+    /// masters.
+    pub(super) fn have_changed(&self) -> bool {
+        let is_watched = self.members.contains_key(&Audience::GameMasters);
+        !self.changed.is_empty() || (self.anyone_changed && is_watched)
+    }
+
+    /// The teams of which somebody has come or gone since this was last asked, and whether anybody
+    /// has.
+    pub(super) fn take_changes(&mut self) -> (BTreeSet<TeamId>, bool) {
+        let anyone = std::mem::take(&mut self.anyone_changed);
+        (std::mem::take(&mut self.changed), anyone)
     }
 
     pub(super) fn clear(&mut self) {

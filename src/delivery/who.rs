@@ -13,6 +13,8 @@ pub enum Identity {
     Device(DeviceId),
     /// A game master.
     GameMaster(GameMasterId),
+    /// Nobody in particular: a spectator of the public board.
+    Spectator,
 }
 
 /// Whose connection it is, as the session knows them.
@@ -34,6 +36,8 @@ pub enum Who {
         /// Whether they have the scope `view`.
         views: bool,
     },
+    /// A spectator.
+    Spectator,
 }
 
 impl Who {
@@ -57,6 +61,7 @@ impl Who {
                 let views = known.may(hunt::Scope::View);
                 Some(Self::GameMaster { game_master, views })
             }
+            Identity::Spectator => Some(Self::Spectator),
         }
     }
 
@@ -65,6 +70,7 @@ impl Who {
         match self {
             Self::Player { device, .. } => Identity::Device(device),
             Self::GameMaster { game_master, .. } => Identity::GameMaster(game_master),
+            Self::Spectator => Identity::Spectator,
         }
     }
 
@@ -81,6 +87,7 @@ impl Who {
                 views.then_some(Audience::GameMasters),
                 None,
             ],
+            Self::Spectator => [None, None, None],
         };
         audiences.into_iter().flatten()
     }
@@ -130,6 +137,7 @@ impl Who {
                 welcome.scopes = scopes;
                 known.and_then(hunt::GameMaster::last_command)
             }
+            Self::Spectator => None,
         };
         welcome.last_command = last_command.map_or(0, |id| id.0);
     }

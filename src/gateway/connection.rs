@@ -11,6 +11,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{Quota, RateLimiter};
 use protocol::{
     ClientMessage, CloseCode, Codec, Command, GoAway, Rejection, RejectionCode, ServerMessage,
+    Watch,
 };
 use serde::Serialize;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -94,18 +95,24 @@ impl Connection {
     async fn greet(&mut self) -> Result<(Attached, OutboxReader), Ending> {
         let stop = self.gateway.stop.clone();
         let hello = timeout(self.gateway.config.hello_max, self.first_message());
-        let hello = match stop.run_until_cancelled(hello).await {
+        let first = match stop.run_until_cancelled(hello).await {
             None => return Err(CloseCode::GoingAway.into()),
             Some(Err(_elapsed)) => return Err(CloseCode::HelloTimeout.into()),
-            Some(Ok(Ok(ClientMessage::Hello(hello)))) => hello,
-            Some(Ok(first)) => {
-                first?;
+            Some(Ok(first)) => first?,
+        };
+        let (session, identity, cursor) = match first {
+            ClientMessage::Hello(hello) => {
+                let (session, identity) = self.authenticate(&hello.token)?;
+                self.slot.authenticated();
+                (session, identity, hello.cursor)
+            }
+            // Without a token the connection goes on counting against its address.
+            ClientMessage::Watch(Watch {}) => (self.find_session()?, Identity::Spectator, None),
+            ClientMessage::Command(_) | ClientMessage::Resync(_) => {
                 return Err(CloseCode::BadMessage.into());
             }
         };
-        let (session, identity) = self.authenticate(&hello.token)?;
-        self.slot.authenticated();
-        let (outbox, frames) = outbox(&self.gateway.delivery);
+        let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);
         let limits = self.gateway.limits;
         let quota =
             Quota::per_second(limits.commands_per_second).allow_burst(limits.commands_burst);
@@ -117,8 +124,23 @@ impl Connection {
             outbox,
             limiter: RateLimiter::direct(quota),
         };
-        attached.attach(hello.cursor)?;
+        attached.attach(cursor)?;
         Ok((attached, frames))
+    }
+
+    /// The session that was asked for without a token: wrong codes are limited.
+    fn find_session(&self) -> Result<SessionHandle<Hub>, Ending> {
+        let attempt = self.gateway.attempts().at_session();
+        let attempt = attempt.map_err(|_too_many| CloseCode::Overloaded)?;
+        let session = self.session()?;
+        attempt.was_not_wrong();
+        Ok(session)
+    }
+
+    fn session(&self) -> Result<SessionHandle<Hub>, Ending> {
+        let sessions = &self.gateway.sessions;
+        let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
+        Ok(session.ok_or(CloseCode::UnknownSession)?)
     }
 
     /// Who the bearer of a token is in the session that was asked for. The token comes first, so that
@@ -135,8 +157,7 @@ impl Connection {
                 return Err(CloseCode::Unauthorized.into());
             }
         };
-        let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
-        let session = session.ok_or(CloseCode::UnknownSession)?;
+        let session = self.session()?;
         if session.id() != of_session {
             return Err(CloseCode::Unauthorized.into());
         }

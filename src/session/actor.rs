@@ -15,7 +15,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
 use hunt::{By, Command, CommandId, Decision, DeviceId, Entry, GameMasterId, State, Timestamp};
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::{Delivery, Outcome, Refusal, View};
@@ -141,6 +141,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 () = self.snapshots.stored() => {}
                 _ = ticks.tick(), if speaks => self.delivery.tick(),
                 () = self.run.validity.wait(), if !speaks || self.gate.withholds() => {}
+                () = reached(self.delivery.latest_due()), if takes_mail => self.render_latest(),
                 () = self.clock.sleep_until(self.state.next_deadline()), if takes_mail => {
                     self.take_turn(&mut mails);
                 }
@@ -172,6 +173,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         match mail {
             Mail::Command { command, peer } => {
                 if self.delivery.is_gone(&peer) {
+                    metrics().requests_dropped.increment(1);
                     return;
                 }
                 let id = command.id();
@@ -183,6 +185,11 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 names,
                 reply,
             } => {
+                // Nobody waits for it any more: whoever asked will look whether it was done.
+                if reply.is_closed() {
+                    metrics().requests_dropped.increment(1);
+                    return;
+                }
                 let outcome = self.decide(&command, names, now);
                 self.hold(Output::Reply { reply, outcome });
             }
@@ -191,8 +198,10 @@ impl<'a, D: Delivery> Actor<'a, D> {
                     state: &self.state,
                     names: &self.names,
                 };
-                let prepared = self.delivery.prepare(view, attach);
-                self.hold(Output::Attach(prepared));
+                match self.delivery.prepare(view, attach) {
+                    Some(prepared) => self.hold(Output::Attach(prepared)),
+                    None => metrics().requests_dropped.increment(1),
+                }
             }
             Mail::Read(compute) => {
                 let view = View {
@@ -203,6 +212,16 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 self.hold(Output::Read(answer));
             }
         }
+    }
+
+    /// Renders what carries no number. It waits in the gate as everything does.
+    fn render_latest(&mut self) {
+        let view = View {
+            state: &self.state,
+            names: &self.names,
+        };
+        let latest = self.delivery.render_latest(view);
+        self.hold(Output::Latest(latest));
     }
 
     /// Has the rules decide and applies what they accept. A failure of the rules is the fault of
@@ -302,6 +321,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Output::Reply { reply, outcome } => drop(reply.send(outcome)),
             Output::Attach(prepared) => self.delivery.attach(prepared),
             Output::Read(answer) => answer(),
+            Output::Latest(latest) => self.delivery.release_latest(latest),
             Output::Snapshot(state) => self.snapshots.store(state),
         }
     }
@@ -310,6 +330,14 @@ impl<'a, D: Delivery> Actor<'a, D> {
         if let Some(state) = self.snapshots.due(self.head, self.state.progress()) {
             self.hold(Output::Snapshot(state));
         }
+    }
+}
+
+/// Returns at or after a moment; for `None` it never returns.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hunt::{CommandId, Event, NameId, Receipt, Rejection, Stamp, State, Timestamp};
+use tokio::time::Instant;
 
 /// A state that something may be rendered from.
 #[derive(Clone, Copy)]
@@ -52,6 +53,8 @@ pub trait Delivery: Send + 'static {
     type Prepared: Send;
     /// A connection that sent a command and waits for its outcome.
     type Peer: Send;
+    /// What carries no number and has changed: only the latest of it counts.
+    type Latest: Send;
 
     /// Encodes an event. The view is the state right after it.
     fn encode(
@@ -68,8 +71,8 @@ pub trait Delivery: Send + 'static {
     /// Keeps an update of the past for those who come back; nobody is attached yet.
     fn restore(&mut self, update: Self::Update);
 
-    /// Prepares an attachment as of the view.
-    fn prepare(&mut self, view: View<'_>, attach: Self::Attach) -> Self::Prepared;
+    /// Prepares an attachment as of the view; none if the connection is gone already.
+    fn prepare(&mut self, view: View<'_>, attach: Self::Attach) -> Option<Self::Prepared>;
 
     /// Attaches: from here on the connection receives what is released.
     fn attach(&mut self, prepared: Self::Prepared);
@@ -79,6 +82,16 @@ pub trait Delivery: Send + 'static {
 
     /// Whether the peer is gone, so that nobody would hear an answer.
     fn is_gone(&self, peer: &Self::Peer) -> bool;
+
+    /// When what carries no number is to be rendered next; none while nothing of it has changed, or
+    /// while nobody would be told.
+    fn latest_due(&self) -> Option<Instant>;
+
+    /// Renders what has changed of it, as of the view.
+    fn render_latest(&mut self, view: View<'_>) -> Self::Latest;
+
+    /// Lets it out to those whom it concerns.
+    fn release_latest(&mut self, latest: Self::Latest);
 
     /// Does what is due from time to time: heads, and letting go of who has left.
     fn tick(&mut self);

@@ -28,6 +28,8 @@ pub(super) enum Output<D: Delivery> {
     Attach(D::Prepared),
     /// The answer to a question about the state.
     Read(Box<dyn FnOnce() + Send>),
+    /// What carries no number.
+    Latest(D::Latest),
     /// A state to store.
     Snapshot(StateAt),
 }
@@ -38,7 +40,7 @@ impl<D: Delivery> Output<D> {
         match self {
             Self::Update(_) | Self::Snapshot(_) => true,
             Self::Answer { outcome, .. } | Self::Reply { outcome, .. } => outcome.is_ok(),
-            Self::Attach(_) | Self::Read(_) => false,
+            Self::Attach(_) | Self::Read(_) | Self::Latest(_) => false,
         }
     }
 }

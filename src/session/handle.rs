@@ -159,6 +159,10 @@ impl<D: Delivery> SessionHandle<D> {
     ) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let read: Read = Box::new(move |view| {
+            if reply.is_closed() {
+                metrics().requests_dropped.increment(1);
+                return Box::new(|| ());
+            }
             let value = compute(view);
             Box::new(move || drop(reply.send(value)))
         });

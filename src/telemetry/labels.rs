@@ -101,9 +101,11 @@ pub enum Attached {
     Replay,
     /// With a snapshot.
     Snapshot,
+    /// With the board, as a spectator.
+    Board,
 }
 
-label!(Attached, "from", Replay: "replay", Snapshot: "snapshot");
+label!(Attached, "from", Replay: "replay", Snapshot: "snapshot", Board: "board");
 
 /// Why a batch was not appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -92,6 +92,8 @@ metrics! {
         "Attempts at a code that were not looked at, because too many before were wrong.";
     mailbox_refusals: Counter = "cluecast_mailbox_refusals_total" in Count,
         "Requests that a session's mailbox was too full for.";
+    requests_dropped: Counter = "cluecast_requests_dropped_total" in Count,
+        "Commands, attachments and HTTP requests dropped before they ran: their client was gone.";
     outboxes_overflowed: Counter = "cluecast_outboxes_overflowed_total" in Count,
         "Connections that read too slowly and were told to resume.";
     outbox_bytes_peak: Peak = "cluecast_outbox_bytes_peak" in Bytes,
@@ -104,6 +106,14 @@ metrics! {
         "Frames written to sockets.";
     attachments: Family<Attached> = "cluecast_attachments_total" in Count,
         "Connections attached, by how they got up to date.";
+    latest_encoded: Counter = "cluecast_latest_encoded_total" in Count,
+        "Boards, standings and presences encoded: once for all who get the same.";
+    latest_replaced: Counter = "cluecast_latest_replaced_total" in Count,
+        "Boards, standings and presences that a newer one replaced before they were sent.";
+    client_snapshots_encoded: Counter = "cluecast_client_snapshots_encoded_total" in Count,
+        "Snapshots and overviews encoded for clients.";
+    client_snapshots_shared: Counter = "cluecast_client_snapshots_shared_total" in Count,
+        "Snapshots and overviews that clients were given as encoded for another one.";
     ring_bytes: Gauge = "cluecast_ring_bytes" in Bytes,
         "Updates kept for those who come back, of all sessions.";
     ring_evictions: Counter = "cluecast_ring_evictions_total" in Count,

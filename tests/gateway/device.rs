@@ -2,8 +2,8 @@
 //! sees nothing twice.
 
 use protocol::{
-    Audience, ClientMessage, Codec, Command, Cursor, Heads, HeadsFrame, Hello, Order, Receipt,
-    Rejection, Resume, Resync, ServerMessage, Snapshot, Update, Verdict, Welcome,
+    Audience, Board, ClientMessage, Codec, Command, Cursor, Heads, HeadsFrame, Hello, Order,
+    Receipt, Rejection, Resume, Resync, ServerMessage, Snapshot, Update, Verdict, Welcome,
 };
 
 use crate::stage::Stage;
@@ -18,6 +18,9 @@ pub(crate) struct Device {
     pub(crate) updates: Vec<Update>,
     /// The newest snapshot.
     pub(crate) snapshot: Option<Snapshot>,
+    /// The board as of what has come, and how many messages it took.
+    board: Option<Board>,
+    pub(crate) boards: usize,
     wire: Option<Wire>,
 }
 
@@ -33,6 +36,8 @@ impl Device {
             cursor: None,
             updates: Vec::new(),
             snapshot: None,
+            board: None,
+            boards: 0,
             wire: None,
         }
     }
@@ -80,7 +85,10 @@ impl Device {
     async fn welcomed(&mut self) -> Welcome {
         let welcome = loop {
             match self.wire().receive().await.expect("hello is answered") {
-                ServerMessage::Welcome(welcome) => break welcome,
+                ServerMessage::Welcome(welcome) => {
+                    self.board = None;
+                    break welcome;
+                }
                 // What was under way before a resync; its place in the stream is not known.
                 other if self.snapshot.is_some() => drop(other),
                 other => panic!("{other:?} came before the welcome"),
@@ -117,6 +125,11 @@ impl Device {
         match &message {
             ServerMessage::Update(update) => self.take(update.clone()),
             ServerMessage::Heads(frame) => self.check_heads(frame),
+            ServerMessage::Board(board) => {
+                self.boards += 1;
+                let followed = Board::follow(&mut self.board, (**board).clone());
+                followed.expect("its base is what came last on this connection");
+            }
             _ => {}
         }
         Ok(message)
@@ -168,6 +181,14 @@ impl Device {
         match self.read_until(is_heads).await {
             ServerMessage::Heads(frame) => frame,
             other => unreachable!("{other:?} is no heads frame"),
+        }
+    }
+
+    /// Reads until the board's first team has a score.
+    pub(crate) async fn read_until_board(&mut self, score: u32) {
+        let has_come = |board: &Board| board.rows.first().map(|row| row.score) == Some(score);
+        while !self.board.as_ref().is_some_and(has_come) {
+            self.read().await.expect("the connection holds");
         }
     }
 

@@ -10,7 +10,7 @@ use protocol::rest::{
 };
 use testkit::{Rest, ServerCommand, ServerProcess, TempDir, admin_token, temporary_folder};
 
-use crate::http::{Ask, ask};
+use crate::http::{Ask, ask, exchange};
 
 /// Bounds everything that is waited for. Whatever takes so long has failed.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -147,6 +147,17 @@ impl Stage {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// The value of a counter without labels.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let request = "GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+        let printed = exchange(self.address(), request.as_bytes()).await;
+        let printed = String::from_utf8_lossy(&printed);
+        let mut lines = printed.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value = value.unwrap_or_else(|| panic!("{name} is not in\n{printed}"));
+        value.parse().expect("a whole number")
     }
 
     /// How the server is called.

@@ -8,11 +8,21 @@ use cluecast::delivery::{
 use cluecast::session::{Mail, Numbered, SessionHandle};
 use futures_util::FutureExt;
 use hunt::{CommandId, PlayerOrder};
-use protocol::{Audience, Codec, Cursor, Event, Resume, ServerMessage, Snapshot, Update, Verdict};
+use protocol::{
+    Audience, Board, Codec, Cursor, Event, Presence, Resume, ServerMessage, Snapshot, Standing,
+    Update, Verdict,
+};
 
 use crate::model::TeamModel;
 use crate::oracle::{Sent, Watched};
-use crate::world::delivery_config;
+use crate::world::{DEVICES_A_TEAM, delivery_config};
+
+/// The ids of the players of a device's team: each player has one device, and teams were founded one
+/// after the other.
+pub fn team_mates(device: u32) -> impl Iterator<Item = String> {
+    let first = (device - 1) / DEVICES_A_TEAM * DEVICES_A_TEAM + 1;
+    (first..first + DEVICES_A_TEAM).map(|player| format!("p{player}"))
+}
 
 /// A device with what it knows.
 pub struct Client {
@@ -22,6 +32,8 @@ pub struct Client {
     view: TeamModel,
     clues: BTreeMap<String, String>,
     next_id: u64,
+    /// It reads nothing for a while.
+    pub sleeps: bool,
     /// Sent and not answered; sent again after a reconnect.
     pub outstanding: Option<Sent>,
     /// Every receipt: id and verdict.
@@ -33,6 +45,16 @@ struct Connection {
     frames: OutboxReader,
     /// The cursor is held back until the snapshot that was announced has come.
     awaits_snapshot: bool,
+    /// What carries no number, as of this connection.
+    latest: Latest,
+}
+
+/// The latest of what carries no number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latest {
+    pub board: Option<Board>,
+    pub standing: Option<Standing>,
+    pub presence: Option<Presence>,
 }
 
 impl Client {
@@ -44,6 +66,7 @@ impl Client {
             view: TeamModel::default(),
             clues: BTreeMap::new(),
             next_id: 1,
+            sleeps: false,
             outstanding: None,
             acknowledged: Vec::new(),
         }
@@ -62,6 +85,13 @@ impl Client {
         &self.clues
     }
 
+    /// What carries no number.
+    pub fn latest(&self) -> Option<&Latest> {
+        self.connection
+            .as_ref()
+            .map(|connection| &connection.latest)
+    }
+
     pub fn cursor(&self) -> Option<Cursor> {
         self.cursor
     }
@@ -76,7 +106,7 @@ impl Client {
         if forgets {
             self.cursor = None;
         }
-        let (outbox, frames) = outbox(&delivery_config());
+        let (outbox, frames) = outbox(&delivery_config(), Codec::MessagePack);
         let attach = Mail::Attach(Attach {
             identity: Identity::Device(self.device.into()),
             cursor: self.cursor,
@@ -90,6 +120,7 @@ impl Client {
             outbox,
             frames,
             awaits_snapshot: false,
+            latest: Latest::default(),
         });
         let again = self.outstanding.clone()?;
         self.submit(session, &again.puzzle, &again.guess, again.id)
@@ -148,8 +179,11 @@ impl Client {
         Some(sent)
     }
 
-    /// Takes in all that has arrived, and checks it.
+    /// Takes in all that has arrived, and checks it; nothing while it sleeps.
     pub fn drain(&mut self) {
+        if self.sleeps {
+            return;
+        }
         while let Some(connection) = &mut self.connection {
             match connection.frames.next().now_or_never() {
                 None => break,
@@ -172,6 +206,7 @@ impl Client {
                     .as_mut()
                     .expect("frames come on a connection");
                 connection.awaits_snapshot = welcome.resume == Resume::Snapshot;
+                connection.latest = Latest::default();
                 if welcome.resume == Resume::Replay {
                     assert!(self.cursor.is_some(), "a replay answers a cursor");
                 } else {
@@ -192,15 +227,40 @@ impl Client {
                 let heads = (heads.heads.everyone, heads.heads.team, heads.heads.player);
                 assert_eq!(seen, heads, "device {}: an update is missing", self.device);
             }
+            ServerMessage::Board(_) | ServerMessage::Standing(_) | ServerMessage::Presence(_) => {
+                self.take_latest(message);
+            }
             ServerMessage::Goaway(_)
             | ServerMessage::Overview(_)
-            | ServerMessage::Board(_)
-            | ServerMessage::Standing(_)
-            | ServerMessage::Presence(_)
             | ServerMessage::Attendance(_)
             | ServerMessage::Unknown => {
                 panic!("not sent here")
             }
+        }
+    }
+
+    fn take_latest(&mut self, message: ServerMessage) {
+        let device = self.device;
+        let connection = self.connection.as_mut();
+        let connection = connection.expect("frames come on a connection");
+        assert!(!connection.awaits_snapshot, "it comes after the snapshot");
+        let latest = &mut connection.latest;
+        match message {
+            ServerMessage::Board(board) => {
+                let followed = Board::follow(&mut latest.board, *board);
+                followed.unwrap_or_else(|error| panic!("device {device}: {error}"));
+            }
+            ServerMessage::Standing(standing) => latest.standing = Some(standing),
+            ServerMessage::Presence(presence) => {
+                for player in &presence.players {
+                    assert!(
+                        team_mates(device).any(|mate| mate == player.player),
+                        "device {device} is told of {player:?}"
+                    );
+                }
+                latest.presence = Some(presence);
+            }
+            other => panic!("{other:?} carries a number"),
         }
     }
 

@@ -9,6 +9,7 @@ mod dice;
 mod journal;
 mod model;
 mod oracle;
+mod spectator;
 mod world;
 
 use std::panic::AssertUnwindSafe;

@@ -10,6 +10,7 @@ use cluecast::journal::{Journal, MemoryJournal, SessionId, records};
 use cluecast::session::{Delivery, Outcome, Refusal, View};
 use futures_util::FutureExt;
 use hunt::{Audience, CommandId, Event, Rejection, Stamp, Timestamp};
+use tokio::time::Instant;
 
 use crate::model::Model;
 
@@ -145,11 +146,21 @@ fn check_rejection(model: &Model, sent: &Sent, rejection: Rejection) {
     );
 }
 
+/// The numbers up to which a board that is rendered now shows what happened.
+fn known_heads(view: View<'_>) -> Vec<(Audience, u64)> {
+    let teams = view.state.teams().map(|(id, _)| Audience::Team(id));
+    let audiences = std::iter::once(Audience::Everyone).chain(teams);
+    audiences
+        .map(|audience| (audience, view.state.head(audience)))
+        .collect()
+}
+
 impl Delivery for Watched {
     type Update = (Stamp, <Hub as Delivery>::Update);
     type Attach = Attach;
     type Prepared = Prepared;
     type Peer = Peer;
+    type Latest = (Vec<(Audience, u64)>, <Hub as Delivery>::Latest);
 
     fn encode(
         &mut self,
@@ -176,7 +187,7 @@ impl Delivery for Watched {
         self.hub.restore(update);
     }
 
-    fn prepare(&mut self, view: View<'_>, attach: Attach) -> Prepared {
+    fn prepare(&mut self, view: View<'_>, attach: Attach) -> Option<Prepared> {
         self.hub.prepare(view, attach)
     }
 
@@ -205,6 +216,28 @@ impl Delivery for Watched {
 
     fn is_gone(&self, peer: &Peer) -> bool {
         self.hub.is_gone(peer)
+    }
+
+    fn latest_due(&self) -> Option<Instant> {
+        self.hub.latest_due()
+    }
+
+    fn render_latest(&mut self, view: View<'_>) -> Self::Latest {
+        let heads = known_heads(view);
+        (heads, self.hub.render_latest(view))
+    }
+
+    fn release_latest(&mut self, (heads, latest): Self::Latest) {
+        self.oracle.check(|model| {
+            for (audience, head) in heads {
+                let committed = model.head(audience);
+                assert!(
+                    head <= committed,
+                    "a board shows {head} of {audience:?}, and only {committed} are committed"
+                );
+            }
+        });
+        self.hub.release_latest(latest);
     }
 
     fn tick(&mut self) {

@@ -1,5 +1,6 @@
 //! A small world: one session, a few devices, a node that crashes, and a journal in bad weather.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,24 +9,31 @@ use cluecast::cluster::Validity;
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord, records};
-use cluecast::session::{Planted, SessionHandle, SessionRun, Tenure, supervise};
+use cluecast::session::{
+    Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
+};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use hunt::{
     By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, State, Target, TeamCode, Timestamp,
 };
+use protocol::Board;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::Client;
+use crate::client::{Client, team_mates};
 use crate::dice::Dice;
 use crate::journal::{CALM, SimulatedJournal, Weather};
 use crate::model::{HUNT_FILE, PUZZLES};
 use crate::oracle::{Oracle, Sent, Watched};
+use crate::spectator::Spectator;
 
 const STEPS: usize = 120;
 const TEAMS: u32 = 2;
-const DEVICES_A_TEAM: usize = 2;
+pub const DEVICES_A_TEAM: u32 = 2;
+/// Orders of which somebody waits for the outcome; a further one is given up.
+const ORDERS_AWAITED_MAX: usize = 100;
 const CLUE_LASTS_MS_MAX: usize = 2_000;
 const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
 
@@ -36,7 +44,12 @@ pub fn delivery_config() -> DeliveryConfig {
         ring_age_max: Duration::from_secs(2),
         heads_every: Duration::from_millis(100),
         outbound_bytes_max: 1 << 20,
-        outbound_frames_max: 200,
+        // Small, so that some read too slowly.
+        outbound_frames_max: 12,
+        latest_every: Duration::from_millis(50),
+        snapshot_bytes_max: 5_000,
+        board_rows_max: 2,
+        spectators_max: 1,
     }
 }
 
@@ -53,6 +66,9 @@ pub struct World {
     run: SessionRun,
     node: Option<Node>,
     clients: Vec<Client>,
+    spectator: Option<Spectator>,
+    /// Orders of which somebody waits for the outcome.
+    ordered: VecDeque<BoxFuture<'static, Result<Outcome, Unavailable>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     pub log: Vec<String>,
     /// The journal's worker; it ends with the world.
@@ -105,6 +121,8 @@ impl World {
             run,
             node: None,
             clients: Vec::new(),
+            spectator: None,
+            ordered: VecDeque::new(),
             sent: Arc::default(),
             log: Vec::new(),
             _worker: spawned(worker),
@@ -183,12 +201,26 @@ impl World {
             .push(format!("{step}: throw {what}, client {client}"));
         match what {
             0..45 => self.client_acts(client),
-            45..50 => self.clients[client].cut(),
-            50..85 => tokio::time::sleep(self.dice.up_to_ms(30)).await,
+            45..48 => self.clients[client].cut(),
+            48..52 => self.clients[client].sleeps = true,
+            52..58 => self.clients[client].sleeps = false,
+            58..85 => tokio::time::sleep(self.dice.up_to_ms(30)).await,
             85..92 => self.order(),
             92..95 => self.crash().await,
             95..97 => self.stop_cleanly().await,
-            _ => tokio::time::sleep(self.dice.up_to_ms(3_000)).await,
+            _ => {
+                let time = self.dice.up_to_ms(3_000);
+                self.pass(time).await;
+            }
+        }
+    }
+
+    /// Time passes, in which whoever is awake reads what comes.
+    async fn pass(&mut self, time: Duration) {
+        let until = tokio::time::Instant::now() + time;
+        while tokio::time::Instant::now() < until {
+            tokio::time::sleep(delivery_config().heads_every).await;
+            self.check();
         }
     }
 
@@ -224,9 +256,15 @@ impl World {
     fn order(&mut self) {
         let order = self.some_order();
         if let Some(node) = &self.node {
-            // The first poll puts it into the mailbox; nobody waits for its outcome.
-            let ordered = node.session.game_master(By::Admin, order, Vec::new());
-            let _outcome = ordered.now_or_never();
+            let session = node.session.clone();
+            let ordered = async move { session.game_master(By::Admin, order, Vec::new()).await };
+            let mut ordered = ordered.boxed();
+            // The first poll puts it into the mailbox. Whoever asks may go before it is carried out.
+            let outcome = (&mut ordered).now_or_never();
+            if outcome.is_none() && self.dice.chance(90) {
+                self.ordered.push_back(ordered);
+                self.ordered.truncate(ORDERS_AWAITED_MAX);
+            }
         }
     }
 
@@ -274,6 +312,7 @@ impl World {
         for client in &mut self.clients {
             client.cut();
         }
+        self.spectator = None;
         self.start_node();
     }
 
@@ -286,12 +325,16 @@ impl World {
             client.drain();
             client.cut();
         }
+        if let Some(spectator) = &mut self.spectator {
+            spectator.drain();
+        }
     }
 
     fn check(&mut self) {
         for client in &mut self.clients {
             client.drain();
         }
+        self.spectate();
         drop(self.oracle.model());
         assert!(
             !self.oracle.is_violated(),
@@ -299,8 +342,23 @@ impl World {
         );
     }
 
+    /// Somebody always looks at the board, and comes back when the connection is over.
+    fn spectate(&mut self) {
+        if let Some(spectator) = &mut self.spectator {
+            spectator.drain();
+        }
+        if let Some(node) = &self.node
+            && self.spectator.as_ref().is_none_or(Spectator::is_gone)
+        {
+            self.spectator = Spectator::connect(&node.session);
+        }
+    }
+
     /// Everybody comes back, and everything outstanding is answered.
     async fn settle(&mut self) {
+        for client in &mut self.clients {
+            client.sleeps = false;
+        }
         if self.node.is_none() {
             self.start_node();
         }
@@ -331,8 +389,9 @@ impl World {
         let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
         // It may have finished before.
         drop(finish.await.expect("the session answers"));
-        tokio::time::sleep(Duration::from_millis(CLUE_LASTS_MS_MAX as u64 + 500)).await;
-        self.check();
+        self.pass(Duration::from_millis(CLUE_LASTS_MS_MAX as u64 + 500))
+            .await;
+        self.check_latest();
         let session = &self.node.as_ref().expect("the node runs").session;
         let live = session.read(|view| {
             view.state.assert_invariants();
@@ -372,6 +431,40 @@ impl World {
         }
     }
 
+    /// Everybody has the same board, and it shows what is committed.
+    fn check_latest(&self) {
+        let spectator = self.spectator.as_ref().expect("somebody looks at it");
+        let board = spectator.board().expect("a board has come");
+        assert_eq!(board.phase, protocol::Phase::Finished);
+        let model = self.oracle.model();
+        for client in &self.clients {
+            let latest = client.latest().expect("every client is attached");
+            assert_eq!(latest.board.as_ref().map(shown), Some(shown(board)));
+            let team = model.players[model.devices[client.device as usize - 1]];
+            let row = board.rows.iter();
+            let row = row.clone().find(|row| row.team == format!("t{}", team + 1));
+            let row = row.expect("all teams have a place");
+            let known = &model.teams[team];
+            assert_eq!(
+                (row.score, row.solves as usize),
+                (known.score, known.solved.len())
+            );
+            let own = latest.standing.expect("it has come");
+            assert_eq!(
+                (own.rank, own.score, own.solves),
+                (row.rank, row.score, row.solves)
+            );
+            let present = latest.presence.as_ref().expect("it has come");
+            let present: Vec<_> = present
+                .players
+                .iter()
+                .map(|player| (player.player.clone(), player.devices))
+                .collect();
+            let all: Vec<_> = team_mates(client.device).map(|mate| (mate, 1)).collect();
+            assert_eq!(present, all, "everybody is here");
+        }
+    }
+
     /// The state that the committed journal gives from its beginning.
     async fn folded(&self) -> State {
         let mut state = State::new(self.run.hunt.clone());
@@ -385,6 +478,11 @@ impl World {
         }
         state
     }
+}
+
+/// What a board shows, whatever its version is.
+fn shown(board: &Board) -> (protocol::Phase, u32, &[protocol::BoardRow]) {
+    (board.phase, board.teams, &board.rows)
 }
 
 fn spawned(task: impl Future<Output = ()> + Send + 'static) -> JoinSet<()> {
