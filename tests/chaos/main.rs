@@ -67,3 +67,34 @@ async fn a_node_that_forgets_is_noticed() {
     assert_eq!(run.conclusion(), Conclusion::Bad);
     assert_eq!(run.conclusion().exit_status(), 1);
 }
+
+/// A fault of PostgreSQL with one node on it, a few times.
+async fn assert_store_fault_is_survived(fault: &str, options: &str) -> Chaos {
+    let players = "--players 16 --sessions 4 --think 0.05";
+    let run = run(&format!("--fault {fault} {players} {options}")).await;
+    assert_safe(&run);
+    assert_eq!(run.report.journal, "PostgreSQL");
+    let figures = &run.report.faults[fault];
+    assert_eq!(figures.recovery_ms.count, 4 * figures.count);
+    run
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_postgresql_loses_and_doubles_nothing() {
+    let run = assert_store_fault_is_survived("pg-kill", "--count 2").await;
+    assert_eq!(run.report.faults["pg-kill"].count, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_postgresql_acknowledges_nothing() {
+    let run = assert_store_fault_is_survived("pg-freeze", "--count 1 --lasting 2").await;
+    assert_eq!(run.report.acks_while_frozen, 0, "{}", run.report);
+    let pause = run.report.faults["pg-freeze"].worst_pause_ms;
+    assert!(pause.max >= 2_000.0, "nothing was acknowledged meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_reply_to_a_commit_is_settled_once() {
+    let run = assert_store_fault_is_survived("reply-lost", "--count 5").await;
+    assert_eq!(run.report.faults["reply-lost"].count, 5);
+}

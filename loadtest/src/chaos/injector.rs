@@ -63,6 +63,9 @@ pub enum InjectError {
         /// How long was waited.
         waited: Duration,
     },
+    /// There is no victim.
+    #[error("the store names no node of this run as the owner of a session")]
+    NoOwner,
     /// A fault needs what was not started.
     #[error("{} cannot be injected into this run", fault.name())]
     Impossible {

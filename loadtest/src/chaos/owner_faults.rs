@@ -96,16 +96,23 @@ impl Injector {
             epochs,
         };
         for (node, authority) in self.fleet.authorities().iter().enumerate() {
-            let incarnation = incarnations.get(authority).copied();
-            let own = owned.iter().filter(|owned| owned.owner == incarnation);
+            let Some(incarnation) = incarnations.get(authority) else {
+                continue;
+            };
+            let own = owned
+                .iter()
+                .filter(|owned| owned.owner == Some(*incarnation));
             let own: HashSet<&str> = own.map(|owned| &*owned.code).collect();
             let sessions = self.codes.iter().enumerate();
             let sessions = sessions.filter(|(_, code)| own.contains(&***code));
             let sessions: Vec<usize> = sessions.map(|(session, _)| session).collect();
-            if incarnation.is_some() && sessions.len() > victim.sessions.len() {
+            if sessions.len() > victim.sessions.len() {
                 victim.node = node;
                 victim.sessions = sessions;
             }
+        }
+        if victim.sessions.is_empty() {
+            return Err(InjectError::NoOwner);
         }
         Ok(victim)
     }

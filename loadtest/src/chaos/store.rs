@@ -193,8 +193,8 @@ fn open_sqlite(database: &PathBuf) -> Result<rusqlite::Connection, rusqlite::Err
     rusqlite::Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
-/// Looks once, on the connection that is open or a new one. A connection on which a look failed is
-/// given up.
+/// Looks once, on the connection that is open if it still answers, or else on a new one: the faults
+/// cut this connection too.
 async fn look<T>(
     url: &str,
     open: &mut Option<PgConnection>,
@@ -202,7 +202,12 @@ async fn look<T>(
     ask: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
 ) -> Result<T, StoreError> {
     let looking = async {
-        let mut connection = match open.take() {
+        let mut before = open.take();
+        let is_alive = match &mut before {
+            Some(connection) => connection.ping().await.is_ok(),
+            None => false,
+        };
+        let mut connection = match before.filter(|_| is_alive) {
             Some(connection) => connection,
             None => PgConnection::connect(url).await?,
         };

@@ -13,6 +13,7 @@ use protocol::{ClientMessage, Command, Hello, Order, RejectionCode, ServerMessag
 use testkit::Rest;
 use tokio::time::timeout;
 
+use super::log::Shown;
 use crate::client::{Connection, Ended, Endpoint};
 
 /// How long each step may take.
@@ -35,6 +36,19 @@ pub(super) struct Heard {
     pub(super) guesses: Vec<(usize, String)>,
     /// What was wrong, and which witnesses could not do their part.
     pub(super) problems: Vec<String>,
+}
+
+/// What a message of the former owner is.
+#[derive(Debug, PartialEq, Eq)]
+enum Word {
+    /// Nothing against it.
+    Right,
+    /// An update about a guess, which must be in the journal.
+    Guess(String),
+    /// It answers the order as the new owner would; nothing more is to be heard.
+    Answer,
+    /// It tells of a state that had been replaced.
+    Stale(String),
 }
 
 /// Those who run the sessions.
@@ -137,66 +151,29 @@ impl Witnesses {
 
     async fn hear_out(&mut self, waiting: &mut Waiting) {
         loop {
-            let message = match waiting.connection.receive().await {
-                Ok(message) => message,
-                Err(Ended::Invalid(error)) => {
-                    self.stale(waiting, &error);
-                    return;
-                }
+            let word = match waiting.connection.receive().await {
+                Ok(message) => judge(message, waiting.command, waiting.head_min),
                 Err(
-                    Ended::Closed { .. } | Ended::Cut(_) | Ended::End | Ended::Silent | Ended::Text,
+                    Ended::Closed { .. }
+                    | Ended::Cut(_)
+                    | Ended::End
+                    | Ended::Silent
+                    | Ended::Text
+                    | Ended::Invalid(_),
                 ) => return,
             };
-            if self.is_last(waiting, message) {
-                return;
+            let session = waiting.session;
+            match word {
+                Word::Right => {}
+                Word::Guess(guess) => self.heard.guesses.push((session, guess)),
+                Word::Answer => return,
+                Word::Stale(what) => {
+                    self.heard.stale += 1;
+                    let problem = format!("session {session}, the former owner: {what}");
+                    self.heard.problems.push(problem);
+                }
             }
         }
-    }
-
-    /// Judges a message, and says whether it answers the order.
-    fn is_last(&mut self, waiting: &Waiting, message: ServerMessage) -> bool {
-        let (what, head) = match message {
-            ServerMessage::Rejection(rejection) => {
-                if rejection.code == RejectionCode::UnknownClue {
-                    self.stale(waiting, &"it refused to cancel a clue that was pushed");
-                }
-                return rejection.id == waiting.command;
-            }
-            ServerMessage::Receipt(receipt) => return receipt.id == waiting.command,
-            ServerMessage::Update(update) => {
-                if let protocol::Event::GuessJudged { guess, .. } = update.event {
-                    self.heard.guesses.push((waiting.session, guess));
-                }
-                return false;
-            }
-            ServerMessage::Heads(heads) => ("heads", heads.heads.game_masters),
-            ServerMessage::Welcome(welcome) => ("a welcome", welcome.heads.game_masters),
-            ServerMessage::Overview(overview) => ("an overview", overview.heads.game_masters),
-            ServerMessage::Snapshot(snapshot) => ("a snapshot", snapshot.heads.game_masters),
-            // The latest boards say nothing that could be told apart from what is true now.
-            ServerMessage::Board(_)
-            | ServerMessage::Standing(_)
-            | ServerMessage::Presence(_)
-            | ServerMessage::Attendance(_)
-            | ServerMessage::Goaway(_)
-            | ServerMessage::Unknown => return false,
-        };
-        if head < waiting.head_min {
-            let head_min = waiting.head_min;
-            self.stale(
-                waiting,
-                &format_args!("it told {what} of {head} after {head_min}"),
-            );
-        }
-        false
-    }
-
-    fn stale(&mut self, waiting: &Waiting, what: &dyn std::fmt::Display) {
-        self.heard.stale += 1;
-        let session = waiting.session;
-        self.heard
-            .problems
-            .push(format!("session {session}, the former owner: {what}"));
     }
 
     /// A game master's connection with its welcome and its overview read: also the highest id of an
@@ -244,5 +221,124 @@ impl Witnesses {
             self.heard.problems.push(problem);
         })
         .ok()
+    }
+}
+
+/// Judges a message by the order that waits for an answer, and by what every head must reach.
+fn judge(message: ServerMessage, command: u64, head_min: u64) -> Word {
+    let (what, head) = match message {
+        ServerMessage::Rejection(rejection) if rejection.id != command => return Word::Right,
+        ServerMessage::Rejection(rejection) if rejection.code == RejectionCode::UnknownClue => {
+            return Word::Stale("it refused to cancel a clue that was pushed".to_owned());
+        }
+        ServerMessage::Rejection(_) => return Word::Answer,
+        ServerMessage::Receipt(receipt) if receipt.id == command => return Word::Answer,
+        ServerMessage::Update(update) => {
+            let shown = Shown::from(update);
+            return shown
+                .guess
+                .map_or(Word::Right, |shown| Word::Guess(shown.guess));
+        }
+        ServerMessage::Heads(heads) => ("heads", heads.heads.game_masters),
+        ServerMessage::Welcome(welcome) => ("a welcome", welcome.heads.game_masters),
+        ServerMessage::Overview(overview) => ("an overview", overview.heads.game_masters),
+        ServerMessage::Snapshot(snapshot) => ("a snapshot", snapshot.heads.game_masters),
+        // The latest boards say nothing that could be told apart from what is true now.
+        ServerMessage::Receipt(_)
+        | ServerMessage::Board(_)
+        | ServerMessage::Standing(_)
+        | ServerMessage::Presence(_)
+        | ServerMessage::Attendance(_)
+        | ServerMessage::Goaway(_)
+        | ServerMessage::Unknown => return Word::Right,
+    };
+    if head < head_min {
+        return Word::Stale(format!("it told {what} of {head} after {head_min}"));
+    }
+    Word::Right
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{
+        Audience, Event, Heads, HeadsFrame, Receipt, Reconnect, Rejection, RejectionCode,
+        ServerMessage, Update, Verdict,
+    };
+
+    use super::{Word, judge};
+
+    const COMMAND: u64 = 7;
+    const HEAD_MIN: u64 = 40;
+
+    fn judged(message: ServerMessage) -> Word {
+        judge(message, COMMAND, HEAD_MIN)
+    }
+
+    fn refused(id: u64, code: RejectionCode) -> ServerMessage {
+        ServerMessage::Rejection(Rejection {
+            id,
+            code,
+            message: String::new(),
+            retry_at_ms: None,
+        })
+    }
+
+    fn heads(game_masters: u64) -> ServerMessage {
+        ServerMessage::Heads(HeadsFrame {
+            generation: 1,
+            heads: Heads {
+                game_masters,
+                ..Heads::default()
+            },
+            server_time_ms: 0,
+            reconnect: Reconnect {
+                min_in_ms: 0,
+                max_in_ms: 0,
+            },
+        })
+    }
+
+    #[test]
+    fn an_owner_that_still_believes_in_itself_is_noticed() {
+        let refused_for_good = refused(COMMAND, RejectionCode::UnknownClue);
+        assert!(matches!(judged(refused_for_good), Word::Stale(_)));
+        assert!(matches!(judged(heads(HEAD_MIN - 1)), Word::Stale(_)));
+    }
+
+    #[test]
+    fn what_the_new_owner_says_is_right() {
+        let receipt = Receipt {
+            id: COMMAND,
+            verdict: None,
+            points: None,
+            clue: None,
+            announcement: None,
+        };
+        assert_eq!(judged(ServerMessage::Receipt(receipt)), Word::Answer);
+        assert_eq!(
+            judged(refused(COMMAND, RejectionCode::Unavailable)),
+            Word::Answer
+        );
+        assert_eq!(
+            judged(refused(COMMAND - 1, RejectionCode::UnknownClue)),
+            Word::Right
+        );
+        assert_eq!(judged(heads(HEAD_MIN)), Word::Right);
+        let update = Update {
+            audience: Audience::GameMasters,
+            number: 41,
+            at_ms: 0,
+            event: Event::GuessJudged {
+                team: None,
+                puzzle: "well-0".to_owned(),
+                player: "p1".to_owned(),
+                guess: "P0N1".to_owned(),
+                verdict: Verdict::Wrong,
+                points: 0,
+                score: 0,
+            },
+        };
+        let guess = Word::Guess("P0N1".to_owned());
+        assert_eq!(judged(ServerMessage::Update(update)), guess);
     }
 }
