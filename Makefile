@@ -1,10 +1,10 @@
 # The commands of Cluecast. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test conformance lint
+.PHONY: help run test conformance lint bench-journal
 
 help: ## Lists the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Builds, and serves the example hunt; prints its join code, token and addresses (data in ./data)
 	cargo run --release --locked --bin cluecast -- serve --hunt examples/harbour-lights
@@ -14,6 +14,9 @@ test: ## Runs every test; installs what they need, or says what is missing
 
 conformance: ## Tests the socket layer against RFC 6455 with the Autobahn case files (needs PyPI once)
 	@.ci/conformance
+
+bench-journal: ## Compares the journal on PostgreSQL with a bare loop of the same inserts (two minutes)
+	cargo run --release --locked -p cluecast-bench -- journal --json target/journal-bench.json
 
 lint: ## Checks format, lints, documentation, licences and duplicate dependencies
 	cargo fmt --all --check

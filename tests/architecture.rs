@@ -92,7 +92,8 @@ const IO_PACKAGES: [&str; 16] = [
 const PURE: [&str; 2] = ["hunt", "protocol"];
 
 /// Which of our packages each of them may have: (package, for its product, for its tests too).
-const PACKAGES: [(&str, &[&str], &[&str]); 5] = [
+const PACKAGES: [(&str, &[&str], &[&str]); 6] = [
+    ("bench", &["cluecast", "testkit"], &[]),
     (
         "cluecast",
         &["hunt", "protocol"],

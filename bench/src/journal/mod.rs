@@ -1,0 +1,222 @@
+//! The journal's writer against a bare loop, cell by cell: batches a flush, lanes and sessions.
+//!
+//! Both write rows of the same size to the same table of the same server, everything synchronous,
+//! alternating in windows as A B B A. Each window's rows are counted in the table afterwards: what was
+//! acknowledged must be there.
+
+mod bare;
+mod report;
+mod writer;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use cluecast::journal::{Incarnation, JournalError, PostgresJournal, PostgresOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use testkit::{Postgres, PostgresError};
+use tokio::time::Instant;
+
+use report::{Measured, Report};
+
+const OWNER: Incarnation = Incarnation(7);
+/// The session ids of either side start here.
+const BARE_FROM: u64 = 1;
+const WRITER_FROM: u64 = 1_000_001;
+const SESSIONS_MAX: u64 = 200;
+/// Windows of a cell, as A B B A.
+const WINDOWS: [Side; 4] = [Side::Bare, Side::Writer, Side::Writer, Side::Bare];
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Rows that one statement inserts at most, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "1,10,100,512")]
+    batches: Vec<usize>,
+    /// Connections that insert.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8")]
+    lanes: Vec<usize>,
+    /// Sessions that the rows belong to; a session's rows go over one connection.
+    #[arg(long, value_delimiter = ',', default_value = "1,200")]
+    sessions: Vec<u64>,
+    /// Milliseconds of each window.
+    #[arg(long, default_value_t = 500)]
+    window_ms: u64,
+    /// Bytes of a row's events.
+    #[arg(long, default_value_t = 200)]
+    bytes: usize,
+    /// Times that every cell is measured.
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
+    /// Writes the report to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] PostgresError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A statement of the bench.
+    #[error(transparent)]
+    Statement(#[from] sqlx::Error),
+    /// A batch.
+    #[error(transparent)]
+    Append(#[from] cluecast::journal::AppendError),
+    /// Something was acknowledged and is not there, or the other way round.
+    #[error("{acknowledged} rows were acknowledged and {stored} are stored")]
+    Count {
+        /// What was told.
+        acknowledged: u64,
+        /// What is there.
+        stored: u64,
+    },
+    /// The operating system.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+}
+
+/// One point of the comparison.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell {
+    sessions: u64,
+    lanes: usize,
+    batch: usize,
+    bytes: usize,
+    window: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Bare,
+    Writer,
+}
+
+/// Measures, prints and writes.
+pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let report = runtime.block_on(measure(arguments))?;
+    print!("{}", report.table());
+    if let Some(path) = &arguments.json {
+        std::fs::write(
+            path,
+            serde_json::to_vec_pretty(&report).map_err(std::io::Error::from)?,
+        )?;
+    }
+    Ok(())
+}
+
+async fn measure(arguments: &Arguments) -> Result<Report, BenchError> {
+    // A checkpoint would fall into one window and not into the next.
+    let settings = [("max_wal_size", "32GB"), ("checkpoint_timeout", "1h")];
+    let server = Postgres::start(&testkit::PostgresOptions {
+        settings: settings
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        ..testkit::PostgresOptions::default()
+    })
+    .await?;
+    let connect: PgConnectOptions = server.url().parse()?;
+    let options = PostgresOptions::new(connect.clone().disable_statement_logging(), OWNER);
+    PostgresJournal::migrate(&options).await?;
+    let mut table = connect.connect().await?;
+    create_sessions(&mut table).await?;
+
+    let mut report = Report::new(arguments.window_ms, arguments.bytes);
+    for _ in 0..arguments.rounds {
+        for cell in cells(arguments) {
+            let mut measured = Measured::new(cell.sessions, cell.lanes, cell.batch);
+            for side in WINDOWS {
+                let rate = window(&options, &mut table, cell, side).await?;
+                match side {
+                    Side::Bare => measured.bare.push(rate),
+                    Side::Writer => measured.writer.push(rate),
+                }
+            }
+            eprintln!("{}", measured.line());
+            report.add(measured);
+        }
+    }
+    report.finish();
+    Ok(report)
+}
+
+/// With one session there is work for one lane.
+fn cells(arguments: &Arguments) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for &sessions in &arguments.sessions {
+        let sessions = sessions.clamp(1, SESSIONS_MAX);
+        for &lanes in &arguments.lanes {
+            if lanes as u64 > sessions {
+                continue;
+            }
+            for &batch in &arguments.batches {
+                cells.push(Cell {
+                    sessions,
+                    lanes,
+                    batch,
+                    bytes: arguments.bytes,
+                    window: Duration::from_millis(arguments.window_ms),
+                });
+            }
+        }
+    }
+    cells
+}
+
+/// Both sides' sessions, owned and in their first epoch.
+async fn create_sessions(table: &mut PgConnection) -> Result<(), BenchError> {
+    for from in [BARE_FROM, WRITER_FROM] {
+        sqlx::query(
+            "INSERT INTO ownership (session_id, owner_inc, epoch) \
+             SELECT generate_series($1, $1 + $2 - 1), $3, 1",
+        )
+        .bind(from.cast_signed())
+        .bind(SESSIONS_MAX.cast_signed())
+        .bind(OWNER.0.cast_signed())
+        .execute(&mut *table)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Rows a second of one side in one window, on an empty table.
+async fn window(
+    options: &PostgresOptions,
+    table: &mut PgConnection,
+    cell: Cell,
+    side: Side,
+) -> Result<f64, BenchError> {
+    sqlx::query("TRUNCATE journal").execute(&mut *table).await?;
+    let (acknowledged, took) = match side {
+        Side::Bare => bare::play(&options.connect, cell).await?,
+        Side::Writer => writer::play(options, cell).await?,
+    };
+    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM journal")
+        .fetch_one(table)
+        .await?;
+    let stored = stored.cast_unsigned();
+    if stored != acknowledged {
+        return Err(BenchError::Count {
+            acknowledged,
+            stored,
+        });
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a window has few rows")]
+    let rate = acknowledged as f64 / took.as_secs_f64();
+    Ok(rate)
+}
+
+/// Until when a window that begins now lasts.
+fn deadline(cell: Cell) -> (Instant, Instant) {
+    let began = Instant::now();
+    (began, began + cell.window)
+}
