@@ -1,5 +1,7 @@
 //! The session actors.
 
+use std::time::Duration;
+
 use super::reader::Reader;
 
 /// See `[session]` in `config/default.toml`.
@@ -11,6 +13,8 @@ pub struct SessionConfig {
     pub turn_requests_max: usize,
     /// Batches that may be on their way to the disk.
     pub batches_in_flight_max: usize,
+    /// How long the oldest of them may be before commands are refused.
+    pub wait_max: Duration,
 }
 
 impl SessionConfig {
@@ -19,6 +23,7 @@ impl SessionConfig {
             mailbox_max: reader.take_count("session.mailbox_max", 16..=100_000),
             turn_requests_max: reader.take_count("session.turn_requests_max", 1..=10_000),
             batches_in_flight_max: reader.take_count("session.batches_in_flight_max", 1..=100),
+            wait_max: reader.take_ms("session.wait_ms_max", 100..=60_000),
         }
     }
 }

@@ -134,7 +134,10 @@ impl<'a, D: Delivery> Actor<'a, D> {
             tokio::select! {
                 biased;
                 Some(appended) = self.in_flight.next() => match appended {
-                    Ok(durable) => self.gate.advance(durable),
+                    Ok(durable) => {
+                        self.run.backlog.durable();
+                        self.gate.advance(durable);
+                    }
                     Err(error) => return Ended::Failed(error),
                 },
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
@@ -299,6 +302,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             names: turn.names,
         };
         let appended = self.journal.append(batch);
+        self.run.backlog.submitted();
         let durable = async move { appended.await.map(|()| last_seq) };
         self.in_flight.push_back(durable.boxed());
         if self.run.planted.acks_before_durable() {

@@ -5,6 +5,7 @@ use hunt::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use super::backlog::Backlog;
 use super::delivery::{Delivery, Outcome, View};
 use crate::journal::{Name, SessionId, SessionRecord};
 use crate::telemetry::metrics;
@@ -67,8 +68,8 @@ impl From<Numbered> for Command {
     }
 }
 
-/// The session cannot take or answer a request now: its mailbox is full, or it is recovering or
-/// stopping. Whether a request that got in has an effect is unknown.
+/// The session cannot take or answer a request now: its mailbox is full, its events wait for the
+/// journal for too long, or it is recovering or stopping. Whether a request that got in has an effect is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session cannot answer now; try again in a moment")]
 pub struct Unavailable;
@@ -76,6 +77,7 @@ pub struct Unavailable;
 /// Sends requests to a session's actor. Clones share the mailbox.
 pub struct SessionHandle<D: Delivery> {
     record: std::sync::Arc<SessionRecord>,
+    backlog: std::sync::Arc<Backlog>,
     title: std::sync::Arc<str>,
     mailbox: mpsc::Sender<Mail<D>>,
 }
@@ -84,6 +86,7 @@ impl<D: Delivery> Clone for SessionHandle<D> {
     fn clone(&self) -> Self {
         Self {
             record: self.record.clone(),
+            backlog: self.backlog.clone(),
             title: self.title.clone(),
             mailbox: self.mailbox.clone(),
         }
@@ -92,9 +95,15 @@ impl<D: Delivery> Clone for SessionHandle<D> {
 
 impl<D: Delivery> SessionHandle<D> {
     /// A handle that puts requests into a mailbox.
-    pub fn new(record: SessionRecord, title: &str, mailbox: mpsc::Sender<Mail<D>>) -> Self {
+    pub fn new(
+        record: SessionRecord,
+        title: &str,
+        mailbox: mpsc::Sender<Mail<D>>,
+        backlog: std::sync::Arc<Backlog>,
+    ) -> Self {
         Self {
             record: record.into(),
+            backlog,
             title: title.into(),
             mailbox,
         }
@@ -116,8 +125,16 @@ impl<D: Delivery> SessionHandle<D> {
     }
 
     /// Puts a request into the mailbox, without waiting. The outcome goes to whom the request
-    /// names.
+    /// names. What would change the session is refused while its oldest event waits for too long.
     pub fn send(&self, mail: Mail<D>) -> Result<(), Unavailable> {
+        let is_change = match mail {
+            Mail::Command { .. } | Mail::Order { .. } => true,
+            Mail::Attach(_) | Mail::Read(_) => false,
+        };
+        if is_change && self.backlog.is_too_old() {
+            metrics().backlog_refusals.increment(1);
+            return Err(Unavailable);
+        }
         self.mailbox.try_send(mail).map_err(|_| {
             metrics().mailbox_refusals.increment(1);
             Unavailable

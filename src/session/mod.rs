@@ -8,6 +8,7 @@
 //! through the [`Delivery`] that it is given, or through the reply of a request.
 
 mod actor;
+mod backlog;
 mod delivery;
 mod directory;
 mod gate;
@@ -20,6 +21,7 @@ mod snapshots;
 mod supervisor;
 mod tenancy;
 
+pub use backlog::Backlog;
 pub use delivery::{Delivery, Outcome, Refusal, View};
 pub use directory::OpenError;
 pub use handle::{Mail, Numbered, SessionHandle, Unavailable};

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::backlog::Backlog;
 use super::delivery::{Delivery, Refusal};
 use super::directory::{Directory, OpenError};
 use super::handle::{SessionHandle, Unavailable};
@@ -304,8 +305,10 @@ impl<D: Delivery> Sessions<D> {
         let (mailbox, mails) = mpsc::channel(defaults.config.mailbox_max);
         let (opened, is_open) = watch::channel(false);
         let (departing, departed) = watch::channel(None);
+        let backlog = Arc::new(Backlog::new(defaults.config.wait_max));
+        let handle = SessionHandle::new(record.clone(), &hunt.title, mailbox, backlog.clone());
         let open = Open {
-            handle: SessionHandle::new(record.clone(), &hunt.title, mailbox),
+            handle,
             opened: is_open,
             stop: self.shared.stop.child_token(),
             abandon: CancellationToken::new(),
@@ -323,6 +326,7 @@ impl<D: Delivery> Sessions<D> {
             clock: defaults.clock,
             config: defaults.config,
             snapshot_every_events: defaults.snapshot_every_events,
+            backlog,
             tick_every: defaults.tick_every,
             planted: Planted::Nothing,
         };

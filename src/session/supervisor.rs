@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{Actor, Ended};
+use super::backlog::Backlog;
 use super::delivery::Delivery;
 use super::handle::Mail;
 use super::planted::Planted;
@@ -81,6 +82,8 @@ pub struct SessionRun {
     pub config: SessionConfig,
     /// Events after which a snapshot is stored.
     pub snapshot_every_events: u64,
+    /// How long its oldest event waits to become durable.
+    pub backlog: Arc<Backlog>,
     /// Time between calls of [`Delivery::tick`].
     pub tick_every: Duration,
     /// A defect on purpose, in tests.
@@ -113,6 +116,7 @@ pub async fn supervise<D: Delivery>(
         if opened.send_replace(false) {
             metrics().sessions_open.decrement(1);
         }
+        run.backlog.closed();
         let Some(ended) = ended else {
             return Departure::Lost;
         };
@@ -175,6 +179,7 @@ async fn live<D: Delivery>(
     };
     tracing::info!(session.id = %session, head = recovered.head, epoch = ownership.epoch.0, "session open");
     metrics().recovery_seconds.record(began.elapsed());
+    run.backlog.opened();
     opened.send_replace(true);
     metrics().sessions_open.increment(1);
     let epoch = ownership.epoch;

@@ -94,6 +94,8 @@ metrics! {
         "Requests that a session's mailbox was too full for.";
     requests_dropped: Counter = "cluecast_requests_dropped_total" in Count,
         "Commands, attachments and HTTP requests dropped before they ran: their client was gone.";
+    backlog_refusals: Counter = "cluecast_backlog_refusals_total" in Count,
+        "Commands refused because a session's oldest event waited too long to become durable.";
     outboxes_overflowed: Counter = "cluecast_outboxes_overflowed_total" in Count,
         "Connections that read too slowly and were told to resume.";
     outbox_bytes_peak: Peak = "cluecast_outbox_bytes_peak" in Bytes,

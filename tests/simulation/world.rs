@@ -10,7 +10,7 @@ use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord, records};
 use cluecast::session::{
-    Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
+    Backlog, Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -35,6 +35,7 @@ pub const DEVICES_A_TEAM: u32 = 2;
 /// Orders of which somebody waits for the outcome; a further one is given up.
 const ORDERS_AWAITED_MAX: usize = 100;
 const CLUE_LASTS_MS_MAX: usize = 2_000;
+const WAIT_MAX: Duration = Duration::from_secs(5);
 const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
 
 pub fn delivery_config() -> DeliveryConfig {
@@ -109,8 +110,10 @@ impl World {
                 mailbox_max: 64,
                 turn_requests_max: 1 + dice.throw(4),
                 batches_in_flight_max: 1 + dice.throw(4),
+                wait_max: WAIT_MAX,
             },
             snapshot_every_events: 10,
+            backlog: Arc::new(Backlog::new(WAIT_MAX)),
             tick_every: delivery_config().heads_every,
             planted,
         };
@@ -164,7 +167,12 @@ impl World {
         };
         let supervised = supervise(self.run.clone(), delivery, mails, opened, stop.clone());
         self.node = Some(Node {
-            session: SessionHandle::new((*self.run.record).clone(), "Simulated", mailbox),
+            session: SessionHandle::new(
+                (*self.run.record).clone(),
+                "Simulated",
+                mailbox,
+                self.run.backlog.clone(),
+            ),
             stop,
             task: spawned(supervised.map(drop)),
         });

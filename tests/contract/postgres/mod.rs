@@ -2,6 +2,7 @@
 
 mod command;
 mod fence;
+mod pause;
 mod refusals;
 mod weather;
 

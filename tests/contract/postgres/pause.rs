@@ -1,0 +1,90 @@
+//! Sessions whose store stops answering: nothing is acknowledged, new orders are refused, and
+//! everything goes on when the store does.
+
+use std::collections::BTreeMap;
+
+use cluecast::cli::Server;
+use cluecast::config::{Config, Layers};
+use cluecast::delivery::Hub;
+use cluecast::journal::{PostgresJournal, PostgresOptions, SessionId};
+use cluecast::session::{SessionHandle, StoredHunt, Unavailable};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use hunt::{By, GameMasterOrder};
+
+use super::{NODE, parse, start};
+
+const HUNT_FILE: &str = "[hunt]\ntitle = \"Pause\"\n\n[round.only]\ntitle = \"Only\"\n\n\
+                         [puzzle.owl]\nround = \"only\"\ntitle = \"Owl\"\npoints = 1\nanswer = \"HOOT\"\n";
+
+async fn session(server: &Server) -> SessionHandle<Hub> {
+    let files: BTreeMap<String, String> = [("hunt.toml".to_owned(), HUNT_FILE.to_owned())].into();
+    let stored = StoredHunt::new(&files).expect("the hunt has no mistakes");
+    let sessions = server.gateway().sessions();
+    sessions.put_hunt(&stored).await.expect("stores");
+    let id = SessionId::new(1);
+    let created = sessions
+        .create(id, "AAAA".to_owned(), stored.revision)
+        .await;
+    created.expect("creates")
+}
+
+/// Orders in turn, so that each changes something: pause, resume, pause…
+async fn order(session: &SessionHandle<Hub>, order: GameMasterOrder) -> Result<(), Unavailable> {
+    let outcome = session.game_master(By::Admin, order, Vec::new()).await?;
+    outcome.expect("the rules allow it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_frozen_store_stops_acknowledgements_and_refuses_new_orders_until_it_goes_on() {
+    let postgres = start().await;
+    let options = PostgresOptions::new(parse(&postgres.url()), NODE);
+    PostgresJournal::migrate(&options).await.expect("migrates");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut layers = Layers::built_in();
+    for setting in [
+        "server.listen=127.0.0.1:0".to_owned(),
+        format!("server.data_dir={}", folder.path().display()),
+        "journal.backend=postgres".to_owned(),
+        format!("journal.postgres_url={}", postgres.url()),
+        "session.wait_ms_max=100".to_owned(),
+    ] {
+        layers.add_flag(&setting);
+    }
+    let config = Config::read(layers).expect("the settings are right");
+    let server = Server::start(&config).await.expect("it starts");
+    let session = session(&server).await;
+    order(&session, GameMasterOrder::Start)
+        .await
+        .expect("it is open");
+
+    postgres.freeze().await.expect("it freezes");
+    let mut waiting = FuturesUnordered::new();
+    let mut turns = [GameMasterOrder::Pause, GameMasterOrder::Resume]
+        .into_iter()
+        .cycle();
+    // Orders get in until the first of them has waited for too long; none is answered.
+    loop {
+        let next = turns.next().expect("it goes round");
+        waiting.push(order(&session, next));
+        tokio::select! {
+            biased;
+            Some(outcome) = waiting.next() => {
+                outcome.expect_err("nothing is acknowledged by a frozen store");
+                break;
+            }
+            () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
+        }
+    }
+    postgres.thaw().expect("it thaws");
+    assert!(!waiting.is_empty());
+    while let Some(outcome) = waiting.next().await {
+        outcome.expect("what got in is carried out");
+    }
+    let announcement = GameMasterOrder::Announce {
+        text: "On we go.".to_owned(),
+    };
+    order(&session, announcement).await.expect("it goes on");
+    server.stop().await.expect("it stops");
+}
