@@ -3,8 +3,13 @@
 //! A session's batches always go through the same lane, in their order. An outcome that is not known is
 //! told as such, and never tried again here: whoever owns the session claims it anew first. What was
 //! not sent yet waits for the next connection.
+//!
+//! The server is kept busy: while it works on a flush, the lane takes in what is handed in, and tells
+//! what came of the flush before.
 
 use std::collections::{HashSet, VecDeque};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
@@ -33,6 +38,10 @@ pub(super) struct Lane {
     answer_max: Duration,
     connection: Option<PgConnection>,
     notices: Notices,
+    /// Batches that were handed in and not flushed.
+    waiting: VecDeque<Append>,
+    /// What is durable and not told yet: it is told once the next flush is on its way.
+    durable: Vec<Group>,
 }
 
 impl Lane {
@@ -48,29 +57,31 @@ impl Lane {
             answer_max,
             connection: Some(connection),
             notices: Notices::new(),
+            waiting: VecDeque::new(),
+            durable: Vec::new(),
         }
     }
 
     /// Runs until `stop`, and until all that was handed in by then is told of.
-    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Append>, stop: CancellationToken) {
-        let mut taken = Vec::with_capacity(self.flush_max.batches);
-        let mut waiting = VecDeque::with_capacity(self.flush_max.batches);
+    pub(super) async fn run(mut self, jobs: mpsc::Receiver<Append>, stop: CancellationToken) {
+        let mut intake = Intake {
+            jobs,
+            taken: Vec::with_capacity(self.flush_max.batches),
+        };
         loop {
-            let count = tokio::select! {
-                biased;
-                count = jobs.recv_many(&mut taken, self.flush_max.batches) => count,
-                () = stop.cancelled(), if !jobs.is_closed() => {
-                    jobs.close();
-                    continue;
+            intake.take_ready(&mut self.waiting, self.flush_max.batches);
+            if self.waiting.is_empty() {
+                self.tell_durable();
+                tokio::select! {
+                    biased;
+                    count = intake.take(&mut self.waiting, self.flush_max.batches) => if count == 0 {
+                        break;
+                    },
+                    () = stop.cancelled(), if !intake.jobs.is_closed() => intake.jobs.close(),
                 }
-            };
-            if count == 0 {
-                break;
+                continue;
             }
-            waiting.extend(taken.drain(..));
-            while !waiting.is_empty() {
-                self.write(&mut waiting, &stop).await;
-            }
+            self.write(&mut intake, &stop).await;
         }
         if let Some(connection) = self.connection.take() {
             hang_up(connection).await;
@@ -78,32 +89,30 @@ impl Lane {
     }
 
     /// One flush of what waits.
-    async fn write(&mut self, waiting: &mut VecDeque<Append>, stop: &CancellationToken) {
+    async fn write(&mut self, intake: &mut Intake, stop: &CancellationToken) {
         if !self.connected(stop).await {
-            for append in waiting.drain(..) {
-                let reason = "the server could not be reached before the stop".to_owned();
-                append.tell(Err(AppendError::Refused(reason)));
+            for append in self.waiting.drain(..) {
+                append.tell(Err(unreachable_server()));
             }
             return;
         }
-        let groups = take_groups(waiting, self.flush_max);
+        let groups = take_groups(&mut self.waiting, self.flush_max);
         if !groups.is_empty() {
-            self.flush(groups, stop).await;
+            self.flush(groups, intake, stop).await;
         }
     }
 
     /// Appends groups together, and tells each of its outcome. If one of them makes the server refuse
     /// all, they are split until only those that it refuses alone are left.
-    async fn flush(&mut self, groups: Vec<Group>, stop: &CancellationToken) {
+    async fn flush(&mut self, groups: Vec<Group>, intake: &mut Intake, stop: &CancellationToken) {
         let mut work = vec![groups];
         while let Some(groups) = work.pop() {
             if !self.connected(stop).await {
-                let reason = "the server could not be reached before the stop".to_owned();
-                tell_all(groups, &Err(AppendError::Refused(reason)));
+                tell_all(groups, &Err(unreachable_server()));
                 continue;
             }
-            match self.append(&groups).await {
-                Ok(not_written) if not_written.is_empty() => tell_all(groups, &Ok(())),
+            match self.append(&groups, intake).await {
+                Ok(not_written) if not_written.is_empty() => self.durable = groups,
                 Ok(not_written) => self.tell_apart(groups, &not_written).await,
                 Err(FlushError::Unknown { reason, is_usable }) => {
                     if !is_usable {
@@ -119,14 +128,38 @@ impl Lane {
         }
     }
 
-    async fn append(&mut self, groups: &[Group]) -> Result<Vec<NotWritten>, FlushError> {
+    /// Sends a flush and waits for its answer; tells of the flush before and takes in meanwhile.
+    async fn append(
+        &mut self,
+        groups: &[Group],
+        intake: &mut Intake,
+    ) -> Result<Vec<NotWritten>, FlushError> {
+        let before = std::mem::take(&mut self.durable);
         let Some(connection) = &mut self.connection else {
+            tell_all(before, &Ok(()));
             let reason = "there is no connection".to_owned();
             return Err(FlushError::RolledBack(reason));
         };
         let began = Instant::now();
         let appending = append_together(connection, &self.notices, groups);
-        let Ok(appended) = tokio::time::timeout(self.answer_max, appending).await else {
+        let mut appending = pin!(tokio::time::timeout(self.answer_max, appending));
+        let early = futures_util::poll!(&mut appending);
+        tell_all(before, &Ok(()));
+        let answer = match early {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => loop {
+                let has_room = self.waiting.len() < self.flush_max.batches;
+                tokio::select! {
+                    biased;
+                    answer = &mut appending => break answer,
+                    count = intake.take(&mut self.waiting, self.flush_max.batches),
+                        if has_room && !intake.jobs.is_closed() => if count == 0 {
+                            break appending.await;
+                        },
+                }
+            },
+        };
+        let Ok(appended) = answer else {
             return Err(FlushError::Unknown {
                 reason: format!("no answer within {:?}", self.answer_max),
                 is_usable: false,
@@ -134,10 +167,14 @@ impl Lane {
         };
         if appended.is_ok() {
             metrics().commit_seconds.record(began.elapsed());
-            let batches = groups.iter().map(|group| as_f64(group.len() as u64)).sum();
-            metrics().commit_batches.record::<f64>(batches);
+            let batches: f64 = groups.iter().map(|group| as_f64(group.len() as u64)).sum();
+            metrics().commit_batches.record(batches);
         }
         appended
+    }
+
+    fn tell_durable(&mut self) {
+        tell_all(std::mem::take(&mut self.durable), &Ok(()));
     }
 
     /// Tells the sessions of a flush of which some were not written.
@@ -179,6 +216,9 @@ impl Lane {
 
     /// Makes sure of a connection, however long it takes; false if the stop came first.
     async fn connected(&mut self, stop: &CancellationToken) -> bool {
+        if self.connection.is_none() {
+            self.tell_durable();
+        }
         let mut retry = RETRY_FIRST;
         while self.connection.is_none() {
             match stop.run_until_cancelled(self.connector.lane()).await {
@@ -201,6 +241,37 @@ impl Lane {
         }
         true
     }
+}
+
+/// Where batches come from.
+struct Intake {
+    jobs: mpsc::Receiver<Append>,
+    /// Empty between calls.
+    taken: Vec<Append>,
+}
+
+impl Intake {
+    /// Waits for batches; gives how many came: none, once nobody can hand in any more. Cancellation
+    /// loses nothing.
+    async fn take(&mut self, waiting: &mut VecDeque<Append>, at_most: usize) -> usize {
+        let count = self.jobs.recv_many(&mut self.taken, at_most).await;
+        waiting.extend(self.taken.drain(..));
+        count
+    }
+
+    /// Takes what is there, up to so many in all.
+    fn take_ready(&mut self, waiting: &mut VecDeque<Append>, at_most: usize) {
+        while waiting.len() < at_most {
+            let Ok(append) = self.jobs.try_recv() else {
+                break;
+            };
+            waiting.push_back(append);
+        }
+    }
+}
+
+fn unreachable_server() -> AppendError {
+    AppendError::Refused("the server could not be reached before the stop".to_owned())
 }
 
 /// Halves what was refused; of a single session, its batches; a single batch is told.
