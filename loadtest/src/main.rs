@@ -7,11 +7,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use cluecast_loadtest::abuse::abuse;
 use cluecast_loadtest::arguments::{
-    Arguments, ChaosArguments, FanoutArguments, IdleArguments, LatencyArguments, ReplayArguments,
-    Task,
+    AbuseArguments, Arguments, ChaosArguments, ChurnArguments, FanoutArguments, IdleArguments,
+    LatencyArguments, ReplayArguments, Task,
 };
 use cluecast_loadtest::chaos::chaos;
+use cluecast_loadtest::churn::churn;
 use cluecast_loadtest::fanout::fanout;
 use cluecast_loadtest::idle::idle;
 use cluecast_loadtest::latency::latency;
@@ -28,6 +30,8 @@ async fn main() -> ExitCode {
         Task::Latency(arguments) => run_latency(*arguments).await,
         Task::Fanout(arguments) => run_fanout(*arguments).await,
         Task::Chaos(arguments) => run_chaos(*arguments).await,
+        Task::Abuse(arguments) => run_abuse(*arguments).await,
+        Task::Churn(arguments) => run_churn(*arguments).await,
     };
     let conclusion = run.unwrap_or_else(|error| {
         eprintln!("error: {error}");
@@ -93,6 +97,22 @@ async fn run_latency(arguments: LatencyArguments) -> Run {
 async fn run_fanout(arguments: FanoutArguments) -> Run {
     let json = create(arguments.json.as_deref())?;
     let report = Box::pin(fanout(arguments)).await?;
+    println!("{report}");
+    write_json(json, &report)?;
+    Ok(Conclusion::of(report.is_good()))
+}
+
+async fn run_abuse(arguments: AbuseArguments) -> Run {
+    let json = create(arguments.json.as_deref())?;
+    let report = Box::pin(abuse(arguments)).await?;
+    println!("{report}");
+    write_json(json, &report)?;
+    Ok(Conclusion::of(report.is_good()))
+}
+
+async fn run_churn(arguments: ChurnArguments) -> Run {
+    let json = create(arguments.json.as_deref())?;
+    let report = Box::pin(churn(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
     Ok(Conclusion::of(report.is_good()))

@@ -10,6 +10,7 @@
 
 mod close;
 mod codec;
+pub mod cost;
 mod latest;
 pub mod limits;
 mod message;

@@ -7,9 +7,9 @@ use super::reader::Reader;
 /// See `[limits]` in `config/default.toml`.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitsConfig {
-    /// Commands a second in the long run.
+    /// Units a second in the long run; a guess costs one.
     pub commands_per_second: NonZeroU32,
-    /// Commands at once.
+    /// Units at once.
     pub commands_burst: NonZeroU32,
     /// Wrong codes within one session.
     pub session_wrong_codes: Allowance,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use protocol::{CloseCode, DecodeError};
 
+use super::allowance::UsedUp;
 use super::socket::{Socket, SocketError};
 use super::stream::Stream;
 
@@ -17,6 +18,8 @@ pub(super) enum Ending {
     Close(CloseCode),
     /// The server closes it with [`CloseCode::BadMessage`] and says what is wrong.
     BadMessage(DecodeError),
+    /// The server closes it with [`CloseCode::Overloaded`] and tells when to try again.
+    UsedUp(UsedUp),
     /// The other side closed it, or it is broken: there is nobody to tell.
     Gone,
 }
@@ -27,6 +30,7 @@ impl Ending {
         match self {
             Self::Close(code) => Some(*code),
             Self::BadMessage(_) => Some(CloseCode::BadMessage),
+            Self::UsedUp(_) => Some(CloseCode::Overloaded),
             Self::Gone => None,
         }
     }
@@ -36,6 +40,13 @@ impl Ending {
         match self {
             Self::Close(code) => code.name().to_owned(),
             Self::BadMessage(error) => format!("{}: {error}", CloseCode::BadMessage.name()),
+            Self::UsedUp(used_up) => {
+                let wait_ms = used_up.retry_after.as_millis() + 1;
+                let name = CloseCode::Overloaded.name();
+                format!(
+                    "{name}: the limit of this connection is reached; try again in {wait_ms} ms"
+                )
+            }
             Self::Gone => String::new(),
         }
     }
@@ -72,12 +83,18 @@ pub(super) async fn close(socket: &mut Socket<Stream>, ending: &Ending) {
 mod tests {
     use protocol::{CloseCode, DecodeError};
 
-    use super::Ending;
+    use super::{Duration, Ending, UsedUp};
 
     #[test]
     fn a_reason_begins_with_the_codes_name() {
         assert_eq!(Ending::Close(CloseCode::Replaced).reason(), "replaced");
         let bad = Ending::BadMessage(DecodeError::TrailingBytes(3));
         assert!(bad.reason().starts_with("bad_message: 3 bytes"), "{bad:?}");
+        let used_up = Ending::UsedUp(UsedUp {
+            retry_after: Duration::from_millis(350),
+        });
+        let reason = used_up.reason();
+        assert!(reason.starts_with("overloaded: "), "{reason}");
+        assert!(reason.ends_with("in 351 ms"), "{reason}");
     }
 }

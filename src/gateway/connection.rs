@@ -6,9 +6,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use governor::DefaultDirectRateLimiter;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{Quota, RateLimiter};
 use protocol::{
     ClientMessage, CloseCode, Codec, Command, GoAway, Rejection, RejectionCode, ServerMessage,
     Watch,
@@ -17,6 +14,7 @@ use serde::Serialize;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Gateway;
+use super::allowance::Allowance;
 use super::closing::{Ending, close, ending_of};
 use super::frame::read;
 use super::listener::Slot;
@@ -53,7 +51,7 @@ struct Attached {
     identity: Identity,
     codec: Codec,
     outbox: Outbox,
-    limiter: DefaultDirectRateLimiter,
+    allowance: Allowance,
 }
 
 impl Connection {
@@ -113,16 +111,13 @@ impl Connection {
             }
         };
         let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);
-        let limits = self.gateway.limits;
-        let quota =
-            Quota::per_second(limits.commands_per_second).allow_burst(limits.commands_burst);
         let attached = Attached {
             gateway: self.gateway.clone(),
             session,
             identity,
             codec: self.codec,
             outbox,
-            limiter: RateLimiter::direct(quota),
+            allowance: Allowance::new(&self.gateway.limits),
         };
         attached.attach(cursor)?;
         Ok((attached, frames))
@@ -260,16 +255,15 @@ impl Attached {
     fn receive(&self, received: Result<Received, SocketError>) -> Result<(), Ending> {
         let received = received.map_err(|error| ending_of(&error))?;
         match read(self.codec, &received)? {
-            None => Ok(()),
+            None => self.allowance.control_frame().map_err(Ending::UsedUp),
             Some(ClientMessage::Command(command)) => {
                 self.command(command);
                 Ok(())
             }
-            // A snapshot costs more than a guess: asking for one again and again is limited too.
-            Some(ClientMessage::Resync(_)) if self.limiter.check().is_err() => {
-                Err(CloseCode::Overloaded.into())
+            Some(ClientMessage::Resync(resync)) => {
+                self.allowance.resync().map_err(Ending::UsedUp)?;
+                self.attach(resync.cursor)
             }
-            Some(ClientMessage::Resync(resync)) => self.attach(resync.cursor),
             Some(ClientMessage::Hello(_) | ClientMessage::Watch(_)) => {
                 Err(CloseCode::BadMessage.into())
             }
@@ -289,10 +283,10 @@ impl Attached {
 
     fn command(&self, command: Command) {
         metrics().commands_received.increment(1);
-        if let Err(not_until) = self.limiter.check() {
-            let wait = not_until.wait_time_from(DefaultClock::default().now());
+        if let Err(used_up) = self.allowance.command(&command) {
             let message = "slow down; the limit of this connection is reached".to_owned();
-            self.reject(command.id, RejectionCode::RateLimited, message, Some(wait));
+            let wait = Some(used_up.retry_after);
+            self.reject(command.id, RejectionCode::RateLimited, message, wait);
             return;
         }
         let id = command.id;

@@ -4,6 +4,7 @@
 //! Never here: what a message means for a session, or what an audience may see.
 
 mod addresses;
+mod allowance;
 mod attempts;
 mod closing;
 mod connection;

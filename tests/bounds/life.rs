@@ -1,6 +1,7 @@
 //! Whether the other side still lives.
 
 use protocol::ServerMessage;
+use protocol::cost::CONTROL_FRAMES_BURST;
 use tokio::time::Instant;
 
 use crate::http::PATIENCE;
@@ -41,4 +42,22 @@ async fn a_connection_that_answers_pings_is_kept_though_it_says_nothing() {
     assert_eq!(site.metric(SILENT).await, 0);
     alive.guess(1, "p0", "wrong").await;
     while !matches!(alive.receive().await, Some(ServerMessage::Receipt(_))) {}
+}
+
+#[tokio::test]
+async fn whoever_pings_without_end_is_told_when_to_come_again() {
+    let site = Site::start(&[]).await;
+    let player = site.join("Owls").await;
+    let mut socket = Socket::attach(&site, &player.token).await;
+    for _ in 0..CONTROL_FRAMES_BURST * 2 {
+        if socket.ping().await.is_err() {
+            break;
+        }
+    }
+    let (code, reason) = socket.closed().await;
+    assert_eq!(code, 4429);
+    assert!(
+        reason.starts_with("overloaded: ") && reason.ends_with(" ms"),
+        "{reason}"
+    );
 }

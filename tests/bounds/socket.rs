@@ -128,6 +128,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .expect("sent");
     }
 
+    /// Sends a ping; an error once the server has closed.
+    pub async fn ping(&mut self) -> Result<(), Error> {
+        let sending = self.stream.send(Message::Ping(Vec::new().into()));
+        timeout(PATIENCE, sending).await.expect("the server reads")
+    }
+
     /// The next message; none at the end.
     pub async fn receive(&mut self) -> Option<ServerMessage> {
         loop {

@@ -136,7 +136,7 @@ async fn a_refusal_for_speed_names_a_time_that_works() {
 
 #[tokio::test]
 async fn whoever_asks_for_snapshots_without_end_is_sent_away() {
-    let settings = ["limits.commands_burst=2", "limits.commands_per_second=1"];
+    let settings = ["limits.commands_burst=20", "limits.commands_per_second=1"];
     let stage = Stage::running(&settings).await;
     let joined = stage.join("Owls").await;
     for codec in Codec::ALL {

@@ -250,7 +250,12 @@ mod tests {
         let arguments = Arguments::try_parse_from(line.split_whitespace());
         match arguments.expect("the options are known").task {
             Task::Chaos(arguments) => *arguments,
-            Task::Replay(_) | Task::Idle(_) | Task::Latency(_) | Task::Fanout(_) => {
+            Task::Replay(_)
+            | Task::Idle(_)
+            | Task::Latency(_)
+            | Task::Fanout(_)
+            | Task::Abuse(_)
+            | Task::Churn(_) => {
                 panic!("the task is chaos")
             }
         }

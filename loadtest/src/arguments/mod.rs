@@ -1,6 +1,8 @@
 //! The command line.
 
+mod abuse;
 mod chaos;
+mod churn;
 mod fanout;
 mod idle;
 mod latency;
@@ -11,7 +13,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use abuse::AbuseArguments;
 pub use chaos::{ChaosArguments, Fault, JournalStore};
+pub use churn::ChurnArguments;
 pub use fanout::{CodecName, FanoutArguments, SecondsRange};
 pub use idle::IdleArguments;
 pub use latency::LatencyArguments;
@@ -43,6 +47,10 @@ pub enum Task {
     /// Injects faults into nodes and PostgreSQL of its own while players play, then checks what was
     /// promised
     Chaos(Box<ChaosArguments>),
+    /// Sends clients that ping and never read, and clients that drip their handshake
+    Abuse(Box<AbuseArguments>),
+    /// Connects and disconnects again and again, and compares the server's memory
+    Churn(Box<ChurnArguments>),
 }
 
 /// Which server to drive: one that runs already, or one of our own.

@@ -1,9 +1,10 @@
 //! The written specification, `README.md`, must mention everything that it specifies.
 
 use cluecast_protocol::rest::FailureCode;
-use cluecast_protocol::{Advice, ClientMessage, CloseCode, Codec, ServerMessage, limits};
+use cluecast_protocol::{Advice, ClientMessage, CloseCode, Codec, ServerMessage, cost, limits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::kinds;
 
@@ -124,6 +125,35 @@ fn every_limit_has_a_row_with_its_value() {
         declared, 9,
         "a new limit needs a line above and a row in the specification"
     );
+}
+
+#[test]
+fn every_cost_has_a_row() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/golden");
+    let mut orders = 0;
+    for file in std::fs::read_dir(folder).expect("the golden vectors are there") {
+        let text = std::fs::read_to_string(file.expect("it is listed").path());
+        let vector: Value = serde_json::from_str(&text.expect("it is text")).expect("it is JSON");
+        let Some(order) = vector["message"].get("do") else {
+            continue;
+        };
+        let name = order["type"].as_str().expect("orders have a type");
+        let order = serde_json::from_value(order.clone()).expect("it is an order");
+        let row = format!("\n| `{name}` | {} |", cost::order_cost(&order));
+        assert_mentions("a cost", &row);
+        orders += 1;
+    }
+    assert!(
+        orders >= kinds::ORDERS.len(),
+        "{orders} orders have a vector"
+    );
+    assert_mentions("a cost", &format!("\n| `resync` | {} |", cost::RESYNC_COST));
+    let pings = format!(
+        "{} at\nonce and {} a second",
+        cost::CONTROL_FRAMES_BURST,
+        cost::CONTROL_FRAMES_PER_SECOND
+    );
+    assert_mentions("the limit of pings", &pings);
 }
 
 #[test]

@@ -1,0 +1,170 @@
+//! A client that means no good, again and again.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use protocol::{ClientMessage, Codec, Hello};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+
+use crate::churn::{VisitError, expect_upgrade, request};
+use crate::client::Endpoint;
+use crate::players::{Receive, connect, source};
+
+/// Pings that are sent together.
+const PINGS_AT_ONCE: usize = 4;
+/// The longest payload of a control frame (RFC 6455, section 5.5).
+const PING_BYTES: usize = 125;
+/// The wait after a connection ended.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Everybody comes within this time, not all at the same moment.
+const COMING: Duration = Duration::from_secs(5);
+const PLACES_A_COMING: usize = 10_000;
+/// Masking with zeros changes nothing, and is a mask all the same.
+const MASK: [u8; 4] = [0; 4];
+
+/// What it does.
+#[derive(Debug)]
+pub(super) enum Abuser {
+    /// Says hello with a token, then pings and never reads.
+    Pinging(String),
+    /// Sends the request for an upgrade byte by byte.
+    Dripping,
+}
+
+/// What all of them did.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    came: AtomicU32,
+    pings: AtomicU64,
+    drips: AtomicU64,
+    sent_away: AtomicU64,
+}
+
+impl Tally {
+    /// How many have connected at least once.
+    pub(super) fn came(&self) -> u32 {
+        self.came.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn pings(&self) -> u64 {
+        self.pings.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn drips(&self) -> u64 {
+        self.drips.load(Ordering::Relaxed)
+    }
+
+    /// How many connections the server ended or refused.
+    pub(super) fn sent_away(&self) -> u64 {
+        self.sent_away.load(Ordering::Relaxed)
+    }
+}
+
+impl Abuser {
+    /// Goes on until `over`; whoever is sent away comes again.
+    pub(super) async fn abuse(
+        self,
+        endpoint: Endpoint,
+        place: usize,
+        every: Duration,
+        tally: Arc<Tally>,
+        mut over: watch::Receiver<bool>,
+    ) {
+        let part = u32::try_from(place % PLACES_A_COMING).expect("it is small");
+        let abusing = async {
+            sleep(COMING * part / u32::try_from(PLACES_A_COMING).expect("it is small")).await;
+            let mut is_new = true;
+            loop {
+                let connected = connect(&endpoint, source(place), Receive::Nothing).await;
+                if let Ok(stream) = connected {
+                    if is_new {
+                        tally.came.fetch_add(1, Ordering::Relaxed);
+                        is_new = false;
+                    }
+                    let mut ticks = interval(every);
+                    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                    // Whatever ends it is what the server does against it.
+                    let _ended = self.go(stream, &endpoint, ticks, &tally).await;
+                }
+                tally.sent_away.fetch_add(1, Ordering::Relaxed);
+                sleep(AGAIN_AFTER).await;
+            }
+        };
+        tokio::select! {
+            () = abusing => {}
+            _ = over.wait_for(|over| *over) => {}
+        }
+    }
+
+    async fn go(
+        &self,
+        stream: TcpStream,
+        endpoint: &Endpoint,
+        ticks: Interval,
+        tally: &Tally,
+    ) -> Result<(), VisitError> {
+        match self {
+            Self::Pinging(token) => ping(stream, endpoint, token, ticks, tally).await,
+            Self::Dripping => Ok(drip(stream, endpoint, ticks, tally).await?),
+        }
+    }
+}
+
+async fn ping(
+    mut stream: TcpStream,
+    endpoint: &Endpoint,
+    token: &str,
+    mut ticks: Interval,
+    tally: &Tally,
+) -> Result<(), VisitError> {
+    stream.write_all(request(endpoint).as_bytes()).await?;
+    expect_upgrade(&mut stream).await?;
+    let hello = ClientMessage::Hello(Hello {
+        token: token.to_owned(),
+        cursor: None,
+    });
+    let hello = frame(0x82, &Codec::MessagePack.encode(&hello));
+    stream.write_all(&hello).await?;
+    let pings = frame(0x89, &[b'?'; PING_BYTES]).repeat(PINGS_AT_ONCE);
+    loop {
+        ticks.tick().await;
+        stream.write_all(&pings).await?;
+        tally
+            .pings
+            .fetch_add(PINGS_AT_ONCE as u64, Ordering::Relaxed);
+    }
+}
+
+async fn drip(
+    mut stream: TcpStream,
+    endpoint: &Endpoint,
+    mut ticks: Interval,
+    tally: &Tally,
+) -> io::Result<()> {
+    for byte in request(endpoint).bytes() {
+        ticks.tick().await;
+        stream.write_u8(byte).await?;
+        tally.drips.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// A frame as a client sends it.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    if let Ok(length @ 0..126) = u8::try_from(payload.len()) {
+        frame.push(0x80 | length);
+    } else {
+        let length = u16::try_from(payload.len()).expect("nothing longer is sent");
+        frame.push(0xfe);
+        frame.extend(length.to_be_bytes());
+    }
+    frame.extend(MASK);
+    frame.extend(payload);
+    frame
+}

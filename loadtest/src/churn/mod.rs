@@ -1,0 +1,119 @@
+//! Connects and disconnects again and again: no connection may leave anything behind.
+
+mod report;
+mod visit;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use testkit::{Rest, RestError, ServerError};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep};
+
+use crate::arguments::ChurnArguments;
+use crate::idle::Memory;
+use crate::own_server::{OwnServer, OwnServerError, Target};
+use crate::players::Players;
+
+pub use report::ChurnReport;
+pub use visit::VisitError;
+use visit::Way;
+pub(crate) use visit::{expect_upgrade, request};
+
+/// How long one REST request may take.
+const REST_WAIT_MAX: Duration = Duration::from_mins(1);
+/// After the last connection, until its task in the server is over: longer than a closing handshake.
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum ChurnError {
+    /// There is no server of our own.
+    #[error(transparent)]
+    OwnServer(#[from] OwnServerError),
+    /// It failed.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The session or its players could not be created.
+    #[error("cannot prepare the session: {0}")]
+    Prepare(#[from] RestError),
+    /// The server's memory cannot be read.
+    #[error("cannot read the server's memory: {0}")]
+    Memory(#[from] io::Error),
+    /// A connection was refused or went wrong.
+    #[error("a connection went wrong: {0}")]
+    Visit(#[from] VisitError),
+    /// A row of connections panicked.
+    #[error("a row of connections failed: {0}")]
+    Row(#[from] JoinError),
+    /// Somebody named a server.
+    #[error("memory is measured of a server of our own; leave --server out")]
+    Foreign,
+    /// The memory is to be read after the last connection.
+    #[error("--settled-after must be less than --connections")]
+    NothingAfter,
+}
+
+/// Runs the whole measurement. The server is stopped at the end.
+pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError> {
+    if arguments.settled_after >= arguments.connections {
+        return Err(ChurnError::NothingAfter);
+    }
+    let target = Target::of(&arguments.server).await?;
+    let rest = Rest::new(&target.url, REST_WAIT_MAX)?;
+    let rows = usize::from(arguments.concurrency);
+    let players = Players::join(&rest, &target.admin_token, rows).await?;
+    let players = Arc::new(players);
+    let mut own = target.own.ok_or(ChurnError::Foreign)?;
+
+    let began_at = Instant::now();
+    connect(&players, 0..arguments.settled_after).await?;
+    sleep(SETTLING).await;
+    let bytes_settled = memory(&own)?;
+    connect(&players, arguments.settled_after..arguments.connections).await?;
+    let took = began_at.elapsed().saturating_sub(SETTLING);
+    sleep(SETTLING).await;
+    let bytes_at_end = memory(&own)?;
+    own.stop().await?;
+    Ok(ChurnReport {
+        connections: arguments.connections,
+        settled_after: arguments.settled_after,
+        connections_per_s: f64::from(arguments.connections) / took.as_secs_f64(),
+        bytes_settled,
+        bytes_at_end,
+        growth_bytes: bytes_at_end.resident.saturating_sub(bytes_settled.resident),
+        growth_bytes_max: arguments.growth_bytes_max,
+    })
+}
+
+/// Makes the connections of a range, a row for each player.
+async fn connect(players: &Arc<Players>, range: std::ops::Range<u32>) -> Result<(), ChurnError> {
+    let next = Arc::new(AtomicU32::new(range.start));
+    let mut rows = JoinSet::new();
+    for row in 0..players.tokens.len() {
+        let (players, next, end) = (players.clone(), next.clone(), range.end);
+        rows.spawn(async move {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= end {
+                    return Ok::<(), VisitError>(());
+                }
+                let token = &players.tokens[row];
+                Way::of(number).go(&players.endpoint, number, token).await?;
+            }
+        });
+    }
+    while let Some(row) = rows.join_next().await {
+        row??;
+    }
+    Ok(())
+}
+
+fn memory(own: &OwnServer) -> Result<Memory, ChurnError> {
+    let process = own
+        .id()
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    Ok(Memory::of(process)?)
+}

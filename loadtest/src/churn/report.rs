@@ -1,0 +1,70 @@
+//! What many connections left behind.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::idle::Memory;
+
+/// The figures of `churn`; the keys of the JSON file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChurnReport {
+    /// Connections in all.
+    pub connections: u32,
+    /// Connections after which the memory was first read.
+    pub settled_after: u32,
+    /// Connections a second, pauses not counted.
+    pub connections_per_s: f64,
+    /// The server after the first connections, none of which is open.
+    pub bytes_settled: Memory,
+    /// The server after all of them.
+    pub bytes_at_end: Memory,
+    /// The growth of resident memory between the two.
+    pub growth_bytes: u64,
+    /// What it may be.
+    pub growth_bytes_max: u64,
+}
+
+impl ChurnReport {
+    /// Whether nothing was left behind.
+    pub fn is_good(&self) -> bool {
+        self.growth_bytes <= self.growth_bytes_max
+    }
+}
+
+impl fmt::Display for ChurnReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut row = |name: &str, figure: &dyn fmt::Display| writeln!(f, "{name:32} {figure:>14}");
+        row("connections", &self.connections)?;
+        row("  a second", &format!("{:.0}", self.connections_per_s))?;
+        row(
+            &format!("resident bytes after {}", self.settled_after),
+            &self.bytes_settled.resident,
+        )?;
+        row("  at the end", &self.bytes_at_end.resident)?;
+        row("  growth", &self.growth_bytes)?;
+        write!(f, "{:32} {:>14}", "    allowed", self.growth_bytes_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChurnReport, Memory};
+
+    #[test]
+    fn one_byte_too_much_fails() {
+        let good = ChurnReport {
+            connections: 100_000,
+            settled_after: 20_000,
+            connections_per_s: 3_000.0,
+            bytes_settled: Memory::default(),
+            bytes_at_end: Memory::default(),
+            growth_bytes: 1_000,
+            growth_bytes_max: 1_000,
+        };
+        assert!(good.is_good());
+        let mut heavy = good;
+        heavy.growth_bytes += 1;
+        assert!(!heavy.is_good());
+    }
+}

@@ -1,0 +1,121 @@
+//! Players of a hunt that is made for them, and connections from many addresses.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+
+use protocol::rest::{CreateHunt, Join};
+use testkit::{Rest, RestError};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::client::Endpoint;
+use crate::setup;
+
+const HUNT: &str = "[hunt]\ntitle = \"Weather\"\n\n[round.only]\ntitle = \"Only\"\n\n\
+    [puzzle.only]\nround = \"only\"\ntitle = \"Only\"\npoints = 1\nanswer = \"ANSWER\"\n";
+/// The puzzle of that hunt.
+pub(crate) const PUZZLE: &str = "only";
+/// How many join at the same time.
+const JOINING_AT_ONCE: NonZero<u16> = NonZero::new(64).expect("it is not 0");
+/// Players that found teams; the others join them. A team takes a hundred.
+const TEAM_SIZE: usize = 50;
+/// Connections from one address: fewer than a server takes from one that shows no token.
+const CONNECTIONS_PER_ADDRESS: usize = 200;
+
+/// Everybody who joined, and where they connect.
+#[derive(Debug)]
+pub(crate) struct Players {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) tokens: Vec<String>,
+}
+
+impl Players {
+    /// Creates a session that has started, and joins so many players.
+    pub(crate) async fn join(
+        rest: &Rest,
+        admin_token: &str,
+        count: usize,
+    ) -> Result<Self, RestError> {
+        let files = BTreeMap::from([("hunt.toml".to_owned(), HUNT.to_owned())]);
+        let session = setup::create_session(rest, admin_token, &CreateHunt { files }).await?;
+        setup::start(rest, &session).await?;
+        let join = |name: String, new_team: Option<String>, team_code: Option<String>| Join {
+            session: session.session.clone(),
+            new_team,
+            team_code,
+            name,
+        };
+        let teams = count.div_ceil(TEAM_SIZE);
+        let founders = (0..teams).map(|team| {
+            let name = format!("Team {team}");
+            join(name.clone(), Some(name), None)
+        });
+        let founders = setup::join_all(rest, founders, JOINING_AT_ONCE).await?;
+        let codes = founders.iter().map(|founder| &founder.team_code).cycle();
+        let others = (teams..count).zip(codes);
+        let others =
+            others.map(|(number, code)| join(format!("Player {number}"), None, Some(code.clone())));
+        let others = setup::join_all(rest, others, JOINING_AT_ONCE).await?;
+        let everybody = founders.into_iter().chain(others);
+        Ok(Self {
+            endpoint: Endpoint {
+                authority: rest.authority().to_owned(),
+                session: session.session,
+            },
+            tokens: everybody.map(|joined| joined.token).collect(),
+        })
+    }
+}
+
+/// The loopback address of a connection, by its place among all of them.
+pub(crate) fn source(place: usize) -> IpAddr {
+    let number = place / CONNECTIONS_PER_ADDRESS;
+    let byte = |number: usize| u8::try_from(number % 250 + 1).expect("it is at most 250");
+    IpAddr::V4(Ipv4Addr::new(127, 1, byte(number / 250), byte(number)))
+}
+
+/// Connects to a server of this machine from one of its loopback addresses; with a receive buffer as
+/// small as the system allows, if nothing is going to be read.
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    source: IpAddr,
+    receive: Receive,
+) -> io::Result<TcpStream> {
+    let server: SocketAddr = endpoint
+        .authority
+        .parse()
+        .map_err(|_| io::Error::other("the server must be named by its address"))?;
+    let socket = TcpSocket::new_v4()?;
+    match receive {
+        Receive::Everything => {}
+        Receive::Nothing => socket.set_recv_buffer_size(1)?,
+    }
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    let stream = socket.connect(server).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// What a client is going to read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Receive {
+    Everything,
+    Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::{CONNECTIONS_PER_ADDRESS, source};
+
+    #[test]
+    fn an_address_has_its_share_of_connections() {
+        let addresses: Vec<_> = (0..100_000).map(source).collect();
+        let different: HashSet<_> = addresses.iter().collect();
+        assert_eq!(different.len(), 100_000 / CONNECTIONS_PER_ADDRESS);
+        assert!(addresses.iter().all(std::net::IpAddr::is_loopback));
+    }
+}

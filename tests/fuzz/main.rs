@@ -1,0 +1,63 @@
+//! A run of the fuzz targets without coverage: mutations of the golden vectors, the same ones each
+//! time.
+
+mod seeds;
+mod targets;
+
+use std::path::Path;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Runs of each target here.
+const RUNS: usize = 20_000;
+const SEED: u64 = 7;
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/protocol/golden");
+
+/// Changes a few bytes, cuts, doubles, or joins with another seed.
+fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut StdRng) {
+    for _ in 0..random.random_range(1..6) {
+        let at = random.random_range(0..=bytes.len());
+        match random.random_range(0..7) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, random.random()),
+            2 => {
+                let part: Vec<u8> = bytes[at..].to_vec();
+                bytes.extend(part);
+            }
+            3 => {
+                let from = random.random_range(0..=other.len());
+                bytes.truncate(at);
+                bytes.extend(&other[from..]);
+            }
+            _ => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << random.random_range(0..8);
+                }
+            }
+        }
+    }
+}
+
+fn run(seeds: &[Vec<u8>], target: fn(&[u8])) {
+    for seed in seeds {
+        target(seed);
+    }
+    let mut random = StdRng::seed_from_u64(SEED);
+    for _ in 0..RUNS {
+        let mut bytes = seeds[random.random_range(0..seeds.len())].clone();
+        let other = &seeds[random.random_range(0..seeds.len())];
+        mutate(&mut bytes, other, &mut random);
+        target(&bytes);
+    }
+}
+
+#[test]
+fn any_bytes_are_a_message_or_are_refused() {
+    run(&seeds::messages(Path::new(GOLDEN)), targets::messages);
+}
+
+#[test]
+fn any_bytes_of_a_client_leave_whole_frames_and_one_close() {
+    run(&seeds::conversations(Path::new(GOLDEN)), targets::frames);
+}

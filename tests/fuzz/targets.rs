@@ -1,0 +1,234 @@
+//! What is fuzzed: each target takes any bytes, and panics where something does not hold.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{Cursor, Error, Read, Write};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use cluecast::gateway::socket::{Received, Socket, SocketError, SocketLimits};
+use protocol::{ClientMessage, Codec, FrameKind, ServerMessage};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
+
+const MESSAGE_BYTES_MAX: usize = 1_000;
+const LIMITS: SocketLimits = SocketLimits {
+    message_bytes_max: MESSAGE_BYTES_MAX,
+    read_buffer_bytes: 64,
+};
+
+/// Bytes as a message of either codec: what can be read can be written and read again.
+pub fn messages(bytes: &[u8]) {
+    for codec in Codec::ALL {
+        if let Ok(message) = codec.decode::<ClientMessage>(bytes) {
+            let again = codec.decode(&codec.encode(&message));
+            assert_eq!(again.as_ref(), Ok(&message));
+        }
+        if let Ok(message) = codec.decode::<ServerMessage>(bytes) {
+            // A message of a later version is known only to be one, and cannot be written.
+            if !matches!(message, ServerMessage::Unknown | ServerMessage::Update(_)) {
+                let again = codec.decode(&codec.encode(&message));
+                assert_eq!(again.as_ref(), Ok(&message));
+            }
+        }
+    }
+}
+
+/// Bytes as what a client sends to a socket that echoes. The first two say how much is read and how
+/// much is taken at a time. What comes out must be frames, whole, in order, and end with the close
+/// frame; what comes in must be what tungstenite alone makes of the same bytes.
+pub fn frames(bytes: &[u8]) {
+    let [read_at_a_time, taken_at_a_time, sent @ ..] = bytes else {
+        return;
+    };
+    let stream = Scripted {
+        coming: sent.iter().copied().collect(),
+        read_at_a_time: usize::from(*read_at_a_time) + 1,
+        taken_at_a_time: usize::from(*taken_at_a_time) + 1,
+        ..Scripted::default()
+    };
+    let taken = stream.taken.clone();
+    let heard = echo(Socket::new(stream, Bytes::new(), LIMITS));
+
+    let alone = tungstenite_alone(sent);
+    let of_text = heard.ended_by == Some(1007);
+    assert!(alone.starts_with(&heard.messages), "{heard:?} of {alone:?}");
+    assert!(of_text || alone == heard.messages, "{heard:?} of {alone:?}");
+    let taken = taken
+        .lock()
+        .expect("nothing panics while it holds the lock");
+    check_frames(&taken, &heard);
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    messages: Vec<(FrameKind, Bytes)>,
+    ended_by: Option<u16>,
+}
+
+/// Sends every message back, as far as there is room at once, and finishes.
+fn echo(mut socket: Socket<Scripted>) -> Heard {
+    let mut heard = Heard::default();
+    let ended = loop {
+        match now(socket.next()) {
+            Poll::Ready(Ok(Received::Message(kind, payload))) => {
+                assert!(payload.len() <= MESSAGE_BYTES_MAX);
+                if socket.has_room() {
+                    let offered = socket.offer(kind, [payload.clone()].into());
+                    offered.expect("there is room, and nobody has closed");
+                }
+                heard.messages.push((kind, payload));
+            }
+            Poll::Pending | Poll::Ready(Ok(Received::Control)) => {}
+            Poll::Ready(Ok(Received::Close)) => break SocketError::Ended,
+            Poll::Ready(Err(error)) => break error,
+        }
+    };
+    heard.ended_by = ended.close_code();
+    let close = Some((heard.ended_by.unwrap_or(1000), "over"));
+    let mut finishing = pin!(socket.finish(close));
+    for _ in 0..100_000 {
+        if let Poll::Ready(finished) = now(finishing.as_mut()) {
+            finished.expect("the stream does not break");
+            return heard;
+        }
+    }
+    panic!("the socket does not finish");
+}
+
+fn now<T>(future: impl Future<Output = T>) -> Poll<T> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The messages that tungstenite reads from the same bytes.
+fn tungstenite_alone(sent: &[u8]) -> Vec<(FrameKind, Bytes)> {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let stream = Quiet(Cursor::new(sent));
+    let mut socket = WebSocket::from_raw_socket(stream, Role::Server, Some(config));
+    let mut messages = Vec::new();
+    loop {
+        match socket.read() {
+            Ok(Message::Binary(payload)) => messages.push((FrameKind::Binary, payload)),
+            Ok(Message::Text(text)) => messages.push((FrameKind::Text, text.into())),
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+            Ok(Message::Close(_)) | Err(_) => return messages,
+        }
+    }
+}
+
+/// What a client received: whole frames of a server, at most one close frame, and that last.
+fn check_frames(mut taken: &[u8], heard: &Heard) {
+    let mut is_closed = false;
+    let mut echoed = heard.messages.iter();
+    while let [first, length, rest @ ..] = taken {
+        assert!(!is_closed, "something follows the close frame");
+        let (length, rest) = match length {
+            126 => (
+                usize::from(u16::from_be_bytes([rest[0], rest[1]])),
+                &rest[2..],
+            ),
+            127 => panic!("no message is so long"),
+            length => (usize::from(*length), rest),
+        };
+        let (payload, rest) = rest.split_at(length);
+        match first {
+            0x81 | 0x82 => {
+                let kind = if *first == 0x81 {
+                    FrameKind::Text
+                } else {
+                    FrameKind::Binary
+                };
+                assert!(
+                    echoed.any(|message| *message == (kind, Bytes::copy_from_slice(payload))),
+                    "it was not sent, or comes out of order"
+                );
+            }
+            0x88 => is_closed = true,
+            0x8a => assert!(length <= 125),
+            first => panic!("{first:#x} begins no frame of a server"),
+        }
+        taken = rest;
+    }
+    assert!(taken.is_empty(), "a frame is cut off");
+}
+
+/// A stream that gives and takes a little at a time, every other time nothing, and ends.
+#[derive(Default)]
+struct Scripted {
+    coming: VecDeque<u8>,
+    read_at_a_time: usize,
+    taken_at_a_time: usize,
+    taken: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
+    rests: [bool; 2],
+}
+
+impl AsyncRead for Scripted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<Result<(), Error>> {
+        self.rests[0] ^= true;
+        if self.rests[0] {
+            return Poll::Pending;
+        }
+        let count = self
+            .read_at_a_time
+            .min(into.remaining())
+            .min(self.coming.len());
+        let read: Vec<u8> = self.coming.drain(..count).collect();
+        into.put_slice(&read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Scripted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        self.rests[1] ^= true;
+        if self.rests[1] {
+            return Poll::Pending;
+        }
+        let count = bytes.len().min(self.taken_at_a_time);
+        let mut taken = self
+            .taken
+            .lock()
+            .expect("nothing panics while it holds the lock");
+        taken.extend_from_slice(&bytes[..count]);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Gives what is in it, and forgets what is written.
+struct Quiet<'a>(Cursor<&'a [u8]>);
+
+impl Read for Quiet<'_> {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
+        self.0.read(into)
+    }
+}
+
+impl Write for Quiet<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
