@@ -332,6 +332,10 @@ impl<'a, D: Delivery> Actor<'a, D> {
 
     fn snapshot_if_due(&mut self) {
         if let Some(state) = self.snapshots.due(self.head, self.state.progress()) {
+            if self.run.planted.stores_before_durable() {
+                self.snapshots.store(state);
+                return;
+            }
             self.hold(Output::Snapshot(state));
         }
     }

@@ -13,6 +13,12 @@ pub enum Planted {
     EventlessOutputUngated,
     /// A recovery forgets the receipts.
     ReceiptsForgotten,
+    /// A session is opened again after an unknown outcome in the epoch that it had.
+    ReopenedWithoutClaim,
+    /// A state is stored before the journal has what it was folded from.
+    SnapshotBeforeDurable,
+    /// A recovery reads the journal first and claims the session then.
+    TailBeforeClaim,
 }
 
 impl Planted {
@@ -26,5 +32,17 @@ impl Planted {
 
     pub(super) fn forgets_receipts(self) -> bool {
         cfg!(feature = "planted-faults") && self == Self::ReceiptsForgotten
+    }
+
+    pub(super) fn reopens_without_claim(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::ReopenedWithoutClaim
+    }
+
+    pub(super) fn stores_before_durable(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::SnapshotBeforeDurable
+    }
+
+    pub(super) fn reads_before_claim(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::TailBeforeClaim
     }
 }

@@ -59,15 +59,24 @@ pub(super) async fn recover<D: Delivery>(
     delivery: &mut D,
 ) -> Result<(Ownership, Recovered), RecoverError> {
     let session = run.record.id;
+    let too_early = if run.planted.reads_before_claim() {
+        Some(start(run).await?)
+    } else {
+        None
+    };
     let epoch = match claimed {
-        Some(epoch) => epoch,
-        None => claim(run).await?,
+        Some(epoch) if too_early.is_none() => epoch,
+        Some(_) | None => claim(run).await?,
     };
     let names = run.journal.names(session).await?;
+    let start = match too_early {
+        Some(start) => start,
+        None => start(run).await?,
+    };
     let Start {
         mut recovered,
         tail,
-    } = start(run).await?;
+    } = start;
     recovered.names = names.into_iter().map(|name| (name.id, name.text)).collect();
     for batch in &tail {
         apply_batch(&mut recovered, batch, delivery, run.planted)?;
@@ -87,10 +96,13 @@ async fn claim(run: &SessionRun) -> Result<Epoch, RecoverError> {
     let found = found.ok_or(RecoverError::Lost)?;
     let is_mine = match run.tenure {
         Tenure::Alone => true,
-        Tenure::Claimed(_) => found.owner == Some(run.owner),
+        Tenure::Claimed(_) => found.owner == Some(run.owner) || run.planted.reads_before_claim(),
     };
     if !is_mine {
         return Err(RecoverError::Lost);
+    }
+    if run.planted.reopens_without_claim() && found.owner == Some(run.owner) {
+        return Ok(found.epoch);
     }
     Ok(run.journal.claim(found.claim_for(run.owner)).await?)
 }

@@ -7,13 +7,13 @@ use cluecast::delivery::{
 };
 use cluecast::session::{Mail, Numbered, SessionHandle};
 use futures_util::FutureExt;
-use hunt::{CommandId, PlayerOrder};
+use hunt::{CommandId, PlayerOrder, Receipt};
 use protocol::{
     Audience, Board, Codec, Cursor, Event, Presence, Resume, ServerMessage, Snapshot, Standing,
     Update, Verdict,
 };
 
-use crate::model::TeamModel;
+use crate::model::{Model, TeamModel};
 use crate::oracle::{Sent, Watched};
 use crate::world::{DEVICES_A_TEAM, delivery_config};
 
@@ -27,6 +27,8 @@ pub fn team_mates(device: u32) -> impl Iterator<Item = String> {
 /// A device with what it knows.
 pub struct Client {
     pub device: u32,
+    /// The node that it is or was connected to, where there are several.
+    pub node: usize,
     connection: Option<Connection>,
     cursor: Option<Cursor>,
     view: TeamModel,
@@ -37,7 +39,7 @@ pub struct Client {
     /// Sent and not answered; sent again after a reconnect.
     pub outstanding: Option<Sent>,
     /// Every receipt: id and verdict.
-    pub acknowledged: Vec<(u64, Verdict)>,
+    acknowledged: Vec<(u64, Verdict)>,
 }
 
 struct Connection {
@@ -61,6 +63,7 @@ impl Client {
     pub fn new(device: u32) -> Self {
         Self {
             device,
+            node: 0,
             connection: None,
             cursor: None,
             view: TeamModel::default(),
@@ -195,6 +198,24 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    /// Everything that was acknowledged is committed, with the same verdict.
+    pub fn check_acknowledged(&self, model: &Model) {
+        for (id, verdict) in &self.acknowledged {
+            let kept = model.accepted.get(&(self.device, *id));
+            let verdict = match verdict {
+                Verdict::Correct => hunt::Verdict::Correct,
+                Verdict::Wrong => hunt::Verdict::Wrong,
+            };
+            let is_same =
+                matches!(kept, Some(Receipt::Guess { verdict: kept, .. }) if *kept == verdict);
+            let device = self.device;
+            assert!(
+                is_same,
+                "device {device} was told {verdict:?} of {id}: {kept:?}"
+            );
         }
     }
 

@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::dice::Dice;
+use crate::oracle::Committed;
 
 const DELAY_MS_MAX: usize = 12;
 /// More than the actors of all lives of a node can have under way; a full queue refuses.
@@ -240,5 +241,19 @@ impl Journal for SimulatedJournal {
 
     fn close(&self) -> Answer<()> {
         self.committed.close()
+    }
+}
+
+/// The rows of one session in a memory journal.
+pub struct CommittedTo {
+    pub journal: MemoryJournal,
+    pub session: SessionId,
+}
+
+impl Committed for CommittedTo {
+    fn after(&self, seq: u64) -> Vec<StoredBatch> {
+        let read = self.journal.read(self.session, seq, usize::MAX);
+        let batches = read.now_or_never().expect("memory answers at once");
+        batches.expect("the session exists")
     }
 }

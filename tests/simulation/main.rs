@@ -1,50 +1,79 @@
 //! Simulation: the real actor, delivery and rules on a simulated journal and clock, on one thread
 //! with paused time. A seed decides everything; a reference model is compared after every step.
 //!
+//! `world` is one node whose journal fails; `fleet` is several nodes that take one session from each
+//! other on a shared store, which `against_postgres` compares with the real one.
+//!
 //! `CLUECAST_SIMULATION_SEED=n` runs one seed and tells its steps;
 //! `CLUECAST_SIMULATION_SEEDS=n` runs that many instead of the usual number.
 
+mod against_postgres;
 mod client;
 mod dice;
+mod fleet;
 mod journal;
+mod link;
 mod model;
 mod oracle;
 mod spectator;
+mod store;
 mod world;
 
 use std::panic::AssertUnwindSafe;
 
 use cluecast::session::Planted;
+use fleet::{Defect, Fleet};
+use store::Fence;
 use world::World;
 
 const SEEDS: u64 = 3_000;
 /// Seeds within which a planted defect must be noticed.
 const SEEDS_TO_NOTICE: u64 = 200;
 
-/// Runs one seed; gives its steps if something did not hold.
-fn violation(seed: u64, planted: Planted) -> Option<Vec<String>> {
+/// Runs one story on a runtime of its own, with paused time; gives its steps if something did not
+/// hold.
+fn violation<W>(
+    begin: impl AsyncFnOnce() -> W,
+    run: impl AsyncFnOnce(&mut W),
+    log: impl FnOnce(W) -> Vec<String>,
+) -> Option<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime without IO");
     runtime.block_on(async {
-        let mut world = World::new(seed, planted).await;
-        let run = AssertUnwindSafe(world.run());
+        let mut world = begin().await;
+        let run = AssertUnwindSafe(run(&mut world));
         let outcome = futures_util::FutureExt::catch_unwind(run).await;
-        outcome.err().map(|_panic| std::mem::take(&mut world.log))
+        outcome.err().map(|_panic| log(world))
     })
 }
+
+fn violation_alone(seed: u64, planted: Planted) -> Option<Vec<String>> {
+    let begin = async || World::new(seed, planted).await;
+    violation(begin, async |world| world.run().await, |world| world.log)
+}
+
+fn violation_in_fleet(seed: u64, defect: Defect) -> Option<Vec<String>> {
+    let begin = async || Fleet::new(seed, defect);
+    violation(begin, async |fleet| fleet.run().await, |fleet| fleet.log)
+}
+
+const NO_DEFECT: Defect = Defect {
+    in_node: Planted::Nothing,
+    in_store: Fence::RowLock,
+};
 
 #[expect(clippy::disallowed_methods, reason = "chooses the seeds of this test")]
 fn number_from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-#[test]
-fn nothing_is_lost_doubled_or_let_out_early() {
+/// Runs many seeds, or the one that the environment names.
+fn assert_no_violation(test: &str, run: impl Fn(u64) -> Option<Vec<String>>) {
     if let Some(seed) = number_from_environment("CLUECAST_SIMULATION_SEED") {
-        if let Some(log) = violation(seed, Planted::Nothing) {
+        if let Some(log) = run(seed) {
             panic!("seed {seed}:\n{}", log.join("\n"));
         }
         return;
@@ -52,32 +81,84 @@ fn nothing_is_lost_doubled_or_let_out_early() {
     let seeds = number_from_environment("CLUECAST_SIMULATION_SEEDS").unwrap_or(SEEDS);
     for seed in 0..seeds {
         assert!(
-            violation(seed, Planted::Nothing).is_none(),
+            run(seed).is_none(),
             "seed {seed} fails; run it again with\n  \
-             CLUECAST_SIMULATION_SEED={seed} cargo test --test simulation nothing_is_lost"
+             CLUECAST_SIMULATION_SEED={seed} cargo test --test simulation {test}"
         );
     }
     println!("{seeds} seeds without a violation");
 }
 
+#[test]
+fn nothing_is_lost_doubled_or_let_out_early() {
+    assert_no_violation("nothing_is_lost_doubled", |seed| {
+        violation_alone(seed, Planted::Nothing)
+    });
+}
+
+#[test]
+fn a_fleet_loses_and_doubles_nothing() {
+    assert_no_violation("a_fleet_loses", |seed| violation_in_fleet(seed, NO_DEFECT));
+}
+
 /// A defect that is planted on purpose must be noticed, or the simulation proves nothing.
-fn assert_noticed(planted: Planted) {
-    let noticed = (0..SEEDS_TO_NOTICE).find(|seed| violation(*seed, planted).is_some());
-    let seed = noticed.unwrap_or_else(|| panic!("{planted:?} went unnoticed"));
-    println!("{planted:?} is noticed by seed {seed}");
+fn assert_noticed(what: impl std::fmt::Debug, run: impl Fn(u64) -> Option<Vec<String>>) {
+    let noticed = (0..SEEDS_TO_NOTICE).find(|seed| run(*seed).is_some());
+    let seed = noticed.unwrap_or_else(|| panic!("{what:?} went unnoticed"));
+    println!("{what:?} is noticed by seed {seed}");
+}
+
+fn assert_noticed_alone(planted: Planted) {
+    assert_noticed(planted, |seed| violation_alone(seed, planted));
+}
+
+fn assert_noticed_in_fleet(defect: Defect) {
+    assert_noticed(defect, |seed| violation_in_fleet(seed, defect));
 }
 
 #[test]
 fn an_ack_before_it_is_durable_is_noticed() {
-    assert_noticed(Planted::AckBeforeDurable);
+    assert_noticed_alone(Planted::AckBeforeDurable);
 }
 
 #[test]
 fn an_eventless_output_before_the_gate_is_noticed() {
-    assert_noticed(Planted::EventlessOutputUngated);
+    assert_noticed_alone(Planted::EventlessOutputUngated);
 }
 
 #[test]
 fn a_receipt_missing_after_recovery_is_noticed() {
-    assert_noticed(Planted::ReceiptsForgotten);
+    assert_noticed_alone(Planted::ReceiptsForgotten);
+}
+
+#[test]
+fn an_append_without_the_row_lock_is_noticed() {
+    assert_noticed_in_fleet(Defect {
+        in_store: Fence::SnapshotOnly,
+        ..NO_DEFECT
+    });
+}
+
+#[test]
+fn reopening_without_a_claim_is_noticed() {
+    assert_noticed_in_fleet(Defect {
+        in_node: Planted::ReopenedWithoutClaim,
+        ..NO_DEFECT
+    });
+}
+
+#[test]
+fn a_snapshot_ahead_of_the_journal_is_noticed() {
+    assert_noticed_in_fleet(Defect {
+        in_node: Planted::SnapshotBeforeDurable,
+        ..NO_DEFECT
+    });
+}
+
+#[test]
+fn a_tail_read_before_the_claim_is_noticed() {
+    assert_noticed_in_fleet(Defect {
+        in_node: Planted::TailBeforeClaim,
+        ..NO_DEFECT
+    });
 }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, team_mates};
 use crate::dice::Dice;
-use crate::journal::{CALM, SimulatedJournal, Weather};
+use crate::journal::{CALM, CommittedTo, SimulatedJournal, Weather};
 use crate::model::{HUNT_FILE, PUZZLES};
 use crate::oracle::{Oracle, Sent, Watched};
 use crate::spectator::Spectator;
@@ -35,7 +35,7 @@ pub const DEVICES_A_TEAM: u32 = 2;
 /// Orders of which somebody waits for the outcome; a further one is given up.
 const ORDERS_AWAITED_MAX: usize = 100;
 const CLUE_LASTS_MS_MAX: usize = 2_000;
-const WAIT_MAX: Duration = Duration::from_secs(5);
+pub const WAIT_MAX: Duration = Duration::from_secs(5);
 const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
 
 pub fn delivery_config() -> DeliveryConfig {
@@ -96,7 +96,10 @@ impl World {
             .create_session(record.clone())
             .await
             .expect("memory stores");
-        let oracle = Oracle::new(journal.committed.clone(), record.id);
+        let oracle = Oracle::new(CommittedTo {
+            journal: journal.committed.clone(),
+            session: record.id,
+        });
         let run = SessionRun {
             record: record.into(),
             hunt: hunt.into(),
@@ -422,20 +425,7 @@ impl World {
             assert_eq!(client.clues(), &model.clues_of(client.device));
             let cursor = client.cursor().expect("every client is attached");
             assert_eq!(cursor.everyone, model.head(hunt::Audience::Everyone));
-            for (id, verdict) in &client.acknowledged {
-                let kept = model.accepted.get(&(client.device, *id));
-                let verdict = match verdict {
-                    protocol::Verdict::Correct => hunt::Verdict::Correct,
-                    protocol::Verdict::Wrong => hunt::Verdict::Wrong,
-                };
-                let same =
-                    matches!(kept, Some(Receipt::Guess { verdict: kept, .. }) if *kept == verdict);
-                assert!(
-                    same,
-                    "device {} was told {verdict:?} of {id}: {kept:?}",
-                    client.device
-                );
-            }
+            client.check_acknowledged(&model);
         }
     }
 

@@ -1,0 +1,419 @@
+//! The simulated store against a real PostgreSQL: the same schedules, the same outcomes.
+//!
+//! A schedule is a list of statements. Some are issued while another transaction holds the ownership
+//! row, as an append or a claim under way does, and wait for its end.
+
+use cluecast::journal::{
+    AppendError, Batch, Claim, ClaimError, Epoch, Incarnation, Journal, Ownership, PostgresJournal,
+    PostgresOptions, SessionId, SessionRecord, Snapshot,
+};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+use testkit::Postgres;
+
+use crate::dice::Dice;
+use crate::store::{Fence, Store};
+
+const SCHEDULES: u64 = 40;
+const STATEMENTS: usize = 40;
+const OWNERS: [Incarnation; 3] = [Incarnation(1), Incarnation(2), Incarnation(3)];
+/// Takes the row away in a transaction of its own.
+const THIEF: Incarnation = Incarnation(9);
+
+/// A statement; what it is about depends on what is stored when its turn comes.
+#[derive(Debug, Clone, Copy)]
+enum Statement {
+    Append { by: Writer, place: Place },
+    Claim { ground: Ground, to: Incarnation },
+    Release { ground: Ground },
+    PutSnapshot { ahead: u64 },
+    Load,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Writer {
+    Owner,
+    OwnerInEarlierEpoch,
+    Stranger,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Next,
+    /// The last row once more.
+    Again,
+    AfterAHole,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Ground {
+    Right,
+    WrongOwner,
+    WrongEpoch,
+}
+
+/// What another transaction does with the ownership row while a statement waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Nothing,
+    /// As an append does.
+    Share,
+    /// As a claim does that commits.
+    TakeAway,
+    /// As a claim does that is rolled back.
+    TouchOnly,
+}
+
+type Schedule = Vec<(Statement, Hold)>;
+
+fn schedule(seed: u64) -> Schedule {
+    let dice = Dice::new(seed);
+    let ground = || {
+        *dice.pick(&[
+            Ground::Right,
+            Ground::Right,
+            Ground::WrongOwner,
+            Ground::WrongEpoch,
+        ])
+    };
+    let statement = || match dice.throw(10) {
+        0..5 => Statement::Append {
+            by: *dice.pick(&[
+                Writer::Owner,
+                Writer::Owner,
+                Writer::OwnerInEarlierEpoch,
+                Writer::Stranger,
+            ]),
+            place: *dice.pick(&[Place::Next, Place::Next, Place::Again, Place::AfterAHole]),
+        },
+        5..8 => Statement::Claim {
+            ground: ground(),
+            to: *dice.pick(&OWNERS),
+        },
+        8 => Statement::Release { ground: ground() },
+        _ if dice.chance(50) => Statement::PutSnapshot {
+            ahead: dice.throw(3) as u64,
+        },
+        _ => Statement::Load,
+    };
+    let holds = [Hold::Nothing, Hold::Share, Hold::TakeAway, Hold::TouchOnly];
+    let steps = std::iter::repeat_with(|| (statement(), *dice.pick(&holds)));
+    steps.take(STATEMENTS).collect()
+}
+
+impl Statement {
+    /// Whether it waits for the end of whoever holds the row.
+    fn waits_for(self, hold: Hold) -> bool {
+        match self {
+            // One that does not own the row does not see it, and waits for nothing.
+            Self::Append { by, .. } => {
+                matches!(by, Writer::Owner) && matches!(hold, Hold::TakeAway | Hold::TouchOnly)
+            }
+            Self::Claim { ground, .. } | Self::Release { ground } => {
+                matches!(ground, Ground::Right) && hold != Hold::Nothing
+            }
+            Self::PutSnapshot { .. } | Self::Load => false,
+        }
+    }
+}
+
+/// What both stores are asked, in the light of what is stored.
+struct Found {
+    ownership: Ownership,
+    head: u64,
+    last_row: Option<(u64, u64, Epoch, Vec<u8>)>,
+}
+
+impl Found {
+    fn batch(&self, by: Writer, place: Place) -> Batch {
+        let Ownership {
+            session,
+            owner,
+            epoch,
+        } = self.ownership;
+        let owner = owner.unwrap_or(OWNERS[0]);
+        let (owner, epoch) = match by {
+            Writer::Owner => (owner, epoch),
+            Writer::OwnerInEarlierEpoch => (owner, Epoch(epoch.0.saturating_sub(1))),
+            Writer::Stranger => (Incarnation(77), epoch),
+        };
+        let next = |first_seq: u64| (first_seq, first_seq + 1, first_seq.to_string().into_bytes());
+        let (first_seq, last_seq, events) = match (place, &self.last_row) {
+            (Place::Again, Some((first, last, _, events))) => (*first, *last, events.clone()),
+            (Place::Again | Place::Next, _) => next(self.head + 1),
+            (Place::AfterAHole, _) => next(self.head + 3),
+        };
+        Batch {
+            session,
+            owner,
+            epoch,
+            first_seq,
+            last_seq,
+            at_ms: 0,
+            events,
+            names: Vec::new(),
+        }
+    }
+
+    fn ground(&self, ground: Ground) -> Ownership {
+        let mut held = self.ownership;
+        match ground {
+            Ground::Right => {}
+            Ground::WrongOwner => held.owner = Some(Incarnation(88)),
+            Ground::WrongEpoch => held.epoch = Epoch(held.epoch.0 + 1),
+        }
+        held
+    }
+}
+
+fn appended(outcome: Result<(), AppendError>) -> String {
+    match outcome {
+        Ok(()) => "appended".to_owned(),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+fn changed<T: std::fmt::Debug>(outcome: Result<T, ClaimError>) -> String {
+    match outcome {
+        Ok(given) => format!("{given:?}"),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+async fn simulated(schedule: &Schedule, session: SessionId, seed: u64) -> Vec<String> {
+    let store = Store::new(session, Fence::RowLock, Dice::new(seed));
+    let mut outcomes = Vec::new();
+    for (statement, hold) in schedule {
+        let found = look(store.ownership(), store.read(0, usize::MAX));
+        let held = store.hold(*hold == Hold::Share).await;
+        let asked = ask_simulated(&store, *statement, &found);
+        let ending = async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            if *hold == Hold::TakeAway {
+                store.take_away(THIEF);
+            }
+            drop(held);
+        };
+        // A statement that does not wait is over before the other transaction ends.
+        let (outcome, ()) = if *hold == Hold::Nothing {
+            drop(ending);
+            (asked.await, ())
+        } else {
+            tokio::join!(asked, ending)
+        };
+        outcomes.push(outcome);
+    }
+    outcomes.push(format!("{:?} {:?}", store.ownership(), store.load()));
+    outcomes
+}
+
+async fn ask_simulated(store: &Store, statement: Statement, found: &Found) -> String {
+    match statement {
+        Statement::Append { by, place } => appended(store.append(found.batch(by, place)).await),
+        Statement::Claim { ground, to } => {
+            changed(store.claim(found.ground(ground).claim_for(to)).await)
+        }
+        Statement::Release { ground } => {
+            let held = found.ground(ground);
+            let owner = held.owner.unwrap_or(OWNERS[0]);
+            changed(store.release(owner, held.epoch).await)
+        }
+        Statement::PutSnapshot { ahead } => {
+            store.put_snapshot(state(found.head + ahead));
+            String::new()
+        }
+        Statement::Load => format!("{:?}", store.load()),
+    }
+}
+
+fn state(seq: u64) -> Snapshot {
+    let state = seq.to_string().into_bytes();
+    Snapshot { seq, state }
+}
+
+fn look(ownership: Ownership, rows: Vec<cluecast::journal::StoredBatch>) -> Found {
+    let last = rows.into_iter().next_back();
+    Found {
+        ownership,
+        head: last.as_ref().map_or(0, |row| row.last_seq),
+        last_row: last.map(|row| (row.first_seq, row.last_seq, row.epoch, row.events)),
+    }
+}
+
+/// A real server: the journal, and connections that hold the row and look at who waits.
+struct Real {
+    journal: PostgresJournal,
+    holder: PgConnection,
+    watcher: PgConnection,
+}
+
+impl Real {
+    async fn open(connect: PgConnectOptions) -> Self {
+        let options = PostgresOptions::new(connect.clone(), Incarnation(1));
+        let migrated = PostgresJournal::migrate(&options).await;
+        migrated.expect("the database is empty");
+        let journal = PostgresJournal::open(options).await;
+        Self {
+            journal: journal.expect("the schema is this program's"),
+            holder: connect.connect().await.expect("the server is there"),
+            watcher: connect.connect().await.expect("the server is there"),
+        }
+    }
+
+    async fn outcomes(&mut self, schedule: &Schedule, session: SessionId) -> Vec<String> {
+        let journal = self.journal.clone();
+        let hunt = journal.put_hunt("hunt".to_owned(), Vec::new()).await;
+        hunt.expect("it is stored");
+        let record = SessionRecord {
+            id: session,
+            code: session.to_string(),
+            hunt_revision: "hunt".to_owned(),
+            created_at_ms: 0,
+        };
+        journal.create_session(record).await.expect("it is new");
+        let mut outcomes = Vec::new();
+        for (statement, hold) in schedule {
+            let ownership = journal.ownership(session).await.expect("it is read");
+            let rows = journal
+                .read(session, 0, usize::MAX)
+                .await
+                .expect("it is read");
+            let found = look(ownership.expect("it was created"), rows);
+            self.hold(*hold, session).await;
+            let asked = ask_real(journal.clone(), *statement, found);
+            let outcome = if statement.waits_for(*hold) {
+                let mut asked = Box::pin(asked);
+                let early = tokio::select! {
+                    outcome = &mut asked => Some(outcome),
+                    () = self.somebody_waits() => None,
+                };
+                self.end(*hold).await;
+                match early {
+                    Some(outcome) => outcome,
+                    None => asked.await,
+                }
+            } else {
+                let outcome = asked.await;
+                self.end(*hold).await;
+                outcome
+            };
+            outcomes.push(outcome);
+        }
+        let ownership = journal.ownership(session).await.expect("it is read");
+        let loaded = journal.load(session).await.expect("it is read");
+        let ownership = ownership.expect("it was created");
+        outcomes.push(format!("{ownership:?} {loaded:?}"));
+        outcomes
+    }
+
+    async fn hold(&mut self, hold: Hold, session: SessionId) {
+        let id = session.number();
+        let statement = match hold {
+            Hold::Nothing => return,
+            Hold::Share => format!("SELECT 1 FROM ownership WHERE session_id = {id} FOR SHARE"),
+            Hold::TakeAway | Hold::TouchOnly => format!(
+                "UPDATE ownership SET owner_inc = {}, epoch = epoch + 1 WHERE session_id = {id}",
+                THIEF.0
+            ),
+        };
+        execute(&mut self.holder, format!("BEGIN; {statement}")).await;
+    }
+
+    async fn end(&mut self, hold: Hold) {
+        let statement = match hold {
+            Hold::Nothing => return,
+            Hold::Share | Hold::TakeAway => "COMMIT",
+            Hold::TouchOnly => "ROLLBACK",
+        };
+        execute(&mut self.holder, statement.to_owned()).await;
+    }
+
+    /// Returns when a statement waits for a lock.
+    async fn somebody_waits(&mut self) {
+        let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)";
+        loop {
+            let waits: bool = sqlx::query_scalar(waits)
+                .fetch_one(&mut self.watcher)
+                .await
+                .expect("the server answers");
+            if waits {
+                return;
+            }
+        }
+    }
+}
+
+async fn execute(connection: &mut PgConnection, statements: String) {
+    let statements = sqlx::raw_sql(AssertSqlSafe(statements));
+    let executed = statements.execute(connection).await;
+    executed.expect("the statement is right");
+}
+
+async fn ask_real(journal: PostgresJournal, statement: Statement, found: Found) -> String {
+    let session = found.ownership.session;
+    match statement {
+        Statement::Append { by, place } => appended(journal.append(found.batch(by, place)).await),
+        Statement::Claim { ground, to } => {
+            let claim: Claim = found.ground(ground).claim_for(to);
+            changed(journal.claim(claim).await)
+        }
+        Statement::Release { ground } => {
+            let held = found.ground(ground);
+            let owner = held.owner.unwrap_or(OWNERS[0]);
+            changed(journal.release(session, owner, held.epoch).await)
+        }
+        Statement::PutSnapshot { ahead } => {
+            let stored = journal
+                .put_snapshot(session, state(found.head + ahead))
+                .await;
+            stored.expect("it is stored");
+            String::new()
+        }
+        Statement::Load => format!("{:?}", journal.load(session).await.expect("it is read")),
+    }
+}
+
+/// The simulated outcomes, on a runtime whose time is paused.
+fn simulate(schedule: &Schedule, session: SessionId, seed: u64) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without IO");
+    runtime.block_on(simulated(schedule, session, seed))
+}
+
+#[test]
+fn the_simulated_store_does_what_postgres_does() {
+    let schedules: Vec<(u64, Schedule)> =
+        (0..SCHEDULES).map(|seed| (seed, schedule(seed))).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let real: Vec<Vec<String>> = runtime.block_on(async {
+        let server = Postgres::start(&testkit::PostgresOptions::default()).await;
+        let server = server.expect("PostgreSQL is installed");
+        let connect = server
+            .url()
+            .parse()
+            .expect("the spawner's address is right");
+        let mut real = Real::open(connect).await;
+        let mut all = Vec::new();
+        for (seed, schedule) in &schedules {
+            all.push(real.outcomes(schedule, SessionId::new(seed + 1)).await);
+        }
+        real.journal.close().await.expect("it closes");
+        all
+    });
+    for ((seed, schedule), real) in schedules.iter().zip(real) {
+        let simulated = simulate(schedule, SessionId::new(seed + 1), *seed);
+        let steps = schedule
+            .iter()
+            .map(|(statement, hold)| format!("{statement:?} under {hold:?}"));
+        let steps = steps.chain(["the end".to_owned()]);
+        for ((step, real), simulated) in steps.zip(real).zip(simulated) {
+            assert_eq!(simulated, real, "schedule {seed}: {step}");
+        }
+    }
+}

@@ -1,0 +1,525 @@
+//! A fleet: several nodes that want the same session, on one store. Nodes are stopped and go on, are
+//! cut off, die, are suspected for no reason, hand the session over, and have clocks of their own.
+//!
+//! Nothing decides well here about who should own the session: whatever the nodes believe, the fence
+//! alone must keep what was acknowledged.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use cluecast::clock::Clock;
+use cluecast::cluster::Validity;
+use cluecast::config::SessionConfig;
+use cluecast::delivery::Hub;
+use cluecast::journal::{
+    Epoch, Incarnation, Journal, Ownership, SessionId, SessionRecord, records,
+};
+use cluecast::session::{
+    Backlog, Departure, Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
+};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use hunt::{
+    Audience, By, DeskOrder, GameMasterOrder, Hunt, NameId, Receipt, State, Target, TeamCode,
+    Timestamp,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::dice::Dice;
+use crate::link::Link;
+use crate::model::{HUNT_FILE, PUZZLES};
+use crate::oracle::{Oracle, Sent, Watched};
+use crate::store::{Fence, Store};
+use crate::world::{WAIT_MAX, delivery_config};
+
+const STEPS: usize = 160;
+const NODES: usize = 3;
+/// Orders of which somebody waits for the outcome; the oldest is given up for a further one.
+const ORDERS_AWAITED_MAX: usize = 20;
+const TEAMS: u32 = 2;
+const DEVICES_A_TEAM: u32 = 2;
+const GUESSES: [&str; 4] = ["yes", "no", "maybe", "perhaps"];
+/// By how much the nodes' clocks differ.
+const CLOCKS_DIFFER_MS: usize = 4_000;
+
+/// A defect that is planted into a fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct Defect {
+    pub in_node: Planted,
+    pub in_store: Fence,
+}
+
+/// Stops a node as SIGSTOP does: time goes on, what it has sent takes its course, and it does nothing.
+#[derive(Clone, Default)]
+struct Freezer(Arc<Mutex<Frozen>>);
+
+#[derive(Default)]
+struct Frozen {
+    is_frozen: bool,
+    waiting: Vec<Waker>,
+}
+
+impl Freezer {
+    fn set(&self, is_frozen: bool) {
+        let mut frozen = self.0.lock().expect("one thread");
+        frozen.is_frozen = is_frozen;
+        if !is_frozen {
+            frozen.waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.0.lock().expect("one thread").is_frozen
+    }
+
+    /// Makes progress only while the node is not stopped.
+    async fn under<T>(self, work: impl Future<Output = T>) -> T {
+        let mut work = Box::pin(work);
+        std::future::poll_fn(|context| {
+            let mut frozen = self.0.lock().expect("one thread");
+            if frozen.is_frozen {
+                frozen.waiting.push(context.waker().clone());
+                return Poll::Pending;
+            }
+            drop(frozen);
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+struct Node {
+    link: Link,
+    freezer: Freezer,
+    clock: Clock,
+    running: Option<Running>,
+}
+
+/// The session on a node.
+struct Running {
+    owner: Incarnation,
+    session: SessionHandle<Watched>,
+    stop: CancellationToken,
+    task: JoinSet<Departure>,
+}
+
+pub struct Fleet {
+    dice: Dice,
+    store: Store,
+    oracle: Oracle,
+    record: Arc<SessionRecord>,
+    hunt: Arc<Hunt>,
+    defect: Defect,
+    nodes: Vec<Node>,
+    lives: u64,
+    clients: Vec<Client>,
+    /// Orders of which somebody waits for the outcome.
+    ordered: VecDeque<BoxFuture<'static, Result<Outcome, Unavailable>>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+    pub log: Vec<String>,
+}
+
+impl Fleet {
+    pub fn new(seed: u64, defect: Defect) -> Self {
+        let dice = Dice::new(seed);
+        let files = [("hunt.toml".to_owned(), HUNT_FILE.to_owned())].into();
+        let hunt = hunt::parse(&files).expect("the simulation's hunt has no mistakes");
+        let record = SessionRecord {
+            id: SessionId::new(seed),
+            code: "SIMULATED".to_owned(),
+            hunt_revision: "simulated".to_owned(),
+            created_at_ms: 0,
+        };
+        let store = Store::new(record.id, defect.in_store, dice.clone());
+        let node = || Node {
+            link: Link::new(store.clone(), dice.clone()),
+            freezer: Freezer::default(),
+            clock: some_clock(&dice),
+            running: None,
+        };
+        Self {
+            nodes: std::iter::repeat_with(node).take(NODES).collect(),
+            oracle: Oracle::among_impostors(store.clone()),
+            store,
+            dice,
+            record: record.into(),
+            hunt: hunt.into(),
+            defect,
+            lives: 0,
+            clients: Vec::new(),
+            ordered: VecDeque::new(),
+            sent: Arc::default(),
+            log: Vec::new(),
+        }
+    }
+
+    /// Runs the whole story; panics where something does not hold.
+    pub async fn run(&mut self) {
+        self.take_over(0).await;
+        for team in 0..TEAMS {
+            self.found_team(team).await;
+        }
+        let percent = *self.dice.pick(&[0, 5, 20]);
+        for node in &self.nodes {
+            node.link.set_lost_percent(percent);
+        }
+        for step in 0..STEPS {
+            self.step(step).await;
+            self.check();
+        }
+        self.calm_down().await;
+        self.settle().await;
+        self.check_end().await;
+    }
+
+    async fn found_team(&mut self, team: u32) {
+        let code = TeamCode::from(format!("TEAM{team}").as_str());
+        self.join(DeskOrder::CreateTeam {
+            code: code.clone(),
+            team_name: NameId(0),
+            player_name: NameId(0),
+        })
+        .await;
+        for _ in 1..DEVICES_A_TEAM {
+            let player_name = NameId(0);
+            let code = code.clone();
+            self.join(DeskOrder::JoinTeam { code, player_name }).await;
+        }
+    }
+
+    async fn join(&mut self, order: DeskOrder) {
+        let running = self.nodes[0].running.as_ref().expect("it took the session");
+        let outcome = running.session.desk(order, Vec::new()).await;
+        match outcome.expect("nothing is wrong yet") {
+            Ok(Receipt::Joined { device, .. }) => self.clients.push(Client::new(device.number())),
+            other => panic!("joining gave {other:?}"),
+        }
+    }
+
+    async fn step(&mut self, step: usize) {
+        let what = self.dice.throw(100);
+        let node = self.dice.throw(NODES);
+        let client = self.dice.throw(self.clients.len());
+        self.log.push(format!(
+            "{step}: throw {what}, node {node}, client {client}"
+        ));
+        match what {
+            0..40 => self.client_acts(client),
+            40..45 => self.clients[client].cut(),
+            45..70 => tokio::time::sleep(self.dice.up_to_ms(30)).await,
+            70..76 => self.order(node),
+            76..82 => self.take_over(node).await,
+            82..85 => self.hand_over(node).await,
+            85..89 => self.nodes[node].freezer.set(true),
+            89..93 => self.nodes[node].freezer.set(false),
+            93..95 => {
+                let link = &self.nodes[node].link;
+                link.set_cut(self.dice.chance(50));
+            }
+            95..96 => self.nodes[node].link.terminate_backends(),
+            96..98 => self.kill(node).await,
+            _ => tokio::time::sleep(self.dice.up_to_ms(1_500)).await,
+        }
+    }
+
+    /// The nodes that run the session, or believe so.
+    fn running(&self) -> Vec<usize> {
+        let runs = |node: &usize| self.nodes[*node].running.is_some();
+        (0..NODES).filter(runs).collect()
+    }
+
+    fn client_acts(&mut self, client: usize) {
+        let running = self.running();
+        if running.is_empty() {
+            return;
+        }
+        let node = *self.dice.pick(&running);
+        let client = &mut self.clients[client];
+        let connected = client.node;
+        let node = if client.is_connected() {
+            connected
+        } else {
+            node
+        };
+        let Some(running) = &self.nodes[node].running else {
+            client.cut();
+            return;
+        };
+        let session = &running.session;
+        client.node = node;
+        let sent = if !client.is_connected() {
+            client.connect(session, self.dice.chance(10))
+        } else if client.outstanding.is_none() {
+            let (puzzle, ..) = self.dice.pick(&PUZZLES);
+            client.guess(session, puzzle, GUESSES[self.dice.throw(GUESSES.len())])
+        } else {
+            None
+        };
+        self.sent.lock().expect("one thread").extend(sent);
+    }
+
+    /// A game master's order, which may come at the wrong time or get lost.
+    fn order(&mut self, node: usize) {
+        let order = match self.dice.throw(10) {
+            0..4 => GameMasterOrder::Start,
+            4 => GameMasterOrder::Pause,
+            5..7 => GameMasterOrder::Resume,
+            _ => GameMasterOrder::PushClue {
+                to: Target::Everyone,
+                text: format!("look at {}", self.dice.throw(9)),
+                lasts: None,
+            },
+        };
+        if let Some(running) = &self.nodes[node].running {
+            let session = running.session.clone();
+            let ordered = async move { session.game_master(By::Admin, order, Vec::new()).await };
+            let mut ordered = ordered.boxed();
+            // The first poll puts it into the mailbox; an order that nobody waits for is dropped.
+            if (&mut ordered).now_or_never().is_none() {
+                self.ordered.push_back(ordered);
+                if self.ordered.len() > ORDERS_AWAITED_MAX {
+                    self.ordered.pop_front();
+                }
+            }
+        }
+    }
+
+    /// A node suspects the owner, rightly or not, and claims the session.
+    async fn take_over(&mut self, node: usize) {
+        self.forget_departed();
+        if self.nodes[node].running.is_some() || self.nodes[node].freezer.is_frozen() {
+            return;
+        }
+        self.lives += 1;
+        let owner = Incarnation(self.lives);
+        let link = self.nodes[node].link.clone();
+        let Ok(Some(found)) = link.ownership(self.record.id).await else {
+            return;
+        };
+        if self.defect.in_node == Planted::TailBeforeClaim {
+            // The recovery claims, later than it should.
+            self.start(node, owner, found.epoch);
+        } else if let Ok(epoch) = link.claim(found.claim_for(owner)).await {
+            self.start(node, owner, epoch);
+        }
+    }
+
+    /// The owner stops and gives the session straight to another node.
+    async fn hand_over(&mut self, node: usize) {
+        self.forget_departed();
+        let next = (node + 1 + self.dice.throw(NODES - 1)) % NODES;
+        let is_possible =
+            self.nodes[next].running.is_none() && !self.nodes[node].freezer.is_frozen();
+        if !is_possible {
+            return;
+        }
+        let Some(mut running) = self.nodes[node].running.take() else {
+            return;
+        };
+        running.stop.cancel();
+        let departed = running.task.join_next().await.expect("it runs");
+        let Departure::Stopped(Some(epoch)) = departed.expect("it does not panic") else {
+            return;
+        };
+        self.lives += 1;
+        let to = Incarnation(self.lives);
+        let held = Ownership {
+            session: self.record.id,
+            owner: Some(running.owner),
+            epoch,
+        };
+        let claimed = self.nodes[node].link.claim(held.claim_for(to)).await;
+        if let Ok(epoch) = claimed {
+            self.start(next, to, epoch);
+        }
+    }
+
+    fn start(&mut self, node: usize, owner: Incarnation, epoch: Epoch) {
+        let (oracle, sent) = (self.oracle.clone(), self.sent.clone());
+        let place = &mut self.nodes[node];
+        if self.dice.chance(30) {
+            place.clock = some_clock(&self.dice);
+        }
+        let run = SessionRun {
+            record: self.record.clone(),
+            hunt: self.hunt.clone(),
+            journal: Arc::new(place.link.clone()),
+            owner,
+            tenure: Tenure::Claimed(epoch),
+            validity: Validity::for_ever(),
+            abandon: CancellationToken::new(),
+            clock: place.clock.clone(),
+            config: SessionConfig {
+                mailbox_max: 64,
+                turn_requests_max: 1 + self.dice.throw(4),
+                batches_in_flight_max: 1 + self.dice.throw(4),
+                wait_max: WAIT_MAX,
+            },
+            backlog: Arc::new(Backlog::new(WAIT_MAX)),
+            snapshot_every_events: 10,
+            tick_every: delivery_config().heads_every,
+            planted: self.defect.in_node,
+        };
+        let (mailbox, mails) = mpsc::channel(run.config.mailbox_max);
+        let backlog = run.backlog.clone();
+        let (opened, _) = watch::channel(false);
+        let stop = CancellationToken::new();
+        let clock = run.clock.clone();
+        let delivery = move || {
+            let hub = Hub::new(&delivery_config(), clock.clone());
+            Watched::new(hub, oracle.clone(), sent.clone())
+        };
+        let supervised = supervise(run, delivery, mails, opened, stop.clone());
+        let mut task = JoinSet::new();
+        task.spawn(place.freezer.clone().under(supervised));
+        place.running = Some(Running {
+            owner,
+            session: SessionHandle::new((*self.record).clone(), "Simulated", mailbox, backlog),
+            stop,
+            task,
+        });
+    }
+
+    /// Lets go of sessions that ended by themselves, because another node owns them.
+    fn forget_departed(&mut self) {
+        for node in &mut self.nodes {
+            let departed = node
+                .running
+                .as_mut()
+                .and_then(|running| running.task.try_join_next());
+            if let Some(departed) = departed {
+                departed.expect("the node does not panic");
+                node.running = None;
+            }
+        }
+    }
+
+    /// The process dies; what it has under way in the store takes its course.
+    async fn kill(&mut self, node: usize) {
+        let place = &mut self.nodes[node];
+        if let Some(mut running) = place.running.take() {
+            running.task.abort_all();
+            while running.task.join_next().await.is_some() {}
+        }
+        place.link.lose_connection();
+        place.freezer.set(false);
+        for client in &mut self.clients {
+            if client.node == node {
+                client.cut();
+            }
+        }
+    }
+
+    fn check(&mut self) {
+        for client in &mut self.clients {
+            client.drain();
+        }
+        self.forget_departed();
+        drop(self.oracle.model());
+        assert!(
+            !self.oracle.is_violated(),
+            "a check inside of a node failed"
+        );
+        let violations = self.store.violations();
+        assert!(violations.is_empty(), "{violations:?}");
+    }
+
+    /// Everything works again, and one node runs the session.
+    async fn calm_down(&mut self) {
+        for node in &self.nodes {
+            node.link.set_lost_percent(0);
+            node.link.set_cut(false);
+            node.freezer.set(false);
+        }
+        for node in 1..NODES {
+            self.kill(node).await;
+        }
+        // What the dead had under way is over by then.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        self.check();
+        for client in &mut self.clients {
+            client.cut();
+        }
+        self.kill(0).await;
+        self.take_over(0).await;
+        assert!(self.nodes[0].running.is_some(), "nobody else wants it");
+    }
+
+    /// Everybody comes back, and everything outstanding is answered.
+    async fn settle(&mut self) {
+        for _ in 0..200 {
+            self.check();
+            let running = self.nodes[0]
+                .running
+                .as_ref()
+                .expect("it keeps the session");
+            let mut settled = true;
+            for client in &mut self.clients {
+                if !client.is_connected() {
+                    client.node = 0;
+                    let sent = client.connect(&running.session, false);
+                    self.sent.lock().expect("one thread").extend(sent);
+                    settled = false;
+                }
+                settled &= client.outstanding.is_none();
+            }
+            if settled {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the fleet does not settle");
+    }
+
+    async fn check_end(&mut self) {
+        let running = self.nodes[0]
+            .running
+            .as_ref()
+            .expect("it keeps the session");
+        let session = running.session.clone();
+        // It may have finished before.
+        let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
+        drop(finish.await.expect("the session answers"));
+        // From the next heads on, everybody knows of everything.
+        for _ in 0..5 {
+            tokio::time::sleep(delivery_config().heads_every).await;
+            self.settle().await;
+        }
+        let live = session.read(|view| {
+            view.state.assert_invariants();
+            view.state.hash()
+        });
+        let live = live.await.expect("the session answers");
+        let folded = self.folded().hash();
+        assert_eq!(live, folded, "replaying the journal gives another state");
+        let model = self.oracle.model();
+        for client in &self.clients {
+            let device = client.device;
+            assert_eq!(client.view(), model.team_of(device), "device {device}");
+            let cursor = client.cursor().expect("every client is attached");
+            assert_eq!(cursor.everyone, model.head(Audience::Everyone));
+            client.check_acknowledged(&model);
+        }
+    }
+
+    /// The state that the committed rows give from their beginning.
+    fn folded(&self) -> State {
+        let mut state = State::new(self.hunt.clone());
+        for batch in self.store.read(0, usize::MAX) {
+            let entries = records::decode_entries(&batch.events);
+            for entry in entries.expect("written by this version") {
+                state.apply_entry(&entry);
+            }
+        }
+        state
+    }
+}
+
+fn some_clock(dice: &Dice) -> Clock {
+    Clock::simulated(Timestamp(1_000_000 + dice.throw(CLOCKS_DIFFER_MS) as u64))
+}

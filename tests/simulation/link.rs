@@ -1,0 +1,337 @@
+//! A node's way to the store: it takes its time, loses replies, and can be cut.
+//!
+//! Statements that arrived run on whatever becomes of the node or its connection, as a server's do:
+//! only a terminated backend takes back what had not committed.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cluecast::journal::{
+    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
+    Snapshot, StoredBatch,
+};
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::dice::Dice;
+use crate::store::Store;
+
+const WAY_MS_MAX: usize = 4;
+/// How long a node waits for a store that it cannot reach.
+const PATIENCE: Duration = Duration::from_millis(80);
+/// More than the lives of a session on one node have under way together.
+const QUEUED_MAX: usize = 1_000;
+
+/// A node's way to the store. Clones share it.
+#[derive(Clone)]
+pub struct Link {
+    store: Store,
+    dice: Dice,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    is_cut: bool,
+    /// How many of a hundred appends lose their connection while they run.
+    lost_percent: usize,
+    lane: Option<Lane>,
+    /// What runs in the store for this node.
+    backends: JoinSet<()>,
+}
+
+/// The connection that appends go over, one after the other.
+#[derive(Clone)]
+struct Lane {
+    statements: mpsc::Sender<Statement>,
+    broken: CancellationToken,
+}
+
+struct Statement {
+    batch: Batch,
+    reply: oneshot::Sender<Result<(), AppendError>>,
+}
+
+fn unknown() -> AppendError {
+    AppendError::Unknown("the connection is gone".to_owned())
+}
+
+fn unreachable(action: &'static str) -> JournalError {
+    JournalError {
+        action,
+        reason: "the store is out of reach".to_owned(),
+    }
+}
+
+/// What no session asks of its journal.
+fn not_here<T: Send + 'static, E: From<JournalError> + Send + 'static>(
+    action: &'static str,
+) -> Answer<T, E> {
+    let reason = "not simulated".to_owned();
+    std::future::ready(Err(JournalError { action, reason }.into())).boxed()
+}
+
+impl Link {
+    pub fn new(store: Store, dice: Dice) -> Self {
+        let state = State {
+            is_cut: false,
+            lost_percent: 0,
+            lane: None,
+            backends: JoinSet::new(),
+        };
+        Self {
+            store,
+            dice,
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().expect("one thread"))
+    }
+
+    fn is_cut(&self) -> bool {
+        self.with_state(|state| state.is_cut)
+    }
+
+    pub fn set_cut(&self, is_cut: bool) {
+        self.with_state(|state| state.is_cut = is_cut);
+        if is_cut {
+            self.lose_connection();
+        }
+    }
+
+    pub fn set_lost_percent(&self, percent: usize) {
+        self.with_state(|state| state.lost_percent = percent);
+    }
+
+    /// Every reply under way is lost, and what had not arrived yet never does.
+    pub fn lose_connection(&self) {
+        if let Some(lane) = self.with_state(|state| state.lane.take()) {
+            lane.broken.cancel();
+        }
+    }
+
+    /// The store ends everything that it has under way for this node.
+    pub fn terminate_backends(&self) {
+        self.lose_connection();
+        self.with_state(|state| state.backends.abort_all());
+    }
+
+    fn lane(&self) -> Lane {
+        let (store, dice) = (self.store.clone(), self.dice.clone());
+        self.with_state(|state| {
+            let new = || {
+                let (statements, queued) = mpsc::channel(QUEUED_MAX);
+                let broken = CancellationToken::new();
+                let lane = Lane { statements, broken };
+                state
+                    .backends
+                    .spawn(serve(queued, lane.broken.clone(), store, dice));
+                lane
+            };
+            state.lane.get_or_insert_with(new).clone()
+        })
+    }
+
+    /// There, and back again, unless the store cannot be reached on either way.
+    fn call<T, F>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(Store) -> F + Send + 'static,
+    ) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let link = self.clone();
+        async move {
+            link.pass(action).await?;
+            let (done, result) = oneshot::channel();
+            let working = work(link.store.clone());
+            link.with_state(|state| {
+                state.backends.spawn(async move {
+                    // Whoever asked may be gone.
+                    drop(done.send(working.await));
+                });
+            });
+            let result = result.await.map_err(|_| unreachable(action))?;
+            link.pass(action).await?;
+            Ok(result)
+        }
+        .boxed()
+    }
+
+    async fn pass(&self, action: &'static str) -> Result<(), JournalError> {
+        tokio::time::sleep(self.dice.up_to_ms(WAY_MS_MAX)).await;
+        if self.is_cut() {
+            tokio::time::sleep(PATIENCE).await;
+            return Err(unreachable(action));
+        }
+        Ok(())
+    }
+
+    fn change<T, F>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(Store) -> F + Send + 'static,
+    ) -> Answer<T, ClaimError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ClaimError>> + Send + 'static,
+    {
+        let called = self.call(action, work);
+        async move { called.await? }.boxed()
+    }
+}
+
+/// Runs the statements of one connection. What has begun goes on when the connection breaks; what
+/// waits on the client's side is gone with it.
+async fn serve(
+    mut queued: mpsc::Receiver<Statement>,
+    broken: CancellationToken,
+    store: Store,
+    dice: Dice,
+) {
+    while let Some(Some(statement)) = broken.run_until_cancelled(queued.recv()).await {
+        tokio::time::sleep(dice.up_to_ms(WAY_MS_MAX)).await;
+        if broken.is_cancelled() && dice.chance(50) {
+            break;
+        }
+        let outcome = store.append(statement.batch).await;
+        tokio::time::sleep(dice.up_to_ms(2)).await;
+        // Whoever asked may be gone, or think that the connection is.
+        drop(statement.reply.send(outcome));
+    }
+}
+
+impl Journal for Link {
+    fn put_hunt(&self, _revision: String, _files: Vec<u8>) -> Answer<()> {
+        not_here("store a hunt")
+    }
+
+    fn hunt(&self, _revision: String) -> Answer<Option<Vec<u8>>> {
+        not_here("read a hunt")
+    }
+
+    fn create_session(&self, _session: SessionRecord) -> Answer<(), CreateError> {
+        not_here("create a session")
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        not_here("list sessions")
+    }
+
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        self.call(
+            "list owners",
+            |store| async move { vec![store.ownership()] },
+        )
+    }
+
+    fn ownership(&self, _session: SessionId) -> Answer<Option<Ownership>> {
+        self.call(
+            "read an owner",
+            |store| async move { Some(store.ownership()) },
+        )
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
+        self.change(
+            "claim",
+            move |store| async move { store.claim(claim).await },
+        )
+    }
+
+    fn release(
+        &self,
+        _session: SessionId,
+        owner: Incarnation,
+        epoch: Epoch,
+    ) -> Answer<(), ClaimError> {
+        self.change("release", move |store| async move {
+            store.release(owner, epoch).await
+        })
+    }
+
+    fn evict(&self, _incarnation: Incarnation) -> Answer<()> {
+        not_here("evict")
+    }
+
+    fn join(&self, _node: NodeRecord) -> Answer<()> {
+        not_here("join")
+    }
+
+    fn beat(&self, _node: NodeRecord) -> Answer<Beat> {
+        not_here("beat")
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+        not_here("list nodes")
+    }
+
+    fn forget(&self, _incarnation: Incarnation, _unseen_for: Duration) -> Answer<bool> {
+        not_here("forget")
+    }
+
+    fn append(&self, batch: Batch) -> Answer<(), AppendError> {
+        if self.is_cut() {
+            return async { Err(unknown()) }.boxed();
+        }
+        let lane = self.lane();
+        let (reply, answer) = oneshot::channel();
+        let queued = lane.statements.try_send(Statement { batch, reply });
+        let breaks = self
+            .dice
+            .chance(self.with_state(|state| state.lost_percent));
+        let breaks_after = breaks.then(|| self.dice.up_to_ms(12));
+        let link = self.clone();
+        async move {
+            queued.map_err(|_| unknown())?;
+            let breaking = async {
+                match breaks_after {
+                    Some(after) => tokio::time::sleep(after).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = lane.broken.cancelled() => Err(unknown()),
+                () = breaking => {
+                    link.lose_connection();
+                    lane.broken.cancel();
+                    Err(unknown())
+                }
+                outcome = answer => outcome.map_err(|_| unknown())?,
+            }
+        }
+        .boxed()
+    }
+
+    fn load(&self, _session: SessionId) -> Answer<Loaded> {
+        self.call("load", |store| async move { store.load() })
+    }
+
+    fn read(&self, _session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
+        self.call(
+            "read",
+            move |store| async move { store.read(after_seq, limit) },
+        )
+    }
+
+    fn put_snapshot(&self, _session: SessionId, snapshot: Snapshot) -> Answer<()> {
+        self.call("store a snapshot", move |store| async move {
+            store.put_snapshot(snapshot);
+        })
+    }
+
+    fn names(&self, _session: SessionId) -> Answer<Vec<Name>> {
+        self.call("read names", |store| async move { store.names() })
+    }
+
+    fn close(&self) -> Answer<()> {
+        async { Ok(()) }.boxed()
+    }
+}
