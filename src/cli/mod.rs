@@ -6,6 +6,7 @@
 mod check_hunt;
 mod config;
 mod migrate;
+mod node;
 mod serve;
 mod server;
 mod token;

@@ -55,9 +55,7 @@ impl Serve {
                 None => None,
             };
             self.print_ready(&server, open.as_ref());
-            while let Asked::ForTheCertificate = signals.next().await {
-                reload_certificate(&server);
-            }
+            wait_for_the_end(&server, &mut signals).await?;
             tracing::info!("stopping");
             let stopped = tokio::time::timeout(config.server.stop_max, server.stop()).await;
             stopped.map_err(|_| {
@@ -138,6 +136,23 @@ impl Signals {
     }
 }
 
+/// Returns when the server is asked to stop, and fails when it should not go on.
+async fn wait_for_the_end(server: &Server, signals: &mut Signals) -> Result<(), CommandError> {
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::ToStop => return Ok(()),
+                Asked::ForTheCertificate => reload_certificate(server),
+            },
+            () = server.lost() => {
+                let reason = "the journal was out of reach for longer than cluster.exit_after_ms; \
+                              start again when it can be reached";
+                return Err(CommandError::Failed(reason.to_owned()));
+            }
+        }
+    }
+}
+
 fn reload_certificate(server: &Server) {
     match server.gateway().reload_certificate() {
         Ok(true) => tracing::info!("new connections get the certificate that is in the file now"),
@@ -153,6 +168,16 @@ async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>,
     let stored = StoredHunt::new(&read_folder(folder)?);
     let stored = stored.map_err(|_| CommandError::Hunt(folder.to_owned()))?;
     let sessions = server.gateway().sessions();
+    let known = sessions.journal().sessions().await;
+    for record in known.map_err(|error| failed(&error))? {
+        if record.hunt_revision == stored.revision && server.is_elsewhere(record.id).await {
+            let reason = format!(
+                "session {} of this hunt runs at another node; leave --hunt out here",
+                record.code
+            );
+            return Err(CommandError::Failed(reason));
+        }
+    }
     for session in sessions.all() {
         if session.record().hunt_revision == stored.revision {
             let phase = session.read(|view| view.state.phase()).await;

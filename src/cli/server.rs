@@ -6,13 +6,15 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::node::Node;
 use crate::clock::Clock;
+use crate::cluster::Validity;
 use crate::config::{Config, JournalBackend, JournalConfig};
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, GatewayParts, KeyError, TlsError, TokenKey, listen};
 use crate::http;
 use crate::journal::{
-    Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions,
+    Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions, SessionId,
     SqliteJournal, SqliteOptions,
 };
 use crate::session::{OpenError, SessionDefaults, Sessions, Sharing};
@@ -33,6 +35,17 @@ pub enum ServerError {
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The port for other nodes.
+    #[error("{address}: {reason}; set cluster.listen to another address")]
+    BindNodes {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Why it cannot be had.
+        reason: std::io::Error,
+    },
+    /// The cluster.
+    #[error("the node could not join the others: {0}")]
+    Join(String),
     /// The port.
     #[error("{address}: {reason}; set server.listen to another address")]
     Bind {
@@ -48,6 +61,8 @@ pub struct Server {
     address: SocketAddr,
     gateway: Gateway,
     journal: Arc<dyn Journal>,
+    /// None if the journal is this process's alone.
+    node: Option<Node>,
     accepting: JoinSet<()>,
     upkeep: JoinSet<()>,
 }
@@ -73,22 +88,41 @@ impl Server {
                 Arc::new(PostgresJournal::open(options).await?)
             }
         };
-        Self::start_as(config, journal, incarnation).await
+        let sharing = match config.journal.backend {
+            JournalBackend::Memory | JournalBackend::Sqlite => Sharing::Alone,
+            JournalBackend::Postgres => Sharing::Nodes(Validity::over()),
+        };
+        Self::start_as(config, journal, incarnation, sharing).await
     }
 
     /// Starts a server on a journal that is open already.
     pub async fn start_on(config: &Config, journal: Arc<dyn Journal>) -> Result<Self, ServerError> {
-        Self::start_as(config, journal, Incarnation(rand::random())).await
+        let incarnation = Incarnation(rand::random());
+        Self::start_as(config, journal, incarnation, Sharing::Alone).await
+    }
+
+    /// Starts one of several servers on a journal that is open already.
+    pub async fn start_node(
+        config: &Config,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, ServerError> {
+        let incarnation = Incarnation(rand::random());
+        let sharing = Sharing::Nodes(Validity::over());
+        Self::start_as(config, journal, incarnation, sharing).await
     }
 
     async fn start_as(
         config: &Config,
         journal: Arc<dyn Journal>,
         incarnation: Incarnation,
+        sharing: Sharing,
     ) -> Result<Self, ServerError> {
-        let tokens = Arc::new(TokenKey::of_folder(&config.server.data_dir)?);
-        let sessions = new_sessions(config, journal.clone(), incarnation);
-        sessions.open_all().await?;
+        let tokens = Arc::new(token_key(config)?);
+        let is_alone = matches!(sharing, Sharing::Alone);
+        let sessions = new_sessions(config, journal.clone(), incarnation, sharing);
+        if is_alone {
+            sessions.open_all().await?;
+        }
         let gateway = Gateway::new(GatewayParts {
             sessions,
             tokens,
@@ -97,6 +131,12 @@ impl Server {
             limits: config.limits,
             tls: config.tls.clone(),
         })?;
+        let (node, routing) = if is_alone {
+            (None, None)
+        } else {
+            let (node, routing) = Node::start(&config.cluster, &gateway).await?;
+            (Some(node), Some(routing))
+        };
         let failed = |reason| ServerError::Bind {
             address: config.server.listen,
             reason,
@@ -105,7 +145,7 @@ impl Server {
             .await
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let router = http::router(gateway.clone());
+        let router = http::router(gateway.clone(), routing);
         let mut accepting = JoinSet::new();
         accepting.spawn(listen(gateway.clone(), listener, router));
         let mut upkeep = JoinSet::new();
@@ -115,6 +155,7 @@ impl Server {
             address,
             gateway,
             journal,
+            node,
             accepting,
             upkeep,
         })
@@ -130,14 +171,34 @@ impl Server {
         &self.gateway
     }
 
+    /// Whether a session runs at another node, as soon as that is clear.
+    pub(super) async fn is_elsewhere(&self, session: SessionId) -> bool {
+        match &self.node {
+            Some(node) => node.is_elsewhere(session).await,
+            None => false,
+        }
+    }
+
+    /// Waits until the journal was out of reach for so long that the process should end; for ever, if
+    /// no other server has it.
+    pub async fn lost(&self) {
+        match &self.node {
+            Some(node) => node.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Stops: no more connections, a goodbye to every client, everything flushed, the state of
-    /// every session stored.
+    /// every session stored. With other nodes, each session goes straight to its next owner.
     pub async fn stop(mut self) -> Result<(), ServerError> {
         self.gateway.stop().await;
         while let Some(ended) = self.accepting.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "the accept loop failed");
             }
+        }
+        if let Some(node) = self.node.take() {
+            node.leave().await;
         }
         self.gateway.sessions().stop().await;
         self.journal.close().await?;
@@ -164,7 +225,20 @@ pub(super) fn postgres_options(
     }
 }
 
-fn new_sessions(config: &Config, journal: Arc<dyn Journal>, owner: Incarnation) -> Sessions<Hub> {
+/// The key of all nodes with the same secret, or of the data folder.
+pub(super) fn token_key(config: &Config) -> Result<TokenKey, KeyError> {
+    match &config.cluster.secret {
+        Some(secret) => Ok(TokenKey::of_secret(secret.expose())),
+        None => TokenKey::of_folder(&config.server.data_dir),
+    }
+}
+
+fn new_sessions(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    owner: Incarnation,
+    sharing: Sharing,
+) -> Sessions<Hub> {
     let clock = Clock::System;
     let defaults = SessionDefaults {
         journal,
@@ -173,7 +247,7 @@ fn new_sessions(config: &Config, journal: Arc<dyn Journal>, owner: Incarnation) 
         config: config.session,
         snapshot_every_events: config.journal.snapshot_every_events,
         tick_every: config.delivery.heads_every,
-        sharing: Sharing::Alone,
+        sharing,
         sessions_max: usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX),
     };
     let delivery = config.delivery;

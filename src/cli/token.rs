@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{CommandError, SettingsArgs};
 use crate::clock::Clock;
-use crate::gateway::{Grant, TokenKey};
+use crate::gateway::Grant;
 
 /// See there.
 #[derive(Subcommand)]
@@ -24,7 +24,7 @@ impl TokenCommand {
     pub(super) fn run(self) -> Result<(), CommandError> {
         let Self::Admin(AdminToken { settings }) = self;
         let config = settings.read()?;
-        let key = TokenKey::of_folder(&config.server.data_dir)?;
+        let key = super::server::token_key(&config)?;
         println!("{}", key.seal(Grant::Admin, Clock::System.now()));
         Ok(())
     }

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch as watched};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use ids::{Epoch, Incarnation, SessionId};
@@ -147,6 +147,13 @@ impl Cluster {
         &self.shared.validity
     }
 
+    /// Waits until the node may speak for its sessions, or for as long as a request waits for a route:
+    /// before that it does not know which sessions are its own.
+    pub async fn settled(&self) {
+        let waiting = self.shared.validity.wait();
+        drop(timeout(self.shared.settings.route_wait, waiting).await);
+    }
+
     /// Joins: from now on the node is known, and may take sessions.
     pub async fn join(&self) -> Result<(), StoreError> {
         let sent = Instant::now();
@@ -191,6 +198,33 @@ impl Cluster {
         not_at: Option<Incarnation>,
     ) -> Result<Route, Unrouted> {
         self.shared.routes.find(session, not_at).await
+    }
+
+    /// Waits until a session is here or at a node that answers, for as long as a request would; whether
+    /// it is at another node.
+    pub async fn is_elsewhere(&self, session: SessionId) -> bool {
+        let shared = &self.shared;
+        let finding = async {
+            loop {
+                match shared.routes.find(session, None).await {
+                    Ok(Route::Here) => return false,
+                    Ok(Route::At { node, address }) => {
+                        if shared.neighbours.probe(address).await == Probe::Alive(node) {
+                            return true;
+                        }
+                    }
+                    Err(_) => {}
+                }
+                tokio::time::sleep(shared.settings.beat_every).await;
+            }
+        };
+        let found = timeout(shared.settings.route_wait, finding).await;
+        found.unwrap_or(true)
+    }
+
+    /// Waits until a session turns out to be owned by another node than this. Cancel-safe.
+    pub async fn moved(&self, session: SessionId, from: Incarnation) {
+        self.shared.routes.moved(session, from).await;
     }
 
     /// Waits until the store was out of reach for so long that the process should end.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use super::ClusterSettings;
@@ -53,6 +53,8 @@ pub(super) struct Routes {
     known: Mutex<Known>,
     waiting: Semaphore,
     asking: Semaphore,
+    /// Rises whenever an owner changes.
+    changes: watch::Sender<u64>,
 }
 
 /// As many sessions as exist, and as many nodes.
@@ -71,6 +73,7 @@ impl Routes {
             known: Mutex::default(),
             waiting: Semaphore::new(settings.waiting_max),
             asking: Semaphore::new(ASKING_MAX),
+            changes: watch::Sender::new(0),
         }
     }
 
@@ -90,10 +93,16 @@ impl Routes {
             Some((row.session, (owner, epoch)))
         });
         known.owners = owned.collect();
+        let has_changed = known.owners != before;
+        drop(known);
+        if has_changed {
+            self.changed();
+        }
     }
 
     pub(super) fn is_mine(&self, session: SessionId, epoch: Epoch) {
         self.known().note(session, self.me, epoch);
+        self.changed();
     }
 
     pub(super) fn is_at(&self, session: SessionId, node: &NodeCard, epoch: Epoch) {
@@ -102,6 +111,25 @@ impl Routes {
             .addresses
             .insert(node.incarnation, node.address.clone());
         known.note(session, node.incarnation, epoch);
+        drop(known);
+        self.changed();
+    }
+
+    /// Waits until a session turns out to be owned by another node than this. Cancel-safe.
+    pub(super) async fn moved(&self, session: SessionId, from: Incarnation) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let owner = self.known().owners.get(&session).map(|(owner, _)| *owner);
+            if owner.is_some_and(|owner| owner != from) {
+                return;
+            }
+            // The sender is in `self`.
+            drop(changes.changed().await);
+        }
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
     }
 
     /// See [`Cluster::route`](super::Cluster::route).
@@ -151,9 +179,9 @@ impl Routes {
         let row = self.store.ownership(session).await.ok()??;
         let owner = row.owner?;
         if self.known().addresses.contains_key(&owner) || owner == self.me {
-            let mut known = self.known();
-            known.note(session, owner, row.epoch);
-            return known.route(session, self.me);
+            self.known().note(session, owner, row.epoch);
+            self.changed();
+            return self.known().route(session, self.me);
         }
         // An owner that the last look did not know: new, or dead.
         let nodes = self.store.nodes().await.ok()?;

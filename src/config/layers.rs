@@ -11,8 +11,8 @@ const BUILT_IN: &str = include_str!("../../config/default.toml");
 const ENVIRONMENT_PREFIX: &str = "CLUECAST_";
 /// Variables with the prefix that are not settings of the server.
 const OTHER_VARIABLES: [&str; 1] = ["CLUECAST_ADMIN_TOKEN"];
-/// Keys whose values hold a password.
-const SECRETS: [&str; 1] = ["journal.postgres_url"];
+/// Keys whose values hold a password or are one.
+const SECRETS: [&str; 2] = ["cluster.secret", "journal.postgres_url"];
 /// A key that differs from a known one by at most this many letters is taken for a slip.
 const SLIP_LETTERS_MAX: usize = 3;
 

@@ -3,6 +3,7 @@
 //! Owns where a value comes from (the built-in file, files, the environment, flags) and is the only
 //! place that reads the environment. Never here: what the settings are used for.
 
+mod cluster;
 mod delivery;
 mod gateway;
 mod journal;
@@ -18,6 +19,7 @@ mod text;
 mod tls;
 mod web_origin;
 
+pub use cluster::{ClusterConfig, ClusterSecret};
 pub use delivery::DeliveryConfig;
 pub use gateway::{GatewayConfig, ProxyHeader};
 pub use journal::{JournalBackend, JournalConfig};
@@ -50,6 +52,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// What a connection may send.
     pub limits: LimitsConfig,
+    /// Other nodes on the same journal.
+    pub cluster: ClusterConfig,
     /// Logs.
     pub telemetry: TelemetryConfig,
 }
@@ -67,8 +71,16 @@ impl Config {
             delivery: DeliveryConfig::read(&mut reader),
             gateway: GatewayConfig::read(&mut reader),
             limits: LimitsConfig::read(&mut reader),
+            cluster: ClusterConfig::read(&mut reader),
             telemetry: TelemetryConfig::read(&mut reader),
         };
+        let is_shared = config.journal.backend == JournalBackend::Postgres;
+        if config.cluster.secret.is_some() && !is_shared {
+            let keys = ["cluster.secret", "journal.backend"];
+            let message = "several nodes share a journal only in PostgreSQL: set journal.backend to \
+                           \"postgres\", or leave cluster.secret out";
+            reader.contradiction(keys, message);
+        }
         if config.server.stop_max <= config.gateway.write_max {
             let keys = ["server.stop_ms_max", "gateway.write_ms_max"];
             let message = "server.stop_ms_max must be more than gateway.write_ms_max, or a stop \

@@ -155,6 +155,11 @@ impl Place {
         })
     }
 
+    /// Of another node's connection: whoever is relayed over it was counted where they came in.
+    pub(super) fn of_node(permit: OwnedSemaphorePermit) -> Arc<Self> {
+        Self::new(None, Room::new(permit))
+    }
+
     /// The connection has shown a valid token: it counts against its address no longer.
     pub fn authenticated(&self) {
         let share = self.share.lock();

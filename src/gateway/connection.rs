@@ -22,6 +22,7 @@ use super::pulse::{Beat, Pulse};
 use super::socket::{Received, Socket, SocketError};
 use super::stream::Stream;
 use super::tokens::Grant;
+use crate::cluster::Validity;
 use crate::delivery::{
     self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
     rejection_code, rejection_message,
@@ -47,6 +48,7 @@ pub(super) struct Connection {
 /// Who a connection authenticated as, and where its requests and frames go.
 struct Attached {
     gateway: Gateway,
+    validity: Validity,
     session: SessionHandle<Hub>,
     identity: Identity,
     codec: Codec,
@@ -113,6 +115,7 @@ impl Connection {
         let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);
         let attached = Attached {
             gateway: self.gateway.clone(),
+            validity: self.gateway.sessions.validity(),
             session,
             identity,
             codec: self.codec,
@@ -135,7 +138,7 @@ impl Connection {
     fn session(&self) -> Result<SessionHandle<Hub>, Ending> {
         let sessions = &self.gateway.sessions;
         let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
-        Ok(session.ok_or(CloseCode::UnknownSession)?)
+        Ok(session.ok_or_else(|| self.absent())?)
     }
 
     /// Who the bearer of a token is in the session that was asked for. The token comes first, so that
@@ -157,6 +160,16 @@ impl Connection {
             return Err(CloseCode::Unauthorized.into());
         }
         Ok((session, identity))
+    }
+
+    /// A session that another node runs was not found in time, and may be in a moment.
+    fn absent(&self) -> CloseCode {
+        let code = self.session_code.to_ascii_uppercase();
+        if self.gateway.sessions.is_elsewhere(&code) {
+            CloseCode::SessionRestarting
+        } else {
+            CloseCode::UnknownSession
+        }
     }
 
     /// The first frame that carries a message; pings may come before it.
@@ -183,6 +196,10 @@ impl Attached {
                 () = timer.as_mut() => self.beat(&mut pulse, socket, timer.as_mut()),
                 outgoing = frames.next(), if socket.has_room() => match outgoing {
                     Outgoing::Close(code) => Err(code.into()),
+                    // What waits may not be true any more; what of it is journaled is sent again.
+                    Outgoing::Frames(_) if !self.validity.holds() => {
+                        Err(CloseCode::SessionRestarting.into())
+                    }
                     Outgoing::Frames(batch) => self.write(socket, batch, timer.as_mut()).await,
                 },
                 received = socket.next() => {

@@ -29,7 +29,7 @@ pub type Slot = Arc<Place>;
 /// of a body at a time.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// The wait after the operating system refuses to accept, which it does while files run out.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+pub(super) const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the gateway stops.
 pub async fn listen(gateway: Gateway, listener: TcpListener, router: Router) {

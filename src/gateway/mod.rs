@@ -11,9 +11,12 @@ mod connection;
 mod farewell;
 mod forwarded;
 mod frame;
+mod internal;
 mod listener;
+mod neighbours;
 mod origin;
 mod pulse;
+mod relay;
 pub mod socket;
 mod stream;
 mod tls;
@@ -27,8 +30,11 @@ use tokio_util::task::TaskTracker;
 
 pub use addresses::Place;
 pub use attempts::{Attempt, CodeAttempts, TooManyWrongCodes};
+pub use internal::listen_to_nodes;
 pub use listener::{Slot, listen};
+pub use neighbours::{LIFE, LOOK_PATH, NodeError, PROBE_PATH, Peers};
 pub use origin::Origins;
+pub use relay::relay;
 pub use tls::TlsError;
 pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal};
 pub use upgrade::upgrade;
@@ -128,6 +134,11 @@ impl Gateway {
     /// How long a request's body may take.
     pub fn body_max(&self) -> std::time::Duration {
         self.config.body_max
+    }
+
+    /// Runs a task that the gateway's stop waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
     }
 
     /// Whether the gateway is stopping.

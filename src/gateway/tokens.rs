@@ -11,6 +11,7 @@ use pasetors::keys::{Generate, SymmetricKey};
 use pasetors::token::UntrustedToken;
 use pasetors::version4::{LocalToken, V4};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::journal::SessionId;
 
@@ -150,6 +151,23 @@ impl TokenKey {
         Self { key }
     }
 
+    /// The key that every node with this secret has.
+    pub fn of_secret(secret: &str) -> Self {
+        let bytes = derived(b"cluecast token key 1", secret.as_bytes());
+        let key = SymmetricKey::from(&bytes).expect("it has the length of a key");
+        Self { key }
+    }
+
+    /// What the nodes with this key show each other; nothing can be sealed with it.
+    pub fn pass_of_nodes(&self) -> String {
+        let bytes = derived(b"cluecast nodes 1", self.key.as_bytes());
+        let [high, low] = [0, KEY_BYTES / 2].map(|from| {
+            let half = bytes[from..from + KEY_BYTES / 2].try_into();
+            u128::from_be_bytes(half.expect("half a key has 16 bytes"))
+        });
+        format!("{high:032x}{low:032x}")
+    }
+
     /// The key of a data folder; it is made, readable by its owner only, if it is missing.
     pub fn of_folder(folder: &Path) -> Result<Self, KeyError> {
         let path = folder.join(KEY_FILE);
@@ -206,6 +224,16 @@ impl TokenKey {
     }
 }
 
+/// A key for one purpose out of another secret, from which neither that nor another purpose's key
+/// can be told.
+fn derived(purpose: &[u8], secret: &[u8]) -> [u8; KEY_BYTES] {
+    let mut hash = Sha256::new();
+    hash.update(purpose);
+    hash.update([0]);
+    hash.update(secret);
+    hash.finalize().into()
+}
+
 /// Writes the key beside its place and links it there, so that nobody ever reads half a key.
 fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
     let draft = path.with_extension(format!("draft-{:016x}", rand::random::<u64>()));
@@ -251,6 +279,18 @@ mod tests {
         ] {
             assert_eq!(key.open(&key.seal(grant, NOW), NOW), Ok(grant));
         }
+    }
+
+    #[test]
+    fn nodes_with_one_secret_open_each_others_tokens() {
+        let secret = "correct horse battery staple, and so on";
+        let [one, other] = [secret, secret].map(TokenKey::of_secret);
+        let token = one.seal(Grant::Admin, NOW);
+        assert_eq!(other.open(&token, NOW), Ok(Grant::Admin));
+        assert_eq!(one.pass_of_nodes(), other.pass_of_nodes());
+        let foreign = TokenKey::of_secret("another secret of at least 32 letters");
+        assert_eq!(foreign.open(&token, NOW), Err(TokenRefusal::Forged));
+        assert_ne!(foreign.pass_of_nodes(), one.pass_of_nodes());
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Failed {
         )
     }
 
-    fn too_large() -> Self {
+    pub(super) fn too_large() -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             FailureCode::TooLarge,
@@ -77,7 +77,7 @@ impl Failed {
         )
     }
 
-    fn request_timeout() -> Self {
+    pub(super) fn request_timeout() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             FailureCode::RequestTimeout,

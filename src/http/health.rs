@@ -9,10 +9,14 @@ pub(super) async fn live() -> &'static str {
     "live\n"
 }
 
-/// Red while the server stops, and while a session is being recovered.
+/// Red while the server stops, while it may not speak for its sessions, and while a session is being recovered.
 pub(super) async fn ready(State(gateway): State<Gateway>) -> (StatusCode, String) {
     if gateway.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
+    }
+    if !gateway.sessions().validity().holds() {
+        let text = "out of touch with the other nodes\n".to_owned();
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
     }
     match gateway.sessions().recovering_count() {
         0 => (StatusCode::OK, "ready\n".to_owned()),

@@ -128,6 +128,12 @@ pub(super) fn find_public_session(
 
 /// The session with this code, typed in any case.
 pub(super) fn find_session(gateway: &Gateway, code: &str) -> Result<SessionHandle<Hub>, Failed> {
-    let session = gateway.sessions().by_code(&code.to_ascii_uppercase());
-    session.ok_or_else(|| Failed::not_found("No session has this code; check the spelling."))
+    let code = code.to_ascii_uppercase();
+    let session = gateway.sessions().by_code(&code);
+    session.ok_or_else(|| {
+        if gateway.sessions().is_elsewhere(&code) {
+            return Failed::unavailable("The session is changing hands; try again in a moment.");
+        }
+        Failed::not_found("No session has this code; check the spelling.")
+    })
 }

@@ -12,10 +12,12 @@ mod game_masters;
 mod health;
 mod identity;
 mod metrics;
+mod nodes;
 mod openapi;
 mod owner;
 mod playing;
 mod routes;
+mod routing;
 mod welcome;
 
 use axum::Router;
@@ -24,11 +26,37 @@ use axum::routing::get;
 use protocol::limits::REST_BODY_BYTES_MAX;
 
 pub use codes::random_code;
+pub use routing::Routing;
 
 use crate::gateway::{Gateway, upgrade};
 
-/// Every path of the server.
-pub fn router(gateway: Gateway) -> Router {
+/// Every path of the server. With other nodes, what is for one of them is passed on.
+pub fn router(gateway: Gateway, routing: Option<Routing>) -> Router {
+    let mut router = paths();
+    if let Some(routing) = routing {
+        let to_owner = axum::middleware::from_fn_with_state(routing, routing::to_owner);
+        router = router.layer(to_owner);
+    }
+    router
+        .layer(axum::middleware::from_fn_with_state(
+            gateway.clone(),
+            cors::allow_listed,
+        ))
+        .layer(axum::middleware::from_fn(metrics::count))
+        .with_state(gateway)
+}
+
+/// What other nodes may ask of this one: the same for sessions that run here, and what only nodes
+/// ask each other.
+pub fn router_for_nodes(gateway: Gateway, routing: &Routing) -> Router {
+    let only_here = axum::middleware::from_fn_with_state(routing.clone(), nodes::only_here);
+    let relayed = paths()
+        .layer(only_here)
+        .layer(axum::middleware::from_fn(metrics::count));
+    relayed.with_state(gateway).merge(nodes::router(routing))
+}
+
+fn paths() -> Router<Gateway> {
     let api = routes::router().layer(DefaultBodyLimit::max(REST_BODY_BYTES_MAX));
     Router::new()
         .route("/", get(welcome::welcome))
@@ -39,10 +67,4 @@ pub fn router(gateway: Gateway) -> Router {
         .nest(routes::PREFIX, api)
         .fallback(answers::no_such_path)
         .method_not_allowed_fallback(answers::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(
-            gateway.clone(),
-            cors::allow_listed,
-        ))
-        .layer(axum::middleware::from_fn(metrics::count))
-        .with_state(gateway)
 }

@@ -284,6 +284,15 @@ impl<D: Delivery> Sessions<D> {
         sessions.map(|open| open.value().clone()).collect()
     }
 
+    /// Finds a session no more; it goes on until it is told to end.
+    pub(super) fn let_go(&self, open: &Open<D>) {
+        let code = &open.handle.record().code;
+        let is_same = |other: &Open<D>| other.departed.same_channel(&open.departed);
+        self.shared
+            .by_code
+            .remove_if(code, |_, other| is_same(other));
+    }
+
     pub(super) fn directory(&self) -> &Directory {
         &self.shared.directory
     }
@@ -339,7 +348,8 @@ impl<D: Delivery> Sessions<D> {
                 // It is not to be opened again, neither here nor anywhere.
                 Departure::Broken => {}
                 Departure::Stopped(_) | Departure::Lost => {
-                    shared.by_code.remove(&code);
+                    let is_same = |open: &Open<D>| open.is_of(&departing);
+                    shared.by_code.remove_if(&code, |_, open| is_same(open));
                 }
             }
             departing.send_replace(Some(departure));
@@ -351,6 +361,10 @@ impl<D: Delivery> Sessions<D> {
 impl<D: Delivery> Open<D> {
     pub(super) fn id(&self) -> SessionId {
         self.handle.id()
+    }
+
+    fn is_of(&self, departing: &watch::Sender<Option<Departure>>) -> bool {
+        self.departed.same_channel(&departing.subscribe())
     }
 
     /// Waits until it has been recovered, or has ended.

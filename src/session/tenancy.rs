@@ -152,9 +152,12 @@ impl Store for JournalStore {
 }
 
 impl<D: Delivery> Sessions<D> {
-    fn held_as(&self, session: cluster::SessionId) -> Option<Open<D>> {
+    /// A session that is about to end here: whoever asks for it from now on finds out where it goes.
+    fn take_out(&self, session: cluster::SessionId) -> Option<Open<D>> {
         let id = session_of(session);
-        self.running().into_iter().find(|open| open.id() == id)
+        let held = self.running().into_iter().find(|open| open.id() == id)?;
+        self.let_go(&held);
+        Some(held)
     }
 }
 
@@ -194,7 +197,7 @@ impl<D: Delivery> Host for Sessions<D> {
     }
 
     fn close(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
-        let held = self.held_as(session);
+        let held = self.take_out(session);
         async move {
             let epoch = held?.close().await?;
             Some(cluster::Epoch(epoch.0))
@@ -203,7 +206,7 @@ impl<D: Delivery> Host for Sessions<D> {
     }
 
     fn abandon(&self, session: cluster::SessionId) -> BoxFuture<'static, ()> {
-        let held = self.held_as(session);
+        let held = self.take_out(session);
         async move {
             if let Some(held) = held {
                 held.abandon().await;

@@ -92,7 +92,7 @@ fn ranges_in_comments_are_those_of_the_code() {
         let (least, most) =
             range.unwrap_or_else(|| panic!("{name} has no `N to M` in its comment"));
         let refusal = format!("is out of range, {least} to {most}");
-        for beyond in [least - 1, most + 1] {
+        for beyond in [i128::from(least) - 1, i128::from(most) + 1] {
             let messages = set(&key, &beyond.to_string());
             let told = messages.iter().any(|message| message.contains(&refusal));
             assert!(told, "{name}={beyond} is refused: {messages:?}");

@@ -148,7 +148,11 @@ fn ranges_of(key: &Key, all: &mut Vec<Mutation>) {
     };
     let full = key.full();
     let huge = "99999999999999999999".to_owned();
-    for value in [(least - 1).to_string(), (most + 1).to_string(), huge] {
+    for value in [
+        (i128::from(least) - 1).to_string(),
+        (most + 1).to_string(),
+        huge,
+    ] {
         let text = with_line(key.line, &format!("{} = {value}", key.name));
         add(
             all,

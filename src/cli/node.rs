@@ -1,0 +1,126 @@
+//! A server's part in a cluster: its tasks, its heart on a thread of its own, and its internal port.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::server::ServerError;
+use crate::cluster::{
+    self, Cluster, ClusterParts, ClusterSettings, Incarnation, NodeCard, Watchdog,
+};
+use crate::config::ClusterConfig;
+use crate::gateway::{Gateway, Peers, listen_to_nodes};
+use crate::http::{self, Routing};
+use crate::journal::SessionId;
+use crate::session::JournalStore;
+
+/// A node that has joined.
+pub(super) struct Node {
+    cluster: Cluster,
+    tasks: JoinSet<()>,
+    heart: JoinHandle<()>,
+}
+
+impl Node {
+    /// Joins the cluster and waits until what this node should take at once is open.
+    pub(super) async fn start(
+        config: &ClusterConfig,
+        gateway: &Gateway,
+    ) -> Result<(Self, Routing), ServerError> {
+        let failed = |reason| ServerError::BindNodes {
+            address: config.listen,
+            reason,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let address = config.address.clone();
+        let peers = Peers::new(gateway.clone());
+        let sessions = gateway.sessions().clone();
+        let cluster = Cluster::new(ClusterParts {
+            card: NodeCard {
+                incarnation: Incarnation(sessions.owner().0),
+                address: address.unwrap_or_else(|| bound.to_string()),
+                weight: config.weight,
+                valid: config.valid,
+                is_leaving: false,
+            },
+            settings: settings(config),
+            store: Arc::new(JournalStore {
+                journal: sessions.journal().clone(),
+                version: env!("CARGO_PKG_VERSION"),
+            }),
+            validity: sessions.validity(),
+            host: Arc::new(sessions),
+            neighbours: Arc::new(peers.clone()),
+        });
+        let routing = Routing::new(cluster.clone(), gateway.clone(), peers);
+        let mut tasks = JoinSet::new();
+        let router = http::router_for_nodes(gateway.clone(), &routing);
+        tasks.spawn(listen_to_nodes(gateway.clone(), listener, router));
+        let joined = cluster.join().await;
+        joined.map_err(|error| ServerError::Join(error.to_string()))?;
+        let heart = start_loops(&cluster, &mut tasks)?;
+        cluster.looked().await;
+        tracing::info!(node = %cluster.incarnation(), address = %bound, "joined");
+        let node = Self {
+            cluster,
+            tasks,
+            heart,
+        };
+        Ok((node, routing))
+    }
+
+    /// Waits until the journal was out of reach for so long that the process should end.
+    pub(super) async fn lost(&self) {
+        self.cluster.lost().await;
+    }
+
+    /// Whether a session runs at another node, as soon as that is clear.
+    pub(super) async fn is_elsewhere(&self, session: SessionId) -> bool {
+        let session = cluster::SessionId(session.number());
+        self.cluster.is_elsewhere(session).await
+    }
+
+    /// Gives all sessions away, leaves, and ends what was started.
+    pub(super) async fn leave(mut self) {
+        self.cluster.leave().await;
+        self.tasks.shutdown().await;
+        let heart = tokio::task::spawn_blocking(|| self.heart.join());
+        if !matches!(heart.await, Ok(Ok(()))) {
+            tracing::error!("the heart's thread failed");
+        }
+    }
+}
+
+fn settings(config: &ClusterConfig) -> ClusterSettings {
+    ClusterSettings {
+        beat_every: config.beat_every,
+        exit_after: config.exit_after,
+        moves_max: config.moves_max,
+        rebalance_max: config.rebalance_max,
+        route_wait: config.route_wait,
+        waiting_max: config.waiting_max,
+    }
+}
+
+/// The heart has a thread of its own, so that no burst of work on the others makes it late; what it
+/// asks the watchdog keeps it from beating beside a runtime that hangs.
+fn start_loops(cluster: &Cluster, tasks: &mut JoinSet<()>) -> Result<JoinHandle<()>, ServerError> {
+    let watchdog = Watchdog::new();
+    tasks.spawn(watchdog.clone().show_signs());
+    let watching = cluster.clone();
+    tasks.spawn(async move { watching.run_watch().await });
+    let scanning = cluster.clone();
+    tasks.spawn(async move { scanning.run_scan().await });
+    let beating = cluster.clone();
+    let failed = |error: std::io::Error| ServerError::Join(error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let heart = thread::Builder::new().name("heart".to_owned());
+    let heart = heart.spawn(move || runtime.block_on(beating.run_heart(watchdog)));
+    heart.map_err(failed)
+}

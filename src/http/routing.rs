@@ -1,0 +1,264 @@
+//! Any node takes any client: a request for a session that another node owns is passed on to it.
+//!
+//! While a session changes hands its requests wait here for the new owner, within bounds, instead of
+//! failing. A request is sent again only where it is certain that it was not carried out.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE};
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, StatusCode};
+use protocol::limits::REST_BODY_BYTES_MAX;
+use serde::Deserialize;
+
+use super::answers::Failed;
+use super::routes;
+use crate::cluster::{Cluster, Incarnation, Route, SessionId};
+use crate::gateway::{Gateway, NodeError, Peers, Slot, relay};
+use crate::telemetry::metrics;
+
+/// Nodes that one request is passed on to, one after the other.
+const TRIES_MAX: u32 = 8;
+/// Paths whose session is named in the body.
+const NAMED_IN_BODY: [&str; 3] = ["/join", "/roster", "/restore"];
+const SOCKETS: &str = "/ws/";
+
+/// What passing on takes. Clones share it.
+#[derive(Clone)]
+pub struct Routing {
+    pub(super) cluster: Cluster,
+    gateway: Gateway,
+    peers: Peers,
+}
+
+/// A request whose body has been read, so that it can be sent more than once.
+struct Held {
+    parts: Parts,
+    body: Bytes,
+}
+
+/// The session that a request is for.
+struct Wanted {
+    code: String,
+    id: SessionId,
+}
+
+impl Routing {
+    /// Passes requests on as the cluster's routes say.
+    pub fn new(cluster: Cluster, gateway: Gateway, peers: Peers) -> Self {
+        Self {
+            cluster,
+            gateway,
+            peers,
+        }
+    }
+
+    pub(super) fn runs_here(&self, code: &str) -> bool {
+        self.gateway.sessions().by_code(code).is_some()
+    }
+}
+
+/// Answers here what is for here, and has the owner answer the rest.
+pub(super) async fn to_owner(
+    State(routing): State<Routing>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match routing.pass_on(request).await {
+        Ok(Passed::Here(request)) => next.run(request).await,
+        Ok(Passed::Answered(response)) => response,
+        Err(failed) => failed.into_response(),
+    }
+}
+
+enum Passed {
+    Here(Request),
+    Answered(Response),
+}
+
+impl Routing {
+    async fn pass_on(&self, request: Request) -> Result<Passed, Failed> {
+        let path = request.uri().path();
+        let in_path = session_in_path(path).map(str::to_owned);
+        let is_socket = path.starts_with(SOCKETS);
+        if in_path.is_none() && !names_session_in_body(&request) {
+            return Ok(Passed::Here(request));
+        }
+        self.cluster.settled().await;
+        if let Some(code) = &in_path
+            && self.runs_here(&code.to_ascii_uppercase())
+        {
+            return Ok(Passed::Here(request));
+        }
+        let mut held = self.hold(request).await?;
+        let code = in_path.or_else(|| session_in_body(&held.body));
+        let Some(wanted) = self.find(code).await? else {
+            return Ok(Passed::Here(held.into_request()));
+        };
+        match self.answer(&mut held, &wanted).await {
+            Ok(Some(response)) => Ok(Passed::Answered(response)),
+            Ok(None) => Ok(Passed::Here(held.into_request())),
+            // A browser does not show the status of a refused WebSocket: it is told by a close code.
+            Err(_) if is_socket => Ok(Passed::Here(held.into_request())),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Reads a request's body, within the bounds that it has anywhere else.
+    async fn hold(&self, request: Request) -> Result<Held, Failed> {
+        let (parts, body) = request.into_parts();
+        let reading = Limited::new(body, REST_BODY_BYTES_MAX).collect();
+        let Ok(read) = tokio::time::timeout(self.gateway.body_max(), reading).await else {
+            return Err(Failed::request_timeout());
+        };
+        let body = read.map_err(|_| Failed::too_large())?.to_bytes();
+        Ok(Held { parts, body })
+    }
+
+    async fn find(&self, code: Option<String>) -> Result<Option<Wanted>, Failed> {
+        let Some(code) = code.map(|code| code.to_ascii_uppercase()) else {
+            return Ok(None);
+        };
+        let record = self.gateway.sessions().find(&code).await?;
+        Ok(record.map(|record| Wanted {
+            code,
+            id: SessionId(record.id.number()),
+        }))
+    }
+
+    /// The owner's answer; none if this node is the owner.
+    async fn answer(&self, held: &mut Held, wanted: &Wanted) -> Result<Option<Response>, Failed> {
+        let mut not_at = None;
+        for _ in 0..TRIES_MAX {
+            let route = self.cluster.route(wanted.id, not_at).await;
+            let route = route.map_err(|unrouted| Failed::unavailable(unrouted.to_string()))?;
+            let (node, address) = match route {
+                Route::Here if self.runs_here(&wanted.code) => return Ok(None),
+                Route::Here => {
+                    not_at = Some(self.cluster.incarnation());
+                    continue;
+                }
+                Route::At { node, address } => (node, address),
+            };
+            match self.try_node(held, wanted.id, node, &address).await {
+                Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {}
+                Ok(response) => return Ok(Some(response)),
+                Err(NodeError::NotReached) => {}
+                Err(NodeError::NoAnswer) if held.changes_nothing() => {}
+                Err(NodeError::NoAnswer) => {
+                    let message = "The session's node went away; whether this was carried out is \
+                                   not known. Look, or ask again.";
+                    return Err(Failed::unavailable(message));
+                }
+            }
+            metrics().requests_misdirected.increment(1);
+            not_at = Some(node);
+        }
+        let message = "The session is changing hands; try again in a moment.";
+        Err(Failed::unavailable(message))
+    }
+
+    /// Has a node answer, unless the session moves away from it meanwhile.
+    async fn try_node(
+        &self,
+        held: &mut Held,
+        session: SessionId,
+        node: Incarnation,
+        address: &str,
+    ) -> Result<Response, NodeError> {
+        let request = held.to_request();
+        let answer = tokio::select! {
+            answer = self.peers.send(address, request) => answer?,
+            () = self.cluster.moved(session, node) => return Err(NodeError::NoAnswer),
+        };
+        metrics().requests_relayed.increment(1);
+        let mut answer = answer.map(Body::new);
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(client) = held.parts.extensions.remove::<OnUpgrade>()
+            && let Some(slot) = held.parts.extensions.get::<Slot>().cloned()
+        {
+            let owner = hyper::upgrade::on(&mut answer);
+            let cluster = self.cluster.clone();
+            let moved = async move { cluster.moved(session, node).await };
+            let relaying = relay(self.gateway.clone(), (client, owner), slot, moved);
+            self.gateway.spawn(relaying);
+        }
+        Ok(answer)
+    }
+}
+
+impl Held {
+    /// Whether it may be sent twice.
+    fn changes_nothing(&self) -> bool {
+        self.parts.method == Method::GET
+    }
+
+    fn to_request(&self) -> hyper::Request<Full<Bytes>> {
+        let mut request = hyper::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.parts.method.clone();
+        *request.uri_mut() = self.parts.uri.clone();
+        *request.headers_mut() = self.parts.headers.clone();
+        let headers = request.headers_mut();
+        headers.remove(TRANSFER_ENCODING);
+        if !headers.contains_key(UPGRADE) {
+            headers.remove(CONNECTION);
+        }
+        request
+    }
+
+    fn into_request(self) -> Request {
+        Request::from_parts(self.parts, Body::from(self.body))
+    }
+}
+
+/// The session's code in a path that has one.
+pub(super) fn session_in_path(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix(SOCKETS).or_else(|| {
+        let below = path.strip_prefix(routes::PREFIX)?;
+        below.strip_prefix("/sessions/")
+    })?;
+    let code = rest.split('/').next()?;
+    (!code.is_empty()).then_some(code)
+}
+
+fn names_session_in_body(request: &Request) -> bool {
+    let below = request.uri().path().strip_prefix(routes::PREFIX);
+    let is_named = below.is_some_and(|below| NAMED_IN_BODY.contains(&below));
+    is_named && request.method() == Method::POST
+}
+
+/// What else the body says is for the owner to understand.
+fn session_in_body(body: &Bytes) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        session: String,
+    }
+    let named: Named = serde_json::from_slice(body).ok()?;
+    Some(named.session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::session_in_path;
+
+    #[test]
+    fn a_path_tells_its_session() {
+        for (path, code) in [
+            ("/ws/kite42", Some("kite42")),
+            ("/api/v1/sessions/KITE42", Some("KITE42")),
+            ("/api/v1/sessions/KITE42/clues/c1", Some("KITE42")),
+            ("/api/v1/sessions/", None),
+            ("/api/v1/sessions", None),
+            ("/api/v1/hunts", None),
+            ("/ws/", None),
+            ("/metrics", None),
+        ] {
+            assert_eq!(session_in_path(path), code, "{path}");
+        }
+    }
+}

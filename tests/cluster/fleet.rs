@@ -1,0 +1,174 @@
+//! A PostgreSQL and nodes on it.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use protocol::rest::{CreateHunt, CreateSession, HuntCreated, Join, Joined, SessionCreated};
+use protocol::rest::{SessionState, Standings};
+use testkit::{
+    Postgres, PostgresOptions, Rest, ServerCommand, ServerProcess, TempDir, temporary_folder,
+};
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+use crate::stage::{Stage, WAIT_MAX};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_cluecast");
+const SECRET: &str = "what all nodes of this test know, and nobody else";
+const ANSWER: &str = "SOLVED";
+
+/// Commands are not limited, and sessions stay where they were created until somebody goes.
+const SETTINGS: [&str; 5] = [
+    "limits.commands_per_second=1000000",
+    "limits.commands_burst=1000000",
+    "delivery.heads_every_ms=100",
+    "cluster.rebalance_sessions_max=0",
+    "journal.backend=postgres",
+];
+
+/// Nodes that share a database and nothing else.
+pub(crate) struct Fleet {
+    pub(crate) nodes: Vec<ServerProcess>,
+    pub(crate) admin: String,
+    hunt: String,
+    _folders: Vec<TempDir>,
+    _postgres: Postgres,
+}
+
+impl Fleet {
+    pub(crate) async fn start(count: usize) -> Self {
+        let postgres = Postgres::start(&PostgresOptions::default()).await;
+        let postgres = postgres.expect("PostgreSQL starts");
+        let url = format!("journal.postgres_url={}", postgres.url());
+        let secret = format!("cluster.secret={SECRET}");
+        let own = [url.as_str(), &secret];
+        let settings: Vec<&str> = SETTINGS.into_iter().chain(own).collect();
+        run(&["migrate"], &settings).await;
+        let admin = run(&["token", "admin"], &settings).await;
+        let mut folders = Vec::new();
+        let mut nodes = Vec::new();
+        for _ in 0..count {
+            let folder = temporary_folder().expect("a temporary folder can be made");
+            let mut command = ServerCommand::new(BINARY, folder.path());
+            command.settings = settings.iter().map(ToString::to_string).collect();
+            let node = ServerProcess::start(&command, WAIT_MAX).await;
+            nodes.push(node.unwrap_or_else(|error| panic!("{error}")));
+            folders.push(folder);
+        }
+        let mut fleet = Self {
+            nodes,
+            admin,
+            hunt: String::new(),
+            _folders: folders,
+            _postgres: postgres,
+        };
+        fleet.hunt = fleet.upload().await;
+        fleet
+    }
+
+    async fn upload(&self) -> String {
+        let files = BTreeMap::from([("hunt.toml".to_owned(), hunt_file())]);
+        let rest = self.rest(0);
+        let body = CreateHunt { files };
+        let created = rest.post("/hunts", Some(&self.admin), &body).await;
+        let created: HuntCreated = created.expect("the hunt is valid");
+        created.revision
+    }
+
+    /// A session that runs, created at a node, which owns it then.
+    pub(crate) async fn session(&self, at: usize) -> String {
+        let body = CreateSession {
+            hunt: self.hunt.clone(),
+            code: None,
+        };
+        let rest = self.rest(at);
+        let created = rest.post("/sessions", Some(&self.admin), &body).await;
+        let created: SessionCreated = created.expect("there is room");
+        let path = format!("/sessions/{}/start", created.session);
+        let token = Some(created.game_master_token.as_str());
+        let started: SessionState = rest.post_empty(&path, token).await.expect("it starts");
+        assert_eq!(started.session, created.session);
+        created.session
+    }
+
+    /// Founds a team, by way of a node.
+    pub(crate) async fn join(&self, by: usize, session: &str, team: &str) -> Joined {
+        let body = Join {
+            session: session.to_owned(),
+            new_team: Some(team.to_owned()),
+            team_code: None,
+            name: "Ana".to_owned(),
+        };
+        let joined = self.rest(by).post("/join", None, &body).await;
+        joined.expect("the session takes players")
+    }
+
+    /// Who has how many points, as a node tells it.
+    pub(crate) async fn scores(&self, by: usize, session: &str) -> Vec<(String, u32)> {
+        let path = format!("/sessions/{session}/standings");
+        let standings: Standings = self
+            .rest(by)
+            .get(&path, None)
+            .await
+            .expect("they are public");
+        let rows = standings.rows.into_iter();
+        rows.map(|row| (row.name, row.score)).collect()
+    }
+
+    pub(crate) fn rest(&self, node: usize) -> Rest {
+        let rest = Rest::new(&format!("http://{}", self.nodes[node].address()), WAIT_MAX);
+        rest.expect("it is an address")
+    }
+
+    /// A session as seen from a node.
+    pub(crate) fn stage(&self, node: usize, session: &str) -> Stage {
+        Stage {
+            address: self.nodes[node].address(),
+            session: session.to_owned(),
+        }
+    }
+
+    /// Waits until a node's metric, a counter or a gauge, has at least this value.
+    pub(crate) async fn until_metric(&self, node: usize, name: &str, least: f64) {
+        let waiting = async {
+            loop {
+                let text = self.rest(node).metrics().await.expect("it answers");
+                let value = text.lines().find_map(|line| line.strip_prefix(name));
+                let value = value.and_then(|value| value.trim().parse::<f64>().ok());
+                if value.is_some_and(|value| value >= least) {
+                    return;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = timeout(WAIT_MAX, waiting).await;
+        waited.unwrap_or_else(|_| panic!("{name} stays below {least}"));
+    }
+}
+
+/// Runs a command of the binary that must succeed; what it printed.
+async fn run(arguments: &[&str], settings: &[&str]) -> String {
+    let set = settings.iter().flat_map(|setting| ["--set", setting]);
+    let output = Command::new(BINARY)
+        .args(arguments)
+        .args(set)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("the binary runs");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {complaint}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn hunt_file() -> String {
+    let puzzle = |number: usize| {
+        format!(
+            "\n[puzzle.p{number}]\nround = \"only\"\ntitle = \"P{number}\"\npoints = 1\nanswer = \"{ANSWER}\"\n"
+        )
+    };
+    let puzzles: String = (0..8).map(puzzle).collect();
+    format!("[hunt]\ntitle = \"Cluster\"\n\n[round.only]\ntitle = \"Only\"\n{puzzles}")
+}

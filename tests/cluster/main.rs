@@ -1,0 +1,19 @@
+//! Several nodes on one PostgreSQL, as processes: any node takes any client, and what becomes of the
+//! clients when a node is killed, hangs, or leaves.
+//!
+//! Each client checks the numbers of all that it receives: nothing twice, nothing left out.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the shared client compares times that the server told with the clock"
+)]
+
+#[allow(dead_code, reason = "tests/gateway uses the rest of it")]
+#[path = "../gateway/device.rs"]
+mod device;
+mod fleet;
+mod moves;
+mod stage;
+#[allow(dead_code, reason = "tests/gateway uses the rest of it")]
+#[path = "../gateway/wire.rs"]
+mod wire;

@@ -1,0 +1,135 @@
+//! Clients of a node while a session's owner goes.
+
+use protocol::{CloseCode, Codec, Verdict};
+
+use crate::device::Device;
+use crate::fleet::Fleet;
+use crate::stage::WAIT_MAX;
+
+const ANSWER: &str = "SOLVED";
+
+/// Two teams of a session that the first node owns: one plays by way of the owner, one by way of the
+/// other node.
+struct Two {
+    fleet: Fleet,
+    session: String,
+    near: Device,
+    far: Device,
+}
+
+impl Two {
+    async fn attached() -> Self {
+        let fleet = Fleet::start(2).await;
+        let session = fleet.session(0).await;
+        let near = fleet.join(0, &session, "Near").await;
+        let far = fleet.join(1, &session, "Far").await;
+        let mut two = Self {
+            near: Device::new(Codec::MessagePack, &near.token),
+            far: Device::new(Codec::Json, &far.token),
+            fleet,
+            session,
+        };
+        two.near.connect(&two.fleet.stage(0, &two.session)).await;
+        two.far.connect(&two.fleet.stage(1, &two.session)).await;
+        two
+    }
+
+    async fn far_comes_back(&mut self) {
+        self.far.connect(&self.fleet.stage(1, &self.session)).await;
+    }
+}
+
+async fn solve(device: &mut Device, id: u64, puzzle: &str) {
+    let receipt = device.guess(id, puzzle, ANSWER).await;
+    let receipt = receipt.unwrap_or_else(|rejection| panic!("{rejection:?}"));
+    assert_eq!(receipt.verdict, Some(Verdict::Correct));
+}
+
+#[tokio::test]
+async fn any_node_takes_any_client() {
+    let mut two = Two::attached().await;
+    for (id, puzzle) in [(1, "p0"), (2, "p1")] {
+        solve(&mut two.far, id, puzzle).await;
+    }
+    solve(&mut two.near, 1, "p0").await;
+    two.far.read_until_heads().await;
+    two.near.read_until_heads().await;
+    let scores = [("Far".to_owned(), 2), ("Near".to_owned(), 1)];
+    for node in [0, 1] {
+        assert_eq!(two.fleet.scores(node, &two.session).await, scores);
+    }
+    let ours = two.fleet.session(1).await;
+    two.fleet.join(0, &ours, "Elsewhere").await;
+    assert_eq!(two.fleet.scores(0, &ours).await.len(), 1);
+    two.fleet
+        .until_metric(1, "cluecast_relays_open ", 1.0)
+        .await;
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_killed_node_go_on_at_another() {
+    let mut two = Two::attached().await;
+    solve(&mut two.far, 1, "p0").await;
+    two.fleet.nodes[0].kill().await.expect("it can be killed");
+    assert_eq!(
+        two.far.ended().await.code(),
+        Some(CloseCode::SessionRestarting.number()),
+        "it is told to come back"
+    );
+    two.far_comes_back().await;
+    solve(&mut two.far, 1, "p0").await;
+    solve(&mut two.far, 2, "p1").await;
+    two.near.connect(&two.fleet.stage(1, &two.session)).await;
+    solve(&mut two.near, 1, "p0").await;
+    two.far.read_until_heads().await;
+    let scores = [("Far".to_owned(), 2), ("Near".to_owned(), 1)];
+    assert_eq!(two.fleet.scores(1, &two.session).await, scores);
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_is_replaced_and_says_nothing_stale_afterwards() {
+    let mut two = Two::attached().await;
+    solve(&mut two.near, 1, "p0").await;
+    two.fleet.nodes[0].pause().expect("it can be stopped");
+    assert_eq!(
+        two.far.ended().await.code(),
+        Some(CloseCode::SessionRestarting.number()),
+        "it is told to come back"
+    );
+    two.far_comes_back().await;
+    solve(&mut two.far, 1, "p0").await;
+    two.fleet.nodes[0].resume().expect("it goes on");
+    // Whatever it still says is checked by the device: an update out of order or heads that are not
+    // those of what it saw would fail here.
+    let ended = two.near.ended().await;
+    assert_eq!(
+        ended.code(),
+        Some(CloseCode::SessionRestarting.number()),
+        "{ended:?}"
+    );
+    two.near.connect(&two.fleet.stage(0, &two.session)).await;
+    solve(&mut two.near, 2, "p1").await;
+    let scores = [("Near".to_owned(), 2), ("Far".to_owned(), 1)];
+    assert_eq!(two.fleet.scores(0, &two.session).await, scores);
+    let forgotten = "cluecast_cluster_times_forgotten_total ";
+    two.fleet.until_metric(0, forgotten, 1.0).await;
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_gives_its_sessions_away() {
+    let mut two = Two::attached().await;
+    solve(&mut two.near, 1, "p0").await;
+    let status = two.fleet.nodes[0].terminate(WAIT_MAX).await;
+    assert!(status.expect("it stops").success());
+    two.near.ended().await;
+    two.far.ended().await;
+    two.far_comes_back().await;
+    two.near.connect(&two.fleet.stage(1, &two.session)).await;
+    solve(&mut two.near, 1, "p0").await;
+    solve(&mut two.far, 1, "p0").await;
+    let taken = "cluecast_cluster_sessions_taken_total ";
+    two.fleet.until_metric(1, taken, 1.0).await;
+    let scores = two.fleet.scores(1, &two.session).await;
+    assert_eq!(scores.len(), 2);
+    assert!(scores.iter().all(|(_, score)| *score == 1), "{scores:?}");
+}
