@@ -105,14 +105,15 @@ async fn settle(journal: &PostgresJournal, known: &[Known]) {
     }
 }
 
-async fn until_stored(observer: &mut PgConnection, at_least: i64) {
-    let count = "SELECT count(*) FROM journal";
-    while sqlx::query_scalar::<_, i64>(count)
-        .fetch_one(&mut *observer)
+async fn stored(observer: &mut PgConnection) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM journal")
+        .fetch_one(observer)
         .await
         .expect("the statement is right")
-        < at_least
-    {
+}
+
+async fn until_stored(observer: &mut PgConnection, at_least: i64) {
+    while stored(observer).await < at_least {
         tokio::task::yield_now().await;
     }
 }
@@ -127,9 +128,17 @@ async fn terminated_connections_lose_nothing() {
                          WHERE application_name = 'cluecast-0000000000000abc'";
         until_stored(&mut site.observer, BETWEEN_HARMS).await;
         execute(&mut site.observer, terminate.to_owned()).await;
+        // What is stored from now on came over new connections, after somebody met a broken one.
+        let stored = stored(&mut site.observer).await;
+        until_stored(&mut site.observer, stored + BETWEEN_HARMS).await;
         done.store(true, Ordering::Relaxed);
+        std::future::pending::<()>().await;
     };
-    let (known, ()) = tokio::join!(append_to_all(&site.journal, &done), harming);
+    // They end when they are done, or when every one of them has met a broken connection.
+    let known = tokio::select! {
+        known = append_to_all(&site.journal, &done) => known,
+        () = harming => Vec::new(),
+    };
     assert!(known.iter().any(|known| known.is_unknown));
     settle(&site.journal, &known).await;
     site.journal.close().await.expect("closes");
