@@ -1,7 +1,7 @@
 # The commands of Cluecast. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test conformance lint bench-journal
+.PHONY: help run test conformance fuzz lint bench-journal
 
 help: ## Lists the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,11 +15,15 @@ test: ## Runs every test; installs what they need, or says what is missing
 conformance: ## Tests the socket layer against RFC 6455 with the Autobahn case files (needs PyPI once)
 	@.ci/conformance
 
+fuzz: ## Fuzzes the socket layer and both codecs, guided by coverage: RUNS=10000000 runs (some minutes)
+	@.ci/fuzz $(RUNS)
+
 bench-journal: ## Compares the journal on PostgreSQL with a bare loop of the same inserts (two minutes)
 	cargo run --release --locked -p cluecast-bench -- journal --json target/journal-bench.json
 
 lint: ## Checks format, lints, documentation, licences and duplicate dependencies
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --locked
 	@.ci/deny check licenses bans sources

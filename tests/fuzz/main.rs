@@ -1,11 +1,12 @@
 //! A run of the fuzz targets without coverage: mutations of the golden vectors, the same ones each
-//! time.
+//! time. `make fuzz` runs them for longer, guided by coverage.
 
 mod seeds;
 mod targets;
 
 use std::path::Path;
 
+use cluecast::gateway::socket;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
