@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::fleet::Fleet;
 use super::injector::{Blow, InjectError, Injector, RECOVERY_WAIT_MAX};
+use super::stage::internal_host;
 use super::store::Store;
 use crate::arguments::Fault;
 
@@ -95,8 +96,8 @@ impl Injector {
             sessions: Vec::new(),
             epochs,
         };
-        for (node, authority) in self.fleet.authorities().iter().enumerate() {
-            let Some(incarnation) = incarnations.get(authority) else {
+        for node in 0..self.fleet.len() {
+            let Some(incarnation) = incarnations.get(&internal_host(node)) else {
                 continue;
             };
             let own = owned

@@ -35,6 +35,12 @@ pub(super) const SILENCE_MAX: Duration = Duration::from_millis(1_500);
 /// What all nodes of a run derive their keys from. It guards nothing that outlives the run.
 const SECRET: &str = "cluster.secret=chaos-chaos-chaos-chaos-chaos-chaos";
 
+/// Where the other nodes reach a node: an address of its own of the loopback network, by which the node
+/// is known again whatever port it gets.
+pub(super) fn internal_host(node: usize) -> String {
+    format!("127.0.1.{}", node + 1)
+}
+
 /// Everything that players and faults need.
 #[derive(Debug)]
 pub(super) struct Set {
@@ -66,16 +72,24 @@ pub(super) async fn set(
         settings.push(format!("journal.postgres_url={}", rig.url()));
         if arguments.nodes > 1 {
             settings.push(SECRET.to_owned());
+            // A node that comes back must not take sessions away from the victim while it is watched.
+            settings.push("cluster.rebalance_sessions_max=0".to_owned());
         }
         own_server::migrate(arguments.server_binary.as_deref(), &settings).await?;
     }
     settings.extend(arguments.server_settings.iter().cloned());
-    let options = OwnServerOptions {
-        binary: arguments.server_binary.clone(),
-        data_dir: None,
-        settings,
-    };
-    let fleet = Fleet::start(vec![options; usize::from(arguments.nodes)]).await?;
+    let nodes = (0..usize::from(arguments.nodes)).map(|node| {
+        let mut settings = settings.clone();
+        if arguments.nodes > 1 {
+            settings.push(format!("cluster.listen={}:0", internal_host(node)));
+        }
+        OwnServerOptions {
+            binary: arguments.server_binary.clone(),
+            data_dir: None,
+            settings,
+        }
+    });
+    let fleet = Fleet::start(nodes.collect()).await?;
     let store = match &rig {
         None => Store::Sqlite {
             database: fleet.server(0).data_dir().join(DATABASE_FILE),

@@ -122,8 +122,8 @@ impl Store {
         }
     }
 
-    /// The incarnations of the nodes by their addresses, the newest of each; none where a node is
-    /// alone.
+    /// The incarnations of the nodes by the hosts where others reach them, the newest of each; none
+    /// where a node is alone.
     pub(super) async fn incarnations(&mut self) -> Result<HashMap<String, i64>, StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(HashMap::new()),
@@ -132,7 +132,12 @@ impl Store {
                     sqlx::query_as(NODES).fetch_all(connection).await
                 })
                 .await?;
-                Ok(rows.into_iter().collect())
+                let host = |address: String| match address.rsplit_once(':') {
+                    Some((host, _port)) => host.to_owned(),
+                    None => address,
+                };
+                let rows = rows.into_iter();
+                Ok(rows.map(|(address, inc)| (host(address), inc)).collect())
             }
         }
     }
