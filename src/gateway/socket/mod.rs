@@ -2,7 +2,7 @@
 //!
 //! The rules of RFC 6455, what is read, pongs and the closing handshake are tungstenite's. What is
 //! written is ours: messages are shared bytes, and go to the operating system as they are, many in one
-//! call, without being copied into a buffer of the connection that never shrinks. [`queue`] keeps the
+//! call, without being copied into a buffer of the connection that never shrinks. `queue` keeps the
 //! order, so that no pong lands inside a frame and nothing follows a close frame.
 //!
 //! # How to drive it
