@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use protocol::rest::{
     CreateHunt, CreateSession, HuntCreated, Join, Joined, SessionCreated, SessionState,
 };
 use testkit::{Rest, RestError};
+
+/// How long one REST request may take.
+pub(crate) const REST_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// A hunt in which nothing has to be done.
 const IDLE_HUNT: &str = "[hunt]\ntitle = \"Waiting\"\n\n[round.only]\ntitle = \"Only\"\n\n\

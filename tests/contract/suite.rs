@@ -1,18 +1,19 @@
 //! The behaviours.
 
+mod ownership;
+
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use cluecast::journal::{
-    AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal, Name,
-    NodeRecord, Ownership, SessionId, SessionRecord, Snapshot, StoredBatch,
+    AppendError, Batch, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal, Name,
+    Ownership, SessionId, SessionRecord, Snapshot, StoredBatch,
 };
 use futures_util::future::join_all;
 
+pub use ownership::*;
+
 pub const ME: Incarnation = Incarnation(1);
 const OTHER: Incarnation = Incarnation(u64::MAX);
-const RACES: u64 = 1_000;
-const RACERS: u64 = 4;
 const REVISION: &str = "revision";
 
 /// A fresh journal.
@@ -416,181 +417,4 @@ pub async fn unknown_sessions_are_refused(fixture: &Fixture) {
     assert!(matches!(refused, Err(ClaimError::Lost)), "{refused:?}");
     assert_eq!(fixture.journal.ownership(id(7)).await.expect("reads"), None);
     assert!(fixture.append(batch(id(7), Epoch(1), 1..=1)).await.is_err());
-}
-
-pub async fn a_claim_needs_the_owner_and_the_epoch_that_it_names(fixture: &Fixture) {
-    let journal = &*fixture.journal;
-    let epoch = fixture.session(1).await;
-    let found = ownership(journal, id(1)).await;
-    let mine = Ownership {
-        session: id(1),
-        owner: Some(ME),
-        epoch,
-    };
-    assert_eq!(found, mine);
-    let wrong = [
-        Ownership {
-            owner: None,
-            ..mine
-        },
-        Ownership {
-            owner: Some(OTHER),
-            ..mine
-        },
-        Ownership {
-            epoch: Epoch(epoch.0 - 1),
-            ..mine
-        },
-        Ownership {
-            epoch: Epoch(epoch.0 + 1),
-            ..mine
-        },
-    ];
-    for ground in wrong {
-        let lost = journal.claim(ground.claim_for(OTHER)).await;
-        assert!(
-            matches!(lost, Err(ClaimError::Lost)),
-            "{ground:?}: {lost:?}"
-        );
-    }
-    assert_eq!(ownership(journal, id(1)).await, mine, "nothing was changed");
-    fixture.session(2).await;
-    let taken = journal.claim(mine.claim_for(OTHER)).await.expect("claims");
-    assert_eq!(taken, Epoch(epoch.0 + 1));
-    let mut all = journal.ownerships().await.expect("lists");
-    all.sort_by_key(|ownership| ownership.session);
-    let owners: Vec<_> = all.iter().map(|ownership| ownership.owner).collect();
-    assert_eq!(owners, [Some(OTHER), Some(ME)]);
-}
-
-pub async fn a_thousand_races_to_claim_have_one_winner_each(fixture: &Fixture) {
-    let journal = &*fixture.journal;
-    fixture.session(1).await;
-    for race in 0..RACES {
-        let ground = ownership(journal, id(1)).await;
-        let racers = (1..=RACERS).map(|racer| Incarnation(race * RACERS + racer));
-        let claims = racers.clone().map(|to| journal.claim(ground.claim_for(to)));
-        let outcomes = join_all(claims).await;
-        let winners: Vec<Incarnation> = racers
-            .zip(&outcomes)
-            .filter_map(|(racer, outcome)| outcome.is_ok().then_some(racer))
-            .collect();
-        assert_eq!(winners.len(), 1, "race {race}: {outcomes:?}");
-        for refused in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
-            assert!(
-                matches!(refused, ClaimError::Lost),
-                "race {race}: {refused}"
-            );
-        }
-        let owner = ownership(journal, id(1)).await;
-        assert_eq!(owner.owner, Some(winners[0]));
-        assert_eq!(owner.epoch, Epoch(ground.epoch.0 + 1));
-    }
-}
-
-pub async fn a_released_session_is_nobodys_and_takes_nothing(fixture: &Fixture) {
-    let journal = &*fixture.journal;
-    let epoch = fixture.session(1).await;
-    let not_theirs = journal.release(id(1), OTHER, epoch).await;
-    assert!(
-        matches!(not_theirs, Err(ClaimError::Lost)),
-        "{not_theirs:?}"
-    );
-    let earlier = journal.release(id(1), ME, Epoch(epoch.0 - 1)).await;
-    assert!(matches!(earlier, Err(ClaimError::Lost)), "{earlier:?}");
-    journal.release(id(1), ME, epoch).await.expect("releases");
-    assert_eq!(ownership(journal, id(1)).await.owner, None);
-    let fenced = fixture.append(batch(id(1), epoch, 1..=1)).await;
-    assert!(matches!(fenced, Err(AppendError::Fenced)), "{fenced:?}");
-    let next = claim(journal, id(1), ME).await;
-    assert!(next > epoch, "an epoch is never given twice");
-}
-
-pub async fn a_session_goes_straight_to_its_next_owner(fixture: &Fixture) {
-    let journal = &*fixture.journal;
-    let epoch = fixture.session(1).await;
-    fixture
-        .append(batch(id(1), epoch, 1..=1))
-        .await
-        .expect("follows");
-    let handed = claim(journal, id(1), OTHER).await;
-    assert_eq!(fixture.stored(1).await.len(), 1);
-    let fenced = fixture.append(batch(id(1), epoch, 2..=2)).await;
-    assert!(matches!(fenced, Err(AppendError::Fenced)), "{fenced:?}");
-    let of_next = Batch {
-        owner: OTHER,
-        ..batch(id(1), handed, 2..=2)
-    };
-    fixture
-        .append(of_next)
-        .await
-        .expect("the next owner writes");
-}
-
-pub async fn evicting_a_dead_owner_takes_nothing_that_it_had_committed(fixture: &Fixture) {
-    let journal = &*fixture.journal;
-    let epoch = fixture.session(1).await;
-    fixture
-        .append(batch(id(1), epoch, 1..=1))
-        .await
-        .expect("follows");
-    journal.evict(OTHER).await.expect("nobody is no failure");
-    let next = claim(journal, id(1), OTHER).await;
-    assert!(next > epoch);
-    assert_eq!(fixture.stored(1).await.len(), 1);
-}
-
-fn node(incarnation: Incarnation) -> NodeRecord {
-    NodeRecord {
-        incarnation,
-        address: "192.0.2.1:9000".to_owned(),
-        version: "1.2.3".to_owned(),
-        weight: 100,
-        valid_ms: 1_500,
-        is_leaving: false,
-    }
-}
-
-pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
-    let journal = &*fixture.journal;
-    let records = async || -> Vec<NodeRecord> {
-        let nodes = journal.nodes().await.expect("lists");
-        let mut records: Vec<_> = nodes.into_iter().map(|node| node.record).collect();
-        records.sort_by_key(|record| record.incarnation);
-        records
-    };
-    let unknown = journal.beat(node(ME)).await.expect("beats");
-    assert_eq!(unknown, Beat::Forgotten, "it has not joined");
-    assert_eq!(records().await, []);
-    journal.join(node(OTHER)).await.expect("joins");
-    journal.join(node(ME)).await.expect("joins");
-    assert_eq!(records().await, [node(ME), node(OTHER)]);
-    let leaving = NodeRecord {
-        weight: 7,
-        is_leaving: true,
-        ..node(ME)
-    };
-    let renewed = journal.beat(leaving.clone()).await.expect("beats");
-    assert_eq!(renewed, Beat::Renewed);
-    assert_eq!(records().await, [leaving, node(OTHER)]);
-    assert!(journal.forget(ME, Duration::ZERO).await.expect("forgets"));
-    assert!(journal.forget(ME, Duration::ZERO).await.expect("is gone"));
-    let late = journal.beat(node(ME)).await.expect("beats");
-    assert_eq!(late, Beat::Forgotten, "a late beat brings nobody back");
-    assert_eq!(records().await, [node(OTHER)]);
-    journal.join(node(ME)).await.expect("joins again");
-    assert_eq!(records().await, [node(ME), node(OTHER)]);
-}
-
-pub async fn a_node_that_was_heard_of_is_not_forgotten(fixture: &Fixture) {
-    let journal = &*fixture.journal;
-    journal.join(node(ME)).await.expect("joins");
-    let an_hour = Duration::from_hours(1);
-    assert!(!journal.forget(ME, an_hour).await.expect("asks"));
-    let nodes = journal.nodes().await.expect("lists");
-    assert_eq!(nodes.len(), 1);
-    assert!(nodes[0].age < an_hour, "{:?}", nodes[0].age);
-    let age = nodes[0].age;
-    assert!(journal.forget(ME, age).await.expect("it is older by now"));
-    assert_eq!(journal.nodes().await.expect("lists"), []);
 }

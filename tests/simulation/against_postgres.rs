@@ -373,16 +373,6 @@ async fn ask_real(journal: PostgresJournal, statement: Statement, found: Found) 
     }
 }
 
-/// The simulated outcomes, on a runtime whose time is paused.
-fn simulate(schedule: &Schedule, session: SessionId, seed: u64) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without IO");
-    runtime.block_on(simulated(schedule, session, seed))
-}
-
 #[test]
 fn the_simulated_store_does_what_postgres_does() {
     let schedules: Vec<(u64, Schedule)> =
@@ -407,7 +397,8 @@ fn the_simulated_store_does_what_postgres_does() {
         all
     });
     for ((seed, schedule), real) in schedules.iter().zip(real) {
-        let simulated = simulate(schedule, SessionId::new(seed + 1), *seed);
+        let simulated = simulated(schedule, SessionId::new(seed + 1), *seed);
+        let simulated = crate::paused_runtime().block_on(simulated);
         let steps = schedule
             .iter()
             .map(|(statement, hold)| format!("{statement:?} under {hold:?}"));

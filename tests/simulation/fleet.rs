@@ -6,24 +6,20 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use cluecast::clock::Clock;
 use cluecast::cluster::Validity;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
-use cluecast::journal::{
-    Epoch, Incarnation, Journal, Ownership, SessionId, SessionRecord, records,
-};
+use cluecast::journal::{Epoch, Incarnation, Journal, Ownership, SessionId, SessionRecord};
 use cluecast::session::{
     Backlog, Departure, Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hunt::{
-    Audience, By, DeskOrder, GameMasterOrder, Hunt, NameId, Receipt, State, Target, TeamCode,
-    Timestamp,
+    Audience, By, DeskOrder, GameMasterOrder, Hunt, NameId, Receipt, Target, TeamCode, Timestamp,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -31,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::dice::Dice;
+use crate::freezer::Freezer;
 use crate::link::Link;
 use crate::model::{HUNT_FILE, PUZZLES};
 use crate::oracle::{Oracle, Sent, Watched};
@@ -52,45 +49,6 @@ const CLOCKS_DIFFER_MS: usize = 4_000;
 pub struct Defect {
     pub in_node: Planted,
     pub in_store: Fence,
-}
-
-/// Stops a node as SIGSTOP does: time goes on, what it has sent takes its course, and it does nothing.
-#[derive(Clone, Default)]
-struct Freezer(Arc<Mutex<Frozen>>);
-
-#[derive(Default)]
-struct Frozen {
-    is_frozen: bool,
-    waiting: Vec<Waker>,
-}
-
-impl Freezer {
-    fn set(&self, is_frozen: bool) {
-        let mut frozen = self.0.lock().expect("one thread");
-        frozen.is_frozen = is_frozen;
-        if !is_frozen {
-            frozen.waiting.drain(..).for_each(Waker::wake);
-        }
-    }
-
-    fn is_frozen(&self) -> bool {
-        self.0.lock().expect("one thread").is_frozen
-    }
-
-    /// Makes progress only while the node is not stopped.
-    async fn under<T>(self, work: impl Future<Output = T>) -> T {
-        let mut work = Box::pin(work);
-        std::future::poll_fn(|context| {
-            let mut frozen = self.0.lock().expect("one thread");
-            if frozen.is_frozen {
-                frozen.waiting.push(context.waker().clone());
-                return Poll::Pending;
-            }
-            drop(frozen);
-            work.as_mut().poll(context)
-        })
-        .await
-    }
 }
 
 struct Node {
@@ -495,7 +453,7 @@ impl Fleet {
             view.state.hash()
         });
         let live = live.await.expect("the session answers");
-        let folded = self.folded().hash();
+        let folded = self.oracle.folded(self.hunt.clone()).hash();
         assert_eq!(live, folded, "replaying the journal gives another state");
         let model = self.oracle.model();
         for client in &self.clients {
@@ -505,18 +463,6 @@ impl Fleet {
             assert_eq!(cursor.everyone, model.head(Audience::Everyone));
             client.check_acknowledged(&model);
         }
-    }
-
-    /// The state that the committed rows give from their beginning.
-    fn folded(&self) -> State {
-        let mut state = State::new(self.hunt.clone());
-        for batch in self.store.read(0, usize::MAX) {
-            let entries = records::decode_entries(&batch.events);
-            for entry in entries.expect("written by this version") {
-                state.apply_entry(&entry);
-            }
-        }
-        state
     }
 }
 

@@ -11,6 +11,7 @@ mod against_postgres;
 mod client;
 mod dice;
 mod fleet;
+mod freezer;
 mod journal;
 mod link;
 mod model;
@@ -24,11 +25,21 @@ use std::panic::AssertUnwindSafe;
 use cluecast::session::Planted;
 use fleet::{Defect, Fleet};
 use store::Fence;
+use tokio::runtime::Runtime;
 use world::World;
 
 const SEEDS: u64 = 3_000;
 /// Seeds within which a planted defect must be noticed.
 const SEEDS_TO_NOTICE: u64 = 200;
+
+/// One thread, and time that passes when nothing else is to be done.
+fn paused_runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without IO")
+}
 
 /// Runs one story on a runtime of its own, with paused time; gives its steps if something did not
 /// hold.
@@ -37,12 +48,7 @@ fn violation<W>(
     run: impl AsyncFnOnce(&mut W),
     log: impl FnOnce(W) -> Vec<String>,
 ) -> Option<Vec<String>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without IO");
-    runtime.block_on(async {
+    paused_runtime().block_on(async {
         let mut world = begin().await;
         let run = AssertUnwindSafe(run(&mut world));
         let outcome = futures_util::FutureExt::catch_unwind(run).await;

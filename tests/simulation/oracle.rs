@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use cluecast::delivery::{Attach, Hub, Peer, Prepared};
 use cluecast::journal::{StoredBatch, records};
 use cluecast::session::{Delivery, Outcome, Refusal, View};
-use hunt::{Audience, CommandId, Event, Rejection, Stamp, Timestamp};
+use hunt::{Audience, CommandId, Event, Hunt, Rejection, Stamp, State, Timestamp};
 use tokio::time::Instant;
 
 use crate::model::Model;
@@ -61,6 +61,18 @@ impl Oracle {
             self.violated.store(true, Ordering::Relaxed);
             resume_unwind(panic);
         }
+    }
+
+    /// The state that the committed rows give from their beginning.
+    pub fn folded(&self, hunt: Arc<Hunt>) -> State {
+        let mut state = State::new(hunt);
+        for batch in self.committed.after(0) {
+            let entries = records::decode_entries(&batch.events);
+            for entry in entries.expect("written by this version") {
+                state.apply_entry(&entry);
+            }
+        }
+        state
     }
 
     /// The model, brought up to what is committed now.

@@ -8,14 +8,14 @@ use cluecast::clock::Clock;
 use cluecast::cluster::Validity;
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
-use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord, records};
+use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord};
 use cluecast::session::{
     Backlog, Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hunt::{
-    By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, State, Target, TeamCode, Timestamp,
+    By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, Target, TeamCode, Timestamp,
 };
 use protocol::Board;
 use tokio::sync::{mpsc, watch};
@@ -411,7 +411,7 @@ impl World {
         let live = live.await.expect("the session answers");
         assert_eq!(
             live,
-            self.folded().await.hash(),
+            self.oracle.folded(self.run.hunt.clone()).hash(),
             "replaying the journal gives another state"
         );
         let model = self.oracle.model();
@@ -461,20 +461,6 @@ impl World {
             let all: Vec<_> = team_mates(client.device).map(|mate| (mate, 1)).collect();
             assert_eq!(present, all, "everybody is here");
         }
-    }
-
-    /// The state that the committed journal gives from its beginning.
-    async fn folded(&self) -> State {
-        let mut state = State::new(self.run.hunt.clone());
-        let session = self.run.record.id;
-        let batches = self.journal.committed.read(session, 0, usize::MAX).await;
-        for batch in batches.expect("memory reads") {
-            let entries = records::decode_entries(&batch.events);
-            for entry in entries.expect("written by this version") {
-                state.apply_entry(&entry);
-            }
-        }
-        state
     }
 }
 

@@ -19,13 +19,12 @@ use crate::client::Endpoint;
 use crate::idle::Memory;
 use crate::own_server::{OwnServer, OwnServerError, Target};
 use crate::players::Players;
+use crate::setup;
 
 use abuser::{Abuser, Tally};
 use player::{Game, Played};
 pub use report::{AbuseReport, PlayersReport};
 
-/// How long one REST request may take.
-const REST_WAIT_MAX: Duration = Duration::from_mins(1);
 /// How long the players play before the others come.
 const ALONE: Duration = Duration::from_secs(10);
 /// How long it may take until everybody is there.
@@ -80,7 +79,7 @@ struct Crowd {
 /// Runs the whole measurement. The server is stopped at the end.
 pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError> {
     let target = Target::of(&with_room(&arguments)).await?;
-    let rest = Rest::new(&target.url, REST_WAIT_MAX)?;
+    let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
     let count = arguments.playing + arguments.pinging;
     let joined = Players::join(&rest, &target.admin_token, count as usize).await?;
     let mut own = target.own.ok_or(AbuseError::Foreign)?;

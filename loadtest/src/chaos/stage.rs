@@ -17,9 +17,6 @@ use crate::arguments::{ChaosArguments, JournalStore};
 use crate::own_server::{self, DATABASE_FILE, OwnServerOptions};
 use crate::setup;
 
-/// How long one REST request may take.
-const REST_WAIT_MAX: Duration = Duration::from_mins(1);
-
 /// Requests at the same time while the sessions are made.
 const AT_A_TIME: NonZero<u16> = NonZero::new(16).expect("16 is not 0");
 
@@ -114,7 +111,7 @@ pub(super) async fn set(
 pub(super) fn rests(fleet: &Fleet) -> Result<Vec<Rest>, RestError> {
     let authorities = fleet.authorities().into_iter();
     authorities
-        .map(|authority| Rest::new(&format!("http://{authority}"), REST_WAIT_MAX))
+        .map(|authority| Rest::new(&format!("http://{authority}"), setup::REST_WAIT_MAX))
         .collect()
 }
 

@@ -16,14 +16,13 @@ use crate::arguments::ChurnArguments;
 use crate::idle::Memory;
 use crate::own_server::{OwnServer, OwnServerError, Target};
 use crate::players::Players;
+use crate::setup;
 
 pub use report::ChurnReport;
 pub use visit::VisitError;
 use visit::Way;
 pub(crate) use visit::{expect_upgrade, request};
 
-/// How long one REST request may take.
-const REST_WAIT_MAX: Duration = Duration::from_mins(1);
 /// After the last connection, until its task in the server is over: longer than a closing handshake.
 const SETTLING: Duration = Duration::from_secs(3);
 
@@ -62,7 +61,7 @@ pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError>
         return Err(ChurnError::NothingAfter);
     }
     let target = Target::of(&arguments.server).await?;
-    let rest = Rest::new(&target.url, REST_WAIT_MAX)?;
+    let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
     let rows = usize::from(arguments.concurrency);
     let players = Players::join(&rest, &target.admin_token, rows).await?;
     let players = Arc::new(players);

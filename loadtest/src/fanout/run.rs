@@ -22,9 +22,7 @@ use super::vitals::Vitals;
 use super::windows::{self, Window};
 use crate::arguments::{FanoutArguments, SecondsRange};
 use crate::own_server::Target;
-
-/// How long one REST request may take.
-const REST_WAIT_MAX: Duration = Duration::from_mins(1);
+use crate::setup;
 
 /// How long everybody may take to connect and to be attached.
 const GATHER_WAIT_MAX: Duration = Duration::from_mins(3);
@@ -81,7 +79,7 @@ pub(super) async fn run(
     mut target: Target,
     progress: ProgressBar,
 ) -> Result<Ran, FanoutError> {
-    let rest = Rest::new(&target.url, REST_WAIT_MAX)?;
+    let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
     progress.set_message("joining");
     let crowd = Crowd::join(&rest, &target.admin_token, arguments).await?;
     if let Some(own) = &mut target.own {

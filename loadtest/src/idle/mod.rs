@@ -15,15 +15,13 @@ use tokio::time::sleep;
 
 use crate::arguments::{IdleArguments, ServerArguments};
 use crate::own_server::{OwnServer, OwnServerError, Target};
+use crate::setup;
 use crowd::Crowd;
 
 pub use memory::Memory;
 pub use report::IdleReport;
 pub use sitter::SitError;
 use sitter::Sitter;
-
-/// How long one REST request may take.
-const REST_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Connections that a server takes without a word about it in its settings, less what REST needs.
 const CONNECTIONS_WITHOUT_SETTING_MAX: u32 = 14_000;
@@ -55,7 +53,7 @@ pub enum IdleError {
 pub async fn idle(arguments: IdleArguments) -> Result<IdleReport, IdleError> {
     let mut target = Target::of(&with_room(&arguments)).await?;
     let bytes_at_start = memory(&target, &arguments)?;
-    let rest = Rest::new(&target.url, REST_WAIT_MAX)?;
+    let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
     let crowd = Crowd::join(&rest, &target.admin_token, &arguments).await?;
     if let Some(own) = &mut target.own {
         own.stop_and_restart().await?;

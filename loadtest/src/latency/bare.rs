@@ -1,8 +1,9 @@
 //! Commits and nothing else: the least that a durable receipt can cost on this disk.
 //!
-//! One connection writes rows like the server's, and another moves the log into the database as
-//! often as the server does by default; without that the log would grow, and growing a file costs
-//! more than writing it anew. No fence, no contiguity check, no other thread on the way.
+//! One connection writes rows like the server's, and another moves the log into the database each
+//! second; without that the log would grow, and growing a file costs more than writing it anew. The
+//! server itself moves its log more seldom while commits go on. No fence, no contiguity check, no
+//! other thread on the way.
 
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};

@@ -17,9 +17,7 @@ use super::report::{Pair, Start};
 use crate::arguments::LatencyArguments;
 use crate::own_server::{OwnServer, OwnServerOptions};
 use crate::report::AckMs;
-
-/// How long one REST request may take.
-const REST_WAIT_MAX: Duration = Duration::from_mins(1);
+use crate::setup;
 
 /// The beginning of each window, which is not measured.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -60,7 +58,7 @@ impl Bench {
         })
         .await?;
         Ok(Self {
-            rest: Rest::new(&server.url(), REST_WAIT_MAX)?,
+            rest: Rest::new(&server.url(), setup::REST_WAIT_MAX)?,
             server,
             bare: Some(Bare::create(place)?),
             window,

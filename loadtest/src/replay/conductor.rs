@@ -23,9 +23,6 @@ use crate::client::{Endpoint, WireClient};
 use crate::own_server::Target;
 use crate::setup;
 
-/// How long one REST request may take.
-const REST_WAIT_MAX: Duration = Duration::from_mins(1);
-
 /// How far a replay is. It only goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
@@ -88,7 +85,7 @@ impl Play {
         arguments: &ReplayArguments,
     ) -> Result<Self, ReplayError> {
         let target = Target::of(&arguments.server).await?;
-        let rest = Rest::new(&target.url, REST_WAIT_MAX)?;
+        let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
         let concurrency =
             NonZero::new(arguments.connections_concurrency).unwrap_or(NonZero::<u16>::MIN);
         let progress = progress_bar(log.guesses() as u64);
