@@ -18,8 +18,8 @@ const HUNT: &str = "[hunt]\ntitle = \"Weather\"\n\n[round.only]\ntitle = \"Only\
 pub(crate) const PUZZLE: &str = "only";
 /// How many join at the same time.
 const JOINING_AT_ONCE: NonZero<u16> = NonZero::new(64).expect("it is not 0");
-/// Players that found teams; the others join them. A team takes a hundred.
-const TEAM_SIZE: usize = 50;
+/// The largest teams: a team takes a hundred.
+pub(crate) const LARGE_TEAM: usize = 50;
 /// Connections from one address: fewer than a server takes from one that shows no token.
 const CONNECTIONS_PER_ADDRESS: usize = 200;
 
@@ -30,41 +30,66 @@ pub(crate) struct Players {
     pub(crate) tokens: Vec<String>,
 }
 
+/// Players in teams of their own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Group {
+    pub(crate) players: usize,
+    pub(crate) team_size: usize,
+}
+
 impl Players {
-    /// Creates a session that has started, and joins so many players.
+    /// Creates a session that has started, and joins players; the tokens are in the order of the
+    /// groups.
     pub(crate) async fn join(
         rest: &Rest,
         admin_token: &str,
-        count: usize,
+        groups: &[Group],
     ) -> Result<Self, RestError> {
         let files = BTreeMap::from([("hunt.toml".to_owned(), HUNT.to_owned())]);
         let session = setup::create_session(rest, admin_token, &CreateHunt { files }).await?;
         setup::start(rest, &session).await?;
-        let join = |name: String, new_team: Option<String>, team_code: Option<String>| Join {
-            session: session.session.clone(),
-            new_team,
-            team_code,
-            name,
-        };
-        let teams = count.div_ceil(TEAM_SIZE);
-        let founders = (0..teams).map(|team| {
-            let name = format!("Team {team}");
-            join(name.clone(), Some(name), None)
-        });
-        let founders = setup::join_all(rest, founders, JOINING_AT_ONCE).await?;
-        let codes = founders.iter().map(|founder| &founder.team_code).cycle();
-        let others = (teams..count).zip(codes);
-        let others =
-            others.map(|(number, code)| join(format!("Player {number}"), None, Some(code.clone())));
-        let others = setup::join_all(rest, others, JOINING_AT_ONCE).await?;
-        let everybody = founders.into_iter().chain(others);
+        let mut tokens = Vec::new();
+        for (number, group) in groups.iter().enumerate() {
+            tokens.extend(group.join(rest, &session.session, number).await?);
+        }
         Ok(Self {
             endpoint: Endpoint {
                 authority: rest.authority().to_owned(),
                 session: session.session,
             },
-            tokens: everybody.map(|joined| joined.token).collect(),
+            tokens,
         })
+    }
+}
+
+impl Group {
+    /// Founders found the teams, and the others join them in turn. Gives their tokens.
+    async fn join(
+        self,
+        rest: &Rest,
+        session: &str,
+        number: usize,
+    ) -> Result<impl Iterator<Item = String>, RestError> {
+        let join = |name: String, new_team: Option<String>, team_code: Option<String>| Join {
+            session: session.to_owned(),
+            new_team,
+            team_code,
+            name,
+        };
+        let teams = self.players.div_ceil(self.team_size);
+        let founders = (0..teams).map(|team| {
+            let name = format!("Team {number}-{team}");
+            join(name.clone(), Some(name), None)
+        });
+        let founders = setup::join_all(rest, founders, JOINING_AT_ONCE).await?;
+        let codes = founders.iter().map(|founder| &founder.team_code).cycle();
+        let others = (teams..self.players).zip(codes).map(|(player, code)| {
+            let name = format!("Player {number}-{player}");
+            join(name, None, Some(code.clone()))
+        });
+        let others = setup::join_all(rest, others, JOINING_AT_ONCE).await?;
+        let everybody = founders.into_iter().chain(others);
+        Ok(everybody.map(|joined| joined.token))
     }
 }
 

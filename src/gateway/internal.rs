@@ -62,7 +62,7 @@ async fn serve(
     pass: Arc<str>,
 ) {
     let stream = match Tcp::new(stream) {
-        Ok(stream) => Stream::Plain(stream),
+        Ok(stream) => Stream::plain(stream),
         Err(error) => {
             tracing::debug!(%error, "a node's connection ended before it began");
             return;

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Gateway;
 use super::addresses::{Place, Places, Seat};
 use super::farewell::{Farewell, Farewells};
+use super::head::{self, Head};
 use super::stream::{Stream, Tcp};
 use super::tls::Tls;
 use crate::telemetry::{Handshake, Late, metrics};
@@ -70,10 +71,10 @@ pub async fn listen(gateway: Gateway, listener: TcpListener, router: Router) {
 async fn open(stream: TcpStream, tls: Option<Arc<Tls>>) -> std::io::Result<Stream> {
     let stream = Tcp::new(stream)?;
     let Some(tls) = tls else {
-        return Ok(Stream::Plain(stream));
+        return Ok(Stream::plain(stream));
     };
     match tokio::time::timeout(tls.handshake_max(), tls.accept(stream)).await {
-        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Ok(stream)) => Ok(Stream::tls(stream)),
         Ok(Err(error)) => {
             metrics()
                 .handshakes_failed
@@ -99,16 +100,44 @@ impl Guest {
     /// Serves requests until either side ends the connection or it is upgraded; an upgraded one goes
     /// on in a task of its own and leaves nothing here.
     async fn serve(self, stream: TcpStream, gateway: Gateway, router: Router) {
-        let opening = Box::pin(open(stream, gateway.tls.clone()));
-        let stream = match gateway.stop.run_until_cancelled(opening).await {
-            Some(Ok(stream)) => stream,
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a connection ended before it began");
-                return;
+        let stop = gateway.stop.clone();
+        let opening = Box::pin(self.open(stream, &gateway));
+        let opened = stop.run_until_cancelled(opening).await;
+        match opened {
+            Some(Ok(Some(stream))) => Box::pin(self.answer_on(stream, gateway, router)).await,
+            Some(Ok(None)) | None => {}
+            Some(Err(error)) => tracing::debug!(%error, "a connection ended before it began"),
+        }
+    }
+
+    /// The stream once the first request's head has come; nothing if none came in time.
+    async fn open(&self, stream: TcpStream, gateway: &Gateway) -> std::io::Result<Option<Stream>> {
+        let mut stream = open(stream, gateway.tls.clone()).await?;
+        let wait_max = gateway.config.header_max;
+        match head::read(&mut stream, HEADER_BYTES_MAX, wait_max).await? {
+            Head::Read(head) => {
+                stream.unread(head);
+                Ok(Some(stream))
             }
-            None => return,
-        };
-        let seat = self.seat;
+            Head::None => Ok(None),
+            Head::Late => {
+                self.say_late(stream).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Tells somebody that a header took too long.
+    async fn say_late(&self, stream: Stream) {
+        metrics().requests_late.of(Late::Header).increment(1);
+        let opened = std::future::ready(Ok(stream));
+        if let Some(saying) = self.farewells.say(Farewell::LateHeader, opened) {
+            saying.await;
+        }
+    }
+
+    async fn answer_on(self, stream: Stream, gateway: Gateway, router: Router) {
+        let seat = self.seat.clone();
         let router = TowerToHyperService::new(router);
         let service = service_fn(move |request: Request<Incoming>| {
             let answering = match seat.place(request.headers()) {
@@ -148,11 +177,7 @@ impl Guest {
             return;
         };
         if !parts.read_buf.is_empty() {
-            metrics().requests_late.of(Late::Header).increment(1);
-            let opened = std::future::ready(Ok(parts.io.into_inner()));
-            if let Some(saying) = self.farewells.say(Farewell::LateHeader, opened) {
-                saying.await;
-            }
+            self.say_late(parts.io.into_inner()).await;
         }
     }
 }

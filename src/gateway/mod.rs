@@ -11,6 +11,7 @@ mod connection;
 mod farewell;
 mod forwarded;
 mod frame;
+mod head;
 mod internal;
 mod listener;
 mod neighbours;

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -20,10 +21,16 @@ const REFUSALS_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) enum Stream {
-    /// As it is.
+pub(super) struct Stream {
+    /// What was read before, and is read again first.
+    early: Bytes,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
     Plain(Tcp),
-    /// Encrypted. In a box, because it takes a kilobyte, and a plain one none.
+    /// In a box, because it takes a kilobyte, and a plain one none.
     Tls(Box<TlsStream<Tcp>>),
 }
 
@@ -132,10 +139,32 @@ impl AsyncWrite for Tcp {
 }
 
 impl Stream {
+    /// A stream as it is.
+    pub(super) fn plain(stream: Tcp) -> Self {
+        Self {
+            early: Bytes::new(),
+            kind: Kind::Plain(stream),
+        }
+    }
+
+    /// An encrypted one.
+    pub(super) fn tls(stream: TlsStream<Tcp>) -> Self {
+        Self {
+            early: Bytes::new(),
+            kind: Kind::Tls(Box::new(stream)),
+        }
+    }
+
+    /// Has read again, first of all, what was read.
+    pub(super) fn unread(&mut self, early: Bytes) {
+        debug_assert!(self.early.is_empty(), "it would be lost");
+        self.early = early;
+    }
+
     fn inner(&mut self) -> Inner<'_> {
-        match self {
-            Self::Plain(stream) => Inner::Plain(Pin::new(stream)),
-            Self::Tls(stream) => Inner::Tls(Pin::new(stream)),
+        match &mut self.kind {
+            Kind::Plain(stream) => Inner::Plain(Pin::new(stream)),
+            Kind::Tls(stream) => Inner::Tls(Pin::new(stream)),
         }
     }
 }
@@ -152,6 +181,14 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<Result<(), Error>> {
+        if !self.early.is_empty() {
+            let length = self.early.len().min(into.remaining());
+            into.put_slice(&self.early.split_to(length));
+            if self.early.is_empty() {
+                self.early = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         match self.inner() {
             Inner::Plain(stream) => stream.poll_read(cx, into),
             Inner::Tls(stream) => stream.poll_read(cx, into),

@@ -18,13 +18,15 @@ use crate::arguments::{AbuseArguments, ServerArguments};
 use crate::client::Endpoint;
 use crate::idle::Memory;
 use crate::own_server::{OwnServer, OwnServerError, Target};
-use crate::players::Players;
+use crate::players::{Group, LARGE_TEAM, Players};
 use crate::setup;
 
 use abuser::{Abuser, Tally};
 use player::{Game, Played};
 pub use report::{AbuseReport, PlayersReport};
 
+/// Players who behave well and share a team. Each of them sees the others' guesses.
+const TEAM_SIZE: usize = 4;
 /// How long the players play before the others come.
 const ALONE: Duration = Duration::from_secs(10);
 /// How long it may take until everybody is there.
@@ -80,8 +82,17 @@ struct Crowd {
 pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError> {
     let target = Target::of(&with_room(&arguments)).await?;
     let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
-    let count = arguments.playing + arguments.pinging;
-    let joined = Players::join(&rest, &target.admin_token, count as usize).await?;
+    let groups = [
+        Group {
+            players: arguments.playing as usize,
+            team_size: TEAM_SIZE,
+        },
+        Group {
+            players: arguments.pinging as usize,
+            team_size: LARGE_TEAM,
+        },
+    ];
+    let joined = Players::join(&rest, &target.admin_token, &groups).await?;
     let mut own = target.own.ok_or(AbuseError::Foreign)?;
     let bytes_before = memory(&own)?.resident;
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::arguments::ChurnArguments;
 use crate::idle::Memory;
 use crate::own_server::{OwnServer, OwnServerError, Target};
-use crate::players::Players;
+use crate::players::{Group, LARGE_TEAM, Players};
 use crate::setup;
 
 pub use report::ChurnReport;
@@ -63,7 +63,11 @@ pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError>
     let target = Target::of(&arguments.server).await?;
     let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
     let rows = usize::from(arguments.concurrency);
-    let players = Players::join(&rest, &target.admin_token, rows).await?;
+    let everybody = Group {
+        players: rows,
+        team_size: LARGE_TEAM,
+    };
+    let players = Players::join(&rest, &target.admin_token, &[everybody]).await?;
     let players = Arc::new(players);
     let mut own = target.own.ok_or(ChurnError::Foreign)?;
 

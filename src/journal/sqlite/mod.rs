@@ -32,6 +32,7 @@ use super::{
     JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
     Snapshot, StoredBatch,
 };
+use checkpoint::Checkpointer;
 use writer::{Job, Other, Writer};
 
 /// The database's name within its folder.
@@ -143,10 +144,8 @@ impl SqliteJournal {
         let writer = options
             .writer()
             .map_err(|error| failed(error.to_string()))?;
-        let checkpointer = connect
-            .connect()
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+        let checkpointer = Checkpointer::open(&connect, &options).await;
+        let checkpointer = checkpointer.map_err(|error| failed(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_lazy_with(connect.read_only(true).create_if_missing(false));
@@ -156,7 +155,7 @@ impl SqliteJournal {
         let mut tasks = JoinSet::new();
         let writer = Writer::new(writer, options.flush_batches_max);
         tasks.spawn_blocking(move || writer.run(waiting));
-        tasks.spawn(checkpoint::run(checkpointer, options, stop.clone()));
+        tasks.spawn(checkpointer.run(stop.clone()));
         Ok(Self {
             jobs,
             readers,
