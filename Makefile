@@ -18,7 +18,7 @@ conformance: ## Tests the socket layer against RFC 6455 with the Autobahn case f
 fuzz: ## Fuzzes the socket layer and both codecs, guided by coverage: RUNS=10000000 runs (some minutes)
 	@.ci/fuzz $(RUNS)
 
-bench-journal: ## Compares the journal on PostgreSQL with a bare loop of the same inserts (two minutes)
+bench-journal: ## Compares the journal on PostgreSQL with a bare loop of the same statement (four minutes)
 	cargo run --release --locked -p cluecast-bench -- journal --json target/journal-bench.json
 
 lint: ## Checks format, lints, documentation, licences and duplicate dependencies

@@ -1,29 +1,49 @@
 //! The bare loop: on each connection, one fenced statement after the other, all of the same rows but
-//! for their numbers. No queue, nobody to tell, no check that a batch follows the head.
+//! for their numbers. No queue and nobody to tell.
 
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use cluecast::journal::PostgresJournal;
+use sqlx::postgres::{PgArguments, PgBindIterExt, PgConnectOptions};
+use sqlx::{Arguments, ConnectOptions, Connection, PgConnection};
 use tokio::task::JoinSet;
 
-use super::{BARE_FROM, BenchError, Cell, OWNER, deadline};
+use super::{BARE_FROM, BenchError, Cell, EPOCH, OWNER, deadline};
+
+/// What the loop sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Statement {
+    /// The very statement that the journal sends.
+    Whole,
+    /// Fenced as that one is, without its proof that a session's batches follow the stored head: what
+    /// the proof costs is the difference.
+    Unproven,
+}
 
 /// The sessions of the batch are locked as the journal locks them, and the rows of those that are
-/// owned are inserted.
-const INSERT: &str = "\
-    WITH held AS MATERIALIZED (\
-        SELECT o.session_id FROM unnest($1::bigint[]) AS w (session_id) JOIN ownership o \
-        ON o.session_id = w.session_id AND o.owner_inc = $2 AND o.epoch = 1 FOR SHARE OF o) \
-    INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
-    SELECT session_id, seq, seq, 1, 5, events \
-    FROM unnest($3::bigint[], $4::bigint[], $5::bytea[]) AS b (session_id, seq, events) \
-    WHERE (session_id IN (SELECT session_id FROM held)) IS TRUE";
+/// owned are inserted. The arguments are the journal's.
+const UNPROVEN: &str = "\
+    WITH wanted AS MATERIALIZED (\
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
+        AS w (session_id, owner_inc, epoch, first_seq)), \
+    held AS MATERIALIZED (\
+        SELECT o.session_id FROM wanted w JOIN ownership o \
+        ON o.session_id = w.session_id AND o.owner_inc = w.owner_inc \
+        AND o.epoch = w.epoch FOR SHARE OF o), \
+    written AS (\
+        INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
+        SELECT * FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], \
+                             $9::bigint[], $10::bytea[]) \
+        AS b (session_id, seq, last_seq, epoch, at_ms, events) \
+        WHERE (b.session_id IN (SELECT session_id FROM held)) IS TRUE) \
+    SELECT session_id FROM wanted \
+    WHERE (session_id IN (SELECT session_id FROM held)) IS NOT TRUE";
 
 /// Rows that were inserted, and how long that took.
 pub(super) async fn play(
     connect: &PgConnectOptions,
     cell: Cell,
+    statement: Statement,
 ) -> Result<(u64, Duration), BenchError> {
     // As the journal's lanes are set up.
     let connect = connect.clone().disable_statement_logging().options([
@@ -36,13 +56,18 @@ pub(super) async fn play(
         let sessions = (0..cell.sessions).filter(|session| session % cell.lanes as u64 == lane);
         let mut lane = Lane {
             connection: connect.connect().await?,
+            statement: match statement {
+                Statement::Whole => PostgresJournal::APPEND_STATEMENT,
+                Statement::Unproven => UNPROVEN,
+            },
             sessions: sessions
                 .map(|session| (BARE_FROM + session).cast_signed())
                 .collect(),
             cell,
             turn: 0,
         };
-        lane.prepare().await?;
+        // Has the statement planned, without a row.
+        lane.insert(0).await?;
         lanes.push(lane);
     }
     let (began, end) = deadline(cell);
@@ -51,10 +76,10 @@ pub(super) async fn play(
         running.spawn(async move {
             let mut rows = 0;
             while tokio::time::Instant::now() < end {
-                rows += lane.insert().await?;
+                rows += lane.insert(cell.batch).await?;
             }
             lane.connection.close().await?;
-            Ok::<u64, sqlx::Error>(rows)
+            Ok::<u64, BenchError>(rows)
         });
     }
     let mut rows = 0;
@@ -66,6 +91,7 @@ pub(super) async fn play(
 
 struct Lane {
     connection: PgConnection,
+    statement: &'static str,
     sessions: Vec<i64>,
     cell: Cell,
     /// Rows so far; they go round the sessions.
@@ -73,47 +99,39 @@ struct Lane {
 }
 
 impl Lane {
-    /// Has the statement planned, without a row.
-    async fn prepare(&mut self) -> Result<(), sqlx::Error> {
-        let none: [i64; 0] = [];
-        let no_events: [&[u8]; 0] = [];
-        sqlx::query(INSERT)
-            .bind(&none[..])
-            .bind(OWNER.0.cast_signed())
-            .bind(&none[..])
-            .bind(&none[..])
-            .bind(&no_events[..])
-            .execute(&mut self.connection)
+    async fn insert(&mut self, batch: usize) -> Result<u64, BenchError> {
+        let arguments = self.arguments(batch).map_err(sqlx::Error::Encode)?;
+        self.turn += batch;
+        let left_out = sqlx::query_with(self.statement, arguments)
+            .fetch_all(&mut self.connection)
             .await?;
-        Ok(())
+        if left_out.is_empty() {
+            Ok(batch as u64)
+        } else {
+            Err(BenchError::LeftOut(left_out.len()))
+        }
     }
 
-    async fn insert(&mut self) -> Result<u64, sqlx::Error> {
+    fn arguments(&self, batch: usize) -> Result<PgArguments, sqlx::error::BoxDynError> {
         let count = self.sessions.len();
-        let turns = self.turn..self.turn + self.cell.batch;
-        self.turn = turns.end;
-        let first_turns = turns.clone().take(count);
-        let wanted: Vec<i64> = first_turns
-            .map(|turn| self.sessions[turn % count])
-            .collect();
-        let sessions: Vec<i64> = turns
-            .clone()
-            .map(|turn| self.sessions[turn % count])
-            .collect();
-        let seqs: Vec<i64> = turns
-            .clone()
-            .map(|turn| i64::try_from(turn / count + 1).expect("few rows"))
-            .collect();
+        let turns = || self.turn..self.turn + batch;
+        let session = |turn: usize| self.sessions[turn % count];
+        let seq = |turn: usize| i64::try_from(turn / count + 1).expect("few rows");
+        let first_turns = || turns().take(count);
         // Each row's events are bytes of its own, as they are in the server.
-        let events: Vec<Vec<u8>> = turns.map(|_| vec![7; self.cell.bytes]).collect();
-        let inserted = sqlx::query(INSERT)
-            .bind(wanted)
-            .bind(OWNER.0.cast_signed())
-            .bind(sessions)
-            .bind(seqs)
-            .bind(events)
-            .execute(&mut self.connection)
-            .await?;
-        Ok(inserted.rows_affected())
+        let events: Vec<Vec<u8>> = turns().map(|_| vec![7; self.cell.bytes]).collect();
+
+        let mut arguments = PgArguments::default();
+        arguments.add(first_turns().map(session).bind_iter())?;
+        arguments.add(first_turns().map(|_| OWNER.0.cast_signed()).bind_iter())?;
+        arguments.add(first_turns().map(|_| EPOCH.0.cast_signed()).bind_iter())?;
+        arguments.add(first_turns().map(seq).bind_iter())?;
+        arguments.add(turns().map(session).bind_iter())?;
+        arguments.add(turns().map(seq).bind_iter())?;
+        arguments.add(turns().map(seq).bind_iter())?;
+        arguments.add(turns().map(|_| EPOCH.0.cast_signed()).bind_iter())?;
+        arguments.add(turns().map(|_| 5_i64).bind_iter())?;
+        arguments.add(events.iter().map(Vec::as_slice).bind_iter())?;
+        Ok(arguments)
     }
 }

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, Epoch, Journal, PostgresJournal, PostgresOptions, SessionId,
+    Answer, AppendError, Batch, Journal, PostgresJournal, PostgresOptions, SessionId,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{BenchError, Cell, OWNER, WRITER_FROM, deadline};
+use super::{BenchError, Cell, EPOCH, OWNER, WRITER_FROM, deadline};
 
 /// Flushes of each lane that are handed in ahead.
 const FLUSHES_AHEAD: usize = 3;
@@ -83,7 +83,7 @@ impl Actor {
         self.journal.append(Batch {
             session: self.session,
             owner: OWNER,
-            epoch: Epoch(1),
+            epoch: EPOCH,
             first_seq: self.last_seq,
             last_seq: self.last_seq,
             at_ms: 5,

@@ -12,6 +12,7 @@ use sqlx::postgres::{PgArguments, PgBindIterExt, PgDatabaseError, PgSeverity};
 use sqlx::{Arguments, PgConnection, Row};
 
 use super::super::SessionId;
+use super::PostgresJournal;
 use super::group::Group;
 use super::notices::Notices;
 
@@ -68,6 +69,14 @@ const APPEND_WITH_NAMES: &str = append_statement!(
          SELECT * FROM unnest($11::bigint[], $12::bigint[], $13::text[]) AS n (session_id, id, text) \
          WHERE (n.session_id IN (SELECT session_id FROM fitting)) IS TRUE)"
 );
+
+impl PostgresJournal {
+    /// The statement that appends batches without names, for whoever measures what it costs without
+    /// the writer. Its arguments are those that [`append`](super::super::Journal::append) sends, its
+    /// rows the sessions that it left out.
+    pub const APPEND_STATEMENT: &str = APPEND;
+}
+
 /// Bytes of a batch's row beside its events, as they are sent.
 const ROW_BYTES: usize = 6 * 12;
 

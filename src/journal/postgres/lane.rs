@@ -4,8 +4,9 @@
 //! told as such, and never tried again here: whoever owns the session claims it anew first. What was
 //! not sent yet waits for the next connection.
 //!
-//! The server is kept busy: while it works on a flush, the lane takes in what is handed in, and tells
-//! what came of the flush before.
+//! The server is kept busy: while it works on a flush, the lane tells what came of the flush before, and
+//! takes in what has been handed in by then. What is handed in later stays in the channel until the
+//! answer is there, because waking the lane for each of them costs more than taking all of them at once.
 
 use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
@@ -145,19 +146,10 @@ impl Lane {
         let mut appending = pin!(tokio::time::timeout(self.answer_max, appending));
         let early = futures_util::poll!(&mut appending);
         tell_all(before, &Ok(()));
+        intake.take_ready(&mut self.waiting, self.flush_max.batches);
         let answer = match early {
             Poll::Ready(answer) => answer,
-            Poll::Pending => loop {
-                let has_room = self.waiting.len() < self.flush_max.batches;
-                tokio::select! {
-                    biased;
-                    answer = &mut appending => break answer,
-                    count = intake.take(&mut self.waiting, self.flush_max.batches),
-                        if has_room && !intake.jobs.is_closed() => if count == 0 {
-                            break appending.await;
-                        },
-                }
-            },
+            Poll::Pending => appending.await,
         };
         let Ok(appended) = answer else {
             return Err(FlushError::Unknown {

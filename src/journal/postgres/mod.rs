@@ -335,16 +335,15 @@ impl Journal for PostgresJournal {
             since: Instant::now(),
         };
         // At once if there is room, so that appends keep the order of the calls.
-        let queued = lane.try_send(append);
-        let lane = lane.clone();
+        let queued = lane.try_send(append).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(append) => Some((lane.clone(), append)),
+            mpsc::error::TrySendError::Closed(_) => None,
+        });
         async move {
             let closed = || AppendError::Refused("the journal is closed".to_owned());
-            match queued {
-                Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(append)) => {
-                    lane.send(append).await.map_err(|_| closed())?;
-                }
-                Err(mpsc::error::TrySendError::Closed(_)) => return Err(closed()),
+            if let Err(queued) = queued {
+                let (lane, append) = queued.ok_or_else(closed)?;
+                lane.send(append).await.map_err(|_| closed())?;
             }
             let lost = AppendError::Unknown("the lane ended".to_owned());
             answer.await.unwrap_or(Err(lost))
