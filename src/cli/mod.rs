@@ -3,6 +3,7 @@
 //! Every command ends with status 0 when it did what it was asked for, 1 when it could not or found
 //! mistakes, and 2 when it was typed wrongly. Errors go to standard error.
 
+mod archive;
 mod check_hunt;
 mod config;
 mod migrate;
@@ -48,6 +49,9 @@ enum Command {
     Config(config::ConfigCommand),
     /// Brings the schema of the PostgreSQL database up to date, and tells what it did.
     Migrate(migrate::Migrate),
+    /// Looks after files of the archive, into which old events go.
+    #[command(subcommand)]
+    Archive(archive::ArchiveCommand),
     /// Prints a token. It is a secret: whoever has it may do what it grants.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -106,6 +110,7 @@ pub fn run() -> ExitCode {
         Command::Hunt(HuntCommand::Check(check)) => check.run(),
         Command::Config(command) => command.run(),
         Command::Migrate(migrate) => migrate.run(),
+        Command::Archive(command) => command.run(),
         Command::Token(command) => command.run(),
     };
     match done {

@@ -14,10 +14,10 @@ use crate::delivery::Hub;
 use crate::gateway::{Gateway, GatewayParts, KeyError, TlsError, TokenKey, listen};
 use crate::http;
 use crate::journal::{
-    Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions, SessionId,
-    SqliteJournal, SqliteOptions,
+    ArchiveFolder, Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal,
+    PostgresOptions, SessionId, SqliteJournal, SqliteOptions,
 };
-use crate::session::{OpenError, SessionDefaults, Sessions, Sharing};
+use crate::session::{Archiving, OpenError, SessionDefaults, Sessions, Sharing};
 use crate::telemetry;
 
 /// Why a server did not start.
@@ -119,7 +119,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let tokens = Arc::new(token_key(config)?);
         let is_alone = matches!(sharing, Sharing::Alone);
-        let sessions = new_sessions(config, journal.clone(), incarnation, sharing);
+        let sessions = new_sessions(config, journal.clone(), incarnation, sharing)?;
         if is_alone {
             sessions.open_all().await?;
         }
@@ -238,7 +238,7 @@ fn new_sessions(
     journal: Arc<dyn Journal>,
     owner: Incarnation,
     sharing: Sharing,
-) -> Sessions<Hub> {
+) -> Result<Sessions<Hub>, JournalError> {
     let clock = Clock::System;
     let defaults = SessionDefaults {
         journal,
@@ -246,10 +246,22 @@ fn new_sessions(
         clock: clock.clone(),
         config: config.session,
         snapshot_every_events: config.journal.snapshot_every_events,
+        archiving: archiving(&config.journal)?,
         tick_every: config.delivery.heads_every,
         sharing,
         sessions_max: usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX),
     };
     let delivery = config.delivery;
-    Sessions::new(defaults, move |_record| Hub::new(&delivery, clock.clone()))
+    let hub = move |_record: &_| Hub::new(&delivery, clock.clone());
+    Ok(Sessions::new(defaults, hub))
+}
+
+fn archiving(config: &JournalConfig) -> Result<Option<Archiving>, JournalError> {
+    let Some(folder) = &config.archive_dir else {
+        return Ok(None);
+    };
+    Ok(Some(Archiving {
+        archive: Arc::new(ArchiveFolder::open(folder)?),
+        after_events_min: config.archive_after_events_min,
+    }))
 }

@@ -1,5 +1,6 @@
 //! Where events become durable.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -32,6 +33,10 @@ pub struct JournalConfig {
     pub wal_bytes_max: u64,
     /// Events after which a session's state is stored.
     pub snapshot_every_events: u64,
+    /// The folder of the archive; without one, nothing is archived and nothing deleted.
+    pub archive_dir: Option<PathBuf>,
+    /// Events that at least are archived at once.
+    pub archive_after_events_min: u64,
     /// The PostgreSQL database, if that is the store.
     pub postgres: PostgresConfig,
 }
@@ -45,7 +50,16 @@ impl JournalConfig {
             wal_bytes_max: reader.take_within("journal.wal_bytes_max", 1 << 20..=4 << 30),
             snapshot_every_events: reader
                 .take_within("journal.snapshot_every_events", 10..=1_000_000),
+            archive_dir: take_archive(reader),
+            archive_after_events_min: reader
+                .take_within("journal.archive_after_events_min", 1..=1_000_000_000),
             postgres: PostgresConfig::read(reader),
         }
     }
+}
+
+/// A folder, or "none".
+fn take_archive(reader: &mut Reader) -> Option<PathBuf> {
+    let text: String = reader.take_text("journal.archive_dir", "a path or \"none\" is expected");
+    (text != "none").then(|| text.into())
 }

@@ -1,20 +1,23 @@
-//! The whole journal of a session as JSON lines, for those who run it.
+//! The journal of a session as JSON lines, for those who run it. What an archive has taken is not in it.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use hunt::{Event, Origin, Scope};
-use hyper::header::CONTENT_TYPE;
+use hyper::HeaderMap;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use protocol::rest::ExportLine;
 
 use super::answers::Failed;
 use super::identity::{Bearer, find_session};
 use crate::gateway::Gateway;
-use crate::journal::{Journal, JournalError, SessionId, StoredBatch, records};
+use crate::journal::{Journal, ReadError, SessionId, StoredBatch, records};
 
 /// Batches read at a time: what one export keeps in memory.
 const BATCHES_AT_A_TIME: usize = 256;
+/// Names the first event that is there, if those before it are only in the archive.
+const BEGINS_AT: HeaderName = HeaderName::from_static("cluecast-journal-begins-at");
 
 /// Streams what is committed; what is committed meanwhile may be part of it.
 pub(super) async fn export(
@@ -26,11 +29,21 @@ pub(super) async fn export(
     bearer.must_have(&session, Scope::Answers).await?;
     let journal = gateway.sessions().journal().clone();
     let id = session.id();
-    let lines = stream::try_unfold(0, move |after| {
+    let begins_at = match journal.read(id, 0, 1).await {
+        Ok(_) => 1,
+        Err(ReadError::Archived { first_seq }) => first_seq,
+        Err(ReadError::Failed(error)) => return Err(error.into()),
+    };
+    // If more is archived meanwhile, the answer breaks off and says so in the log.
+    let lines = stream::try_unfold(begins_at - 1, move |after| {
         let journal = journal.clone();
         async move { next_lines(&*journal, id, after).await }
     });
-    let headers = [(CONTENT_TYPE, "application/jsonl")];
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
+    if begins_at > 1 {
+        headers.insert(BEGINS_AT, begins_at.into());
+    }
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
@@ -83,7 +96,7 @@ fn write_lines(lines: &mut Vec<u8>, batch: &StoredBatch) -> Result<(), ExportErr
 #[derive(Debug, thiserror::Error)]
 enum ExportError {
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(#[from] ReadError),
     #[error(transparent)]
     Record(#[from] records::RecordError),
 }

@@ -93,7 +93,9 @@ fn hunts_and_sessions() -> Vec<Route> {
                 .in_media(
                     "application/jsonl",
                     "Lines, each a JSON value of the schema and each ended by a line feed, in the \
-                     order of `seq` and without holes. An answer that breaks off is not complete.",
+                     order of `seq` and without holes. An answer that breaks off is not complete. If \
+                     the first events are only in the archive, the header \
+                     `cluecast-journal-begins-at` tells the `seq` of the first line.",
                 ),
         ),
     ]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::nodes::Nodes;
+use super::types::contiguous;
 use super::{
     Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
-    Snapshot, StoredBatch,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 
 /// Keeps everything in memory. Clones share it.
@@ -33,9 +34,18 @@ struct StoredSession {
     owner: Option<Incarnation>,
     epoch: Epoch,
     batches: Vec<StoredBatch>,
-    snapshot: Option<Snapshot>,
+    snapshots: BTreeMap<u64, StoredSnapshot>,
     names: BTreeMap<u64, String>,
 }
+
+#[derive(Debug)]
+struct StoredSnapshot {
+    snapshot: Snapshot,
+    is_verified: bool,
+}
+
+/// Snapshots that stay at least: of all, and of the verified ones.
+const SNAPSHOTS_KEPT: usize = 2;
 
 impl StoredSession {
     fn ownership(&self) -> Ownership {
@@ -111,7 +121,7 @@ impl MemoryJournal {
             owner: None,
             epoch: Epoch(0),
             batches: Vec::new(),
-            snapshot: None,
+            snapshots: BTreeMap::new(),
             names: BTreeMap::new(),
         };
         stored.sessions.insert(session.record.id, session);
@@ -149,18 +159,64 @@ fn is_same(stored: &StoredBatch, batch: &Batch) -> bool {
         && stored.events == batch.events
 }
 
-fn load_from(session: &StoredSession) -> Loaded {
+fn load_from(session: &StoredSession, before: u64) -> Loaded {
     let head = session.head();
-    let snapshot = session
-        .snapshot
-        .clone()
-        .filter(|snapshot| snapshot.seq <= head);
-    let from = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-    let tail = session.batches.iter().filter(|batch| batch.last_seq > from);
-    Loaded {
-        tail: tail.cloned().collect(),
-        snapshot,
+    let usable = session.snapshots.range(..before.min(head + 1)).rev();
+    let mut loaded = Loaded::default();
+    for (seq, stored) in usable {
+        if stored.snapshot.is_sound() {
+            loaded.snapshot = Some(stored.snapshot.clone());
+            break;
+        }
+        loaded.damaged.push(*seq);
     }
+    let from = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+    let tail = session.batches.iter().filter(|batch| batch.last_seq > from);
+    loaded.tail = tail.cloned().collect();
+    loaded
+}
+
+fn put_snapshot_to(session: &mut StoredSession, snapshot: Snapshot) {
+    let snapshots = &mut session.snapshots;
+    let before = snapshots.get(&snapshot.seq);
+    if before.is_none_or(|before| !before.is_verified) {
+        let is_verified = false;
+        let stored = StoredSnapshot {
+            snapshot,
+            is_verified,
+        };
+        snapshots.insert(stored.snapshot.seq, stored);
+    }
+    let newest: Vec<u64> = snapshots
+        .keys()
+        .rev()
+        .take(SNAPSHOTS_KEPT)
+        .copied()
+        .collect();
+    let verified: Vec<u64> = verified(snapshots).take(SNAPSHOTS_KEPT).collect();
+    snapshots.retain(|seq, _| newest.contains(seq) || verified.contains(seq));
+}
+
+/// The numbers of the verified ones, the newest first.
+fn verified(snapshots: &BTreeMap<u64, StoredSnapshot>) -> impl Iterator<Item = u64> {
+    let newest_first = snapshots.iter().rev();
+    let verified = newest_first.filter(|(_, stored)| stored.is_verified);
+    verified.map(|(seq, _)| *seq)
+}
+
+fn truncate_from(session: &mut StoredSession, cut: Truncation) -> Result<u64, TruncateError> {
+    if session.owner != Some(cut.owner) || session.epoch != cut.epoch {
+        return Err(TruncateError::Fenced);
+    }
+    let covered = verified(&session.snapshots).nth(1);
+    if covered.is_none_or(|covered| cut.through_seq > covered) {
+        return Err(TruncateError::NotCovered);
+    }
+    let old = session.batches.iter();
+    let old = old.take_while(|batch| batch.last_seq <= cut.through_seq);
+    let count = old.take(cut.batches_max).count();
+    session.batches.drain(..count);
+    Ok(count as u64)
 }
 
 fn done<T: Send + 'static, E: Send + 'static>(result: Result<T, E>) -> Answer<T, E> {
@@ -262,24 +318,74 @@ impl Journal for MemoryJournal {
         done(appended.unwrap_or_else(|error| Err(AppendError::Refused(error.to_string()))))
     }
 
-    fn load(&self, session: SessionId) -> Answer<Loaded> {
-        done(self.with_session("load", session, |session| load_from(session)))
+    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
+        done(self.with_session("load", session, |session| load_from(session, seq)))
     }
 
-    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
-        done(self.with_session("read", session, |session| {
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        let read = self.with_session("read", session, |session| {
             let later = session
                 .batches
                 .iter()
                 .filter(|batch| batch.last_seq > after_seq);
             later.take(limit).cloned().collect()
+        });
+        done(read.map_or_else(
+            |error| Err(error.into()),
+            |batches| contiguous(after_seq, batches),
+        ))
+    }
+
+    fn oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>> {
+        done(self.with_session("read the oldest", session, |session| {
+            let old = session.batches.iter();
+            let old = old.take_while(|batch| batch.last_seq <= through_seq);
+            old.take(limit).cloned().collect()
         }))
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
         done(self.with_session("store a snapshot", session, |session| {
-            session.snapshot = Some(snapshot);
+            put_snapshot_to(session, snapshot);
         }))
+    }
+
+    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
+        done(self.with_session("read a snapshot", session, |session| {
+            let stored = session.snapshots.get(&seq);
+            stored.map(|stored| stored.snapshot.clone())
+        }))
+    }
+
+    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
+        done(self.with_session("verify a snapshot", session, |session| {
+            let stored = session.snapshots.get_mut(&seq);
+            let same = stored.filter(|stored| stored.snapshot.digest == digest);
+            same.map(|stored| stored.is_verified = true).is_some()
+        }))
+    }
+
+    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
+        done(self.with_session("list snapshots", session, |session| {
+            verified(&session.snapshots).collect()
+        }))
+    }
+
+    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
+        let truncated = self.with_session("truncate", truncation.session, |session| {
+            truncate_from(session, truncation)
+        });
+        done(truncated.unwrap_or_else(|error| Err(error.into())))
     }
 
     fn names(&self, session: SessionId) -> Answer<Vec<Name>> {

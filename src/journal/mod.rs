@@ -6,6 +6,7 @@
 //!
 //! Never here: what an event means, when to claim, what to do after a failure.
 
+mod archive;
 mod memory;
 mod nodes;
 mod postgres;
@@ -17,12 +18,14 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 
+pub use archive::{Archive, ArchiveError, ArchiveFile, ArchiveFolder, Piece, verify_archive};
 pub use memory::MemoryJournal;
 pub use postgres::{PostgresJournal, PostgresOptions, SchemaError, SchemaStatus, SchemaStep};
 pub use sqlite::{DATABASE_FILE, SqliteJournal, SqliteOptions, SqliteSynchronous};
 pub use types::{
     AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError,
-    Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord, Snapshot, StoredBatch,
+    Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId, SessionRecord, Snapshot,
+    StoredBatch, TruncateError, Truncation,
 };
 
 /// What a call to a journal gives, some time later. It makes progress on its own: dropping it
@@ -103,14 +106,49 @@ pub trait Journal: Send + Sync + 'static {
     fn append(&self, batch: Batch) -> Answer<(), AppendError>;
 
     /// The newest usable snapshot and every batch after it. To be called after a claim.
-    fn load(&self, session: SessionId) -> Answer<Loaded>;
+    fn load(&self, session: SessionId) -> Answer<Loaded> {
+        self.load_before(session, u64::MAX)
+    }
+
+    /// The same, with a snapshot as of an event before `seq`: for a newer one that proved useless.
+    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded>;
 
     /// At most `limit` committed batches of those that end after `after_seq`, in order.
-    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>>;
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError>;
 
-    /// Stores a session's state as of a sequence number that is durable. An older snapshot than
-    /// the newest two may be dropped.
+    /// At most `limit` batches of those that end at or before `through_seq`, the oldest that there are,
+    /// in order.
+    fn oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>>;
+
+    /// Stores a session's state as of a sequence number that is durable. It can be loaded when this
+    /// answers, and not in part before. The two newest stay, and the two newest verified ones; others
+    /// go. One that is verified already stays as it is.
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()>;
+
+    /// A stored snapshot, sound or not.
+    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>>;
+
+    /// Notes that a stored snapshot was read back and found to be what it should be. Gives whether
+    /// there is one with this digest.
+    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool>;
+
+    /// The numbers of the verified snapshots, the newest first.
+    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>>;
+
+    /// Deletes old batches, fenced as an append is, and gives how many: fewer than `batches_max` only
+    /// if there are no more. Refused beyond the second-newest verified snapshot, so that the journal
+    /// never ends up empty and always has two states to go on from.
+    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError>;
 
     /// The names that stand behind the opaque ids of a session.
     fn names(&self, session: SessionId) -> Answer<Vec<Name>>;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 /// A session, for as long as its journal exists. Random, below 2^63 so that every store has an
 /// integer for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,15 +205,55 @@ pub struct Snapshot {
     pub seq: u64,
     /// The state, encoded.
     pub state: Vec<u8>,
+    /// The SHA-256 of the number (8 bytes, the highest first) and the encoded state, as of when it was
+    /// made: it goes with them to the store and back.
+    pub digest: [u8; 32],
+}
+
+impl Snapshot {
+    /// A snapshot with its digest.
+    pub fn new(seq: u64, state: Vec<u8>) -> Self {
+        let digest = Self::digest_of(seq, &state);
+        Self { seq, state, digest }
+    }
+
+    /// Whether it is still what it was when it was made.
+    pub fn is_sound(&self) -> bool {
+        self.digest == Self::digest_of(self.seq, &self.state)
+    }
+
+    fn digest_of(seq: u64, state: &[u8]) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(seq.to_be_bytes());
+        digest.update(state);
+        digest.finalize().into()
+    }
 }
 
 /// What a recovery starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loaded {
-    /// The newest snapshot that is not ahead of the journal.
+    /// The newest snapshot that is sound and not ahead of the journal.
     pub snapshot: Option<Snapshot>,
-    /// Every batch after it, in order.
+    /// Every batch after it, in order; without one, every batch that the journal still has.
     pub tail: Vec<StoredBatch>,
+    /// The numbers of newer snapshots that were passed over, because they are damaged.
+    pub damaged: Vec<u64>,
+}
+
+/// Old batches that are to be deleted, because they are in an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Truncation {
+    /// Whose.
+    pub session: SessionId,
+    /// Who owns the session.
+    pub owner: Incarnation,
+    /// The epoch that the owner's claim gave.
+    pub epoch: Epoch,
+    /// Batches go that end at or before this event.
+    pub through_seq: u64,
+    /// How many batches go at most, the oldest first.
+    pub batches_max: usize,
 }
 
 /// A store did not do what it was asked for.
@@ -222,6 +264,34 @@ pub struct JournalError {
     pub action: &'static str,
     /// Why it failed.
     pub reason: String,
+}
+
+/// Why batches were not read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// They are beyond the journal: it begins later, and a snapshot stands for what came before.
+    #[error("the journal begins with event {first_seq}; what came before is in an archive")]
+    Archived {
+        /// The first event that the journal has.
+        first_seq: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Failed(#[from] JournalError),
+}
+
+/// Why batches were not deleted, as far as is known.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TruncateError {
+    /// The session has another owner or another epoch. Nothing was deleted.
+    #[error("fenced: the session has a later owner")]
+    Fenced,
+    /// The second-newest verified snapshot does not cover all of it. Nothing was deleted.
+    #[error("the second-newest verified snapshot does not cover what is to be deleted")]
+    NotCovered,
+    /// The store failed; some may have been deleted.
+    #[error(transparent)]
+    Failed(#[from] JournalError),
 }
 
 /// Why a session was not created.
@@ -256,4 +326,18 @@ pub enum AppendError {
     /// It may have been appended or not; only a claim and a load can tell.
     #[error("outcome unknown: {0}")]
     Unknown(String),
+}
+
+/// Batches that were sought after event `after_seq`, if none of them is missing because the journal
+/// begins later. A journal has no holes, so that the first one tells.
+pub(super) fn contiguous(
+    after_seq: u64,
+    batches: Vec<StoredBatch>,
+) -> Result<Vec<StoredBatch>, ReadError> {
+    match batches.first() {
+        Some(first) if first.first_seq > after_seq.saturating_add(1) => Err(ReadError::Archived {
+            first_seq: first.first_seq,
+        }),
+        Some(_) | None => Ok(batches),
+    }
 }

@@ -40,6 +40,7 @@ pub(super) enum Ended {
 }
 
 /// Who writes a session, and where.
+#[derive(Clone, Copy)]
 pub(super) struct Ownership {
     pub(super) session: SessionId,
     pub(super) owner: Incarnation,
@@ -86,12 +87,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         recovered: super::recovery::Recovered,
         delivery: &'a mut D,
     ) -> Self {
-        let snapshots = Snapshots::new(
-            ownership.session,
-            run.journal.clone(),
-            run.snapshot_every_events,
-            recovered.snapshot_at,
-        );
+        let snapshots = Snapshots::new(run.clone(), ownership, recovered.snapshot_at);
         Self {
             state: recovered.state,
             names: recovered.names,

@@ -8,6 +8,7 @@
 //! through the [`Delivery`] that it is given, or through the reply of a request.
 
 mod actor;
+mod archiving;
 mod backlog;
 mod delivery;
 mod directory;
@@ -21,6 +22,7 @@ mod snapshots;
 mod supervisor;
 mod tenancy;
 
+pub use archiving::Archiving;
 pub use backlog::Backlog;
 pub use delivery::{Delivery, Outcome, Refusal, View};
 pub use directory::OpenError;

@@ -19,6 +19,10 @@ pub enum Planted {
     SnapshotBeforeDurable,
     /// A recovery reads the journal first and claims the session then.
     TailBeforeClaim,
+    /// Old batches are deleted before the archive has them.
+    TruncatedBeforeArchived,
+    /// What only the newest snapshot covers is deleted, and one event more.
+    TruncatedTooFar,
 }
 
 impl Planted {
@@ -44,5 +48,13 @@ impl Planted {
 
     pub(super) fn reads_before_claim(self) -> bool {
         cfg!(feature = "planted-faults") && self == Self::TailBeforeClaim
+    }
+
+    pub(super) fn truncates_before_archived(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::TruncatedBeforeArchived
+    }
+
+    pub(super) fn truncates_too_far(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::TruncatedTooFar
     }
 }

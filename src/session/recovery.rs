@@ -9,6 +9,7 @@ use super::delivery::{Delivery, View};
 use super::planted::Planted;
 use super::supervisor::{SessionRun, Tenure};
 use crate::journal::{ClaimError, Epoch, JournalError, StoredBatch, records};
+use crate::telemetry::metrics;
 
 /// Why a session could not be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,15 @@ pub enum RecoverError {
         seq: u64,
         /// Why.
         source: records::RecordError,
+    },
+    /// The journal begins later, and nothing stands for what came before.
+    #[error(
+        "no snapshot can be used, and the journal begins with event {first_seq}: what came before is \
+         only in the archive"
+    )]
+    Archived {
+        /// The first event that the journal has.
+        first_seq: u64,
     },
     /// Events are missing.
     #[error("event {expected} is missing: the next one stored is {found}")]
@@ -113,26 +123,39 @@ struct Start {
     tail: Vec<StoredBatch>,
 }
 
-/// The newest snapshot and its tail; or, if it is damaged, the whole journal, which holds everything
-/// that any snapshot does.
+/// The newest snapshot that can be used, with its tail; without one the whole journal, if it still
+/// begins with the first event.
 async fn start(run: &SessionRun) -> Result<Start, RecoverError> {
     let session = run.record.id;
-    let loaded = run.journal.load(session).await?;
-    let Some(snapshot) = loaded.snapshot else {
-        return Ok(Start::new(run, Progress::default(), 0, loaded.tail));
-    };
-    let seq = snapshot.seq;
-    match records::decode_state(&snapshot.state) {
-        Ok(progress) => Ok(Start::new(run, progress, seq, loaded.tail)),
-        Err(error @ records::RecordError::Damaged(_)) => {
-            tracing::error!(session.id = %session, seq, %error, "a snapshot is left out");
-            let whole = run.journal.read(session, 0, usize::MAX).await?;
-            Ok(Start::new(run, Progress::default(), 0, whole))
+    let mut loaded = run.journal.load(session).await?;
+    loop {
+        for seq in loaded.damaged {
+            leave_out(run, seq, &"its digest is another one");
         }
-        Err(source @ records::RecordError::LaterFormat(_)) => {
-            Err(RecoverError::Record { seq, source })
+        let Some(snapshot) = loaded.snapshot else {
+            let first_seq = loaded.tail.first().map_or(1, |batch| batch.first_seq);
+            if first_seq > 1 {
+                return Err(RecoverError::Archived { first_seq });
+            }
+            return Ok(Start::new(run, Progress::default(), 0, loaded.tail));
+        };
+        let seq = snapshot.seq;
+        match records::decode_state(&snapshot.state) {
+            Ok(progress) => return Ok(Start::new(run, progress, seq, loaded.tail)),
+            Err(error @ records::RecordError::Damaged(_)) => leave_out(run, seq, &error),
+            Err(source @ records::RecordError::LaterFormat(_)) => {
+                return Err(RecoverError::Record { seq, source });
+            }
         }
+        // Nobody cuts the journal off meanwhile: that is fenced as an append is.
+        loaded = run.journal.load_before(session, seq).await?;
     }
+}
+
+fn leave_out(run: &SessionRun, seq: u64, why: &dyn std::fmt::Display) {
+    metrics().snapshots_damaged.increment(1);
+    let session = run.record.id;
+    tracing::warn!(session.id = %session, seq, %why, "a damaged snapshot is left out of a recovery");
 }
 
 impl Start {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::archiving::Archiving;
 use super::backlog::Backlog;
 use super::delivery::{Delivery, Refusal};
 use super::directory::{Directory, OpenError};
@@ -38,6 +39,8 @@ pub struct SessionDefaults {
     pub config: SessionConfig,
     /// Events after which a snapshot is stored.
     pub snapshot_every_events: u64,
+    /// Where old batches go; nowhere without.
+    pub archiving: Option<Archiving>,
     /// Time between calls of [`Delivery::tick`].
     pub tick_every: Duration,
     /// How many sessions may exist.
@@ -335,6 +338,7 @@ impl<D: Delivery> Sessions<D> {
             clock: defaults.clock,
             config: defaults.config,
             snapshot_every_events: defaults.snapshot_every_events,
+            archiving: defaults.archiving,
             backlog,
             tick_every: defaults.tick_every,
             planted: Planted::Nothing,

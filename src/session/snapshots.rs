@@ -1,9 +1,9 @@
 //! When a session's state is stored, and the one snapshot that is being stored.
 //!
 //! Encoding a state takes as long as the session is large. The actor only hands a clone over, which
-//! shares what does not change; the encoding happens on a thread for blocking work.
+//! shares what does not change; the rest happens beside it: encoding, storing, reading back, and, once
+//! two snapshots are verified, moving old batches from the journal into the archive (`archiving`).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -11,14 +11,17 @@ use hunt::Progress;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
-use crate::journal::{Journal, JournalError, SessionId, Snapshot, records};
+use super::actor::Ownership;
+use super::archiving::archive_old_batches;
+use super::supervisor::SessionRun;
+use crate::journal::{JournalError, Snapshot, records};
 use crate::telemetry::metrics;
 
 /// A snapshot is made when a session has grown by at least one part in so many since the last one, so
 /// that all snapshots together cost each event the same, however many events there are.
 const GROWTH: u64 = 4;
-/// The least time from one snapshot of an actor to its next: writing one holds up the commits of
-/// everyone for as long as it is large.
+/// The least time from one snapshot of an actor to its next: each takes processor time and disk from
+/// everyone, for as long as it is large.
 const SPACING: Duration = Duration::from_secs(5);
 
 /// A session's state as of an event.
@@ -29,28 +32,36 @@ pub(super) struct StateAt {
 
 /// The snapshots of one session: at most one is being stored.
 pub(super) struct Snapshots {
-    session: SessionId,
-    journal: Arc<dyn Journal>,
-    every_events: u64,
+    run: SessionRun,
+    ownership: Ownership,
     /// The number of the last event in the newest one.
     at: u64,
     /// When this actor made it.
     made: Option<Instant>,
-    storing: Option<BoxFuture<'static, Result<(), JournalError>>>,
+    storing: Option<BoxFuture<'static, ()>>,
+}
+
+/// Why a snapshot is not verified.
+#[derive(Debug, thiserror::Error)]
+enum VerifyError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("it is gone")]
+    Gone,
+    #[error("it is not what was stored")]
+    Changed,
+    #[error(transparent)]
+    Record(#[from] records::RecordError),
+    #[error("it gives another state than it was made from")]
+    OtherState,
 }
 
 impl Snapshots {
     /// Of a session whose newest snapshot includes event `at`.
-    pub(super) fn new(
-        session: SessionId,
-        journal: Arc<dyn Journal>,
-        every_events: u64,
-        at: u64,
-    ) -> Self {
+    pub(super) fn new(run: SessionRun, ownership: Ownership, at: u64) -> Self {
         Self {
-            session,
-            journal,
-            every_events,
+            run,
+            ownership,
             at,
             made: None,
             storing: None,
@@ -61,7 +72,7 @@ impl Snapshots {
     /// may be stored once event `head` is durable.
     pub(super) fn due(&mut self, head: u64, progress: &Progress) -> Option<StateAt> {
         let since = head - self.at;
-        let has_grown = since >= self.every_events && since >= self.at / GROWTH;
+        let has_grown = since >= self.run.snapshot_every_events && since >= self.at / GROWTH;
         if !has_grown || self.storing.is_some() || self.is_recent() {
             return None;
         }
@@ -79,57 +90,95 @@ impl Snapshots {
 
     /// Begins to store a state that is durable; [`Snapshots::stored`] goes on with it.
     pub(super) fn store(&mut self, state: StateAt) {
-        let journal = self.journal.clone();
-        let session = self.session;
+        let (run, ownership) = (self.run.clone(), self.ownership);
         let storing = async move {
-            let snapshot = encode(state).await;
-            journal.put_snapshot(session, snapshot).await
+            if keep(&run, state).await {
+                archive_old_batches(&run, ownership).await;
+            }
         };
         self.storing = Some(storing.boxed());
     }
 
-    /// Waits until the snapshot that is being stored is there or has failed; without one it never
-    /// returns. Cancel-safe.
+    /// Waits until the snapshot that is being stored is there or has failed, and what follows from it
+    /// is done; without one it never returns. Cancel-safe.
     pub(super) async fn stored(&mut self) {
         let Some(storing) = &mut self.storing else {
             return std::future::pending().await;
         };
-        let stored = storing.await;
+        storing.await;
         self.storing = None;
-        match stored {
-            Ok(()) => metrics().snapshots_stored.increment(1),
-            Err(error) => {
-                metrics().snapshots_failed.increment(1);
-                tracing::warn!(session.id = %self.session, %error, "no snapshot was stored");
-            }
-        }
     }
 
-    /// Stores the last state of an actor, all of which is durable.
-    pub(super) async fn finish(mut self, head: u64, progress: &Progress) {
-        if self.storing.is_some() {
-            self.stored().await;
-        }
-        if head > self.at {
-            self.store(StateAt {
+    /// Stores the last state of an actor, all of which is durable. Archiving is left to the next one.
+    pub(super) async fn finish(self, head: u64, progress: &Progress) {
+        // What is under way is dropped between two of its steps: this takes its place.
+        let is_interrupted = self.storing.is_some();
+        drop(self.storing);
+        if head > self.at || is_interrupted {
+            let state = StateAt {
                 seq: head,
                 progress: progress.clone(),
-            });
-            self.stored().await;
+            };
+            keep(&self.run, state).await;
         }
     }
 }
 
-/// Encodes on another thread; where the runtime has only one, as in simulations, on that one, so that
-/// the same seed gives the same run.
-async fn encode(state: StateAt) -> Snapshot {
-    let encode = move || Snapshot {
-        seq: state.seq,
-        state: records::encode_state(&state.progress),
-    };
-    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
-        return encode();
+/// Stores a snapshot and verifies it; whether it is verified.
+async fn keep(run: &SessionRun, state: StateAt) -> bool {
+    let session = run.record.id;
+    let StateAt { seq, progress } = state;
+    let (snapshot, progress) = beside(move || {
+        let snapshot = Snapshot::new(seq, records::encode_state(&progress));
+        (snapshot, progress)
+    })
+    .await;
+    let digest = snapshot.digest;
+    if let Err(error) = run.journal.put_snapshot(session, snapshot).await {
+        metrics().snapshots_failed.increment(1);
+        tracing::warn!(session.id = %session, %error, "no snapshot was stored");
+        return false;
     }
-    let encoded = tokio::task::spawn_blocking(encode).await;
-    encoded.expect("encoding a state does not panic, and nobody aborts it")
+    metrics().snapshots_stored.increment(1);
+    let verified = verify(run, seq, digest, progress).await;
+    if let Err(error) = &verified {
+        metrics().snapshots_unverified.increment(1);
+        tracing::warn!(session.id = %session, seq, %error, "a stored snapshot is not verified");
+    }
+    verified.is_ok()
+}
+
+/// Reads a snapshot back, and has the journal note that it gives the state that it was made from.
+async fn verify(
+    run: &SessionRun,
+    seq: u64,
+    digest: [u8; 32],
+    made_from: Progress,
+) -> Result<(), VerifyError> {
+    let session = run.record.id;
+    let stored = run.journal.snapshot(session, seq).await?;
+    let stored = stored.ok_or(VerifyError::Gone)?;
+    beside(move || {
+        if stored.digest != digest || !stored.is_sound() {
+            return Err(VerifyError::Changed);
+        }
+        // Two states that are equal have equal hashes, and comparing them needs no second encoding.
+        if records::decode_state(&stored.state)? != made_from {
+            return Err(VerifyError::OtherState);
+        }
+        Ok(())
+    })
+    .await?;
+    let is_marked = run.journal.mark_verified(session, seq, digest).await?;
+    is_marked.then_some(()).ok_or(VerifyError::Gone)
+}
+
+/// Computes on another thread; where the runtime has only one, as in simulations, on that one, so that
+/// the same seed gives the same run.
+async fn beside<T: Send + 'static>(compute: impl FnOnce() -> T + Send + 'static) -> T {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return compute();
+    }
+    let computed = tokio::task::spawn_blocking(compute).await;
+    computed.expect("encoding and decoding a state do not panic, and nobody aborts it")
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{Actor, Ended};
+use super::archiving::Archiving;
 use super::backlog::Backlog;
 use super::delivery::Delivery;
 use super::handle::Mail;
@@ -82,6 +83,8 @@ pub struct SessionRun {
     pub config: SessionConfig,
     /// Events after which a snapshot is stored.
     pub snapshot_every_events: u64,
+    /// Where old batches go; nowhere without.
+    pub archiving: Option<Archiving>,
     /// How long its oldest event waits to become durable.
     pub backlog: Arc<Backlog>,
     /// Time between calls of [`Delivery::tick`].

@@ -174,6 +174,16 @@ metrics! {
         "States of sessions that were stored.";
     snapshots_failed: Counter = "cluecast_snapshots_failed_total" in Count,
         "States of sessions that could not be stored.";
+    snapshots_unverified: Counter = "cluecast_snapshots_unverified_total" in Count,
+        "States that were stored and, read back, were not what they should be or could not be read.";
+    snapshots_damaged: Counter = "cluecast_snapshots_damaged_total" in Count,
+        "Stored states that a recovery passed over, because they were damaged.";
+    archived_events: Counter = "cluecast_archived_events_total" in Count,
+        "Events that the archive took; those of a piece that is archived again count again.";
+    archive_failures: Counter = "cluecast_archive_failures_total" in Count,
+        "Times that old batches stayed in the journal because a step of archiving failed.";
+    truncated_batches: Counter = "cluecast_journal_truncated_batches_total" in Count,
+        "Old batches that were deleted from the journal, after they were archived.";
     recovery_seconds: Histogram = "cluecast_recovery_seconds" in Seconds,
         "From the claim of a session to its state, also at the first start.";
     recoveries_failed: Counter = "cluecast_recoveries_failed_total" in Count,

@@ -8,8 +8,8 @@ use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
 use cluecast::journal::{
     Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen, Ownership, SessionId,
-    SessionRecord, Snapshot, StoredBatch,
+    JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen, Ownership, ReadError,
+    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use cluecast::session::StoredHunt;
 use hunt::GameMasterOrder;
@@ -101,16 +101,46 @@ impl Journal for Fragile {
         self.inner.append(batch)
     }
 
-    fn load(&self, session: SessionId) -> Answer<Loaded> {
-        self.inner.load(session)
+    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
+        self.inner.load_before(session, seq)
     }
 
-    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
         self.inner.read(session, after_seq, limit)
+    }
+
+    fn oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.inner.oldest(session, through_seq, limit)
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
         self.inner.put_snapshot(session, snapshot)
+    }
+
+    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
+        self.inner.snapshot(session, seq)
+    }
+
+    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
+        self.inner.mark_verified(session, seq, digest)
+    }
+
+    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
+        self.inner.verified_snapshots(session)
+    }
+
+    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
+        self.inner.truncate(truncation)
     }
 
     fn names(&self, session: SessionId) -> Answer<Vec<Name>> {

@@ -1,6 +1,7 @@
 //! What every journal must do, whatever it stores in: one suite, every implementation.
 
 mod postgres;
+mod sqlite;
 mod suite;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ macro_rules! contract {
                 }
             )*
         }
-        mod sqlite {
+        mod on_sqlite {
             $(
                 #[tokio::test]
                 async fn $behaviour() {
@@ -59,6 +60,15 @@ contract! {
     names_are_stored_with_their_batch_or_not_at_all,
     a_recovery_starts_from_the_newest_snapshot,
     a_snapshot_ahead_of_the_journal_is_ignored,
+    a_damaged_snapshot_gives_way_to_the_one_before,
+    a_large_snapshot_comes_back_whole,
+    the_newest_snapshots_and_the_newest_verified_ones_stay,
+    a_snapshot_is_verified_by_its_digest,
+    an_unverified_snapshot_is_replaced,
+    two_snapshots_at_once_leave_one_that_is_sound,
+    a_journal_that_was_cut_off_goes_on,
+    only_what_two_verified_snapshots_cover_is_cut_off,
+    an_earlier_owner_cuts_nothing_off,
     reading_starts_inside_of_a_batch,
     unknown_sessions_are_refused,
     a_claim_needs_the_owner_and_the_epoch_that_it_names,

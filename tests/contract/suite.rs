@@ -1,16 +1,18 @@
 //! The behaviours.
 
 mod ownership;
+mod snapshots;
 
 use std::ops::RangeInclusive;
 
 use cluecast::journal::{
     AppendError, Batch, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal, Name,
-    Ownership, SessionId, SessionRecord, Snapshot, StoredBatch,
+    Ownership, SessionId, SessionRecord, StoredBatch,
 };
 use futures_util::future::join_all;
 
 pub use ownership::*;
+pub use snapshots::*;
 
 pub const ME: Incarnation = Incarnation(1);
 const OTHER: Incarnation = Incarnation(u64::MAX);
@@ -337,50 +339,6 @@ pub async fn names_are_stored_with_their_batch_or_not_at_all(fixture: &Fixture) 
     assert_eq!(names.len(), 1);
     assert_eq!(names[0].id, u64::MAX);
     assert_eq!(names[0].text, format!("name {}", u64::MAX));
-}
-
-pub async fn a_recovery_starts_from_the_newest_snapshot(fixture: &Fixture) {
-    let epoch = fixture.session(1).await;
-    for seq in 1..=4 {
-        fixture
-            .append(batch(id(1), epoch, seq..=seq))
-            .await
-            .expect("follows");
-    }
-    for seq in [1, 2, 3] {
-        let state = vec![seq];
-        let seq = u64::from(seq);
-        let put = fixture.journal.put_snapshot(id(1), Snapshot { seq, state });
-        put.await.expect("stores");
-    }
-    let loaded = fixture.journal.load(id(1)).await.expect("loads");
-    let newest = Snapshot {
-        seq: 3,
-        state: vec![3],
-    };
-    assert_eq!(loaded.snapshot, Some(newest));
-    assert_eq!(loaded.tail.len(), 1);
-    assert_eq!(loaded.tail[0].first_seq, 4);
-}
-
-pub async fn a_snapshot_ahead_of_the_journal_is_ignored(fixture: &Fixture) {
-    let epoch = fixture.session(1).await;
-    fixture
-        .append(batch(id(1), epoch, 1..=1))
-        .await
-        .expect("follows");
-    let ahead = Snapshot {
-        seq: 2,
-        state: Vec::new(),
-    };
-    fixture
-        .journal
-        .put_snapshot(id(1), ahead)
-        .await
-        .expect("stores");
-    let loaded = fixture.journal.load(id(1)).await.expect("loads");
-    assert_eq!(loaded.snapshot, None);
-    assert_eq!(loaded.tail.len(), 1);
 }
 
 pub async fn reading_starts_inside_of_a_batch(fixture: &Fixture) {

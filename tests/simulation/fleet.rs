@@ -320,6 +320,7 @@ impl Fleet {
             },
             backlog: Arc::new(Backlog::new(WAIT_MAX)),
             snapshot_every_events: 10,
+            archiving: None,
             tick_every: delivery_config().heads_every,
             planted: self.defect.in_node,
         };

@@ -116,6 +116,7 @@ impl World {
                 wait_max: WAIT_MAX,
             },
             snapshot_every_events: 10,
+            archiving: None,
             backlog: Arc::new(Backlog::new(WAIT_MAX)),
             tick_every: delivery_config().heads_every,
             planted,

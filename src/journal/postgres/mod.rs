@@ -15,6 +15,7 @@ mod notices;
 mod ownership;
 mod queries;
 mod schema;
+mod snapshots;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -29,10 +30,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::types::contiguous;
 use super::{
     Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
-    Snapshot, StoredBatch,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use connect::Connector;
 use group::{Append, FlushMax};
@@ -351,20 +353,64 @@ impl Journal for PostgresJournal {
         .boxed()
     }
 
-    fn load(&self, session: SessionId) -> Answer<Loaded> {
-        self.query("load", move |connection| queries::load(connection, session))
+    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
+        self.query("load", move |connection| {
+            snapshots::load(connection, session, seq)
+        })
     }
 
-    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
-        self.query("read", move |connection| {
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        let read = self.query("read", move |connection| {
             queries::batches(connection, session, after_seq, limit)
+        });
+        async move { contiguous(after_seq, read.await?) }.boxed()
+    }
+
+    fn oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.query("read the oldest", move |connection| {
+            queries::oldest(connection, session, through_seq, limit)
         })
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
         self.query("store a snapshot", move |connection| {
-            queries::put_snapshot(connection, session, snapshot)
+            snapshots::put(connection, session, snapshot)
         })
+    }
+
+    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
+        self.query("read a snapshot", move |connection| {
+            snapshots::one(connection, session, seq)
+        })
+    }
+
+    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
+        self.query("verify a snapshot", move |connection| {
+            snapshots::mark_verified(connection, session, seq, digest)
+        })
+    }
+
+    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
+        self.query("list snapshots", move |connection| {
+            snapshots::verified(connection, session)
+        })
+    }
+
+    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
+        let truncated = self.query("truncate", move |connection| {
+            snapshots::truncate(connection, truncation)
+        });
+        async move { truncated.await? }.boxed()
     }
 
     fn names(&self, session: SessionId) -> Answer<Vec<Name>> {

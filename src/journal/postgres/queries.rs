@@ -1,11 +1,11 @@
-//! Everything that is no append: what is read, and the small writes around it.
+//! What is read, and the small writes around it; snapshots have a place of their own.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
-use super::super::{Epoch, Loaded, Name, SessionId, SessionRecord, Snapshot, StoredBatch};
+use super::super::{Epoch, Name, SessionId, SessionRecord, StoredBatch};
 
 /// What a query gives, on the connection that it is lent.
 pub(super) type Query<'c, T> = BoxFuture<'c, Result<T, sqlx::Error>>;
@@ -92,35 +92,6 @@ fn session_record(row: &PgRow) -> Result<SessionRecord, sqlx::Error> {
     })
 }
 
-/// Snapshot and tail as of one moment.
-pub(super) fn load(connection: &mut PgConnection, session: SessionId) -> Query<'_, Loaded> {
-    async move {
-        let mut transaction = connection
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            .await?;
-        let row = sqlx::query(
-            "SELECT seq, state FROM snapshot WHERE session_id = $1 AND seq <= coalesce((\
-                 SELECT last_seq FROM journal WHERE session_id = $1 ORDER BY seq DESC LIMIT 1), 0) \
-             ORDER BY seq DESC LIMIT 1",
-        )
-        .bind(session.as_i64())
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let snapshot = row.map(|row| {
-            Ok::<_, sqlx::Error>(Snapshot {
-                seq: row.try_get::<i64, _>(0)?.cast_unsigned(),
-                state: row.try_get(1)?,
-            })
-        });
-        let snapshot = snapshot.transpose()?;
-        let from = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let tail = read_batches(&mut transaction, session, from, i64::MAX).await?;
-        transaction.commit().await?;
-        Ok(Loaded { snapshot, tail })
-    }
-    .boxed()
-}
-
 pub(super) fn batches(
     connection: &mut PgConnection,
     session: SessionId,
@@ -131,7 +102,7 @@ pub(super) fn batches(
     read_batches(connection, session, after_seq, limit).boxed()
 }
 
-async fn read_batches(
+pub(super) async fn read_batches(
     connection: &mut PgConnection,
     session: SessionId,
     after_seq: u64,
@@ -153,6 +124,28 @@ async fn read_batches(
     rows.iter().map(stored_batch).collect()
 }
 
+/// The oldest batches that end at or before an event.
+pub(super) fn oldest(
+    connection: &mut PgConnection,
+    session: SessionId,
+    through_seq: u64,
+    limit: usize,
+) -> Query<'_, Vec<StoredBatch>> {
+    async move {
+        let rows = sqlx::query(
+            "SELECT seq, last_seq, epoch, events FROM journal \
+             WHERE session_id = $1 AND last_seq <= $2 ORDER BY seq LIMIT $3",
+        )
+        .bind(session.as_i64())
+        .bind(through_seq.cast_signed())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+        rows.iter().map(stored_batch).collect()
+    }
+    .boxed()
+}
+
 fn stored_batch(row: &PgRow) -> Result<StoredBatch, sqlx::Error> {
     Ok(StoredBatch {
         first_seq: row.try_get::<i64, _>(0)?.cast_unsigned(),
@@ -160,35 +153,6 @@ fn stored_batch(row: &PgRow) -> Result<StoredBatch, sqlx::Error> {
         epoch: Epoch(row.try_get::<i64, _>(2)?.cast_unsigned()),
         events: row.try_get(3)?,
     })
-}
-
-pub(super) fn put_snapshot(
-    connection: &mut PgConnection,
-    session: SessionId,
-    snapshot: Snapshot,
-) -> Query<'_, ()> {
-    async move {
-        let mut transaction = connection.begin().await?;
-        sqlx::query(
-            "INSERT INTO snapshot (session_id, seq, state) VALUES ($1, $2, $3) \
-             ON CONFLICT (session_id, seq) DO UPDATE SET state = excluded.state",
-        )
-        .bind(session.as_i64())
-        .bind(snapshot.seq.cast_signed())
-        .bind(snapshot.state)
-        .execute(&mut *transaction)
-        .await?;
-        // The one before the newest stays, for looking into what a damaged one held.
-        sqlx::query(
-            "DELETE FROM snapshot WHERE session_id = $1 AND seq NOT IN \
-             (SELECT seq FROM snapshot WHERE session_id = $1 ORDER BY seq DESC LIMIT 2)",
-        )
-        .bind(session.as_i64())
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await
-    }
-    .boxed()
 }
 
 pub(super) fn names(connection: &mut PgConnection, session: SessionId) -> Query<'_, Vec<Name>> {

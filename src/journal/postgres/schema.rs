@@ -7,11 +7,18 @@ use sqlx::{PgConnection, SqlSafeStr};
 
 /// The steps, oldest first; a step that was released never changes. Each may run while servers of the
 /// release before it do.
-const STEPS: [(i64, &str, &str); 1] = [(
-    1,
-    "first",
-    include_str!("../../../migrations/postgres/0001_first.sql"),
-)];
+const STEPS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "first",
+        include_str!("../../../migrations/postgres/0001_first.sql"),
+    ),
+    (
+        2,
+        "snapshots",
+        include_str!("../../../migrations/postgres/0002_snapshots.sql"),
+    ),
+];
 /// sqlx's own list of what was applied.
 const APPLIED_TABLE: &str = "_sqlx_migrations";
 

@@ -3,8 +3,7 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
 use super::super::{
-    Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError, Ownership, SessionId,
-    SessionRecord, Snapshot,
+    Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError, Ownership, SessionRecord,
 };
 
 fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> JournalError {
@@ -99,30 +98,4 @@ pub(super) fn release(connection: &Connection, held: Ownership) -> Result<(), Cl
         Ok(_) => Ok(()),
         Err(error) => Err(failed("release")(error).into()),
     }
-}
-
-pub(super) fn put_snapshot(
-    connection: &mut Connection,
-    session: SessionId,
-    snapshot: &Snapshot,
-) -> Result<(), JournalError> {
-    let failed = failed("store a snapshot");
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(&failed)?;
-    transaction
-        .execute(
-            "INSERT OR REPLACE INTO snapshot (session_id, seq, state) VALUES (?, ?, ?)",
-            params![session.as_i64(), snapshot.seq.cast_signed(), snapshot.state],
-        )
-        .map_err(&failed)?;
-    // The one before the newest stays, for looking into what a damaged one held.
-    transaction
-        .execute(
-            "DELETE FROM snapshot WHERE session_id = ?1 AND seq NOT IN \
-             (SELECT seq FROM snapshot WHERE session_id = ?1 ORDER BY seq DESC LIMIT 2)",
-            [session.as_i64()],
-        )
-        .map_err(&failed)?;
-    transaction.commit().map_err(&failed)
 }

@@ -8,6 +8,7 @@ mod append;
 mod changes;
 mod checkpoint;
 mod queries;
+mod snapshots;
 mod writer;
 
 use std::fs::File;
@@ -23,14 +24,16 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use sqlx::sqlite::SqliteSynchronous;
 
 use super::nodes::Nodes;
+use super::types::contiguous;
 use super::{
     Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
-    Snapshot, StoredBatch,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use checkpoint::Checkpointer;
 use writer::{Job, Other, Writer};
@@ -121,6 +124,8 @@ pub struct SqliteJournal {
     jobs: mpsc::Sender<Job>,
     readers: SqlitePool,
     tasks: Arc<Mutex<JoinSet<()>>>,
+    /// Snapshots that are being written; a session has at most one.
+    snapshots: TaskTracker,
     stop: CancellationToken,
     /// The file lock keeps other processes out.
     nodes: Nodes,
@@ -160,6 +165,7 @@ impl SqliteJournal {
             jobs,
             readers,
             tasks: Arc::new(Mutex::new(tasks)),
+            snapshots: TaskTracker::new(),
             stop,
             nodes: Nodes::default(),
             lock: Arc::new(Mutex::new(Some(lock))),
@@ -190,6 +196,29 @@ impl SqliteJournal {
     ) -> Answer<T> {
         let answer = self.ask(|reply| Job::Other(change(reply)));
         async move { answer.await.unwrap_or_else(|| Err(closed(action))) }.boxed()
+    }
+
+    /// A transaction of its own that no other kind of job is.
+    fn change<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        change: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let answer = self.ask(|reply: oneshot::Sender<rusqlite::Result<T>>| {
+            let change = move |connection: &mut rusqlite::Connection| {
+                // Whoever asked may be gone.
+                drop(reply.send(change(connection)));
+            };
+            Job::Other(Other::Change(Box::new(change)))
+        });
+        async move {
+            let changed = answer.await.ok_or_else(|| closed(action))?;
+            changed.map_err(|error| JournalError {
+                action,
+                reason: error.to_string(),
+            })
+        }
+        .boxed()
     }
 
     fn query<T: Send + 'static, F>(
@@ -223,14 +252,16 @@ async fn migrate(options: &SqliteConnectOptions) -> Result<(), String> {
 
 /// The schema's steps, oldest first; a step that was released never changes.
 fn migrator() -> Migrator {
-    let first = include_str!("../../../migrations/sqlite/0001_first.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "first".into(),
-        MigrationType::Simple,
-        first.into_sql_str(),
-        false,
-    )])
+    let steps = [
+        include_str!("../../../migrations/sqlite/0001_first.sql"),
+        include_str!("../../../migrations/sqlite/0002_snapshots.sql"),
+    ];
+    let steps = (1..).zip(["first", "snapshots"]).zip(steps);
+    let steps = steps.map(|((number, name), text)| {
+        let kind = MigrationType::Simple;
+        Migration::new(number, name.into(), kind, text.into_sql_str(), false)
+    });
+    Migrator::with_migrations(steps.collect())
 }
 
 fn closed(action: &'static str) -> JournalError {
@@ -349,22 +380,67 @@ impl Journal for SqliteJournal {
         .boxed()
     }
 
-    fn load(&self, session: SessionId) -> Answer<Loaded> {
-        self.query("load", move |pool| queries::load(pool, session))
+    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
+        self.query("load", move |pool| queries::load(pool, session, seq))
     }
 
-    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
-        self.query("read", move |pool| {
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        let read = self.query("read", move |pool| {
             queries::batches(pool, session, after_seq, limit)
+        });
+        async move { contiguous(after_seq, read.await?) }.boxed()
+    }
+
+    fn oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.query("read the oldest", move |pool| {
+            queries::oldest(pool, session, through_seq, limit)
         })
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
-        self.write("store a snapshot", |reply| Other::PutSnapshot {
-            session,
-            snapshot,
-            reply,
+        // A task, so that it goes on when nobody waits for it.
+        let putting = snapshots::put(self.clone(), session, snapshot);
+        let putting = self.snapshots.spawn(putting);
+        async move {
+            let put = putting.await;
+            put.unwrap_or_else(|_| Err(closed("store a snapshot")))
+        }
+        .boxed()
+    }
+
+    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
+        self.query("read a snapshot", move |pool| {
+            queries::snapshot(pool, session, seq)
         })
+    }
+
+    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
+        self.change("verify a snapshot", move |connection| {
+            snapshots::mark_verified(connection, session, seq, digest)
+        })
+    }
+
+    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
+        self.query("list snapshots", move |pool| {
+            queries::verified_snapshots(pool, session)
+        })
+    }
+
+    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
+        let truncated = self.change("truncate", move |connection| {
+            snapshots::truncate(connection, truncation)
+        });
+        async move { truncated.await? }.boxed()
     }
 
     fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
@@ -374,6 +450,8 @@ impl Journal for SqliteJournal {
     fn close(&self) -> Answer<()> {
         let this = self.clone();
         async move {
+            this.snapshots.close();
+            this.snapshots.wait().await;
             let ended = this.ask(|reply| Job::Close { reply }).await;
             this.stop.cancel();
             let mut tasks = this.tasks.lock().await;

@@ -62,27 +62,102 @@ fn stored_ownership(row: &SqliteRow) -> Result<Ownership, sqlx::Error> {
     })
 }
 
-/// Snapshot and tail as of one moment: both reads are in one transaction.
-pub(super) async fn load(pool: SqlitePool, session: SessionId) -> Result<Loaded, sqlx::Error> {
+/// Snapshot and tail as of one moment: all reads are in one transaction.
+pub(super) async fn load(
+    pool: SqlitePool,
+    session: SessionId,
+    before_seq: u64,
+) -> Result<Loaded, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let row = sqlx::query(
-        "SELECT seq, state FROM snapshot WHERE session_id = ?1 AND seq <= \
-         (SELECT coalesce(max(last_seq), 0) FROM journal WHERE session_id = ?1) \
-         ORDER BY seq DESC LIMIT 1",
+    let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT id, seq, digest FROM snapshot WHERE session_id = ?1 AND is_whole AND seq < ?2 \
+         AND seq <= (SELECT coalesce(max(last_seq), 0) FROM journal WHERE session_id = ?1) \
+         ORDER BY seq DESC",
     )
     .bind(session.as_i64())
+    .bind(i64::try_from(before_seq).unwrap_or(i64::MAX))
+    .fetch_all(&mut *transaction)
+    .await?;
+    let mut loaded = Loaded::default();
+    for row in rows {
+        let snapshot = whole_snapshot(&mut transaction, row).await?;
+        if snapshot.is_sound() {
+            loaded.snapshot = Some(snapshot);
+            break;
+        }
+        loaded.damaged.push(snapshot.seq);
+    }
+    let from = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
+    loaded.tail = read_batches(&mut transaction, session, from, i64::MAX).await?;
+    Ok(loaded)
+}
+
+pub(super) async fn snapshot(
+    pool: SqlitePool,
+    session: SessionId,
+    seq: u64,
+) -> Result<Option<Snapshot>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let row: Option<(i64, i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT id, seq, digest FROM snapshot WHERE session_id = ? AND seq = ? AND is_whole",
+    )
+    .bind(session.as_i64())
+    .bind(seq.cast_signed())
     .fetch_optional(&mut *transaction)
     .await?;
-    let snapshot = row.map(|row| {
-        Ok::<_, sqlx::Error>(Snapshot {
-            seq: row.try_get::<i64, _>(0)?.cast_unsigned(),
-            state: row.try_get(1)?,
-        })
-    });
-    let snapshot = snapshot.transpose()?;
-    let from = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-    let tail = read_batches(&mut transaction, session, from, i64::MAX).await?;
-    Ok(Loaded { snapshot, tail })
+    match row {
+        Some(row) => Ok(Some(whole_snapshot(&mut transaction, row).await?)),
+        None => Ok(None),
+    }
+}
+
+/// A snapshot with its parts put together.
+async fn whole_snapshot(
+    connection: &mut SqliteConnection,
+    (id, seq, digest): (i64, i64, Vec<u8>),
+) -> Result<Snapshot, sqlx::Error> {
+    let parts: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT bytes FROM snapshot_part WHERE snapshot_id = ? ORDER BY number")
+            .bind(id)
+            .fetch_all(connection)
+            .await?;
+    Ok(Snapshot {
+        seq: seq.cast_unsigned(),
+        state: parts.concat(),
+        // Of another length it is damaged, as all zeros are.
+        digest: digest.try_into().unwrap_or_default(),
+    })
+}
+
+pub(super) async fn verified_snapshots(
+    pool: SqlitePool,
+    session: SessionId,
+) -> Result<Vec<u64>, sqlx::Error> {
+    let seqs: Vec<i64> = sqlx::query_scalar(
+        "SELECT seq FROM snapshot WHERE session_id = ? AND is_verified ORDER BY seq DESC",
+    )
+    .bind(session.as_i64())
+    .fetch_all(&pool)
+    .await?;
+    Ok(seqs.into_iter().map(i64::cast_unsigned).collect())
+}
+
+pub(super) async fn oldest(
+    pool: SqlitePool,
+    session: SessionId,
+    through_seq: u64,
+    limit: usize,
+) -> Result<Vec<StoredBatch>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT seq, last_seq, epoch, events FROM journal WHERE session_id = ? AND last_seq <= ? \
+         ORDER BY seq LIMIT ?",
+    )
+    .bind(session.as_i64())
+    .bind(through_seq.cast_signed())
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(&pool)
+    .await?;
+    rows.iter().map(stored_batch).collect()
 }
 
 pub(super) async fn batches(

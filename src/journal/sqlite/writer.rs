@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::super::{
-    AppendError, Batch, Claim, ClaimError, CreateError, Epoch, JournalError, Ownership, SessionId,
-    SessionRecord, Snapshot,
+    AppendError, Batch, Claim, ClaimError, CreateError, Epoch, JournalError, Ownership,
+    SessionRecord,
 };
 use super::append::{FlushError, append_together};
 use super::changes;
@@ -47,11 +47,8 @@ pub(super) enum Other {
         held: Ownership,
         reply: oneshot::Sender<Result<(), ClaimError>>,
     },
-    PutSnapshot {
-        session: SessionId,
-        snapshot: Snapshot,
-        reply: oneshot::Sender<Result<(), JournalError>>,
-    },
+    /// A change that tells its outcome itself.
+    Change(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
 impl Other {
@@ -69,11 +66,7 @@ impl Other {
                 tell(reply, changes::take_ownership(connection, claim));
             }
             Self::Release { held, reply } => tell(reply, changes::release(connection, held)),
-            Self::PutSnapshot {
-                session,
-                snapshot,
-                reply,
-            } => tell(reply, changes::put_snapshot(connection, session, &snapshot)),
+            Self::Change(change) => change(connection),
         }
     }
 }

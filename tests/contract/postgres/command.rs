@@ -54,7 +54,10 @@ async fn migrate_tells_what_is_missing_and_what_it_did() {
     let checked = cluecast(&["migrate", "--check"], &url).await;
     assert_eq!(checked.status.code(), Some(0));
     let text = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert_eq!(text, "step 1 (first): applied before\n");
+    assert_eq!(
+        text,
+        "step 1 (first): applied before\nstep 2 (snapshots): applied before\n"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,253 @@
+//! The format of an archive's file.
+//!
+//! All numbers have their highest byte first.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 8 | `CLUEARCH` |
+//! | 2 | the number of the format: 1 |
+//! | 8 | the session's id |
+//! | 8, 8 | the numbers of the first and of the last event |
+//! | 4 | how many batches follow |
+//! | 8, 8, 8, 4, n | of each batch: its first and last event, the epoch of its owner, the length of its events, and these as they were in the journal |
+//! | 32 | the SHA-256 of all before |
+//!
+//! Nothing follows. A node reads every format up to [`FORMAT`].
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::super::SessionId;
+use super::Piece;
+
+const MAGIC: [u8; 8] = *b"CLUEARCH";
+/// The format that is written.
+const FORMAT: u16 = 1;
+
+/// What a file of an archive holds, after all of it was read and found to be in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveFile {
+    /// Whose.
+    pub session: SessionId,
+    /// The number of its first event.
+    pub first_seq: u64,
+    /// The number of its last event.
+    pub last_seq: u64,
+    /// How many batches it holds.
+    pub batches: u32,
+    /// Its digest.
+    pub digest: [u8; 32],
+}
+
+/// Why a file of an archive was not written, or is not in order.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The journal has a hole before this event.
+    #[error("event {0} does not follow the one before")]
+    Hole(u64),
+    /// It begins as no archive does.
+    #[error("this is no archive")]
+    NotAnArchive,
+    /// A later version wrote it.
+    #[error("written in format {0}, and this version reads up to {FORMAT}; run a later version")]
+    LaterFormat(u16),
+    /// It is shorter, longer or other than it was when it was written.
+    #[error("damaged: {0}")]
+    Damaged(&'static str),
+    /// What was read back is not what was written.
+    #[error("what was read back is not what was written")]
+    ReadBack,
+}
+
+/// The file of a piece, and its digest.
+pub(super) fn encode(piece: &Piece) -> (Vec<u8>, [u8; 32]) {
+    let payload: usize = piece.batches().iter().map(|batch| batch.events.len()).sum();
+    let mut bytes = Vec::with_capacity(payload + 32 * piece.batches().len() + 128);
+    let count = u32::try_from(piece.batches().len()).expect("a piece has few batches");
+    bytes.extend(MAGIC);
+    bytes.extend(FORMAT.to_be_bytes());
+    bytes.extend(piece.session().number().to_be_bytes());
+    bytes.extend(piece.first_seq().to_be_bytes());
+    bytes.extend(piece.last_seq().to_be_bytes());
+    bytes.extend(count.to_be_bytes());
+    for batch in piece.batches() {
+        let length = u32::try_from(batch.events.len()).expect("a batch is far below 4 GiB");
+        bytes.extend(batch.first_seq.to_be_bytes());
+        bytes.extend(batch.last_seq.to_be_bytes());
+        bytes.extend(batch.epoch.0.to_be_bytes());
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(&batch.events);
+    }
+    let digest = Sha256::digest(&bytes).into();
+    bytes.extend(digest);
+    (bytes, digest)
+}
+
+/// Reads all of a file and checks it: its digest, and that its batches follow each other from its first
+/// event to its last. Blocks.
+pub fn verify_archive(path: &Path) -> Result<ArchiveFile, ArchiveError> {
+    verify(BufReader::new(File::open(path)?))
+}
+
+fn verify(file: impl Read) -> Result<ArchiveFile, ArchiveError> {
+    let mut reader = Reader {
+        file,
+        digest: Sha256::new(),
+    };
+    if reader.bytes()? != MAGIC {
+        return Err(ArchiveError::NotAnArchive);
+    }
+    let format = u16::from_be_bytes(reader.bytes()?);
+    if format != FORMAT {
+        return Err(ArchiveError::LaterFormat(format));
+    }
+    let session = SessionId::new(reader.number()?);
+    let first_seq = reader.number()?;
+    let last_seq = reader.number()?;
+    let batches = u32::from_be_bytes(reader.bytes()?);
+    let mut next_seq = first_seq;
+    for _ in 0..batches {
+        let (first, last) = (reader.number()?, reader.number()?);
+        if first != next_seq || last < first {
+            return Err(ArchiveError::Damaged(
+                "a batch does not follow the one before",
+            ));
+        }
+        let _epoch = reader.number()?;
+        let length = u32::from_be_bytes(reader.bytes()?);
+        reader.skip(u64::from(length))?;
+        next_seq = last.saturating_add(1);
+    }
+    if next_seq != last_seq.saturating_add(1) {
+        return Err(ArchiveError::Damaged("batches are missing"));
+    }
+    let digest = reader.end()?;
+    Ok(ArchiveFile {
+        session,
+        first_seq,
+        last_seq,
+        batches,
+        digest,
+    })
+}
+
+/// Reads and digests.
+struct Reader<R> {
+    file: R,
+    digest: Sha256,
+}
+
+impl<R: Read> Reader<R> {
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ArchiveError> {
+        let mut bytes = [0; N];
+        self.file.read_exact(&mut bytes).map_err(cut_short)?;
+        self.digest.update(bytes);
+        Ok(bytes)
+    }
+
+    fn number(&mut self) -> Result<u64, ArchiveError> {
+        Ok(u64::from_be_bytes(self.bytes()?))
+    }
+
+    fn skip(&mut self, length: u64) -> Result<(), ArchiveError> {
+        let mut part = self.file.by_ref().take(length);
+        if io::copy(&mut part, &mut self.digest)? < length {
+            return Err(ArchiveError::Damaged("it is cut short"));
+        }
+        Ok(())
+    }
+
+    /// The digest, which must be that of all before, and the last that there is.
+    fn end(mut self) -> Result<[u8; 32], ArchiveError> {
+        let found: [u8; 32] = self.digest.clone().finalize().into();
+        if self.bytes()? != found {
+            return Err(ArchiveError::Damaged("its digest is another one"));
+        }
+        if self.file.read(&mut [0])? > 0 {
+            return Err(ArchiveError::Damaged("something follows its end"));
+        }
+        Ok(found)
+    }
+}
+
+fn cut_short(error: io::Error) -> ArchiveError {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        ArchiveError::Damaged("it is cut short")
+    } else {
+        error.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Epoch, SessionId, StoredBatch};
+    use super::super::Piece;
+    use super::{ArchiveError, encode, verify};
+
+    fn piece() -> Piece {
+        let batch = |first_seq, last_seq| StoredBatch {
+            first_seq,
+            last_seq,
+            epoch: Epoch(3),
+            events: format!("{first_seq} to {last_seq}").into_bytes(),
+        };
+        let batches = vec![batch(4, 4), batch(5, 9), batch(10, 12)];
+        Piece::new(SessionId::new(7), batches).expect("it has batches")
+    }
+
+    #[test]
+    fn a_file_tells_what_it_holds() {
+        let (bytes, digest) = encode(&piece());
+        let file = verify(&*bytes).expect("just written");
+        assert_eq!((file.first_seq, file.last_seq), (4, 12));
+        assert_eq!((file.session, file.batches), (SessionId::new(7), 3));
+        assert_eq!(file.digest, digest);
+    }
+
+    #[test]
+    fn any_changed_missing_or_further_byte_is_noticed() {
+        let (bytes, _) = encode(&piece());
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 1;
+            verify(&*changed).expect_err("a bit is another one");
+            verify(&bytes[..place]).expect_err("the end is missing");
+        }
+        let longer = [&*bytes, &[0]].concat();
+        verify(&*longer).expect_err("a byte follows");
+    }
+
+    #[test]
+    fn a_later_format_is_refused_by_its_number() {
+        let (mut bytes, _) = encode(&piece());
+        bytes[9] = 2;
+        let refused = verify(&*bytes);
+        assert!(
+            matches!(refused, Err(ArchiveError::LaterFormat(2))),
+            "{refused:?}"
+        );
+    }
+
+    /// The first file of this format, byte by byte: later versions must read it.
+    #[test]
+    fn the_format_is_as_it_was() {
+        let batch = StoredBatch {
+            first_seq: 1,
+            last_seq: 2,
+            epoch: Epoch(3),
+            events: vec![0xaa, 0xbb],
+        };
+        let piece = Piece::new(SessionId::new(0x0102), vec![batch]).expect("it has a batch");
+        let (bytes, digest) = encode(&piece);
+        let before = "CLUEARCH\0\x01\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\
+                      \0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\x02";
+        assert_eq!(bytes[..before.len()], *before.as_bytes());
+        assert_eq!(bytes[before.len()..], [&[0xaa, 0xbb], &digest[..]].concat());
+    }
+}
