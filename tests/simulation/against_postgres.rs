@@ -5,7 +5,7 @@
 
 use cluecast::journal::{
     AppendError, Batch, Claim, ClaimError, Epoch, Incarnation, Journal, Ownership, PostgresJournal,
-    PostgresOptions, SessionId, SessionRecord, Snapshot,
+    PostgresOptions, SessionId, SessionRecord, Snapshot, Truncation,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
@@ -23,10 +23,26 @@ const THIEF: Incarnation = Incarnation(9);
 /// A statement; what it is about depends on what is stored when its turn comes.
 #[derive(Debug, Clone, Copy)]
 enum Statement {
-    Append { by: Writer, place: Place },
-    Claim { ground: Ground, to: Incarnation },
-    Release { ground: Ground },
-    PutSnapshot { ahead: u64 },
+    Append {
+        by: Writer,
+        place: Place,
+    },
+    Claim {
+        ground: Ground,
+        to: Incarnation,
+    },
+    Release {
+        ground: Ground,
+    },
+    PutSnapshot {
+        ahead: u64,
+        verified: bool,
+    },
+    /// Cuts off what comes before the last so many events.
+    Truncate {
+        by: Writer,
+        but: u64,
+    },
     Load,
 }
 
@@ -76,14 +92,17 @@ fn schedule(seed: u64) -> Schedule {
             Ground::WrongEpoch,
         ])
     };
-    let statement = || match dice.throw(10) {
+    let writer = || {
+        *dice.pick(&[
+            Writer::Owner,
+            Writer::Owner,
+            Writer::OwnerInEarlierEpoch,
+            Writer::Stranger,
+        ])
+    };
+    let statement = || match dice.throw(12) {
         0..5 => Statement::Append {
-            by: *dice.pick(&[
-                Writer::Owner,
-                Writer::Owner,
-                Writer::OwnerInEarlierEpoch,
-                Writer::Stranger,
-            ]),
+            by: writer(),
             place: *dice.pick(&[Place::Next, Place::Next, Place::Again, Place::AfterAHole]),
         },
         5..8 => Statement::Claim {
@@ -91,10 +110,15 @@ fn schedule(seed: u64) -> Schedule {
             to: *dice.pick(&OWNERS),
         },
         8 => Statement::Release { ground: ground() },
-        _ if dice.chance(50) => Statement::PutSnapshot {
-            ahead: dice.throw(3) as u64,
+        9 => Statement::Truncate {
+            by: writer(),
+            but: dice.throw(5) as u64,
         },
-        _ => Statement::Load,
+        10 => Statement::Load,
+        _ => Statement::PutSnapshot {
+            ahead: *dice.pick(&[0, 0, 0, 1, 2]),
+            verified: dice.chance(80),
+        },
     };
     let holds = [Hold::Nothing, Hold::Share, Hold::TakeAway, Hold::TouchOnly];
     let steps = std::iter::repeat_with(|| (statement(), *dice.pick(&holds)));
@@ -106,7 +130,7 @@ impl Statement {
     fn waits_for(self, hold: Hold) -> bool {
         match self {
             // One that does not own the row does not see it, and waits for nothing.
-            Self::Append { by, .. } => {
+            Self::Append { by, .. } | Self::Truncate { by, .. } => {
                 matches!(by, Writer::Owner) && matches!(hold, Hold::TakeAway | Hold::TouchOnly)
             }
             Self::Claim { ground, .. } | Self::Release { ground } => {
@@ -125,18 +149,31 @@ struct Found {
 }
 
 impl Found {
-    fn batch(&self, by: Writer, place: Place) -> Batch {
-        let Ownership {
-            session,
-            owner,
-            epoch,
-        } = self.ownership;
+    /// In whose name, and in which epoch.
+    fn name(&self, by: Writer) -> (Incarnation, Epoch) {
+        let Ownership { owner, epoch, .. } = self.ownership;
         let owner = owner.unwrap_or(OWNERS[0]);
-        let (owner, epoch) = match by {
+        match by {
             Writer::Owner => (owner, epoch),
             Writer::OwnerInEarlierEpoch => (owner, Epoch(epoch.0.saturating_sub(1))),
             Writer::Stranger => (Incarnation(77), epoch),
-        };
+        }
+    }
+
+    fn truncation(&self, by: Writer, but: u64) -> Truncation {
+        let (owner, epoch) = self.name(by);
+        Truncation {
+            session: self.ownership.session,
+            owner,
+            epoch,
+            through_seq: self.head.saturating_sub(but),
+            batches_max: 2,
+        }
+    }
+
+    fn batch(&self, by: Writer, place: Place) -> Batch {
+        let session = self.ownership.session;
+        let (owner, epoch) = self.name(by);
         let next = |first_seq: u64| (first_seq, first_seq + 1, first_seq.to_string().into_bytes());
         let (first_seq, last_seq, events) = match (place, &self.last_row) {
             (Place::Again, Some((first, last, _, events))) => (*first, *last, events.clone()),
@@ -184,7 +221,7 @@ async fn simulated(schedule: &Schedule, session: SessionId, seed: u64) -> Vec<St
     let store = Store::new(session, Fence::RowLock, Dice::new(seed));
     let mut outcomes = Vec::new();
     for (statement, hold) in schedule {
-        let found = look(store.ownership(), store.read(0, usize::MAX));
+        let found = look(store.ownership(), store.oldest(u64::MAX, usize::MAX));
         let held = store.hold(*hold == Hold::Share).await;
         let asked = ask_simulated(&store, *statement, &found);
         let ending = async {
@@ -218,17 +255,22 @@ async fn ask_simulated(store: &Store, statement: Statement, found: &Found) -> St
             let owner = held.owner.unwrap_or(OWNERS[0]);
             changed(store.release(owner, held.epoch).await)
         }
-        Statement::PutSnapshot { ahead } => {
-            store.put_snapshot(state(found.head + ahead));
-            String::new()
+        Statement::PutSnapshot { ahead, verified } => {
+            let snapshot = state(found.head + ahead);
+            let (seq, digest) = (snapshot.seq, snapshot.digest);
+            store.put_snapshot(snapshot);
+            let is_marked = verified && store.mark_verified(seq, digest);
+            format!("{is_marked} {:?}", store.verified_snapshots())
+        }
+        Statement::Truncate { by, but } => {
+            format!("{:?}", store.truncate(found.truncation(by, but)).await)
         }
         Statement::Load => format!("{:?}", store.load()),
     }
 }
 
 fn state(seq: u64) -> Snapshot {
-    let state = seq.to_string().into_bytes();
-    Snapshot { seq, state }
+    Snapshot::new(seq, seq.to_string().into_bytes())
 }
 
 fn look(ownership: Ownership, rows: Vec<cluecast::journal::StoredBatch>) -> Found {
@@ -275,7 +317,7 @@ impl Real {
         for (statement, hold) in schedule {
             let ownership = journal.ownership(session).await.expect("it is read");
             let rows = journal
-                .read(session, 0, usize::MAX)
+                .oldest(session, u64::MAX, usize::MAX)
                 .await
                 .expect("it is read");
             let found = look(ownership.expect("it was created"), rows);
@@ -362,12 +404,21 @@ async fn ask_real(journal: PostgresJournal, statement: Statement, found: Found) 
             let owner = held.owner.unwrap_or(OWNERS[0]);
             changed(journal.release(session, owner, held.epoch).await)
         }
-        Statement::PutSnapshot { ahead } => {
-            let stored = journal
-                .put_snapshot(session, state(found.head + ahead))
-                .await;
+        Statement::PutSnapshot { ahead, verified } => {
+            let snapshot = state(found.head + ahead);
+            let (seq, digest) = (snapshot.seq, snapshot.digest);
+            let stored = journal.put_snapshot(session, snapshot).await;
             stored.expect("it is stored");
-            String::new()
+            let is_marked = verified && {
+                let marked = journal.mark_verified(session, seq, digest).await;
+                marked.expect("it is marked")
+            };
+            let all = journal.verified_snapshots(session).await;
+            format!("{is_marked} {:?}", all.expect("they are listed"))
+        }
+        Statement::Truncate { by, but } => {
+            let truncated = journal.truncate(found.truncation(by, but)).await;
+            format!("{truncated:?}")
         }
         Statement::Load => format!("{:?}", journal.load(session).await.expect("it is read")),
     }

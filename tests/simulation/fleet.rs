@@ -14,7 +14,8 @@ use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{Epoch, Incarnation, Journal, Ownership, SessionId, SessionRecord};
 use cluecast::session::{
-    Backlog, Departure, Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
+    Archiving, Backlog, Departure, Outcome, Planted, SessionHandle, SessionRun, Tenure,
+    Unavailable, supervise,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -320,7 +321,10 @@ impl Fleet {
             },
             backlog: Arc::new(Backlog::new(WAIT_MAX)),
             snapshot_every_events: 10,
-            archiving: None,
+            archiving: Some(Archiving {
+                archive: Arc::new(self.store.archive.clone()),
+                after_events_min: 1 + self.dice.throw(10) as u64,
+            }),
             tick_every: delivery_config().heads_every,
             planted: self.defect.in_node,
         };

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use cluecast::journal::{
     Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen, Ownership, SessionId,
-    SessionRecord, Snapshot, StoredBatch,
+    JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen, Ownership, ReadError,
+    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::archive::SimulatedArchive;
 use crate::dice::Dice;
 use crate::oracle::Committed;
 
@@ -38,6 +39,7 @@ pub struct SimulatedJournal {
     dice: Dice,
     weather: std::sync::Arc<std::sync::Mutex<Weather>>,
     queue: mpsc::Sender<Queued>,
+    violations: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
 }
 
 struct Queued {
@@ -63,6 +65,7 @@ impl SimulatedJournal {
             dice: dice.clone(),
             weather: std::sync::Arc::new(std::sync::Mutex::new(CALM)),
             queue,
+            violations: std::sync::Arc::default(),
         };
         let worker = work(
             queued,
@@ -75,6 +78,11 @@ impl SimulatedJournal {
 
     pub fn set_weather(&self, weather: Weather) {
         *self.weather.lock().expect("one thread") = weather;
+    }
+
+    /// What should never have been asked.
+    pub fn violations(&self) -> Vec<String> {
+        self.violations.lock().expect("one thread").clone()
     }
 
     fn weather(&self) -> Weather {
@@ -217,12 +225,28 @@ impl Journal for SimulatedJournal {
         .boxed()
     }
 
-    fn load(&self, session: SessionId) -> Answer<Loaded> {
-        self.delayed("load", move |committed| committed.load(session))
+    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
+        self.delayed("load", move |committed| committed.load_before(session, seq))
     }
 
-    fn read(&self, session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
         self.committed.read(session, after_seq, limit)
+    }
+
+    fn oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.delayed("read the oldest", move |committed| {
+            committed.oldest(session, through_seq, limit)
+        })
     }
 
     fn put_snapshot(&self, session: SessionId, mut snapshot: Snapshot) -> Answer<()> {
@@ -235,6 +259,38 @@ impl Journal for SimulatedJournal {
         })
     }
 
+    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
+        self.delayed("read a snapshot", move |committed| {
+            committed.snapshot(session, seq)
+        })
+    }
+
+    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
+        self.delayed("verify a snapshot", move |committed| {
+            committed.mark_verified(session, seq, digest)
+        })
+    }
+
+    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
+        self.delayed("list snapshots", move |committed| {
+            committed.verified_snapshots(session)
+        })
+    }
+
+    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
+        let violations = self.violations.clone();
+        let truncated = self.delayed("truncate", move |committed| committed.truncate(truncation));
+        async move {
+            let truncated = truncated.await;
+            if matches!(truncated, Err(TruncateError::NotCovered)) {
+                let mut violations = violations.lock().expect("one thread");
+                violations.push(format!("{truncation:?} goes beyond what is covered"));
+            }
+            truncated
+        }
+        .boxed()
+    }
+
     fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
         self.committed.names(session)
     }
@@ -244,16 +300,17 @@ impl Journal for SimulatedJournal {
     }
 }
 
-/// The rows of one session in a memory journal.
+/// The rows of one session in a memory journal, and in its archive.
 pub struct CommittedTo {
     pub journal: MemoryJournal,
+    pub archive: SimulatedArchive,
     pub session: SessionId,
 }
 
 impl Committed for CommittedTo {
     fn after(&self, seq: u64) -> Vec<StoredBatch> {
-        let read = self.journal.read(self.session, seq, usize::MAX);
-        let batches = read.now_or_never().expect("memory answers at once");
-        batches.expect("the session exists")
+        let oldest = self.journal.oldest(self.session, u64::MAX, usize::MAX);
+        let stored = oldest.now_or_never().expect("memory answers at once");
+        self.archive.with(seq, stored.expect("the session exists"))
     }
 }

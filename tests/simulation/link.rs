@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use cluecast::journal::{
     Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, SessionId, SessionRecord,
-    Snapshot, StoredBatch,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -310,21 +310,63 @@ impl Journal for Link {
         .boxed()
     }
 
-    fn load(&self, _session: SessionId) -> Answer<Loaded> {
-        self.call("load", |store| async move { store.load() })
+    fn load_before(&self, _session: SessionId, seq: u64) -> Answer<Loaded> {
+        self.call("load", move |store| async move { store.load_before(seq) })
     }
 
-    fn read(&self, _session: SessionId, after_seq: u64, limit: usize) -> Answer<Vec<StoredBatch>> {
-        self.call(
-            "read",
-            move |store| async move { store.read(after_seq, limit) },
-        )
+    fn read(
+        &self,
+        _session: SessionId,
+        _after_seq: u64,
+        _limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        not_here("read")
+    }
+
+    fn oldest(
+        &self,
+        _session: SessionId,
+        through_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.call("read the oldest", move |store| async move {
+            store.oldest(through_seq, limit)
+        })
     }
 
     fn put_snapshot(&self, _session: SessionId, snapshot: Snapshot) -> Answer<()> {
         self.call("store a snapshot", move |store| async move {
             store.put_snapshot(snapshot);
         })
+    }
+
+    fn snapshot(&self, _session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
+        self.call("read a snapshot", move |store| async move {
+            store.snapshot(seq)
+        })
+    }
+
+    fn mark_verified(&self, _session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
+        self.call("verify a snapshot", move |store| async move {
+            store.mark_verified(seq, digest)
+        })
+    }
+
+    fn verified_snapshots(&self, _session: SessionId) -> Answer<Vec<u64>> {
+        self.call("list snapshots", |store| async move {
+            store.verified_snapshots()
+        })
+    }
+
+    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
+        let truncated = self.call("truncate", move |store| async move {
+            let truncated = store.truncate(truncation).await;
+            if matches!(truncated, Err(TruncateError::NotCovered)) {
+                store.note_violation(format!("{truncation:?} goes beyond what is covered"));
+            }
+            truncated
+        });
+        async move { truncated.await? }.boxed()
     }
 
     fn names(&self, _session: SessionId) -> Answer<Vec<Name>> {

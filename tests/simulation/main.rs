@@ -8,6 +8,7 @@
 //! `CLUECAST_SIMULATION_SEEDS=n` runs that many instead of the usual number.
 
 mod against_postgres;
+mod archive;
 mod client;
 mod dice;
 mod fleet;
@@ -17,6 +18,7 @@ mod link;
 mod model;
 mod oracle;
 mod spectator;
+mod states;
 mod store;
 mod world;
 
@@ -141,6 +143,24 @@ fn a_receipt_missing_after_recovery_is_noticed() {
 fn an_append_without_the_row_lock_is_noticed() {
     assert_noticed_in_fleet(Defect {
         in_store: Fence::SnapshotOnly,
+        ..NO_DEFECT
+    });
+}
+
+#[test]
+fn a_journal_that_is_cut_off_before_the_archive_has_it_is_noticed() {
+    assert_noticed_alone(Planted::TruncatedBeforeArchived);
+    assert_noticed_in_fleet(Defect {
+        in_node: Planted::TruncatedBeforeArchived,
+        ..NO_DEFECT
+    });
+}
+
+#[test]
+fn a_journal_that_is_cut_off_too_far_is_noticed() {
+    assert_noticed_alone(Planted::TruncatedTooFar);
+    assert_noticed_in_fleet(Defect {
+        in_node: Planted::TruncatedTooFar,
         ..NO_DEFECT
     });
 }

@@ -66,7 +66,10 @@ impl Oracle {
     /// The state that the committed rows give from their beginning.
     pub fn folded(&self, hunt: Arc<Hunt>) -> State {
         let mut state = State::new(hunt);
+        let mut head = 0;
         for batch in self.committed.after(0) {
+            assert_eq!(batch.first_seq, head + 1, "journal and archive have a hole");
+            head = batch.last_seq;
             let entries = records::decode_entries(&batch.events);
             for entry in entries.expect("written by this version") {
                 state.apply_entry(&entry);

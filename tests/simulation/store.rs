@@ -5,18 +5,19 @@
 //! An append looks at the ownership row, waits for a share lock on it, looks again, and commits; a
 //! claim waits for the exclusive lock. `against_postgres` compares this with a real server.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cluecast::journal::{
     AppendError, Batch, Claim, ClaimError, Epoch, Incarnation, Loaded, Name, Ownership, SessionId,
-    Snapshot, StoredBatch,
+    Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockWriteGuard};
 
+use crate::archive::SimulatedArchive;
 use crate::dice::Dice;
 use crate::oracle::Committed;
+use crate::states::States;
 
 /// How long a claim waits for the row's lock, as on PostgreSQL.
 const LOCK_WAIT: Duration = Duration::from_millis(500);
@@ -34,6 +35,8 @@ pub struct Store {
     session: SessionId,
     fence: Fence,
     dice: Dice,
+    /// Where the nodes put old rows.
+    pub archive: SimulatedArchive,
     rows: Arc<Mutex<Rows>>,
     /// The lock of the ownership row: appends share it, a claim has it alone.
     row_lock: Arc<RwLock<()>>,
@@ -49,7 +52,7 @@ pub enum Held {
 struct Rows {
     ownership: Ownership,
     batches: Vec<StoredBatch>,
-    snapshots: BTreeMap<u64, Vec<u8>>,
+    snapshots: States,
     names: Vec<Name>,
     violations: Vec<String>,
 }
@@ -59,9 +62,9 @@ impl Rows {
         self.batches.last().map_or(0, |batch| batch.last_seq)
     }
 
-    fn is_owner(&self, batch: &Batch) -> bool {
+    fn is_owner(&self, owner: Incarnation, epoch: Epoch) -> bool {
         let ownership = self.ownership;
-        ownership.owner == Some(batch.owner) && ownership.epoch == batch.epoch
+        ownership.owner == Some(owner) && ownership.epoch == epoch
     }
 }
 
@@ -75,13 +78,14 @@ impl Store {
         let rows = Rows {
             ownership,
             batches: Vec::new(),
-            snapshots: BTreeMap::new(),
+            snapshots: States::default(),
             names: Vec::new(),
             violations: Vec::new(),
         };
         Self {
             session,
             fence,
+            archive: SimulatedArchive::new(dice.clone()),
             dice,
             rows: Arc::new(Mutex::new(rows)),
             row_lock: Arc::default(),
@@ -108,7 +112,7 @@ impl Store {
     /// One append statement, from its snapshot to its commit. Dropped before that, it did nothing.
     pub async fn append(&self, batch: Batch) -> Result<(), AppendError> {
         assert_eq!(batch.session, self.session);
-        if !self.rows().is_owner(&batch) {
+        if !self.rows().is_owner(batch.owner, batch.epoch) {
             return Err(AppendError::Fenced);
         }
         self.dawdle(6).await;
@@ -116,7 +120,7 @@ impl Store {
             Fence::RowLock => {
                 let held = self.row_lock.read().await;
                 // The wait over, the row is looked at anew.
-                if !self.rows().is_owner(&batch) {
+                if !self.rows().is_owner(batch.owner, batch.epoch) {
                     return Err(AppendError::Fenced);
                 }
                 Some(held)
@@ -218,18 +222,42 @@ impl Store {
         rows.ownership.epoch.0 += 1;
     }
 
+    /// One statement that deletes old rows. It locks the ownership row as an append does.
+    pub async fn truncate(&self, cut: Truncation) -> Result<u64, TruncateError> {
+        let is_owner = || self.rows().is_owner(cut.owner, cut.epoch);
+        if !is_owner() {
+            return Err(TruncateError::Fenced);
+        }
+        let _held = self.row_lock.read().await;
+        if !is_owner() {
+            return Err(TruncateError::Fenced);
+        }
+        self.dawdle(6).await;
+        let mut rows = self.rows();
+        let covered = rows.snapshots.verified().get(1).copied();
+        if covered.is_none_or(|covered| cut.through_seq > covered) {
+            return Err(TruncateError::NotCovered);
+        }
+        let old = rows.batches.iter();
+        let old = old.take_while(|batch| batch.last_seq <= cut.through_seq);
+        let count = old.take(cut.batches_max).count();
+        rows.batches.drain(..count);
+        Ok(count as u64)
+    }
+
     pub fn load(&self) -> Loaded {
+        self.load_before(u64::MAX)
+    }
+
+    pub fn load_before(&self, seq: u64) -> Loaded {
         let rows = self.rows();
-        let usable = rows.snapshots.range(..=rows.head()).next_back();
-        let snapshot = usable.map(|(seq, state)| Snapshot {
-            seq: *seq,
-            state: state.clone(),
-        });
+        let (snapshot, damaged) = rows.snapshots.usable(seq.min(rows.head() + 1));
         let from = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
         let tail = rows.batches.iter().filter(|batch| batch.last_seq > from);
         Loaded {
             tail: tail.cloned().collect(),
             snapshot,
+            damaged,
         }
     }
 
@@ -240,19 +268,31 @@ impl Store {
             let found = format!("a state as of event {} is stored on {head}", snapshot.seq);
             rows.violations.push(found);
         }
-        rows.snapshots.insert(snapshot.seq, snapshot.state);
-        while rows.snapshots.len() > 2 {
-            rows.snapshots.pop_first();
-        }
+        rows.snapshots.put(snapshot);
     }
 
-    pub fn read(&self, after_seq: u64, limit: usize) -> Vec<StoredBatch> {
+    pub fn snapshot(&self, seq: u64) -> Option<Snapshot> {
+        self.rows().snapshots.get(seq)
+    }
+
+    pub fn mark_verified(&self, seq: u64, digest: [u8; 32]) -> bool {
+        self.rows().snapshots.mark(seq, digest)
+    }
+
+    pub fn verified_snapshots(&self) -> Vec<u64> {
+        self.rows().snapshots.verified()
+    }
+
+    pub fn oldest(&self, through_seq: u64, limit: usize) -> Vec<StoredBatch> {
         let rows = self.rows();
-        let later = rows
-            .batches
-            .iter()
-            .filter(|batch| batch.last_seq > after_seq);
-        later.take(limit).cloned().collect()
+        let old = rows.batches.iter();
+        let old = old.take_while(|batch| batch.last_seq <= through_seq);
+        old.take(limit).cloned().collect()
+    }
+
+    /// A node asked for what it should not have.
+    pub fn note_violation(&self, violation: String) {
+        self.rows().violations.push(violation);
     }
 
     pub fn names(&self) -> Vec<Name> {
@@ -262,6 +302,6 @@ impl Store {
 
 impl Committed for Store {
     fn after(&self, seq: u64) -> Vec<StoredBatch> {
-        self.read(seq, usize::MAX)
+        self.archive.with(seq, self.oldest(u64::MAX, usize::MAX))
     }
 }

@@ -10,7 +10,7 @@ use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord};
 use cluecast::session::{
-    Backlog, Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
+    Archiving, Backlog, Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::SimulatedArchive;
 use crate::client::{Client, team_mates};
 use crate::dice::Dice;
 use crate::journal::{CALM, CommittedTo, SimulatedJournal, Weather};
@@ -96,8 +97,10 @@ impl World {
             .create_session(record.clone())
             .await
             .expect("memory stores");
+        let archive = SimulatedArchive::new(dice.clone());
         let oracle = Oracle::new(CommittedTo {
             journal: journal.committed.clone(),
+            archive: archive.clone(),
             session: record.id,
         });
         let run = SessionRun {
@@ -116,7 +119,10 @@ impl World {
                 wait_max: WAIT_MAX,
             },
             snapshot_every_events: 10,
-            archiving: None,
+            archiving: Some(Archiving {
+                archive: Arc::new(archive),
+                after_events_min: 1 + dice.throw(10) as u64,
+            }),
             backlog: Arc::new(Backlog::new(WAIT_MAX)),
             tick_every: delivery_config().heads_every,
             planted,
@@ -352,6 +358,8 @@ impl World {
             !self.oracle.is_violated(),
             "a check inside of the node failed"
         );
+        let violations = self.journal.violations();
+        assert!(violations.is_empty(), "{violations:?}");
     }
 
     /// Somebody always looks at the board, and comes back when the connection is over.

@@ -137,7 +137,7 @@ pub(super) fn oldest(
              WHERE session_id = $1 AND last_seq <= $2 ORDER BY seq LIMIT $3",
         )
         .bind(session.as_i64())
-        .bind(through_seq.cast_signed())
+        .bind(i64::try_from(through_seq).unwrap_or(i64::MAX))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await?;

@@ -175,7 +175,7 @@ pub(super) fn truncate(
         .bind(cut.session.as_i64())
         .bind(cut.owner.0.cast_signed())
         .bind(cut.epoch.0.cast_signed())
-        .bind(cut.through_seq.cast_signed())
+        .bind(i64::try_from(cut.through_seq).unwrap_or(i64::MAX))
         .bind(i64::try_from(cut.batches_max).unwrap_or(i64::MAX))
         .fetch_one(connection)
         .await?;

@@ -153,7 +153,7 @@ pub(super) async fn oldest(
          ORDER BY seq LIMIT ?",
     )
     .bind(session.as_i64())
-    .bind(through_seq.cast_signed())
+    .bind(i64::try_from(through_seq).unwrap_or(i64::MAX))
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_all(&pool)
     .await?;
