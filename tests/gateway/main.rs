@@ -8,6 +8,7 @@
     reason = "times that the server told are compared with the clock"
 )]
 
+mod archive;
 mod bad_commands;
 mod bad_frames;
 mod bad_hellos;
