@@ -1,17 +1,22 @@
 //! `GET /metrics`, and the count of requests by route and status.
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::header::CONTENT_TYPE;
 use tokio::time::Instant;
 
-use crate::telemetry::{count_request, render};
+use crate::gateway::Gateway;
+use crate::telemetry::{self, count_request, render};
 
 /// What stands for every path that has no route: a path that a client chose is no label.
 const NO_ROUTE: &str = "none";
 
-pub(super) async fn metrics() -> impl IntoResponse {
+pub(super) async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse {
+    let oldest_wait = gateway.sessions().oldest_wait();
+    telemetry::metrics()
+        .oldest_wait_seconds
+        .set(oldest_wait.as_secs_f64());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], render())
 }
 

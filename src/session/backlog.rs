@@ -38,9 +38,14 @@ impl Backlog {
 
     /// Whether further commands are to be refused.
     pub(super) fn is_too_old(&self) -> bool {
+        self.age() > self.wait_max
+    }
+
+    /// How long the oldest event has been waiting, or the session for its recovery; zero if nothing does.
+    pub(super) fn age(&self) -> Duration {
         let waiting = self.waiting();
         let oldest = waiting.closed_since.or(waiting.batches.front().copied());
-        oldest.is_some_and(|since| since.elapsed() > self.wait_max)
+        oldest.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// A batch was handed to the journal.
@@ -97,10 +102,12 @@ mod tests {
         assert!(backlog.is_too_old());
         backlog.durable();
         assert!(!backlog.is_too_old(), "the second one is young");
+        assert_eq!(backlog.age(), Duration::from_millis(1));
         after(WAIT_MAX).await;
         assert!(backlog.is_too_old());
         backlog.durable();
         assert!(!backlog.is_too_old());
+        assert_eq!(backlog.age(), Duration::ZERO, "nothing waits");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! The way into a session's actor.
 
+use std::time::Duration;
+
 use hunt::{
     By, Command, CommandId, DeskOrder, DeviceId, GameMasterId, GameMasterOrder, PlayerOrder,
 };
@@ -117,6 +119,12 @@ impl<D: Delivery> SessionHandle<D> {
     /// The session's record.
     pub fn record(&self) -> &SessionRecord {
         &self.record
+    }
+
+    /// How long its oldest event has been waiting to become durable, or it for its recovery; zero if
+    /// nothing does.
+    pub(super) fn oldest_wait(&self) -> Duration {
+        self.backlog.age()
     }
 
     /// The hunt's title.

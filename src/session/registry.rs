@@ -209,6 +209,14 @@ impl<D: Delivery> Sessions<D> {
         recovering.count()
     }
 
+    /// The longest that an event of any session has been waiting to become durable, or a session for
+    /// its recovery; zero if nothing does.
+    pub fn oldest_wait(&self) -> Duration {
+        let sessions = self.shared.by_code.iter();
+        let waits = sessions.map(|open| open.handle.oldest_wait());
+        waits.max().unwrap_or_default()
+    }
+
     /// The journal that the sessions are in.
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.shared.defaults.journal

@@ -96,6 +96,8 @@ metrics! {
         "Commands, attachments and HTTP requests dropped before they ran: their client was gone.";
     backlog_refusals: Counter = "cluecast_backlog_refusals_total" in Count,
         "Commands refused because a session's oldest event waited too long to become durable.";
+    oldest_wait_seconds: Gauge = "cluecast_journal_oldest_wait_seconds" in Seconds,
+        "How long the oldest event of any session has been waiting to become durable, or a session for its recovery.";
     outboxes_overflowed: Counter = "cluecast_outboxes_overflowed_total" in Count,
         "Connections that read too slowly and were told to resume.";
     outbox_bytes_peak: Peak = "cluecast_outbox_bytes_peak" in Bytes,

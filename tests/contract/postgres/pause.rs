@@ -11,6 +11,8 @@ use cluecast::session::{SessionHandle, StoredHunt, Unavailable};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hunt::{By, GameMasterOrder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{NODE, parse, start};
 
@@ -34,6 +36,22 @@ async fn order(session: &SessionHandle<Hub>, order: GameMasterOrder) -> Result<(
     let outcome = session.game_master(By::Admin, order, Vec::new()).await?;
     outcome.expect("the rules allow it");
     Ok(())
+}
+
+/// The gauge, as whoever looks at the metrics reads it.
+async fn oldest_wait_seconds(server: &Server) -> f64 {
+    let mut stream = TcpStream::connect(server.address())
+        .await
+        .expect("it listens");
+    let request = b"GET /metrics HTTP/1.0\r\nhost: test\r\n\r\n";
+    stream.write_all(request).await.expect("it takes it");
+    let mut printed = String::new();
+    let read = stream.read_to_string(&mut printed).await;
+    read.expect("it answers and closes");
+    let mut lines = printed.lines();
+    let value = lines.find_map(|line| line.strip_prefix("cluecast_journal_oldest_wait_seconds "));
+    let value = value.expect("it is among the metrics");
+    value.parse().expect("it is a number")
 }
 
 #[tokio::test]
@@ -77,6 +95,8 @@ async fn a_frozen_store_stops_acknowledgements_and_refuses_new_orders_until_it_g
             () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
         }
     }
+    let oldest_wait = oldest_wait_seconds(&server).await;
+    assert!(oldest_wait > 0.1, "{oldest_wait} s");
     postgres.thaw().expect("it thaws");
     assert!(!waiting.is_empty());
     while let Some(outcome) = waiting.next().await {
@@ -86,5 +106,6 @@ async fn a_frozen_store_stops_acknowledgements_and_refuses_new_orders_until_it_g
         text: "On we go.".to_owned(),
     };
     order(&session, announcement).await.expect("it goes on");
+    assert!(oldest_wait_seconds(&server).await < oldest_wait);
     server.stop().await.expect("it stops");
 }
