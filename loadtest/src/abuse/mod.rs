@@ -72,6 +72,7 @@ pub enum AbuseError {
 struct Crowd {
     endpoint: Endpoint,
     every: Duration,
+    guess_every: Duration,
     tally: Arc<Tally>,
     over: watch::Sender<bool>,
     players: JoinSet<Played>,
@@ -96,7 +97,7 @@ pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError>
     let mut own = target.own.ok_or(AbuseError::Foreign)?;
     let bytes_before = memory(&own)?.resident;
 
-    let mut crowd = Crowd::new(joined.endpoint, arguments.every);
+    let mut crowd = Crowd::new(joined.endpoint, &arguments);
     let (playing, pinging) = joined.tokens.split_at(arguments.playing as usize);
     crowd.play(playing);
     sleep(ALONE).await;
@@ -129,11 +130,12 @@ pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError>
 }
 
 impl Crowd {
-    fn new(endpoint: Endpoint, every: Duration) -> Self {
+    fn new(endpoint: Endpoint, arguments: &AbuseArguments) -> Self {
         let (over, _nobody_yet) = watch::channel(false);
         Self {
             endpoint,
-            every,
+            every: arguments.every,
+            guess_every: arguments.guess_every,
             tally: Arc::default(),
             over,
             players: JoinSet::new(),
@@ -149,7 +151,7 @@ impl Crowd {
                 endpoint: self.endpoint.clone(),
                 token: token.clone(),
                 number,
-                every: self.every,
+                every: self.guess_every,
                 others_at,
             };
             self.players.spawn(game.play(self.over.subscribe()));

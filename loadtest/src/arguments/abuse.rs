@@ -36,9 +36,13 @@ pub struct AbuseArguments {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub playing: u32,
 
-    /// Time between two pings, drips or guesses of one client
+    /// Time between two pings or drips of one client
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
     pub every: Duration,
+
+    /// Time between two guesses of one player. Guesses are kept by the server: many would count as growth
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub guess_every: Duration,
 
     /// How long the abuse goes on once everybody is there
     #[arg(long, value_name = "SECONDS", default_value = "45", value_parser = seconds)]

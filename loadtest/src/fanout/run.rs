@@ -209,7 +209,7 @@ impl Run<'_> {
     async fn watch_windows(&self, windows: &[Window]) -> Result<Vec<Vitals>, RestError> {
         let mut all = Vec::with_capacity(windows.len());
         for window in windows {
-            sleep_until(window.measured.until).await;
+            sleep_until(window.is_over_at()).await;
             self.progress
                 .set_message(format!("window {} of {}", all.len() + 1, windows.len()));
             all.push(Vitals::of(&self.rest).await?);

@@ -12,6 +12,10 @@ const RECOVERY: Duration = Duration::from_secs(2);
 /// … and then, in windows with stalled and slow readers, those are so for so long unmeasured.
 const LEAD: Duration = Duration::from_millis(1_500);
 
+/// After every window they are still so for so long: what was sent in it arrives before they read all
+/// that has waited for them, and before the server is asked how it is. Both would count as delay.
+const TAIL: Duration = Duration::from_millis(500);
+
 /// A window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
@@ -30,9 +34,10 @@ pub(super) fn lay_out(from: Instant, first_pair: u32, pairs: u32, length: Durati
     let mut begin = from;
     let windows = order.map(|is_beside| {
         let from = begin + RECOVERY + LEAD;
-        begin = from + length;
+        let until = from + length;
+        begin = until + TAIL;
         Window {
-            measured: Span { from, until: begin },
+            measured: Span { from, until },
             is_beside,
         }
     });
@@ -41,7 +46,7 @@ pub(super) fn lay_out(from: Instant, first_pair: u32, pairs: u32, length: Durati
 
 /// How long so many pairs take.
 pub(super) fn length(pairs: u32, window: Duration) -> Duration {
-    (RECOVERY + LEAD + window) * (2 * pairs)
+    (RECOVERY + LEAD + window + TAIL) * (2 * pairs)
 }
 
 impl Window {
@@ -49,8 +54,13 @@ impl Window {
     pub(super) fn bad_span(self) -> Option<Span> {
         self.is_beside.then_some(Span {
             from: self.measured.from - LEAD,
-            until: self.measured.until,
+            until: self.measured.until + TAIL,
         })
+    }
+
+    /// When nothing of the window is on its way any more, and nothing has changed since.
+    pub(super) fn is_over_at(self) -> Instant {
+        self.measured.until + TAIL / 2
     }
 }
 
@@ -60,7 +70,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{RECOVERY, lay_out, length};
+    use super::{RECOVERY, TAIL, lay_out, length};
 
     #[test]
     fn windows_alternate_and_leave_time_to_recover() {
@@ -73,10 +83,10 @@ mod tests {
             let bad_from = pair[1]
                 .bad_span()
                 .map_or(pair[1].measured.from, |span| span.from);
-            assert!(bad_from >= pair[0].measured.until + RECOVERY);
+            assert!(bad_from >= pair[0].measured.until + TAIL + RECOVERY);
         }
         let last = windows.last().expect("there are some");
-        assert_eq!(last.measured.until, from + length(4, window));
+        assert_eq!(last.measured.until + TAIL, from + length(4, window));
         assert!(lay_out(from, 1, 1, window)[0].is_beside);
     }
 }
