@@ -27,6 +27,37 @@ async fn idle_connections_stay_and_are_weighed() {
     assert!(report.connects_per_s > 0.0 && report.hellos_per_s > 0.0);
 }
 
+#[test]
+fn the_bare_loop_sends_the_statement_of_the_journal() {
+    let ours = cluecast::journal::PostgresJournal::APPEND_STATEMENT;
+    assert_eq!(loadtest::latency::APPEND_STATEMENT, ours);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_highest_rates_are_looked_for_with_a_journal_in_postgresql() {
+    let options = "latency --journal postgres --connections 64 --pairs 1 --starts 1 --window 0.5";
+    let Task::Latency(arguments) = task(options) else {
+        panic!("the task is latency");
+    };
+    let report = Box::pin(latency(*arguments)).await.expect("it ends");
+    let start = report.starts[0];
+    let rates = [
+        start.guesses_per_s_max,
+        start.guesses_per_s_closed,
+        start.solves_per_s_max,
+    ];
+    assert!(
+        rates
+            .iter()
+            .all(|rate| rate.is_some_and(|rate| rate > 10.0))
+    );
+    assert!(start.rows_per_commit >= 1.0, "{start:?}");
+    // The journal's rows hold whole events, whoever counts them.
+    assert!(start.bytes_per_row >= 20.0, "{start:?}");
+    assert!(report.pairs[0].commit_ms.p50 > 0.0, "{report}");
+    assert!(report.solves.is_some(), "{report}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_are_measured_beside_bare_commits() {
     let options = "latency --connections 8 --rate 200 --pairs 2 --starts 1 --window 0.5";

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::seconds;
 
@@ -15,18 +15,36 @@ Examples:
   A first look, which gives no verdict:
     cluecast-loadtest latency --quick
 
+  The same with PostgreSQL:
+    cluecast-loadtest latency --journal postgres --json latency-postgres.json
+
   At a rate of one's own, with the data on another disk:
     cluecast-loadtest latency --rate 2000 --data-dir DIR
 ";
 
+/// What keeps the journal of the server under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JournalKind {
+    /// A file with full sync.
+    Sqlite,
+    /// A PostgreSQL server of the measurement's own, which is stopped at the end.
+    Postgres,
+}
+
 /// Measures how long receipts take at half the highest rate, beside bare commits on the same disk.
 ///
-/// A server of our own, SQLite with full sync. First every connection guesses as fast as its
-/// receipts allow: that is the highest rate. Then guesses are sent on a fixed schedule at half of
-/// it, in windows that alternate (ABBA) with a bare loop: one connection to a SQLite file that
-/// commits the rows that the server's journal got at that rate, as many to a commit and as often,
-/// and nothing else. A receipt's latency counts from the moment its guess was scheduled for; a bare
-/// commit's from its begin to its end, so that the bare loop never waits for itself.
+/// A server of our own, SQLite with full sync. First the highest rate of an even schedule is looked
+/// for in short windows: the server keeps up with a rate if every guess is answered, 99 % within
+/// 50 ms, and the last quarter of the window no slower than that. (Beside it stands what a closed
+/// loop gets, in which each connection waits for its receipt before it guesses again.) Then guesses
+/// are sent at half of it, in windows that alternate (ABBA) with a bare loop: one connection to a
+/// SQLite file that commits the rows that the server's journal got at that rate, as many to a commit
+/// and as often, and nothing else. A receipt's latency counts from the moment its guess was scheduled
+/// for; a bare commit's from its begin to its end, so that the bare loop never waits for itself. One
+/// window of either is thrown away first.
+///
+/// With `--journal postgres` both use one PostgreSQL, and the bare loop sends the server's own fenced
+/// statement over one connection. There the highest rate of solves has a goal too.
 ///
 /// The verdict is on the median of the windows' paired ratios, with a bootstrap 95 % interval: met
 /// if its upper end is within the goal, missed if its lower end is outside, undecided otherwise.
@@ -45,9 +63,17 @@ pub struct LatencyArguments {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
+    /// The journal of the server and of the bare commits
+    #[arg(long, value_enum, default_value_t = JournalKind::Sqlite)]
+    pub journal: JournalKind,
+
     /// Guesses a second in the measured windows, instead of half the highest rate
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
+
+    /// Keep the server on one core and the harness on another
+    #[arg(long)]
+    pub pin: bool,
 
     /// How many connections guess, each for a team of its own
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -76,6 +102,10 @@ pub struct LatencyArguments {
     /// The goal for the 99th percentile
     #[arg(long, value_name = "TIMES", default_value_t = 3.0)]
     pub p99_max: f64,
+
+    /// The goal for solves a second at most, with `--journal postgres`
+    #[arg(long, value_name = "N", default_value_t = 10_000.0)]
+    pub solves_min: f64,
 
     /// Decides the resampling of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]

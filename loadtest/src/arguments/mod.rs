@@ -18,7 +18,7 @@ pub use chaos::{ChaosArguments, Fault, JournalStore};
 pub use churn::ChurnArguments;
 pub use fanout::{CodecName, FanoutArguments, SecondsRange};
 pub use idle::IdleArguments;
-pub use latency::LatencyArguments;
+pub use latency::{JournalKind, LatencyArguments};
 pub use replay::{ReplayArguments, Speed};
 
 /// Proves before launch night that a Cluecast server holds.

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use testkit::Rest;
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
 
-use super::LatencyError;
 use super::bare::Bare;
-use super::crowd::{Answered, Crowd};
-use super::pacer::Schedule;
-use super::recording::{Recorder, Recording};
+use super::cores::Cores;
+use super::crowd::Crowd;
+use super::generator::{Guesses, Load, Outcome};
+use super::postgres::Store;
+use super::recording::{Recorder, Recording, Watch};
 use super::report::{Pair, Start};
-use crate::arguments::LatencyArguments;
+use super::{LatencyError, rate};
+use crate::arguments::{JournalKind, LatencyArguments};
 use crate::own_server::{OwnServer, OwnServerOptions};
 use crate::report::AckMs;
 use crate::setup;
@@ -22,8 +23,15 @@ use crate::setup;
 /// The beginning of each window, which is not measured.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// The highest rate is measured for as long as so many windows.
-const WINDOWS_AT_MAX_RATE: u32 = 2;
+/// Puzzles that a team guesses on in turn. With the rules' 1,000 guesses on each, a team can make
+/// more guesses than a window is long.
+const PUZZLES: u64 = 40;
+
+/// The most that a hunt may have.
+const PUZZLES_MAX: u32 = 1_000;
+
+/// How long an answer may take in a window that is measured.
+const UNANSWERED_FOR_MAX: Duration = Duration::from_secs(10);
 
 /// More than any connection sends.
 const NO_LIMITS: [&str; 2] = [
@@ -31,12 +39,19 @@ const NO_LIMITS: [&str; 2] = [
     "limits.commands_burst=1000000",
 ];
 
+/// What bare commits go to.
+enum Floor {
+    /// A file beside the server's. None only while it is with the blocking thread.
+    Sqlite(Option<Bare>),
+    /// The PostgreSQL that the server uses, too.
+    Postgres(Store),
+}
+
 /// A started server and a bare database, side by side on one disk.
 pub(super) struct Bench {
     server: OwnServer,
     rest: Rest,
-    /// None only while it is with the blocking thread.
-    bare: Option<Bare>,
+    floor: Floor,
     window: Duration,
     connections: u16,
 }
@@ -46,21 +61,40 @@ impl Bench {
         place: &Path,
         window: Duration,
         arguments: &LatencyArguments,
+        cores: Option<&Cores>,
     ) -> Result<Self, LatencyError> {
+        if let Some(cores) = cores {
+            cores.share()?;
+        }
         let of_server = place.join("server");
         fs::create_dir_all(&of_server)?;
+        let floor = match arguments.journal {
+            JournalKind::Sqlite => Floor::Sqlite(Some(Bare::create(place)?)),
+            JournalKind::Postgres => {
+                Floor::Postgres(Store::start(arguments.server_binary.as_deref()).await?)
+            }
+        };
+        let of_journal = match &floor {
+            Floor::Sqlite(_) => Vec::new(),
+            Floor::Postgres(store) => store.settings(),
+        };
         let settings = NO_LIMITS.into_iter().map(str::to_owned);
-        let settings = settings.chain(arguments.server_settings.iter().cloned());
+        let settings = settings
+            .chain(of_journal)
+            .chain(arguments.server_settings.iter().cloned());
         let server = OwnServer::start(OwnServerOptions {
             binary: arguments.server_binary.clone(),
             data_dir: Some(of_server),
             settings: settings.collect(),
         })
         .await?;
+        if let (Some(cores), Some(server)) = (cores, server.id()) {
+            cores.divide(server)?;
+        }
         Ok(Self {
             rest: Rest::new(&server.url(), setup::REST_WAIT_MAX)?,
             server,
-            bare: Some(Bare::create(place)?),
+            floor,
             window,
             connections: arguments.connections,
         })
@@ -69,100 +103,175 @@ impl Bench {
     /// Finds the rate, records what the journal gets at it, and measures the pairs in ABBA order.
     pub(super) async fn run(
         mut self,
-        rate: Option<u32>,
+        arguments: &LatencyArguments,
         pairs: u32,
     ) -> Result<(Start, Vec<Pair>), LatencyError> {
-        let (rate, rate_max) = if let Some(rate) = rate {
+        let (rate, found) = if let Some(rate) = arguments.rate {
             (f64::from(rate), None)
         } else {
-            let max = self.rate_max().await?;
-            (max / 2.0, Some(max))
+            let found = self.highest_rates().await?;
+            (found.even / 2.0, Some(found))
         };
         let recording = self.record(rate).await?;
         let start = Start {
-            guesses_per_s_max: rate_max,
+            guesses_per_s_max: found.map(|found| found.even),
+            solves_per_s_max: found.map(|found| found.solves),
+            guesses_per_s_closed: found.map(|found| found.closed),
             guesses_per_s: rate,
             commits_per_s: recording.commits_per_s,
             rows_per_commit: recording.rows_per_commit(),
             bytes_per_row: recording.bytes_per_row(),
         };
+        // A file that still grows is slower than one that is written anew, on either side.
+        self.receipts(rate).await?;
+        self.commits(&recording).await?;
         let mut measured = Vec::new();
         for pair in 0..pairs {
-            measured.push(if pair % 2 == 0 {
-                let receipt_ms = self.receipts(rate).await?;
-                let commit_ms = self.commits(&recording).await?;
-                Pair {
-                    receipt_ms,
-                    commit_ms,
-                }
+            let (receipt_ms, commit_ms, sent_late_ms);
+            if pair % 2 == 0 {
+                (receipt_ms, sent_late_ms) = self.receipts(rate).await?;
+                commit_ms = self.commits(&recording).await?;
             } else {
-                let commit_ms = self.commits(&recording).await?;
-                let receipt_ms = self.receipts(rate).await?;
-                Pair {
-                    receipt_ms,
-                    commit_ms,
-                }
+                commit_ms = self.commits(&recording).await?;
+                (receipt_ms, sent_late_ms) = self.receipts(rate).await?;
+            }
+            measured.push(Pair {
+                receipt_ms,
+                commit_ms,
+                sent_late_ms,
             });
         }
         self.server.stop().await?;
         Ok((start, measured))
     }
 
-    /// Guesses a second when nobody waits for anything but receipts.
-    async fn rate_max(&self) -> Result<f64, LatencyError> {
-        let crowd = self.gather().await?;
-        let length = self.window * WINDOWS_AT_MAX_RATE;
-        let begin = Instant::now() + WARM_UP;
-        let answered = crowd.guess_until(begin + length).await?;
-        let within = answered
-            .iter()
-            .filter(|answered| (begin..begin + length).contains(&answered.received_at()));
-        let count = u32::try_from(within.count()).unwrap_or(u32::MAX);
-        Ok(f64::from(count) / length.as_secs_f64())
+    async fn highest_rates(&self) -> Result<Found, LatencyError> {
+        let length = rate::WINDOW;
+        let closed = self.guess_wrong(Load::Closed { length }, UNANSWERED_FOR_MAX);
+        let closed = rate::answered_per_s(&closed.await?);
+        let even = rate::highest(closed * rate::FIRST_SHARE, async |per_second| {
+            let load = Load::Even { per_second, length };
+            self.guess_wrong(load, rate::UNANSWERED_FOR_MAX).await
+        });
+        let even = even.await?;
+        let solves = rate::highest(even * rate::FIRST_SHARE, async |per_second| {
+            self.solve(per_second, length).await
+        });
+        Ok(Found {
+            closed,
+            even,
+            solves: solves.await?,
+        })
     }
 
-    async fn record(&self, rate: f64) -> Result<Recording, LatencyError> {
-        let crowd = self.gather().await?;
+    /// A window in which every guess is a solve: a team solves each puzzle once.
+    async fn solve(&self, per_second: f64, length: Duration) -> Result<Outcome, LatencyError> {
+        let each = per_second * length.as_secs_f64() / f64::from(self.connections);
+        if each >= f64::from(PUZZLES_MAX) {
+            return Err(LatencyError::TooFewTeams);
+        }
+        let puzzles = (1..=PUZZLES_MAX).find(|puzzles| f64::from(*puzzles) >= each);
+        let puzzles = puzzles.unwrap_or(PUZZLES_MAX);
+        let load = Load::Even { per_second, length };
+        let crowd = self.gather(u64::from(puzzles), Guesses::Solves).await?;
+        crowd.guess(rate::UNANSWERED_FOR_MAX, load).await
+    }
+
+    /// A window of wrong guesses in a session of their own.
+    async fn guess_wrong(
+        &self,
+        load: Load,
+        unanswered_for_max: Duration,
+    ) -> Result<Outcome, LatencyError> {
+        let crowd = self.gather_wrong().await?;
+        crowd.guess(unanswered_for_max, load).await
+    }
+
+    async fn record(&self, per_second: f64) -> Result<Recording, LatencyError> {
+        let crowd = self.gather_wrong().await?;
         let session = crowd.session.clone();
-        let recorder = Recorder::start(self.server.data_dir())?;
-        let schedule = Schedule::of_rate(Instant::now(), rate, self.window);
-        crowd.guess_by(schedule).await?;
-        recorder.finish(&session).await
+        let length = self.window;
+        let guessing = crowd.guess(UNANSWERED_FOR_MAX, Load::Even { per_second, length });
+        let all_answered = |outcome: Outcome| match outcome.unanswered {
+            0 => Ok(()),
+            _ => Err(LatencyError::Late),
+        };
+        match &self.floor {
+            Floor::Sqlite(_) => {
+                let recorder = Recorder::start(self.server.data_dir())?;
+                all_answered(guessing.await?)?;
+                recorder.finish(&session).await
+            }
+            Floor::Postgres(store) => {
+                let watch = Watch::start();
+                all_answered(guessing.await?)?;
+                store.recorded(&session, &watch.end()).await
+            }
+        }
     }
 
-    /// A window of the server.
-    async fn receipts(&self, rate: f64) -> Result<AckMs, LatencyError> {
-        let crowd = self.gather().await?;
-        let start = Instant::now();
-        let schedule = Schedule::of_rate(start, rate, WARM_UP + self.window);
-        let answered = crowd.guess_by(schedule).await?;
-        let measured = answered
-            .iter()
-            .filter(|answered| answered.intended_at >= start + WARM_UP);
-        Ok(AckMs::of(measured.map(|answered| answered.latency)))
+    /// A window of the server: its receipts, and how late the guesses were sent.
+    async fn receipts(&self, per_second: f64) -> Result<(AckMs, AckMs), LatencyError> {
+        let length = WARM_UP + self.window;
+        let load = Load::Even { per_second, length };
+        let outcome = self.guess_wrong(load, UNANSWERED_FOR_MAX).await?;
+        if outcome.unanswered > 0 {
+            return Err(LatencyError::Late);
+        }
+        let from = outcome.began_at + WARM_UP;
+        let measured = || {
+            let answered = outcome.answered.iter();
+            answered.filter(|answered| answered.intended_at >= from)
+        };
+        let receipts = AckMs::of(measured().map(|answered| answered.latency));
+        Ok((
+            receipts,
+            AckMs::of(measured().map(|answered| answered.late)),
+        ))
     }
 
     /// A window of bare commits.
     async fn commits(&mut self, recording: &Recording) -> Result<AckMs, LatencyError> {
         let (recording, window) = (recording.clone(), self.window);
-        // The database goes to the blocking thread and comes back.
-        let mut bare = self.bare.take().expect("it came back");
-        let played = spawn_blocking(move || {
-            let durations = bare.play(&recording, WARM_UP, window);
-            (bare, durations)
-        });
-        let (bare, durations) = played.await.expect("the bare loop does not panic");
-        self.bare = Some(bare);
-        Ok(AckMs::of(durations?))
+        let durations = match &mut self.floor {
+            Floor::Sqlite(bare) => {
+                // The database goes to the blocking thread and comes back.
+                let mut lent = bare.take().expect("it came back");
+                let played = spawn_blocking(move || {
+                    let durations = lent.play(&recording, WARM_UP, window);
+                    (lent, durations)
+                });
+                let (lent, durations) = played.await.expect("the bare loop does not panic");
+                *bare = Some(lent);
+                durations?
+            }
+            Floor::Postgres(store) => {
+                let bare = store.bare();
+                let played = spawn_blocking(move || bare.play(&recording, WARM_UP, window));
+                played.await.expect("the bare loop does not panic")?
+            }
+        };
+        Ok(AckMs::of(durations))
     }
 
-    async fn gather(&self) -> Result<Crowd, LatencyError> {
-        Crowd::gather(&self.rest, self.server.admin_token(), self.connections).await
+    async fn gather_wrong(&self) -> Result<Crowd, LatencyError> {
+        let puzzles = PUZZLES;
+        self.gather(puzzles, Guesses::Wrong { puzzles }).await
+    }
+
+    async fn gather(&self, puzzles: u64, guesses: Guesses) -> Result<Crowd, LatencyError> {
+        let token = self.server.admin_token();
+        Crowd::gather(&self.rest, token, self.connections, puzzles, guesses).await
     }
 }
 
-impl Answered {
-    fn received_at(&self) -> Instant {
-        self.intended_at + self.latency
-    }
+/// The highest rates of a start, in guesses a second.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// When everybody guesses as fast as the receipts allow.
+    closed: f64,
+    /// Of an even schedule.
+    even: f64,
+    /// Of an even schedule of solves.
+    solves: f64,
 }

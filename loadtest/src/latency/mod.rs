@@ -6,8 +6,13 @@
 
 mod bare;
 mod bench;
+mod cores;
 mod crowd;
+mod generator;
+mod line;
 mod pacer;
+mod postgres;
+mod rate;
 mod recording;
 mod report;
 mod wal;
@@ -17,15 +22,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use protocol::RejectionCode;
-use testkit::{RestError, ServerError, TempDir};
+use testkit::{PostgresError, RestError, ServerError, TempDir};
 
-use crate::arguments::LatencyArguments;
-use crate::client::ClientError;
+use crate::arguments::{JournalKind, LatencyArguments};
+use crate::client::{Ended, OpenError};
 use crate::own_server::OwnServerError;
 use bench::Bench;
+use cores::Cores;
 use report::{Goals, Measured};
 
-pub use report::{LatencyReport, Pair, Start};
+pub use postgres::APPEND_STATEMENT;
+pub use report::{LatencyReport, Pair, SolvesGoal, Start};
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -39,27 +46,54 @@ pub enum LatencyError {
     /// A session could not be prepared.
     #[error("cannot prepare a session: {0}")]
     Prepare(#[from] RestError),
-    /// A client could not go on.
+    /// A player could not connect.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Open(#[from] OpenError),
+    /// A player could not be attached to the session in time.
+    #[error("a player was not attached to the session in time")]
+    NotAttached,
+    /// A connection ended.
+    #[error("a connection ended: {0}")]
+    Ended(#[from] Ended),
+    /// An answer to no guess.
+    #[error("the server answered a guess that was not made, or was answered before")]
+    Unasked,
     /// A guess was refused.
     #[error("a guess was refused: {0:?}")]
     Refused(RejectionCode),
-    /// A wrong guess was not judged so.
-    #[error("a wrong guess was not judged wrong")]
+    /// A wrong guess was not judged so, or a right one.
+    #[error("a guess was not judged as it should be")]
     Misjudged,
     /// Receipts stayed out.
     #[error("the server does not keep up with the schedule; choose a lower --rate")]
     Late,
     /// The server's journal shows no commits.
-    #[error("the server's journal shows no commits; is its backend sqlite?")]
+    #[error("the server's journal shows no commits; is its backend the one of --journal?")]
     NothingRecorded,
-    /// A folder or a file.
-    #[error("cannot use the data folder: {0}")]
-    Folder(#[from] io::Error),
-    /// A database.
+    /// No rate at all is kept up with.
+    #[error("the server keeps up with no rate down to {0:.0} guesses a second")]
+    NoRate(f64),
+    /// More puzzles would be needed than a hunt may have.
+    #[error("each team has too many puzzles to solve; choose more --connections")]
+    TooFewTeams,
+    /// More cores are needed than there are.
+    #[error("--pin needs two cores that this process may use")]
+    OneCore,
+    /// A folder, a file or a system call.
+    #[error("the system refused: {0}")]
+    System(#[from] io::Error),
+    /// A SQLite database.
     #[error("a database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// There is no PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// A PostgreSQL database.
+    #[error("a database failed: {0}")]
+    Statement(#[from] sqlx::Error),
+    /// Bare rows were not inserted.
+    #[error("a bare statement left its rows out")]
+    BareLeftOut,
 }
 
 /// How many windows there are, and how long each is.
@@ -95,6 +129,7 @@ impl Plan {
 /// Runs the whole measurement.
 pub async fn latency(arguments: LatencyArguments) -> Result<LatencyReport, LatencyError> {
     let plan = Plan::of(&arguments);
+    let cores = arguments.pin.then(Cores::of_process).transpose()?;
     let (folder, _temporary) = folder(arguments.data_dir.clone())?;
     let mut measured = Measured {
         connections: arguments.connections,
@@ -104,14 +139,18 @@ pub async fn latency(arguments: LatencyArguments) -> Result<LatencyReport, Laten
     };
     for start in 0..plan.starts {
         let place = folder.join(format!("start-{}", start + 1));
-        let bench = Bench::set_up(&place, plan.window, &arguments).await?;
-        let (found, pairs) = Box::pin(bench.run(arguments.rate, plan.pairs_of(start))).await?;
+        let bench = Bench::set_up(&place, plan.window, &arguments, cores.as_ref()).await?;
+        let (found, pairs) = Box::pin(bench.run(&arguments, plan.pairs_of(start))).await?;
         measured.starts.push(found);
         measured.pairs.extend(pairs);
     }
     let goals = Goals {
         p50_max: arguments.p50_max,
         p99_max: arguments.p99_max,
+        solves_min: match arguments.journal {
+            JournalKind::Sqlite => None,
+            JournalKind::Postgres => Some(arguments.solves_min),
+        },
         seed: arguments.seed,
     };
     Ok(LatencyReport::judge(measured, goals))

@@ -1,8 +1,7 @@
-//! Keeps a schedule to some ten microseconds, which a runtime's timers of a millisecond cannot.
+//! The moments of an even schedule, and waiting for one of them.
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Equally spaced moments.
@@ -31,21 +30,6 @@ impl Schedule {
         let slot = u32::try_from(slot).expect("a window has fewer than 2^32 slots");
         self.start + self.interval * slot
     }
-
-    /// The last moment.
-    pub(super) fn end(self) -> Instant {
-        self.at(self.slots - 1)
-    }
-}
-
-/// Tells each moment to one of the receivers in turn, when it has come. Blocks its thread.
-pub(super) fn pace(schedule: Schedule, turns: &[mpsc::Sender<Instant>]) {
-    for (slot, turn) in (0..schedule.slots).zip(turns.iter().cycle()) {
-        let intended_at = schedule.at(slot);
-        wait_until(intended_at);
-        // A receiver that is gone has failed, and says so itself; its channel holds all its turns.
-        let _ = turn.try_send(intended_at);
-    }
 }
 
 /// Blocks the thread until a moment.
@@ -64,26 +48,17 @@ pub(super) fn wait_until(moment: Instant) {
 mod tests {
     use std::time::Duration;
 
-    use tokio::sync::mpsc;
     use tokio::time::Instant;
 
-    use super::{Schedule, pace};
+    use super::{Schedule, wait_until};
 
     #[test]
-    fn turns_are_dealt_out_evenly_and_not_before_their_time() {
+    fn moments_are_evenly_spaced_and_not_waited_for_too_briefly() {
         let start = Instant::now();
         let schedule = Schedule::of_rate(start, 1_000.0, Duration::from_millis(7));
         assert_eq!(schedule.slots, 7);
-        let (turns, mut dues): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(4)).unzip();
-        pace(schedule, &turns);
-        assert!(Instant::now() >= schedule.end());
-        assert_eq!(schedule.end(), start + Duration::from_millis(6));
-        let mut counts = [0; 2];
-        for (count, due) in counts.iter_mut().zip(&mut dues) {
-            while due.try_recv().is_ok() {
-                *count += 1;
-            }
-        }
-        assert_eq!(counts, [4, 3]);
+        assert_eq!(schedule.at(6), start + Duration::from_millis(6));
+        wait_until(schedule.at(6));
+        assert!(Instant::now() >= schedule.at(6));
     }
 }

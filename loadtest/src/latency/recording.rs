@@ -21,19 +21,51 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The commits of a window, equally spaced.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Recording {
-    /// The rows of each commit, by their bytes. How many rows a commit has is their mean over the
-    /// window, since the journal does not tell which were committed together.
+    /// The rows of each commit, by their bytes. With SQLite, how many rows a commit has is their mean
+    /// over the window, since that journal does not tell which were committed together.
     pub(super) commits: Vec<Vec<usize>>,
     pub(super) commits_per_s: f64,
 }
 
-/// Watches a journal while a window is under way.
+/// The time for which a journal was watched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watched {
+    pub(super) length: Duration,
+    pub(super) began_ms: u64,
+    pub(super) ended_ms: u64,
+}
+
+/// Notes for how long a window is under way.
+pub(super) struct Watch {
+    began_at: Instant,
+    began_ms: u64,
+}
+
+impl Watch {
+    /// From now on.
+    pub(super) fn start() -> Self {
+        Self {
+            began_at: Instant::now(),
+            began_ms: unix_ms(),
+        }
+    }
+
+    /// Until now.
+    pub(super) fn end(&self) -> Watched {
+        Watched {
+            length: self.began_at.elapsed(),
+            began_ms: self.began_ms,
+            ended_ms: unix_ms(),
+        }
+    }
+}
+
+/// Watches a SQLite journal while a window is under way.
 pub(super) struct Recorder {
     database: PathBuf,
     over: Arc<AtomicBool>,
     counting: JoinSet<std::io::Result<u64>>,
-    began_at: Instant,
-    began_ms: u64,
+    watch: Watch,
 }
 
 impl Recorder {
@@ -58,22 +90,20 @@ impl Recorder {
             database,
             over,
             counting,
-            began_at: Instant::now(),
-            began_ms: unix_ms(),
+            watch: Watch::start(),
         })
     }
 
     /// Ends the window, and reads what the session with this code got in it.
     pub(super) async fn finish(mut self, session: &str) -> Result<Recording, LatencyError> {
         self.over.store(true, Ordering::Relaxed);
-        let length = self.began_at.elapsed();
-        let ended_ms = unix_ms();
+        let watched = self.watch.end();
         let counted = self.counting.join_next().await;
         let counted = counted.ok_or(LatencyError::NothingRecorded)?;
         let commits = counted.expect("counting does not panic")?;
-        let rows = rows(&self.database, session, self.began_ms..=ended_ms)?;
+        let rows = rows(&self.database, session, watched.began_ms..=watched.ended_ms)?;
         let commits = usize::try_from(commits).unwrap_or(usize::MAX);
-        Recording::new(&rows, commits, length).ok_or(LatencyError::NothingRecorded)
+        Recording::new(&rows, commits, watched.length).ok_or(LatencyError::NothingRecorded)
     }
 }
 
@@ -86,10 +116,16 @@ impl Recording {
         }
         let bound = |commit: usize| commit * rows.len() / commits;
         let rows_of = |commit: usize| rows[bound(commit)..bound(commit + 1)].to_vec();
-        let count = u32::try_from(commits).expect("a window has fewer than 2^32 commits");
-        Some(Self {
-            commits: (0..commits).map(rows_of).collect(),
-            commits_per_s: f64::from(count) / length.as_secs_f64(),
+        Self::of_commits((0..commits).map(rows_of).collect(), length)
+    }
+
+    /// The commits of so long a time, by the bytes of their rows; none without a commit.
+    pub(super) fn of_commits(commits: Vec<Vec<usize>>, length: Duration) -> Option<Self> {
+        let count = u32::try_from(commits.len()).expect("a window has fewer than 2^32 commits");
+        let commits_per_s = f64::from(count) / length.as_secs_f64();
+        (count > 0).then_some(Self {
+            commits,
+            commits_per_s,
         })
     }
 

@@ -22,14 +22,54 @@ pub struct LatencyReport {
     pub p50: Goal,
     /// The ratio of the 99th percentiles.
     pub p99: Goal,
+    /// The highest rate of solves, where it has a goal and was looked for.
+    pub solves: Option<SolvesGoal>,
+}
+
+/// Durable solves a second, and what they must reach.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SolvesGoal {
+    /// The median of the starts.
+    pub per_s: f64,
+    /// What it must reach.
+    pub per_s_min: f64,
+    /// Met if every start reaches it, missed if none does.
+    pub verdict: Verdict,
+}
+
+impl SolvesGoal {
+    fn judge(starts: &[Start], per_s_min: f64) -> Option<Self> {
+        let found = starts.iter().filter_map(|start| start.solves_per_s_max);
+        let found: Vec<f64> = found.collect();
+        let reaching = found.iter().filter(|per_s| **per_s >= per_s_min).count();
+        let verdict = if found.is_empty() {
+            return None;
+        } else if reaching == found.len() {
+            Verdict::Met
+        } else if reaching == 0 {
+            Verdict::Missed
+        } else {
+            Verdict::Undecided
+        };
+        Some(Self {
+            per_s: median(found),
+            per_s_min,
+            verdict,
+        })
+    }
 }
 
 /// What was found out at a start of the server, before its windows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Start {
-    /// Guesses a second when everybody guesses as fast as the receipts allow; none if the rate was
+    /// The highest rate of an even schedule with which the receipts keep up; none if the rate was
     /// given.
     pub guesses_per_s_max: Option<f64>,
+    /// The same for guesses that all are solves.
+    pub solves_per_s_max: Option<f64>,
+    /// Guesses a second when everybody guesses as fast as the receipts allow; none if the rate was
+    /// given.
+    pub guesses_per_s_closed: Option<f64>,
     /// Guesses a second in its windows.
     pub guesses_per_s: f64,
     /// Commits a second at that rate.
@@ -47,6 +87,8 @@ pub struct Pair {
     pub receipt_ms: AckMs,
     /// From the begin to the end of a bare commit.
     pub commit_ms: AckMs,
+    /// From the intended send to the send: the harness' own share of the receipt's time.
+    pub sent_late_ms: AckMs,
 }
 
 /// What was measured, before it is judged.
@@ -62,6 +104,8 @@ pub(super) struct Measured {
 pub(super) struct Goals {
     pub(super) p50_max: f64,
     pub(super) p99_max: f64,
+    /// None with a journal for which there is no such goal.
+    pub(super) solves_min: Option<f64>,
     pub(super) seed: u64,
 }
 
@@ -81,6 +125,9 @@ impl LatencyReport {
         Self {
             p50: goal(|ms| ms.p50, goals.p50_max),
             p99: goal(|ms| ms.p99, goals.p99_max),
+            solves: goals
+                .solves_min
+                .and_then(|min| SolvesGoal::judge(&measured.starts, min)),
             connections: measured.connections,
             window_s: measured.window_s,
             starts: measured.starts,
@@ -90,9 +137,11 @@ impl LatencyReport {
 
     /// Whether a goal was missed for certain.
     pub fn is_missed(&self) -> bool {
-        [self.p50, self.p99]
-            .iter()
-            .any(|goal| goal.verdict == Verdict::Missed)
+        let solves = self.solves.map(|solves| solves.verdict);
+        [self.p50.verdict, self.p99.verdict]
+            .into_iter()
+            .chain(solves)
+            .any(|verdict| verdict == Verdict::Missed)
     }
 
     fn middle(&self, figure: impl Fn(&Pair) -> f64) -> f64 {
@@ -110,8 +159,16 @@ impl fmt::Display for LatencyReport {
         )?;
         for (number, start) in self.starts.iter().enumerate() {
             write!(f, "start {}: ", number + 1)?;
-            if let Some(max) = start.guesses_per_s_max {
-                write!(f, "{max:.0} guesses/s at most, ")?;
+            if let (Some(max), Some(closed)) = (start.guesses_per_s_max, start.guesses_per_s_closed)
+            {
+                writeln!(
+                    f,
+                    "{max:.0} guesses/s at most, {closed:.0} as a closed loop,"
+                )?;
+                write!(f, "         ")?;
+            }
+            if let Some(solves) = start.solves_per_s_max {
+                write!(f, "{solves:.0} solves/s at most, ")?;
             }
             let Start {
                 guesses_per_s,
@@ -137,6 +194,11 @@ impl fmt::Display for LatencyReport {
             self.middle(|pair| pair.commit_ms.p99),
         ];
         writeln!(f, "  bare commit         {p50:>10.3} {p99:>10.3}")?;
+        let [p50, p99] = [
+            self.middle(|pair| pair.sent_late_ms.p50),
+            self.middle(|pair| pair.sent_late_ms.p99),
+        ];
+        writeln!(f, "  a guess sent late   {p50:>10.3} {p99:>10.3}")?;
         for (name, goal) in [("p50", &self.p50), ("p99", &self.p99)] {
             let Estimate { low, median, high } = goal.times;
             let (max, word) = (goal.times_max, goal.verdict.word());
@@ -144,6 +206,10 @@ impl fmt::Display for LatencyReport {
                 f,
                 "\n{name}: {median:.2} times ({low:.2} to {high:.2}), at most {max}: {word}"
             )?;
+        }
+        if let Some(solves) = &self.solves {
+            let (per_s, min, word) = (solves.per_s, solves.per_s_min, solves.verdict.word());
+            write!(f, "\nsolves: {per_s:.0}/s, at least {min:.0}: {word}")?;
         }
         Ok(())
     }
@@ -153,12 +219,14 @@ impl fmt::Display for LatencyReport {
 mod tests {
     use std::time::Duration;
 
-    use super::{AckMs, Goals, LatencyReport, Measured, Pair, Start, Verdict};
+    use super::{AckMs, Goals, LatencyReport, Measured, Pair, SolvesGoal, Start, Verdict};
 
     fn judged(receipt_us: u64, pairs: usize, starts: usize) -> LatencyReport {
         let ms = |us: u64| AckMs::of([Duration::from_micros(us)]);
         let start = Start {
             guesses_per_s_max: Some(12_000.0),
+            guesses_per_s_closed: Some(20_000.0),
+            solves_per_s_max: Some(11_000.0),
             guesses_per_s: 6_000.0,
             commits_per_s: 1_500.0,
             rows_per_commit: 2.5,
@@ -167,6 +235,7 @@ mod tests {
         let pair = Pair {
             receipt_ms: ms(receipt_us),
             commit_ms: ms(400),
+            sent_late_ms: ms(20),
         };
         let measured = Measured {
             connections: 256,
@@ -177,6 +246,7 @@ mod tests {
         let goals = Goals {
             p50_max: 2.5,
             p99_max: 3.0,
+            solves_min: Some(10_000.0),
             seed: 1,
         };
         LatencyReport::judge(measured, goals)
@@ -189,6 +259,20 @@ mod tests {
         assert_eq!(report.p99.verdict, Verdict::Met);
         assert!(report.is_missed());
         assert!(!judged(900, 24, 3).is_missed());
+        let solves = |per_s: &[f64]| {
+            let report = judged(900, 24, 3);
+            let starts = report.starts.iter().zip(per_s);
+            let starts = starts.map(|(start, per_s)| Start {
+                solves_per_s_max: Some(*per_s),
+                ..*start
+            });
+            let starts: Vec<Start> = starts.collect();
+            SolvesGoal::judge(&starts, 10_000.0).map(|solves| solves.verdict)
+        };
+        assert_eq!(solves(&[9e3, 8e3, 7e3]), Some(Verdict::Missed));
+        assert_eq!(solves(&[9e3, 12e3, 13e3]), Some(Verdict::Undecided));
+        assert_eq!(solves(&[11e3, 12e3, 13e3]), Some(Verdict::Met));
+        assert_eq!(solves(&[]), None);
         for (pairs, starts) in [(23, 3), (24, 2)] {
             let report = judged(1_100, pairs, starts);
             assert_eq!(report.p50.verdict, Verdict::TooFew);
