@@ -73,10 +73,11 @@ impl Connection {
         }
     }
 
-    /// Runs until the connection has ended.
-    pub(super) async fn run(mut self) {
+    /// Runs until the connection has ended. It borrows what it runs on: a future that owns it keeps room
+    /// for it twice.
+    pub(super) async fn run(&mut self) {
         let ending = match self.greet().await {
-            Ok((attached, frames)) => attached.run(&mut self.socket, frames).await,
+            Ok((attached, mut frames)) => attached.run(&mut self.socket, &mut frames).await,
             Err(ending) => {
                 if let Some(code) = ending.code() {
                     metrics().hellos_failed.of(code).increment(1);
@@ -185,7 +186,7 @@ impl Connection {
 }
 
 impl Attached {
-    async fn run(self, socket: &mut Socket<Stream>, mut frames: OutboxReader) -> Ending {
+    async fn run(&self, socket: &mut Socket<Stream>, frames: &mut OutboxReader) -> Ending {
         let stop = self.gateway.stop.clone();
         let mut pulse = Pulse::new(&self.gateway.config, Instant::now());
         let mut timer = std::pin::pin!(sleep_until(Instant::now()));

@@ -24,6 +24,7 @@ mod tls;
 mod tokens;
 mod upgrade;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,10 @@ use crate::session::Sessions;
 
 /// What every connection needs. Clones share it.
 #[derive(Clone)]
-pub struct Gateway {
+pub struct Gateway(Arc<Shared>);
+
+/// What all clones of a [`Gateway`] share.
+pub struct Shared {
     pub(crate) sessions: Sessions<Hub>,
     pub(crate) tokens: Arc<TokenKey>,
     config: GatewayConfig,
@@ -77,6 +81,14 @@ pub struct GatewayParts {
     pub tls: TlsConfig,
 }
 
+impl Deref for Gateway {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
 impl Gateway {
     /// A gateway without connections. Reads the certificate, if there is to be one.
     pub fn new(parts: GatewayParts) -> Result<Self, TlsError> {
@@ -84,7 +96,7 @@ impl Gateway {
             TlsMode::Off => None,
             TlsMode::On => Some(Arc::new(Tls::new(&parts.tls)?)),
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Shared {
             origins: Origins::new(&parts.config),
             tls,
             sessions: parts.sessions,
@@ -95,7 +107,7 @@ impl Gateway {
             limits: parts.limits,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        })
+        })))
     }
 
     /// Reads the certificate again, for connections from now on; gives whether there is one. If the

@@ -60,9 +60,8 @@ pub async fn upgrade(
                 let early = Bytes::copy_from_slice(&parts.read_buf);
                 drop(parts.read_buf);
                 let socket = Socket::new(parts.io.into_inner(), early, LIMITS);
-                Connection::new(gateway, socket, codec, session, slot)
-                    .run()
-                    .await;
+                let mut connection = Connection::new(gateway, socket, codec, session, slot);
+                connection.run().await;
             }
             Err(error) => tracing::debug!(%error, "a connection ended during its upgrade"),
         }
