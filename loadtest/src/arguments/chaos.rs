@@ -94,6 +94,11 @@ pub struct ChaosArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub resend: u32,
 
+    /// How many guesses a player has without an answer at most: one that waits for a second makes the next
+    /// one, so that a session which pauses can say so. With --resend always 1
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=20))]
+    pub outstanding: u8,
+
     /// Go on after the last fault until so many commands are acknowledged
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub commands: u64,
@@ -198,6 +203,13 @@ impl Fault {
 }
 
 impl ChaosArguments {
+    pub(crate) fn outstanding_max(&self) -> usize {
+        match self.resend {
+            1 => usize::from(self.outstanding),
+            _ => 1,
+        }
+    }
+
     /// Where the journal is, or what contradicts what.
     pub fn store(&self) -> Result<JournalStore, String> {
         let needs_postgres = self.fault.iter().find(|fault| fault.needs_postgres());

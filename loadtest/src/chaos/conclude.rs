@@ -1,15 +1,16 @@
 //! Adds up what was noted: by the players, by the injector, and in the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use protocol::RejectionCode;
 use protocol::rest::Joined;
 use tokio::time::Instant;
 
 use super::compare::{self, Findings, Witnessed};
 use super::export::Export;
 use super::injector::{Blow, Injector};
-use super::log::PlayerLog;
+use super::log::{PlayerLog, Refused};
 use super::report::{ChaosReport, FaultFigures, Goal, Spread};
 use super::timeline::{Ack, SessionAcks, acked_within, first_told, latencies};
 use crate::arguments::{Fault, JournalStore};
@@ -86,7 +87,7 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
         unrecovered: blows.iter().filter(|blow| !blow.is_recovered).count() as u64,
         failed_players: sum(|log| u64::from(log.failure.is_some())),
         unexpected_answers: sum(|log| log.problems.len() as u64),
-        refused: sum(|log| log.refused),
+        refused: sum(PlayerLog::refused_in_all),
         node_exits: fleet.exits,
         reconnects: sum(|log| log.tally.reconnects),
         rows: rows.rows,
@@ -153,10 +154,39 @@ impl Evidence<'_> {
             let blows = self.injector.blows.iter();
             let blows: Vec<&Blow> = blows.filter(|blow| blow.fault == fault).collect();
             if !blows.is_empty() {
-                figures.insert(fault.name(), figures_of(&blows, sessions, &told));
+                let mut of_fault = figures_of(&blows, sessions, &told);
+                self.tell_refusals(&blows, sessions, &mut of_fault);
+                figures.insert(fault.name(), of_fault);
             }
         }
         figures
+    }
+
+    /// What players were refused from the begin of each fault until their session had answered again.
+    fn tell_refusals(&self, blows: &[&Blow], sessions: &[SessionAcks], figures: &mut FaultFigures) {
+        for blow in blows {
+            let mut told = BTreeSet::new();
+            for log in self.logs {
+                let session = self.session(log);
+                let end = sessions[session].first_after(blow);
+                let is_within = |at: Instant| at > blow.at && end.is_none_or(|end| at <= end);
+                if log.told.iter().any(|at| is_within(*at)) {
+                    told.insert(session);
+                }
+                let within = |refused: &&Refused| is_within(refused.at);
+                for refused in log.refusals.iter().filter(within) {
+                    *figures.refused.entry(name_of(refused.code)).or_default() += 1;
+                    let retry_ms = refused
+                        .retry_after
+                        .map_or(0.0, |after| after.as_secs_f64() * 1e3);
+                    figures.retry_ms_max = figures.retry_ms_max.max(retry_ms);
+                    figures.refused_without_time += u64::from(refused.retry_after.is_none());
+                }
+            }
+            let went_on = |session: &&usize| sessions[**session].first_after(blow).is_some();
+            figures.sessions_paused += told.len();
+            figures.paused_went_on += told.iter().filter(went_on).count();
+        }
     }
 
     fn problems(&self, findings: Findings) -> Vec<String> {
@@ -175,6 +205,14 @@ impl Evidence<'_> {
         problems.extend(exit.map(|exit| format!("the first node that ended by itself: {exit}")));
         problems.truncate(PROBLEMS_MAX);
         problems
+    }
+}
+
+/// A code as it is on the wire.
+fn name_of(code: RejectionCode) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(name)) => name,
+        Ok(_) | Err(_) => format!("{code:?}"),
     }
 }
 
@@ -210,6 +248,7 @@ fn figures_of(blows: &[&Blow], sessions: &[SessionAcks], told: &[Instant]) -> Fa
         grown_bytes_max: blows.iter().map(|blow| blow.grown_bytes).max().unwrap_or(0),
         ack_p99_before_ms: Spread::of(before).p99,
         ack_p99_after_ms: Spread::of(after).p99,
+        ..FaultFigures::default()
     }
 }
 

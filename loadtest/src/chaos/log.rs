@@ -1,6 +1,8 @@
 //! What a player notes down: what it sent, what was acknowledged and when, and what it was shown.
 
-use protocol::{Audience, Event, Update, Verdict};
+use std::time::Duration;
+
+use protocol::{Audience, Event, Rejection, RejectionCode, Update, Verdict};
 use tokio::time::Instant;
 
 use crate::client::{ClientError, Tally, View};
@@ -19,8 +21,8 @@ pub(super) struct PlayerLog {
     pub(super) updates: Vec<Shown>,
     /// When its stream ended, or a command was refused for the moment.
     pub(super) told: Vec<Instant>,
-    /// Refusals for the moment other than by the rate limiter.
-    pub(super) refused: u64,
+    /// Refusals for the moment, the rate limiter's too.
+    pub(super) refusals: Vec<Refused>,
     /// Further sendings of acknowledged commands, and how many of those were answered otherwise.
     pub(super) resent: u64,
     pub(super) receipts_different: u64,
@@ -40,6 +42,15 @@ pub(super) struct LoggedCommand {
     pub(super) sent_at: Instant,
     /// When and how it was acknowledged.
     pub(super) acked: Option<Acked>,
+}
+
+/// A refusal for the moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused {
+    pub(super) at: Instant,
+    pub(super) code: RejectionCode,
+    /// In what time the server said to try again, if it said so.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// A receipt.
@@ -73,7 +84,7 @@ impl PlayerLog {
             commands: Vec::new(),
             updates: Vec::new(),
             told: Vec::new(),
-            refused: 0,
+            refusals: Vec::new(),
             resent: 0,
             receipts_different: 0,
             problems: Vec::new(),
@@ -88,6 +99,27 @@ impl PlayerLog {
         if self.told.len() < TOLD_MAX && self.told.last() != Some(&at) {
             self.told.push(at);
         }
+    }
+
+    /// Notes a refusal for the moment. The rate limiter's is no sign of trouble.
+    pub(super) fn refused(&mut self, rejection: &Rejection, at: Instant, retry_at: Instant) {
+        if rejection.code != RejectionCode::RateLimited {
+            self.told(at);
+        }
+        if self.refusals.len() < TOLD_MAX {
+            self.refusals.push(Refused {
+                at,
+                code: rejection.code,
+                retry_after: rejection.retry_at_ms.map(|_| retry_at - at),
+            });
+        }
+    }
+
+    /// Refusals for the moment other than by the rate limiter.
+    pub(super) fn refused_in_all(&self) -> u64 {
+        let refusals = self.refusals.iter();
+        let others = refusals.filter(|refused| refused.code != RejectionCode::RateLimited);
+        others.count() as u64
     }
 
     /// The acknowledged commands.

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use protocol::{Order, Receipt, Rejection, RejectionCode};
+use protocol::{Command, Order, Receipt, Rejection, RejectionCode};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-use super::hunt::{GUESSES_MAX, TEAM_SIZE, planned};
+use super::hunt::{GUESSES_MAX, Planned, TEAM_SIZE, planned};
 use super::log::{Acked, LoggedCommand, PlayerLog};
 use super::pulse::Pulse;
-use crate::client::{Answer, ClientError, WireClient};
+use crate::client::{Answer, ClientError, Outcome, WireClient};
+
+/// A player whose guess has no answer for so long makes the next one all the same.
+const IMPATIENT_AFTER: Duration = Duration::from_secs(1);
+const PLANNED_MAX: usize = GUESSES_MAX as usize;
 
 /// How far a run is. It only goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +39,21 @@ pub(super) struct Table {
     pub(super) pulse: Pulse,
     pub(super) think: Duration,
     pub(super) resend: u32,
+    /// Guesses of a player that may be without an answer at a time.
+    pub(super) outstanding_max: usize,
     /// Told by each player when it is attached, and when it has finished its last guess.
     pub(super) arrivals: mpsc::Sender<()>,
+}
+
+/// A guess without an answer.
+#[derive(Debug)]
+struct Waiting {
+    /// Its place in the plan and in the notes.
+    place: usize,
+    command: Command,
+    refusals: u32,
+    /// It was refused, and is sent again then.
+    retry_at: Option<Instant>,
 }
 
 /// A player.
@@ -80,13 +97,7 @@ impl Player {
         self.client.attach().await?;
         self.arrive().await;
         self.listen_until(Stage::Play).await?;
-        for number in 0..GUESSES_MAX {
-            self.think().await?;
-            if *self.table.stage.borrow() > Stage::Play {
-                break;
-            }
-            self.guess(number, log).await?;
-        }
+        self.guess_all(log).await?;
         self.listen_until(Stage::Finish).await?;
         self.arrive().await;
         self.listen_until(Stage::Settle).await?;
@@ -107,50 +118,138 @@ impl Player {
         }
     }
 
-    /// Half to one and a half times the usual time, or until the stage ends it.
-    async fn think(&mut self) -> Result<(), ClientError> {
-        let pause = self.table.think.mul_f64(self.random.random_range(0.5..1.5));
-        tokio::select! {
-            listened = self.client.listen_until(Instant::now() + pause) => listened,
-            _ = self.table.stage.wait_for(|stage| *stage > Stage::Play) => Ok(()),
+    /// Guesses until the stage ends it, and waits for what is outstanding then.
+    async fn guess_all(&mut self, log: &mut PlayerLog) -> Result<(), ClientError> {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut stage = self.table.stage.clone();
+        let mut next_at = Instant::now() + self.thinking();
+        loop {
+            let is_playing = *stage.borrow() == Stage::Play && log.commands.len() < PLANNED_MAX;
+            if !is_playing && waiting.is_empty() {
+                return Ok(());
+            }
+            let held_until = waiting.iter().filter_map(|waiting| waiting.retry_at).min();
+            // Nothing new while one is refused: it would be accepted in its place.
+            let has_room = waiting.len() < self.table.outstanding_max && held_until.is_none();
+            let wakes_at = held_until.or((is_playing && has_room).then_some(next_at));
+            tokio::select! {
+                outcome = self.client.next_outcome() => {
+                    self.answered(outcome?, &mut waiting, log).await?;
+                    if waiting.is_empty() {
+                        next_at = Instant::now() + self.thinking();
+                    }
+                }
+                () = reached(wakes_at) => {
+                    match waiting.iter_mut().find(|waiting| waiting.retry_at == held_until) {
+                        // It is due now: the client sends it. Whether it is refused again shows soon.
+                        Some(held) if held_until.is_some() => {
+                            held.retry_at = None;
+                            next_at = Instant::now() + IMPATIENT_AFTER;
+                        }
+                        Some(_) | None => {
+                            waiting.push(self.guess(log));
+                            next_at = Instant::now() + IMPATIENT_AFTER;
+                        }
+                    }
+                }
+                () = over(&mut stage), if is_playing => {}
+            }
         }
     }
 
-    async fn guess(&mut self, number: u32, log: &mut PlayerLog) -> Result<(), ClientError> {
-        let planned = planned(self.number, self.number % TEAM_SIZE, number);
+    /// Half to one and a half times the usual time.
+    fn thinking(&mut self) -> Duration {
+        self.table.think.mul_f64(self.random.random_range(0.5..1.5))
+    }
+
+    /// Sends the next guess of the plan.
+    fn guess(&mut self, log: &mut PlayerLog) -> Waiting {
+        let place = log.commands.len();
+        let planned = self.planned(place);
         let command = self.client.number(Order::SubmitGuess {
             puzzle: planned.puzzle,
             guess: planned.guess,
         });
-        let sent_at = Instant::now();
         log.commands.push(LoggedCommand {
             id: command.id,
-            sent_at,
+            sent_at: Instant::now(),
             acked: None,
         });
-        let first = self.send(command.clone(), log).await?;
-        let Some((receipt, at)) = first else {
+        self.client.submit(command.clone());
+        Waiting {
+            place,
+            command,
+            refusals: 0,
+            retry_at: None,
+        }
+    }
+
+    fn planned(&self, place: usize) -> Planned {
+        let number = u32::try_from(place).expect("a plan has fewer guesses than that");
+        planned(self.number, self.number % TEAM_SIZE, number)
+    }
+
+    async fn answered(
+        &mut self,
+        outcome: Outcome,
+        waiting: &mut Vec<Waiting>,
+        log: &mut PlayerLog,
+    ) -> Result<(), ClientError> {
+        self.note_updates(log);
+        let id = outcome.answer.id();
+        let Some(place) = waiting.iter().position(|waiting| waiting.command.id == id) else {
             return Ok(());
         };
-        self.table.pulse.acked(self.session, sent_at);
-        if let Some(logged) = log.commands.last_mut() {
-            logged.acked = Some(Acked {
-                at,
-                verdict: receipt.verdict,
-            });
+        match outcome.answer {
+            Answer::Accepted(receipt) => {
+                let Waiting { place, command, .. } = waiting.swap_remove(place);
+                self.accepted(place, &receipt, outcome.received_at, log);
+                self.send_again(&command, &receipt, log).await
+            }
+            Answer::Refused(rejection) if is_passing(rejection.code) => {
+                let held = &mut waiting[place];
+                let retry_at = self.client.retry_at(rejection.retry_at_ms, held.refusals);
+                held.refusals += 1;
+                held.retry_at = Some(retry_at);
+                self.client.submit_again(held.command.clone(), retry_at);
+                log.refused(&rejection, outcome.received_at, retry_at);
+                Ok(())
+            }
+            Answer::Refused(rejection) => {
+                let refused = waiting.swap_remove(place);
+                log.problems
+                    .push(self.refused(&refused.command, &rejection));
+                Ok(())
+            }
         }
-        if receipt.verdict != Some(planned.verdict) {
-            let told = receipt.verdict;
+    }
+
+    fn accepted(&self, place: usize, receipt: &Receipt, at: Instant, log: &mut PlayerLog) {
+        let verdict = receipt.verdict;
+        let logged = &mut log.commands[place];
+        logged.acked = Some(Acked { at, verdict });
+        self.table.pulse.acked(self.session, logged.sent_at);
+        let planned = self.planned(place);
+        if verdict != Some(planned.verdict) {
             log.problems.push(format!(
-                "guess {number} of player {} is {:?} by its plan, and was judged {told:?}",
+                "guess {place} of player {} is {:?} by its plan, and was judged {verdict:?}",
                 self.number, planned.verdict
             ));
         }
+    }
+
+    /// Sends an acknowledged command again, as often as is asked for; nothing else is outstanding then.
+    async fn send_again(
+        &mut self,
+        command: &Command,
+        receipt: &Receipt,
+        log: &mut PlayerLog,
+    ) -> Result<(), ClientError> {
         for _ in 1..self.table.resend {
             self.client.move_on();
             log.resent += 1;
             let again = self.send(command.clone(), log).await?;
-            if again.map(|(receipt, _)| receipt) != Some(receipt.clone()) {
+            if again.as_ref() != Some(receipt) {
                 log.receipts_different += 1;
             }
         }
@@ -160,27 +259,24 @@ impl Player {
     /// Sends a command until it has a receipt, or none because it was refused for good.
     async fn send(
         &mut self,
-        command: protocol::Command,
+        command: Command,
         log: &mut PlayerLog,
-    ) -> Result<Option<(Receipt, Instant)>, ClientError> {
+    ) -> Result<Option<Receipt>, ClientError> {
         let mut refusals = 0;
         loop {
             let outcome = self.client.send(command.clone()).await?;
             self.note_updates(log);
             match outcome.answer {
-                Answer::Accepted(receipt) => return Ok(Some((receipt, outcome.received_at))),
-                Answer::Refused(rejection) => {
-                    if !is_passing(rejection.code) {
-                        log.problems.push(self.refused(&command, &rejection));
-                        return Ok(None);
-                    }
-                    if rejection.code != RejectionCode::RateLimited {
-                        log.told(outcome.received_at);
-                        log.refused += 1;
-                    }
+                Answer::Accepted(receipt) => return Ok(Some(receipt)),
+                Answer::Refused(rejection) if is_passing(rejection.code) => {
                     let retry_at = self.client.retry_at(rejection.retry_at_ms, refusals);
+                    log.refused(&rejection, outcome.received_at, retry_at);
                     self.client.listen_until(retry_at).await?;
                     refusals += 1;
+                }
+                Answer::Refused(rejection) => {
+                    log.problems.push(self.refused(&command, &rejection));
+                    return Ok(None);
                 }
             }
         }
@@ -194,7 +290,7 @@ impl Player {
         }
     }
 
-    fn refused(&self, command: &protocol::Command, rejection: &Rejection) -> String {
+    fn refused(&self, command: &Command, rejection: &Rejection) -> String {
         let (player, id, code) = (self.number, command.id, rejection.code);
         format!("command {id} of player {player} was refused for good: {code:?}")
     }
@@ -206,4 +302,18 @@ fn is_passing(code: RejectionCode) -> bool {
         code,
         RejectionCode::RateLimited | RejectionCode::Unavailable
     )
+}
+
+/// Returns when nothing new is to be guessed.
+async fn over(stage: &mut watch::Receiver<Stage>) {
+    // Without a conductor it is over as well.
+    drop(stage.wait_for(|stage| *stage > Stage::Play).await);
+}
+
+/// Returns at or after a moment; for `None` it never returns.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }

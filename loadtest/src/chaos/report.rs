@@ -95,6 +95,17 @@ pub struct FaultFigures {
     pub ack_p99_before_ms: f64,
     /// The same from 5 to 10 s after its end, as far as the run went on so long without a fault.
     pub ack_p99_after_ms: f64,
+    /// Refusals for the moment by their code, from the fault's begin until the session answered again.
+    pub refused: BTreeMap<String, u64>,
+    /// How many of them came without a time to try again.
+    pub refused_without_time: u64,
+    /// The longest time that one of them named.
+    pub retry_ms_max: f64,
+    /// How many sessions said that they do not go on, by a refusal or by ending a stream, for all of the
+    /// faults together.
+    pub sessions_paused: usize,
+    /// How many of those answered again.
+    pub paused_went_on: usize,
 }
 
 /// Durations in milliseconds.
@@ -250,6 +261,16 @@ impl FaultFigures {
             } else {
                 writeln!(f, "  {what:18}{p50:>10.1}{p99:>10.1}{max:>10.1}")?;
             }
+        }
+        for (code, count) in &self.refused {
+            writeln!(f, "  refused as {code:16}{count:>21}")?;
+        }
+        if self.sessions_paused > 0 {
+            let (paused, went_on) = (self.sessions_paused, self.paused_went_on);
+            writeln!(
+                f,
+                "  {paused} sessions said that they paused, {went_on} of them went on"
+            )?;
         }
         Ok(())
     }

@@ -155,6 +155,7 @@ fn seat(set: &Set, arguments: &ChaosArguments, pulse: &Pulse) -> Crowd {
         pulse: pulse.clone(),
         think: arguments.think,
         resend: arguments.resend,
+        outstanding_max: arguments.outstanding_max(),
         arrivals: arrive,
     };
     let authorities = set.fleet.authorities();

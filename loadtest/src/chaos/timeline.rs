@@ -30,7 +30,7 @@ impl SessionAcks {
 
     /// The first receipt after the fault was over, for a command that was sent after it had begun: a
     /// receipt that was on its way at that moment says nothing of a recovery.
-    fn first_after(&self, blow: &Blow) -> Option<Instant> {
+    pub(super) fn first_after(&self, blow: &Blow) -> Option<Instant> {
         let from = self.0.partition_point(|ack| ack.at <= blow.over_at);
         let after = self.0[from..].iter();
         let mut answers = after.filter(|ack| ack.sent_at > blow.at);

@@ -17,6 +17,16 @@ pub enum Answer {
     Refused(Rejection),
 }
 
+impl Answer {
+    /// The id of the command.
+    pub fn id(&self) -> u64 {
+        match self {
+            Self::Accepted(receipt) => receipt.id,
+            Self::Refused(rejection) => rejection.id,
+        }
+    }
+}
+
 /// An answered command.
 #[derive(Debug, Clone)]
 pub struct Outcome {

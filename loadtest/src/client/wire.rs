@@ -1,5 +1,5 @@
 //! One device, for as long as it plays: any number of connections, one stream, one outstanding
-//! command.
+//! command, or several for those who are impatient.
 //!
 //! The client does nothing by itself. It reads, reconnects and sends only while one of its futures
 //! is awaited; each of them may be dropped at any time without losing anything, which is how a
@@ -8,6 +8,7 @@
 mod nodes;
 mod step;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use protocol::{Command, Cursor, Order, Update};
@@ -54,7 +55,8 @@ pub struct WireClient {
     last_id: u64,
     /// The highest id of a command that was acknowledged.
     acknowledged_id: u64,
-    outstanding: Option<Outstanding>,
+    /// In the order of their ids.
+    outstanding: VecDeque<Outstanding>,
     /// Whether the connection under way was opened with a cursor.
     is_resuming: bool,
     is_resync_wanted: bool,
@@ -79,6 +81,19 @@ struct Outstanding {
     first_sent_at: Option<Instant>,
     /// Whether it was sent on the connection under way.
     is_sent: bool,
+    /// It was refused, and is not sent again before.
+    not_before: Option<Instant>,
+}
+
+impl Outstanding {
+    fn new(command: Command, not_before: Option<Instant>) -> Self {
+        Self {
+            command,
+            first_sent_at: None,
+            is_sent: false,
+            not_before,
+        }
+    }
 }
 
 impl WireClient {
@@ -103,7 +118,7 @@ impl WireClient {
             tally: Tally::default(),
             last_id: 0,
             acknowledged_id: 0,
-            outstanding: None,
+            outstanding: VecDeque::new(),
             is_resuming: false,
             is_resync_wanted: false,
             resyncs: 0,
@@ -195,11 +210,30 @@ impl WireClient {
     /// Sends a command and waits for its answer, through any number of connections: after each cut
     /// it is sent again with the same id. Sending it once more after a refusal is a new try.
     pub async fn send(&mut self, command: Command) -> Result<Outcome, ClientError> {
-        self.outstanding = Some(Outstanding {
-            command,
-            first_sent_at: None,
-            is_sent: false,
-        });
+        self.outstanding.clear();
+        self.submit(command);
+        self.next_outcome().await
+    }
+
+    /// Has a command sent beside those that are outstanding; [`WireClient::next_outcome`] gives the
+    /// outcome of one after the other. Its id is the highest so far.
+    pub fn submit(&mut self, command: Command) {
+        self.outstanding.push_back(Outstanding::new(command, None));
+    }
+
+    /// Has a refused command sent again, not before that moment, and later ones not before it: a
+    /// command is too late once one with a higher id was accepted.
+    pub fn submit_again(&mut self, command: Command, not_before: Instant) {
+        let later = |waiting: &Outstanding| waiting.command.id > command.id;
+        let place = self.outstanding.iter().position(later);
+        let place = place.unwrap_or(self.outstanding.len());
+        let again = Outstanding::new(command, Some(not_before));
+        self.outstanding.insert(place, again);
+    }
+
+    /// Waits for the answer to one of the outstanding commands. What is due for sending is sent when this
+    /// is called.
+    pub async fn next_outcome(&mut self) -> Result<Outcome, ClientError> {
         loop {
             if let Some(outcome) = self.next().await? {
                 return Ok(outcome);

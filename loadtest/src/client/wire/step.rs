@@ -80,14 +80,21 @@ impl WireClient {
             self.is_resync_wanted = false;
             self.checker.detach();
         }
-        if let Some(outstanding) = &mut self.outstanding
-            && !outstanding.is_sent
-            && self.checker.is_caught_up()
-        {
-            outstanding.first_sent_at.get_or_insert_with(Instant::now);
-            let command = ClientMessage::Command(outstanding.command.clone());
-            connection.send(&command).await?;
-            outstanding.is_sent = true;
+        if self.checker.is_caught_up() {
+            let now = Instant::now();
+            let all = self.outstanding.iter_mut().enumerate();
+            for (place, outstanding) in all.filter(|(_, outstanding)| !outstanding.is_sent) {
+                let is_held = outstanding.not_before.is_some_and(|at| now < at);
+                // After a cut they go one by one, so that none is refused and a later one accepted.
+                let is_again = outstanding.first_sent_at.is_some();
+                if is_held || (is_again && place > 0) {
+                    break;
+                }
+                outstanding.first_sent_at.get_or_insert_with(Instant::now);
+                let command = ClientMessage::Command(outstanding.command.clone());
+                connection.send(&command).await?;
+                outstanding.is_sent = true;
+            }
         }
         connection.receive().await
     }
@@ -201,9 +208,9 @@ impl WireClient {
         if matches!(answer, Answer::Accepted(_)) {
             self.acknowledged_id = self.acknowledged_id.max(id);
         }
-        let outstanding = self
-            .outstanding
-            .take_if(|waiting| waiting.command.id == id)?;
+        let mut waiting = self.outstanding.iter();
+        let place = waiting.position(|waiting| waiting.command.id == id)?;
+        let outstanding = self.outstanding.remove(place)?;
         let received_at = Instant::now();
         Some(Outcome {
             answer,
@@ -280,7 +287,7 @@ impl WireClient {
         }
         self.checker.detach();
         self.is_resync_wanted = false;
-        if let Some(outstanding) = &mut self.outstanding {
+        for outstanding in &mut self.outstanding {
             outstanding.is_sent = false;
         }
         *self.apart_since.get_or_insert(now)
