@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::host_port::HostPort;
 use super::reader::Reader;
 
 /// Shorter ones can be guessed.
@@ -84,10 +85,9 @@ fn address(text: &str) -> Result<Option<String>, String> {
     if text == "auto" {
         return Ok(None);
     }
-    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    match port {
-        Some(Ok(_)) => Ok(Some(text.to_owned())),
-        Some(Err(_)) | None => {
+    match HostPort::parse(text) {
+        Some(HostPort { port: Some(_), .. }) => Ok(Some(text.to_owned())),
+        Some(HostPort { port: None, .. }) | None => {
             Err("\"auto\", or host and port are expected, as in node-1.internal:7000".to_owned())
         }
     }

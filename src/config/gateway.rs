@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 
 use super::reader::Reader;
@@ -11,6 +11,8 @@ use super::web_origin::WebOrigin;
 
 /// Networks and origins that a list may name: each connection is compared with all of them.
 const LISTED_MAX: usize = 100;
+/// What comes before an IPv4 address that is written as IPv6, in bits (RFC 4291, section 2.5.5.2).
+const MAPPED_PREFIX: u8 = 96;
 const NETWORK_WANTED: &str =
     "write a network such as 10.1.0.0/16, or a single address as 192.0.2.7/32";
 const ORIGIN_WANTED: &str = "write a scheme, a host and maybe a port, such as https://hunt.example";
@@ -60,12 +62,8 @@ impl GatewayConfig {
             connections_max: reader.take_count("gateway.connections_max", 1..=1_000_000),
             unauthenticated_per_address_max: reader
                 .take_count("gateway.unauthenticated_per_address_max", 1..=1_000_000),
-            venues: reader
-                .take_list("gateway.venues", LISTED_MAX, NETWORK_WANTED)
-                .into(),
-            proxies: reader
-                .take_list("gateway.proxies", LISTED_MAX, NETWORK_WANTED)
-                .into(),
+            venues: networks(reader, "gateway.venues"),
+            proxies: networks(reader, "gateway.proxies"),
             proxy_header: reader.take_word("gateway.proxy_header"),
             origins: reader
                 .take_list("gateway.origins", LISTED_MAX, ORIGIN_WANTED)
@@ -80,5 +78,36 @@ impl GatewayConfig {
             ping_every: reader.take_ms("gateway.ping_every_ms", 100..=600_000),
             pong_max: reader.take_ms("gateway.pong_ms_max", 100..=120_000),
         }
+    }
+}
+
+/// Networks as the addresses that are compared with them: what is IPv4 written as IPv6 is IPv4.
+fn networks(reader: &mut Reader, key: &str) -> Arc<[IpNet]> {
+    let written: Vec<IpNet> = reader.take_list(key, LISTED_MAX, NETWORK_WANTED);
+    let canonical = written.into_iter().map(|network| {
+        let IpNet::V6(mapped) = network else {
+            return network;
+        };
+        let address = mapped.addr().to_ipv4_mapped();
+        let prefix = mapped.prefix_len().checked_sub(MAPPED_PREFIX);
+        let v4 = address.zip(prefix);
+        v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok())
+            .map_or(network, IpNet::V4)
+    });
+    canonical.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Layers};
+
+    #[test]
+    fn an_ipv4_network_may_be_written_as_ipv6() {
+        let mut layers = Layers::built_in();
+        layers.add_flag("gateway.venues=['::ffff:10.0.0.0/104', '2001:db8::/32', '::/0']");
+        let config = Config::read(layers).expect("they are networks");
+        let venues = config.gateway.venues.iter().map(ToString::to_string);
+        let venues: Vec<String> = venues.collect();
+        assert_eq!(venues, ["10.0.0.0/8", "2001:db8::/32", "::/0"]);
     }
 }

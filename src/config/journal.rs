@@ -1,6 +1,6 @@
 //! Where events become durable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -60,6 +60,6 @@ impl JournalConfig {
 
 /// A folder, or "none".
 fn take_archive(reader: &mut Reader) -> Option<PathBuf> {
-    let text: String = reader.take_text("journal.archive_dir", "a path or \"none\" is expected");
-    (text != "none").then(|| text.into())
+    let folder = reader.take_folder("journal.archive_dir");
+    (folder != Path::new("none")).then_some(folder)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::mistake::{ConfigMistake, Origin};
-use super::text::{self, Bare, Placed};
+use super::text::{self, Bare, Broken, Placed};
 
 const BUILT_IN: &str = include_str!("../../config/default.toml");
 const ENVIRONMENT_PREFIX: &str = "CLUECAST_";
@@ -96,8 +96,8 @@ impl Layers {
             line,
         };
         let read = text::read(text);
-        for (line, message) in read.broken {
-            self.wrong(origin(line), None, message);
+        for Broken { line, key, reason } in read.broken {
+            self.wrong(origin(line), key.as_deref(), reason);
         }
         for bare in read.bare {
             self.add_bare(origin(bare.line), bare);
@@ -129,15 +129,23 @@ impl Layers {
         }
     }
 
-    /// The variables of this process. One that is not UTF-8 cannot be a setting.
+    /// The variables of this process.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
     )]
     pub fn add_process_environment(&mut self) {
-        let variables = std::env::vars_os();
-        let utf8 = variables
-            .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+        let mut utf8 = Vec::new();
+        for (name, text) in std::env::vars_os() {
+            match (name.into_string(), text.into_string()) {
+                (Ok(name), Ok(text)) => utf8.push((name, text)),
+                (Ok(name), Err(_)) if name.starts_with(ENVIRONMENT_PREFIX) => {
+                    let message = "not UTF-8, which every setting is".to_owned();
+                    self.wrong(Origin::Environment(name), None, message);
+                }
+                _ => {}
+            }
+        }
         self.add_environment(utf8);
     }
 

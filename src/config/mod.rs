@@ -6,6 +6,7 @@
 mod cluster;
 mod delivery;
 mod gateway;
+mod host_port;
 mod journal;
 mod layers;
 mod limits;
@@ -33,7 +34,12 @@ pub use telemetry::{LogFormat, TelemetryConfig};
 pub use tls::{TlsConfig, TlsMode};
 pub use web_origin::{NotAnOrigin, WebOrigin};
 
+use std::time::Duration;
+
 use reader::Reader;
+
+/// What a stop has left for sessions once the last connection was given up.
+const AFTER_GOODBYES: Duration = Duration::from_secs(2);
 
 /// All settings of a server.
 #[derive(Debug, Clone)]
@@ -81,10 +87,19 @@ impl Config {
                            \"postgres\", or leave cluster.secret out";
             reader.contradiction(keys, message);
         }
-        if config.server.stop_max <= config.gateway.write_max {
+        if config.server.stop_max < config.gateway.write_max + AFTER_GOODBYES {
             let keys = ["server.stop_ms_max", "gateway.write_ms_max"];
-            let message = "server.stop_ms_max must be more than gateway.write_ms_max, or a stop \
-                           waits in vain for one client that reads nothing";
+            let message = "server.stop_ms_max must be at least 2000 more than gateway.write_ms_max, \
+                           or one client that reads nothing uses up all of it";
+            reader.contradiction(keys, message);
+        }
+        let listens = [config.server.listen, config.cluster.listen];
+        let same_port = listens[0].port() == listens[1].port() && listens[0].port() != 0;
+        let overlap = listens[0].ip() == listens[1].ip()
+            || listens.iter().any(|listen| listen.ip().is_unspecified());
+        if is_shared && same_port && overlap {
+            let keys = ["cluster.listen", "server.listen"];
+            let message = "players and other nodes need a port each";
             reader.contradiction(keys, message);
         }
         reader.finish(config)

@@ -3,12 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use super::host_port::HostPort;
 use super::reader::Reader;
 
 /// Stands for what is not shown.
 const HIDDEN: &str = "***";
+/// PostgreSQL's own port.
+const PORT: u16 = 5432;
+/// What may be set beside user, host and database.
+const PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 /// See `postgres_…` of `[journal]` in `config/default.toml`.
 #[derive(Debug, Clone)]
@@ -49,19 +54,66 @@ pub struct PostgresUrl(PgConnectOptions);
 impl PostgresUrl {
     /// The refusal says nothing of what was written.
     fn parse(text: &str) -> Result<Self, String> {
-        let schemes = ["postgres://", "postgresql://"];
-        let parsed = text.parse::<PgConnectOptions>().ok();
-        let parsed = parsed.filter(|_| schemes.iter().any(|scheme| text.starts_with(scheme)));
-        parsed.map(Self).ok_or_else(|| {
+        let written = Written::read(text);
+        let parsed = written.zip(text.parse::<PgConnectOptions>().ok());
+        let (written, mut options) = parsed.ok_or(
             "an address is expected, as in \
-             postgres://user:password@host:5432/database?sslmode=verify-full"
-                .to_owned()
-        })
+             postgres://user:password@host:5432/database?sslmode=verify-full",
+        )?;
+        let unknown = written
+            .parameters
+            .iter()
+            .find(|name| !PARAMETERS.contains(name));
+        if unknown.is_some() {
+            return Err(format!("a parameter is none of {}", PARAMETERS.join(", ")));
+        }
+        // What the address leaves out has a default, whatever variables of PostgreSQL say.
+        if !written.has_port {
+            options = options.port(PORT);
+        }
+        if !written.parameters.contains(&"sslmode") {
+            options = options.ssl_mode(PgSslMode::Prefer);
+        }
+        Ok(Self(options))
     }
 
     /// How to connect. Whatever prints this prints the password.
     pub fn options(&self) -> PgConnectOptions {
         self.0.clone()
+    }
+}
+
+/// What an address says of itself.
+struct Written<'a> {
+    has_port: bool,
+    parameters: Vec<&'a str>,
+}
+
+impl<'a> Written<'a> {
+    /// None unless it names user, host and database.
+    fn read(text: &'a str) -> Option<Self> {
+        let mut schemes = ["postgres://", "postgresql://"].into_iter();
+        let rest = schemes.find_map(|scheme| text.strip_prefix(scheme))?;
+        let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, database) = place.split_once('/')?;
+        let (user, place) = authority.rsplit_once('@')?;
+        let place = HostPort::parse(place)?;
+        if user.is_empty() || user.starts_with(':') || database.is_empty() {
+            return None;
+        }
+        let parameters = parameters
+            .split('&')
+            .filter(|parameter| !parameter.is_empty());
+        Some(Self {
+            has_port: place.port.is_some(),
+            parameters: parameters
+                .map(|parameter| {
+                    parameter
+                        .split_once('=')
+                        .map_or(parameter, |(name, _)| name)
+                })
+                .collect(),
+        })
     }
 }
 

@@ -1,7 +1,10 @@
 //! Takes typed values out of layers and collects what is wrong with them.
 
 use std::fmt::Display;
+use std::fs;
+use std::io::ErrorKind;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -73,6 +76,27 @@ impl Reader {
                 return Err("must not hold control characters".to_owned());
             }
             check(text)
+        })
+    }
+
+    /// A folder that is there, or whose place is: nothing on the way to it is a file.
+    pub(super) fn take_folder(&mut self, key: &str) -> PathBuf {
+        self.take_checked(key, |text| {
+            let path = PathBuf::from(text);
+            for place in path
+                .ancestors()
+                .filter(|place| !place.as_os_str().is_empty())
+            {
+                match fs::metadata(place) {
+                    Ok(found) if found.is_dir() => break,
+                    Ok(_) => return Err(format!("{} is no folder", place.display())),
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    // What comes above it tells more.
+                    Err(error) if error.kind() == ErrorKind::NotADirectory => {}
+                    Err(error) => return Err(format!("{}: {error}", place.display())),
+                }
+            }
+            Ok(path)
         })
     }
 

@@ -26,8 +26,8 @@ impl ServerConfig {
                 "server.listen",
                 "an IP address and a port are expected, such as 127.0.0.1:8080 or [::]:8080",
             ),
-            data_dir: reader.take_text("server.data_dir", "a path is expected"),
-            stop_max: reader.take_ms("server.stop_ms_max", 100..=600_000),
+            data_dir: reader.take_folder("server.data_dir"),
+            stop_max: reader.take_ms("server.stop_ms_max", 2_100..=600_000),
             sessions_max: reader.take_within("server.sessions_max", 1..=100_000),
         }
     }

@@ -11,8 +11,17 @@ pub(super) struct FileText {
     pub(super) values: Vec<Placed>,
     /// What is not two levels deep: a value outside a section, and a section without a value.
     pub(super) bare: Vec<Bare>,
-    /// Where the text is no TOML, and why.
-    pub(super) broken: Vec<(usize, String)>,
+    /// Where the text is no TOML.
+    pub(super) broken: Vec<Broken>,
+}
+
+/// A place at which a text is no TOML.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) line: usize,
+    /// The key or the section that was begun there or before, as far as it can be read.
+    pub(super) key: Option<String>,
+    pub(super) reason: String,
 }
 
 /// A value of a section.
@@ -44,8 +53,12 @@ pub(super) fn read(text: &str) -> FileText {
     let mut read = FileText::default();
     if !errors.is_empty() {
         let places = errors.iter().map(|error| {
-            let place = error.span().map_or(1, line);
-            (place, error.message().to_owned())
+            let line = error.span().map_or(1, line);
+            Broken {
+                line,
+                key: begun(text, line),
+                reason: error.message().to_owned(),
+            }
         });
         read.broken = places.collect();
         return read;
@@ -72,6 +85,38 @@ pub(super) fn read(text: &str) -> FileText {
     }
     read.values.sort_by_key(|placed| placed.line);
     read
+}
+
+/// The last key, with its section, or the last section that begins up to a line: what a human would say
+/// is broken there.
+fn begun(text: &str, line: usize) -> Option<String> {
+    let mut section = None;
+    let mut begun = None;
+    for text in text.lines().take(line) {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if let Some(header) = text.strip_prefix('[') {
+            let name = name_of(header.trim_start_matches('['));
+            if name.is_some() {
+                section = name;
+                begun = section.map(str::to_owned);
+            }
+        } else if let Some(name) = name_of(text) {
+            begun = Some(match section {
+                Some(section) if !name.contains('.') => format!("{section}.{name}"),
+                Some(_) | None => name.to_owned(),
+            });
+        }
+    }
+    begun
+}
+
+/// The bare key with which a text begins, which may have dots.
+fn name_of(text: &str) -> Option<&str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
+    let name = &text[..end];
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        .then_some(name)
 }
 
 fn owned(value: &DeValue<'_>) -> Result<toml::Value, String> {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::host_port::HostPort;
+
 /// A scheme, a host and maybe a port, as browsers write it into the header `Origin` (RFC 6454).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebOrigin(String);
@@ -16,15 +18,19 @@ impl FromStr for WebOrigin {
     type Err = NotAnOrigin;
 
     fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
-        let (scheme, host) = text.split_once("://").ok_or(NotAnOrigin)?;
-        let is_good = |part: &str, more: &str| {
-            let mut chars = part.chars();
-            !part.is_empty() && chars.all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-        };
-        if !is_good(scheme, "+-.") || !is_good(host, "-._:[]") {
+        let text = text.to_ascii_lowercase();
+        let (scheme, place) = text.split_once("://").ok_or(NotAnOrigin)?;
+        let mut chars = scheme.chars();
+        if scheme.is_empty() || !chars.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
             return Err(NotAnOrigin);
         }
-        Ok(Self(text.to_ascii_lowercase()))
+        let HostPort { host, port } = HostPort::parse(place).ok_or(NotAnOrigin)?;
+        // Browsers leave a scheme's own port out.
+        let is_default = matches!((scheme, port), ("http", Some(80)) | ("https", Some(443)));
+        Ok(Self(match port {
+            Some(_) if is_default => format!("{scheme}://{host}"),
+            Some(_) | None => text,
+        }))
     }
 }
 
@@ -64,8 +70,22 @@ mod tests {
             "https://hunt.example/",
             "null",
             "*",
+            "https://hunt.example:99999",
+            "https://[]:::",
         ] {
             assert!(bad.parse::<WebOrigin>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_s_own_port_is_left_out_as_browsers_do() {
+        for (written, sent) in [
+            ("https://hunt.example:443", "https://hunt.example"),
+            ("http://hunt.example:80", "http://hunt.example"),
+            ("https://hunt.example:80", "https://hunt.example:80"),
+        ] {
+            let origin: WebOrigin = written.parse().expect(written);
+            assert!(origin.is(sent), "{written}");
         }
     }
 }

@@ -80,11 +80,11 @@ async fn commands_beyond_the_limit_are_told_when_to_come_again() {
 async fn a_reader_that_is_too_slow_is_closed_with_4410() {
     let by_bytes = [
         "delivery.outbound_bytes_max=65536",
-        "gateway.write_ms_max=9000",
+        "gateway.write_ms_max=8000",
     ];
     let by_frames = [
         "delivery.outbound_frames_max=64",
-        "gateway.write_ms_max=9000",
+        "gateway.write_ms_max=8000",
     ];
     for settings in [by_bytes, by_frames] {
         let site = Site::start(&settings).await;

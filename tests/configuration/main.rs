@@ -38,7 +38,7 @@ fn check(mutation: &Mutation) -> Result<(), String> {
     match (&mutation.expected, &read) {
         (Expected::Accepted | Expected::Either, Ok(_)) => Ok(()),
         (Expected::Refused { line, key }, Err(mistakes)) => {
-            let wanted = (*line, key.as_deref());
+            let wanted = (*line, Some(key.as_str()));
             if mistakes.iter().map(place).eq([wanted]) {
                 Ok(())
             } else {
