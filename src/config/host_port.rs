@@ -30,9 +30,8 @@ impl<'a> HostPort<'a> {
             Some(port) if port.starts_with(|c: char| c.is_ascii_digit()) => {
                 Some(port.parse().ok().filter(|port| *port != 0)?)
             }
-            Some(_) => return None,
             None if rest.is_empty() => None,
-            None => return None,
+            Some(_) | None => return None,
         };
         Some(Self { host, port })
     }
