@@ -8,6 +8,7 @@ mod devices;
 mod document;
 mod game_masters;
 mod joining;
+mod limits;
 mod links;
 mod openapi;
 mod phases;

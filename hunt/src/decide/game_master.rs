@@ -167,7 +167,7 @@ impl State {
 }
 
 fn acceptable_text(typed: &str) -> Result<String, Rejection> {
-    let text = typed.trim();
+    let text = typed.trim().replace("\r\n", "\n");
     let is_unprintable = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if text.is_empty()
         || text.chars().any(is_unprintable)
@@ -175,5 +175,5 @@ fn acceptable_text(typed: &str) -> Result<String, Rejection> {
     {
         return Err(Rejection::BadText);
     }
-    Ok(text.to_owned())
+    Ok(text)
 }

@@ -174,6 +174,8 @@ fn a_text_is_neither_empty_nor_too_long() {
         ("!", Ok("!")),
         (&longest, Ok(longest.as_str())),
         (&padded, Ok(longest.as_str())),
+        ("Two\r\nlines", Ok("Two\nlines")),
+        ("A\rcarriage", bad()),
     ] {
         for order in [clue(Target::Everyone, text), announcement(text)] {
             let answer = story.order(order);
