@@ -14,6 +14,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::time::Instant;
 
 use super::pacer::{Schedule, wait_until};
+use super::played::{Commit, Played};
 use super::recording::Recording;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -63,28 +64,33 @@ impl Bare {
         })
     }
 
-    /// Commits what was recorded, as often as it was, for so long; gives how long each commit took
-    /// that began after the warm-up. Blocks its thread.
+    /// Commits what was recorded, as often as it was, for so long; gives the commits that began after
+    /// the warm-up. Blocks its thread.
     pub(super) fn play(
         &mut self,
         recording: &Recording,
         warm_up: Duration,
         window: Duration,
-    ) -> rusqlite::Result<Vec<Duration>> {
+    ) -> rusqlite::Result<Played> {
         self.session += 1;
         let start = Instant::now();
         let schedule = Schedule::of_rate(start, recording.commits_per_s, warm_up + window);
-        let mut durations = Vec::with_capacity(schedule.slots);
+        let mut played = Played::default();
         let mut seq = 0;
         for (slot, rows) in (0..schedule.slots).zip(recording.commits.iter().cycle()) {
-            wait_until(schedule.at(slot));
+            let due_at = schedule.at(slot);
+            wait_until(due_at);
             let began_at = Instant::now();
             seq = self.commit(seq, rows)?;
-            if began_at >= start + warm_up {
-                durations.push(began_at.elapsed());
-            }
+            let commit = Commit {
+                due_at,
+                began_at,
+                ended_at: Instant::now(),
+                rows: rows.len(),
+            };
+            played.note(commit, start + warm_up);
         }
-        Ok(durations)
+        Ok(played)
     }
 
     fn commit(&mut self, after_seq: i64, rows: &[usize]) -> rusqlite::Result<i64> {
@@ -140,8 +146,8 @@ mod tests {
         };
         let window = Duration::from_millis(10);
         for _ in 0..2 {
-            let durations = bare.play(&recording, Duration::ZERO, window);
-            assert_eq!(durations.expect("it is writable").len(), 4);
+            let played = bare.play(&recording, Duration::ZERO, window);
+            assert_eq!(played.expect("it is writable").commits(), 4);
         }
         let full: i64 = bare
             .connection

@@ -13,7 +13,7 @@ use super::crowd::Crowd;
 use super::generator::{Guesses, Load, Outcome};
 use super::postgres::Store;
 use super::recording::{Recorder, Recording, Watch};
-use super::report::{Pair, Start};
+use super::report::{CommitMs, Pair, Start};
 use super::{LatencyError, rate};
 use crate::arguments::{JournalKind, LatencyArguments};
 use crate::own_server::{OwnServer, OwnServerOptions};
@@ -231,19 +231,19 @@ impl Bench {
     }
 
     /// A window of bare commits.
-    async fn commits(&mut self, recording: &Recording) -> Result<AckMs, LatencyError> {
+    async fn commits(&mut self, recording: &Recording) -> Result<CommitMs, LatencyError> {
         let (recording, window) = (recording.clone(), self.window);
-        let durations = match &mut self.floor {
+        let played = match &mut self.floor {
             Floor::Sqlite(bare) => {
                 // The database goes to the blocking thread and comes back.
                 let mut lent = bare.take().expect("it came back");
                 let played = spawn_blocking(move || {
-                    let durations = lent.play(&recording, WARM_UP, window);
-                    (lent, durations)
+                    let played = lent.play(&recording, WARM_UP, window);
+                    (lent, played)
                 });
-                let (lent, durations) = played.await.expect("the bare loop does not panic");
+                let (lent, played) = played.await.expect("the bare loop does not panic");
                 *bare = Some(lent);
-                durations?
+                played?
             }
             Floor::Postgres(store) => {
                 let bare = store.bare();
@@ -251,7 +251,7 @@ impl Bench {
                 played.await.expect("the bare loop does not panic")?
             }
         };
-        Ok(AckMs::of(durations))
+        Ok(played.figures())
     }
 
     async fn gather_wrong(&self) -> Result<Crowd, LatencyError> {

@@ -11,6 +11,7 @@ mod crowd;
 mod generator;
 mod line;
 mod pacer;
+mod played;
 mod postgres;
 mod rate;
 mod recording;
@@ -32,7 +33,7 @@ use cores::Cores;
 use report::{Goals, Measured};
 
 pub use postgres::APPEND_STATEMENT;
-pub use report::{LatencyReport, Pair, SolvesGoal, Start};
+pub use report::{CommitMs, LatencyReport, Pair, SolvesGoal, Start};
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]

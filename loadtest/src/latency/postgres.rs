@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::LatencyError;
 use super::pacer::{Schedule, wait_until};
+use super::played::{Commit, Played};
 use super::recording::{Recording, Watched};
 use crate::own_server;
 
@@ -141,25 +142,30 @@ impl BareWindow {
         recording: &Recording,
         warm_up: Duration,
         window: Duration,
-    ) -> Result<Vec<Duration>, LatencyError> {
+    ) -> Result<Played, LatencyError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let mut connection = runtime.block_on(self.connect())?;
         let start = Instant::now();
         let schedule = Schedule::of_rate(start, recording.commits_per_s, warm_up + window);
-        let mut durations = Vec::with_capacity(schedule.slots);
+        let mut played = Played::default();
         let mut seq = 0;
         for (slot, rows) in (0..schedule.slots).zip(recording.commits.iter().cycle()) {
-            wait_until(schedule.at(slot));
+            let due_at = schedule.at(slot);
+            wait_until(due_at);
             let began_at = Instant::now();
             seq = runtime.block_on(self.commit(&mut connection, seq, rows))?;
-            if began_at >= start + warm_up {
-                durations.push(began_at.elapsed());
-            }
+            let commit = Commit {
+                due_at,
+                began_at,
+                ended_at: Instant::now(),
+                rows: rows.len(),
+            };
+            played.note(commit, start + warm_up);
         }
         runtime.block_on(connection.close())?;
-        Ok(durations)
+        Ok(played)
     }
 
     /// A connection set up as the server's are, with the session owned and the statement planned.

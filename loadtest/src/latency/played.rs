@@ -1,0 +1,94 @@
+//! How long the commits of a bare loop took.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::report::CommitMs;
+use crate::report::AckMs;
+
+/// The commits of a window.
+#[derive(Debug, Default)]
+pub(super) struct Played {
+    alone: Vec<Duration>,
+    from_due: Vec<Duration>,
+    ended_at: Option<Instant>,
+}
+
+/// A commit that was due at a moment of the schedule.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Commit {
+    pub(super) due_at: Instant,
+    pub(super) began_at: Instant,
+    pub(super) ended_at: Instant,
+    pub(super) rows: usize,
+}
+
+impl Played {
+    /// Takes the next commit in; those that began before `from` are not measured.
+    ///
+    /// What waits for a slow commit is slow too, and a loop that only times its own calls does not see it.
+    /// So a commit that was held up by the one before counts from when it was due as well, once for each
+    /// of its rows. One that the loop's own timer brought late counts from its begin.
+    pub(super) fn note(&mut self, commit: Commit, from: Instant) {
+        let held_up = self
+            .ended_at
+            .is_some_and(|ended_at| ended_at > commit.due_at);
+        self.ended_at = Some(commit.ended_at);
+        if commit.began_at < from {
+            return;
+        }
+        self.alone.push(commit.ended_at - commit.began_at);
+        let waited_from = if held_up {
+            commit.due_at
+        } else {
+            commit.began_at
+        };
+        let waited = commit.ended_at - waited_from;
+        self.from_due
+            .extend(std::iter::repeat_n(waited, commit.rows));
+    }
+
+    pub(super) fn figures(self) -> CommitMs {
+        CommitMs {
+            alone: AckMs::of(self.alone),
+            from_due: AckMs::of(self.from_due),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn commits(&self) -> usize {
+        self.alone.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Commit, Played};
+
+    #[test]
+    fn whoever_waits_for_a_slow_commit_counts_from_when_it_was_due() {
+        let start = Instant::now();
+        let ms = |ms| start + Duration::from_millis(ms);
+        let mut played = Played::default();
+        // A slow one; the next was due meanwhile, the last was not and only began late.
+        for (due, began, ended, rows) in [(0, 0, 50, 1), (10, 50, 51, 3), (60, 61, 62, 1)] {
+            let commit = Commit {
+                due_at: ms(due),
+                began_at: ms(began),
+                ended_at: ms(ended),
+                rows,
+            };
+            played.note(commit, start);
+        }
+        let in_ms = |durations: &[Duration]| -> Vec<u128> {
+            durations.iter().map(Duration::as_millis).collect()
+        };
+        assert_eq!(in_ms(&played.alone), [50, 1, 1]);
+        assert_eq!(in_ms(&played.from_due), [50, 41, 41, 41, 1]);
+    }
+}
