@@ -77,6 +77,19 @@ impl ClusterConfig {
                            one late beat silences the node";
             reader.contradiction(keys, message);
         }
+        if config.exit_after <= config.valid {
+            let keys = ["cluster.exit_after_ms", "cluster.valid_ms"];
+            let message = "cluster.exit_after_ms must be longer than cluster.valid_ms, for which one \
+                           answer of the journal is waited for";
+            reader.contradiction(keys, message);
+        }
+        if config.address.is_none() && config.listen.ip().is_unspecified() {
+            let keys = ["cluster.listen", "cluster.address"];
+            let message = "no node is reached at the address on which all of a machine's are listened \
+                           to: set cluster.address to where the others reach this node, or \
+                           cluster.listen to one address";
+            reader.contradiction(keys, message);
+        }
         config
     }
 }

@@ -241,6 +241,21 @@ fn contradictions(all: &mut Vec<Mutation>) {
             "cluster.listen",
         ),
         (
+            "[cluster]\nlisten = \"0.0.0.0:7000\"\n",
+            2,
+            "cluster.listen",
+        ),
+        (
+            "[cluster]\nlisten = \"[::]:7000\"\naddress = \"auto\"\n",
+            3,
+            "cluster.address",
+        ),
+        (
+            "[cluster]\nvalid_ms = 3000\nexit_after_ms = 3000\n",
+            3,
+            "cluster.exit_after_ms",
+        ),
+        (
             "[gateway]\nwrite_ms_max = 10000\n",
             2,
             "gateway.write_ms_max",
