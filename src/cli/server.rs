@@ -68,8 +68,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with the journal that its settings name. It is ready when this returns:
-    /// every session is recovered and the port is open.
+    /// Starts a server with the journal that its settings name. It is ready when this returns: every
+    /// session is recovered, and clients, who may have connected before, are answered.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
         let incarnation = Incarnation(rand::random());
         let journal: Arc<dyn Journal> = match config.journal.backend {
@@ -117,6 +117,15 @@ impl Server {
         incarnation: Incarnation,
         sharing: Sharing,
     ) -> Result<Self, ServerError> {
+        let failed = |reason| ServerError::Bind {
+            address: config.server.listen,
+            reason,
+        };
+        // First of all: a node that cannot serve clients must not take sessions.
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         let tokens = Arc::new(token_key(config)?);
         let is_alone = matches!(sharing, Sharing::Alone);
         let sessions = new_sessions(config, journal.clone(), incarnation, sharing)?;
@@ -137,14 +146,6 @@ impl Server {
             let (node, routing) = Node::start(&config.cluster, &gateway).await?;
             (Some(node), Some(routing))
         };
-        let failed = |reason| ServerError::Bind {
-            address: config.server.listen,
-            reason,
-        };
-        let listener = TcpListener::bind(config.server.listen)
-            .await
-            .map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         let router = http::router(gateway.clone(), routing);
         let mut accepting = JoinSet::new();
         accepting.spawn(listen(gateway.clone(), listener, router));
