@@ -12,6 +12,7 @@
 
 mod heart;
 mod ids;
+mod join;
 mod placement;
 mod planner;
 mod ports;
@@ -22,14 +23,18 @@ mod validity;
 mod watch;
 mod watchdog;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch as watched};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use ids::{Epoch, Incarnation, SessionId};
+pub use join::JoinError;
 pub use ports::{
     Answer, Beat, ClaimError, Host, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Store,
     StoreError,
@@ -99,7 +104,7 @@ struct Shared {
     routes: Routes,
     /// Asks for a look at the sessions before its time.
     look_now: Notify,
-    /// How many looks have been carried out.
+    /// How often everything has been carried out that looks had given to do.
     looks: watched::Sender<u64>,
     /// Since when the validity has held without a gap; none while it does not.
     steady_since: Mutex<Option<Instant>>,
@@ -154,8 +159,10 @@ impl Cluster {
         drop(timeout(self.shared.settings.route_wait, waiting).await);
     }
 
-    /// Joins: from now on the node is known, and may take sessions.
-    pub async fn join(&self) -> Result<(), StoreError> {
+    /// Joins: from now on the node is known, and may take sessions. An earlier life at the same address
+    /// is forgotten first, as soon as it is late.
+    pub async fn join(&self) -> Result<(), JoinError> {
+        join::outlive_predecessors(&self.shared).await?;
         let sent = Instant::now();
         self.shared.store.join(self.shared.card()).await?;
         self.shared.renew(sent);
@@ -183,30 +190,37 @@ impl Cluster {
         self.shared.look_now.notify_one();
     }
 
-    /// Waits until one whole look has been carried out.
+    /// Waits until all that looks have given to do has been carried out, for the first time.
     pub async fn looked(&self) {
         let mut looks = self.shared.looks.subscribe();
         // The sender is in `shared`, which is held here.
         drop(looks.wait_for(|looks| *looks > 0).await);
     }
 
+    /// Until when a request that comes now may wait for its session.
+    pub fn route_deadline(&self) -> Instant {
+        Instant::now() + self.shared.settings.route_wait
+    }
+
     /// Where a session is, as soon as somebody owns it. `not_at` is a node that has just turned out
-    /// not to have it.
+    /// not to have it: it is named again, after a pause, only if the store says that it is the owner.
     pub async fn route(
         &self,
         session: SessionId,
         not_at: Option<Incarnation>,
+        until: Instant,
     ) -> Result<Route, Unrouted> {
-        self.shared.routes.find(session, not_at).await
+        self.shared.routes.find(session, not_at, until).await
     }
 
     /// Waits until a session is here or at a node that answers, for as long as a request would; whether
     /// it is at another node.
     pub async fn is_elsewhere(&self, session: SessionId) -> bool {
         let shared = &self.shared;
+        let until = self.route_deadline();
         let finding = async {
             loop {
-                match shared.routes.find(session, None).await {
+                match shared.routes.find(session, None, until).await {
                     Ok(Route::Here) => return false,
                     Ok(Route::At { node, address }) => {
                         if shared.neighbours.probe(address).await == Probe::Alive(node) {
@@ -218,8 +232,7 @@ impl Cluster {
                 tokio::time::sleep(shared.settings.beat_every).await;
             }
         };
-        let found = timeout(shared.settings.route_wait, finding).await;
-        found.unwrap_or(true)
+        timeout_at(until, finding).await.unwrap_or(true)
     }
 
     /// Waits until a session turns out to be owned by another node than this. Cancel-safe.

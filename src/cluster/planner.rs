@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::ids::{Incarnation, SessionId};
 use super::placement::preferences;
 use super::ports::{NodeCard, NodeSeen, Ownership};
+use super::suspicion::Patience;
 
 /// How long a session that never had an owner is left to the node that created it.
 const NEWBORN_FOR: Duration = Duration::from_secs(5);
@@ -42,10 +43,21 @@ pub(super) enum Step {
     HandOver(SessionId, NodeCard),
 }
 
+impl Step {
+    /// The session that it is about.
+    pub(super) fn session(&self) -> SessionId {
+        match self {
+            Self::Abandon(session) | Self::HandOver(session, _) => *session,
+            Self::Take(ground) => ground.session,
+        }
+    }
+}
+
 /// Makes plans, and remembers since when what it sees has been so.
 #[derive(Debug)]
 pub(super) struct Planner {
     me: Incarnation,
+    patience: Patience,
     /// Sessions that may be moved for balance in one look.
     rebalance_max: usize,
     orphans_since: BTreeMap<SessionId, Instant>,
@@ -54,9 +66,10 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(me: Incarnation, rebalance_max: usize) -> Self {
+    pub(super) fn new(me: Incarnation, patience: Patience, rebalance_max: usize) -> Self {
         Self {
             me,
+            patience,
             rebalance_max,
             orphans_since: BTreeMap::new(),
             members: BTreeSet::new(),
@@ -148,10 +161,15 @@ impl Planner {
         let mine = look.ownerships.iter().filter(|ownership| {
             ownership.owner == Some(self.me) && look.held.contains(&ownership.session)
         });
-        let moves = mine.filter_map(|ownership| {
+        // One that is late may have been killed: what it is given nobody runs until it is forgotten.
+        let late = look.nodes.iter();
+        let late = late.filter(|seen| self.patience.is_late(seen, self.me));
+        let late: BTreeSet<Incarnation> = late.map(|seen| seen.card.incarnation).collect();
+        let moves = mine.filter_map(move |ownership| {
             let to = *preferences(ownership.session, cards).first()?;
             let is_better = to.incarnation != self.me && !to.is_leaving && to.weight > 0;
-            is_better.then(|| Step::HandOver(ownership.session, to.clone()))
+            let takes_it = is_better && !late.contains(&to.incarnation);
+            takes_it.then(|| Step::HandOver(ownership.session, to.clone()))
         });
         moves.take(self.rebalance_max)
     }
@@ -168,12 +186,22 @@ mod tests {
     use super::super::ids::{Epoch, Incarnation, SessionId};
     use super::super::placement::preferences;
     use super::super::ports::{NodeCard, NodeSeen, Ownership};
+    use super::super::suspicion::Patience;
     use super::{CALM_FOR, Look, NEWBORN_FOR, Planner, Step, TURN};
 
     const ME: Incarnation = Incarnation(1);
     const OTHER: Incarnation = Incarnation(2);
     const DEAD: Incarnation = Incarnation(3);
     const REBALANCE_MAX: usize = 2;
+
+    const PATIENCE: Patience = Patience {
+        late: Duration::from_millis(500),
+        margin: Duration::from_millis(100),
+    };
+
+    fn planner(node: Incarnation) -> Planner {
+        Planner::new(node, PATIENCE, REBALANCE_MAX)
+    }
 
     fn card(node: Incarnation) -> NodeCard {
         NodeCard {
@@ -226,7 +254,7 @@ mod tests {
         let start = Instant::now();
         let (near, far) = (preferring(ME), preferring(OTHER));
         for owner in [None, Some(DEAD)] {
-            let mut planner = Planner::new(ME, REBALANCE_MAX);
+            let mut planner = planner(ME);
             let orphans = vec![owned(near, owner, 4), owned(far, owner, 4)];
             let nodes = [ME, OTHER];
             let steps = planner.plan(&look(start, orphans.clone(), &nodes));
@@ -243,7 +271,7 @@ mod tests {
     #[test]
     fn a_newborn_session_is_left_to_its_creator_for_a_while() {
         let start = Instant::now();
-        let mut planner = Planner::new(ME, REBALANCE_MAX);
+        let mut planner = planner(ME);
         let newborn = vec![owned(preferring(ME), None, 0)];
         let mut plan = |at| planner.plan(&look(at, newborn.clone(), &[ME, OTHER]));
         assert_eq!(plan(start), []);
@@ -253,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_runs_here_and_is_anothers_is_thrown_away_first() {
-        let mut planner = Planner::new(ME, REBALANCE_MAX);
+        let mut planner = planner(ME);
         let near = preferring(ME);
         let mut look = look(
             Instant::now(),
@@ -272,7 +300,7 @@ mod tests {
 
     #[test]
     fn what_is_mine_and_does_not_run_is_claimed_anew() {
-        let mut planner = Planner::new(ME, REBALANCE_MAX);
+        let mut planner = planner(ME);
         let mine = owned(1, Some(ME), 3);
         let steps = planner.plan(&look(Instant::now(), vec![mine], &[ME, OTHER]));
         assert_eq!(steps, [Step::Take(mine)]);
@@ -280,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_node_that_is_not_known_takes_nothing_of_others() {
-        let mut planner = Planner::new(ME, REBALANCE_MAX);
+        let mut planner = planner(ME);
         let orphan = vec![owned(1, Some(DEAD), 3)];
         let at = Instant::now();
         assert_eq!(planner.plan(&look(at, orphan.clone(), &[OTHER])), []);
@@ -296,7 +324,7 @@ mod tests {
         });
         let far: Vec<u64> = far.take(5).collect();
         let mine: Vec<Ownership> = far.iter().map(|s| owned(*s, Some(ME), 1)).collect();
-        let mut planner = Planner::new(ME, REBALANCE_MAX);
+        let mut planner = planner(ME);
         let mut plan = |at, nodes: &[Incarnation]| {
             let mut look = look(at, mine.clone(), nodes);
             look.held = far.iter().map(|session| SessionId(*session)).collect();
@@ -311,6 +339,23 @@ mod tests {
         let moves = plan(start + 2 * CALM_FOR, &[ME, OTHER]);
         let expected = [0, 1].map(|i| Step::HandOver(SessionId(far[i]), card(OTHER)));
         assert_eq!(moves, expected);
+    }
+
+    #[test]
+    fn a_late_node_is_given_nothing() {
+        let start = Instant::now();
+        let far = preferring(OTHER);
+        let mut planner = planner(ME);
+        let mut plan = |at, age| {
+            let mut look = look(at, vec![owned(far, Some(ME), 1)], &[ME, OTHER]);
+            look.held = [SessionId(far)].into();
+            look.nodes[1].age = age;
+            planner.plan(&look)
+        };
+        assert_eq!(plan(start, Duration::ZERO), []);
+        assert_eq!(plan(start + CALM_FOR, PATIENCE.late), []);
+        let moved = Step::HandOver(SessionId(far), card(OTHER));
+        assert_eq!(plan(start + CALM_FOR, PATIENCE.late / 2), [moved]);
     }
 
     proptest! {
@@ -329,7 +374,7 @@ mod tests {
                     (SessionId(session), owned(session, owner, 1))
                 })
                 .collect();
-            let mut planners = nodes.map(|node| Planner::new(node, REBALANCE_MAX));
+            let mut planners = nodes.map(planner);
             let mut held = [const { BTreeSet::new() }; 3];
             let mut at = Instant::now();
             // After the random looks, each node looks in its turn until every turn is over.
@@ -339,10 +384,7 @@ mod tests {
                 let mut look = look(at, table.values().copied().collect(), &nodes);
                 look.held = held[index].clone();
                 for step in planners[index].plan(&look) {
-                    let session = match &step {
-                        Step::Abandon(session) | Step::HandOver(session, _) => *session,
-                        Step::Take(ground) => ground.session,
-                    };
+                    let session = step.session();
                     let row = table.get_mut(&session).expect("only these exist");
                     let next = match step {
                         Step::Abandon(_) => {

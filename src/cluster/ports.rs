@@ -107,8 +107,12 @@ pub trait Store: Send + Sync + 'static {
 
 /// Runs the sessions that this node owns.
 pub trait Host: Send + Sync + 'static {
-    /// The sessions that it runs or is about to run.
+    /// The sessions that run here. Each of them was claimed before.
     fn held(&self) -> Vec<SessionId>;
+
+    /// Whether a session runs here, or is about to: one that is being created is held from before its
+    /// claim on.
+    fn holds(&self, session: SessionId) -> bool;
 
     /// Runs a session that was claimed with this epoch. Returns when it is open, or when it is clear
     /// that this takes longer.

@@ -1,15 +1,16 @@
 //! Where a session is.
 //!
 //! What the last look told is believed until a node turns out not to have the session; then the store
-//! is asked, again and again, until somebody owns it. A route of a lower epoch never replaces one of
-//! a higher.
+//! is asked, again and again, until somebody owns it. What the store says itself is believed although
+//! that node did not have the session: it may have claimed it a moment ago, and be about to open it. A
+//! route of a lower epoch never replaces one of a higher.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::ClusterSettings;
 use super::ids::{Epoch, Incarnation, SessionId};
@@ -48,7 +49,6 @@ pub enum Unrouted {
 
 pub(super) struct Routes {
     me: Incarnation,
-    settings: ClusterSettings,
     store: Arc<dyn Store>,
     known: Mutex<Known>,
     waiting: Semaphore,
@@ -68,7 +68,6 @@ impl Routes {
     pub(super) fn new(me: Incarnation, settings: ClusterSettings, store: Arc<dyn Store>) -> Self {
         Self {
             me,
-            settings,
             store,
             known: Mutex::default(),
             waiting: Semaphore::new(settings.waiting_max),
@@ -137,9 +136,10 @@ impl Routes {
         &self,
         session: SessionId,
         not_at: Option<Incarnation>,
+        until: Instant,
     ) -> Result<Route, Unrouted> {
-        let is_new = |route: &Route| Some(self.node_of(route)) != not_at;
         let known = self.known().route(session, self.me);
+        let is_new = |route: &Route| Some(self.node_of(route)) != not_at;
         if let Some(route) = known.filter(is_new) {
             return Ok(route);
         }
@@ -147,20 +147,31 @@ impl Routes {
             return Err(Unrouted::TooManyWait);
         };
         let began = Instant::now();
-        let asking = async {
-            loop {
-                if let Some(route) = self.ask(session).await.filter(is_new) {
-                    return route;
-                }
-                tokio::time::sleep(ASK_EVERY).await;
-            }
-        };
-        let found = timeout(self.settings.route_wait, asking).await;
+        let found = timeout_at(until, self.ask_until_owned(session, not_at)).await;
         metrics().cluster_route_seconds.record(began.elapsed());
         found.map_err(|_| {
             metrics().cluster_routes_missing.increment(1);
             Unrouted::Nobody
         })
+    }
+
+    /// The node that turned out not to have the session is named again after a pause; for this node
+    /// itself the caller waits.
+    async fn ask_until_owned(&self, session: SessionId, not_at: Option<Incarnation>) -> Route {
+        loop {
+            let asked = self.ask(session).await;
+            let is_too_soon = match &asked {
+                Some(Route::At { node, .. }) => Some(*node) == not_at,
+                Some(Route::Here) => false,
+                None => true,
+            };
+            if is_too_soon {
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+            if let Some(route) = asked {
+                return route;
+            }
+        }
     }
 
     fn node_of(&self, route: &Route) -> Incarnation {

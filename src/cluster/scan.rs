@@ -1,14 +1,19 @@
 //! Looks who owns what, and carries out what the planner makes of it.
 
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, FuturesUnordered};
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::placement::preferences;
 use super::planner::{Look, Planner, Step};
-use super::ports::{ClaimError, NodeCard, Ownership, StoreError};
+use super::ports::{ClaimError, NodeCard, NodeSeen, Ownership, StoreError};
 use super::{SCAN_EVERY, SessionId, Shared};
 use crate::telemetry::metrics;
 
@@ -19,18 +24,19 @@ const BUSY_TRIES_MAX: u32 = 5;
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(shared: &Shared) {
-    let mut planner = Planner::new(shared.me, shared.settings.rebalance_max);
+    let mut planner = Planner::new(shared.me, shared.patience, shared.settings.rebalance_max);
+    let mut moves = Moves::new(shared);
     loop {
-        match look(shared).await {
+        match moves.go_on_during(look(shared)).await {
             Ok(look) => {
                 shared.routes.learn(&look.ownerships, &look.nodes);
-                carry_out(shared, planner.plan(&look)).await;
-                shared.looks.send_modify(|looks| *looks += 1);
+                moves.begin(planner.plan(&look));
             }
             Err(error) => tracing::debug!(%error, "the sessions could not be listed"),
         }
         let next = timeout(SCAN_EVERY, shared.look_now.notified());
-        if shared.stop.run_until_cancelled(next).await.is_none() {
+        let next = shared.stop.run_until_cancelled(next);
+        if moves.go_on_during(next).await.is_none() {
             return;
         }
     }
@@ -49,16 +55,73 @@ async fn look(shared: &Shared) -> Result<Look, StoreError> {
     })
 }
 
-async fn carry_out(shared: &Shared, steps: Vec<Step>) {
-    stream::iter(steps)
-        .for_each_concurrent(shared.settings.moves_max, |step| async {
-            match step {
-                Step::Abandon(session) => shared.host.abandon(session).await,
-                Step::Take(ground) => take(shared, ground).await,
-                Step::HandOver(session, to) => hand_over(shared, session, Some(&to)).await,
+/// Steps that are being carried out, at most one for each session. The next look does not wait for
+/// them: a session that cannot be opened holds up no other.
+struct Moves<'a> {
+    shared: &'a Shared,
+    under_way: FuturesUnordered<BoxFuture<'a, SessionId>>,
+    sessions: BTreeSet<SessionId>,
+    /// How many sessions are taken or given at the same time.
+    places: Arc<Semaphore>,
+}
+
+impl<'a> Moves<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            under_way: FuturesUnordered::new(),
+            sessions: BTreeSet::new(),
+            places: Arc::new(Semaphore::new(shared.settings.moves_max)),
+        }
+    }
+
+    /// Begins with what is not under way yet.
+    fn begin(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            let session = step.session();
+            if self.sessions.insert(session) {
+                let carrying_out = carry_out(self.shared, self.places.clone(), step);
+                self.under_way
+                    .push(carrying_out.map(move |()| session).boxed());
             }
-        })
-        .await;
+        }
+        self.note_if_done();
+    }
+
+    /// Carries the steps out while something else is waited for.
+    async fn go_on_during<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut other = pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut other => return ended,
+                Some(session) = self.under_way.next() => {
+                    self.sessions.remove(&session);
+                    self.note_if_done();
+                }
+            }
+        }
+    }
+
+    fn note_if_done(&self) {
+        if self.under_way.is_empty() {
+            self.shared.looks.send_modify(|looks| *looks += 1);
+        }
+    }
+}
+
+async fn carry_out(shared: &Shared, places: Arc<Semaphore>, step: Step) {
+    if let Step::Abandon(session) = step {
+        // What another node owns is thrown away at once.
+        return shared.host.abandon(session).await;
+    }
+    let place = places.acquire().await;
+    let _place = place.expect("the semaphore is never closed");
+    match step {
+        Step::Abandon(_) => {}
+        Step::Take(ground) => take(shared, ground).await,
+        Step::HandOver(session, to) => hand_over(shared, session, Some(&to)).await,
+    }
 }
 
 /// Claims a session and has it run.
@@ -67,12 +130,17 @@ async fn take(shared: &Shared, ground: Ownership) {
         return;
     }
     let session = ground.session;
+    if ground.owner == Some(shared.me) && shared.host.holds(session) {
+        // It was opened after the look had seen what runs, or is being created: its claim is not to be
+        // fenced by another one.
+        return;
+    }
     for try_number in 1..=BUSY_TRIES_MAX {
         match shared.store.claim(ground, shared.me).await {
             Ok(epoch) => {
                 metrics().cluster_sessions_taken.increment(1);
-                shared.host.open(session, epoch).await;
                 shared.routes.is_mine(session, epoch);
+                shared.host.open(session, epoch).await;
                 return;
             }
             Err(ClaimError::Busy) => {
@@ -134,13 +202,16 @@ async fn hand_over(shared: &Shared, session: SessionId, to: Option<&NodeCard>) {
     }
 }
 
-/// Gives every session to the node that it prefers of those that stay.
+/// Gives every session to the node that it prefers of those that stay and are not late: one that was
+/// killed and not forgotten yet would get sessions that nobody runs.
 pub(super) async fn give_all(shared: &Shared) {
     let nodes = shared.store.nodes().await.unwrap_or_default();
-    let cards = nodes.into_iter().map(|seen| seen.card);
-    let others: Vec<NodeCard> = cards
-        .filter(|card| card.incarnation != shared.me && !card.is_leaving)
-        .collect();
+    let is_next = |seen: &NodeSeen| {
+        let is_other = seen.card.incarnation != shared.me && !seen.card.is_leaving;
+        is_other && !shared.patience.is_late(seen, shared.me)
+    };
+    let others = nodes.into_iter().filter(is_next);
+    let others: Vec<NodeCard> = others.map(|seen| seen.card).collect();
     stream::iter(shared.host.held())
         .for_each_concurrent(shared.settings.moves_max, |session| {
             let next = preferences(session, &others).first().copied();

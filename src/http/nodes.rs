@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper::StatusCode;
 
-use super::routing::{Routing, session_in_path};
+use super::routing::{Routing, SESSION, session_in_path};
 use crate::gateway::{LIFE, LOOK_PATH, PROBE_PATH};
 
 /// The paths of the internal port that no client has.
@@ -41,11 +41,10 @@ pub(super) async fn only_here(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_here = match session_in_path(request.uri().path()) {
-        Some(code) => routing.runs_here(&code.to_ascii_uppercase()),
-        // The session of these is in the body, and its answer says the same.
-        None => true,
-    };
+    let told = request.headers().get(SESSION);
+    let told = told.and_then(|code| code.to_str().ok());
+    let code = told.or_else(|| session_in_path(request.uri().path()));
+    let is_here = code.is_none_or(|code| routing.runs_here(&code.to_ascii_uppercase()));
     if is_here {
         next.run(request).await
     } else {

@@ -3,18 +3,21 @@
 //! While a session changes hands its requests wait here for the new owner, within bounds, instead of
 //! failing. A request is sent again only where it is certain that it was not carried out.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, StatusCode};
 use protocol::limits::REST_BODY_BYTES_MAX;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::answers::Failed;
 use super::routes;
@@ -22,11 +25,13 @@ use crate::cluster::{Cluster, Incarnation, Route, SessionId};
 use crate::gateway::{Gateway, NodeError, Peers, Slot, relay};
 use crate::telemetry::metrics;
 
-/// Nodes that one request is passed on to, one after the other.
-const TRIES_MAX: u32 = 8;
+/// How long a session that this node owns is waited for, before the store is asked whether it still does.
+const OPENS_WITHIN: Duration = Duration::from_millis(50);
 /// Paths whose session is named in the body.
 const NAMED_IN_BODY: [&str; 3] = ["/join", "/roster", "/restore"];
 const SOCKETS: &str = "/ws/";
+/// Tells a node which session a request is for that is passed on to it.
+pub(super) const SESSION: HeaderName = HeaderName::from_static("x-cluecast-session");
 
 /// What passing on takes. Clones share it.
 #[derive(Clone)]
@@ -113,7 +118,7 @@ impl Routing {
     async fn hold(&self, request: Request) -> Result<Held, Failed> {
         let (parts, body) = request.into_parts();
         let reading = Limited::new(body, REST_BODY_BYTES_MAX).collect();
-        let Ok(read) = tokio::time::timeout(self.gateway.body_max(), reading).await else {
+        let Ok(read) = timeout(self.gateway.body_max(), reading).await else {
             return Err(Failed::request_timeout());
         };
         let body = read.map_err(|_| Failed::too_large())?.to_bytes();
@@ -133,19 +138,20 @@ impl Routing {
 
     /// The owner's answer; none if this node is the owner.
     async fn answer(&self, held: &mut Held, wanted: &Wanted) -> Result<Option<Response>, Failed> {
+        let until = self.cluster.route_deadline();
         let mut not_at = None;
-        for _ in 0..TRIES_MAX {
-            let route = self.cluster.route(wanted.id, not_at).await;
+        loop {
+            let route = self.cluster.route(wanted.id, not_at, until).await;
             let route = route.map_err(|unrouted| Failed::unavailable(unrouted.to_string()))?;
             let (node, address) = match route {
-                Route::Here if self.runs_here(&wanted.code) => return Ok(None),
+                Route::Here if self.opens(wanted).await => return Ok(None),
                 Route::Here => {
                     not_at = Some(self.cluster.incarnation());
                     continue;
                 }
                 Route::At { node, address } => (node, address),
             };
-            match self.try_node(held, wanted.id, node, &address).await {
+            match self.try_node(held, wanted, node, &address).await {
                 Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {}
                 Ok(response) => return Ok(Some(response)),
                 Err(NodeError::NotReached) => {}
@@ -159,19 +165,32 @@ impl Routing {
             metrics().requests_misdirected.increment(1);
             not_at = Some(node);
         }
-        let message = "The session is changing hands; try again in a moment.";
-        Err(Failed::unavailable(message))
+    }
+
+    /// Whether a session that this node owns runs here, in a moment at the latest: between its claim and
+    /// its opening it does not.
+    async fn opens(&self, wanted: &Wanted) -> bool {
+        let opened = self.gateway.sessions().arrival(&wanted.code);
+        let moved = self.cluster.moved(wanted.id, self.cluster.incarnation());
+        let opens = async {
+            tokio::select! {
+                () = opened => true,
+                () = moved => false,
+            }
+        };
+        timeout(OPENS_WITHIN, opens).await.unwrap_or(false)
     }
 
     /// Has a node answer, unless the session moves away from it meanwhile.
     async fn try_node(
         &self,
         held: &mut Held,
-        session: SessionId,
+        wanted: &Wanted,
         node: Incarnation,
         address: &str,
     ) -> Result<Response, NodeError> {
-        let request = held.to_request();
+        let session = wanted.id;
+        let request = held.to_request(&wanted.code);
         let answer = tokio::select! {
             answer = self.peers.send(address, request) => answer?,
             () = self.cluster.moved(session, node) => return Err(NodeError::NoAnswer),
@@ -198,7 +217,7 @@ impl Held {
         self.parts.method == Method::GET
     }
 
-    fn to_request(&self) -> hyper::Request<Full<Bytes>> {
+    fn to_request(&self, session_code: &str) -> hyper::Request<Full<Bytes>> {
         let mut request = hyper::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = self.parts.uri.clone();
@@ -208,6 +227,8 @@ impl Held {
         if !headers.contains_key(UPGRADE) {
             headers.remove(CONNECTION);
         }
+        headers.remove(SESSION);
+        headers.extend(HeaderValue::from_str(session_code).map(|code| (SESSION, code)));
         request
     }
 

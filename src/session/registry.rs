@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use dashmap::{DashMap, DashSet};
 use hunt::{By, GameMasterId, GameMasterOrder, Hunt, NameId, Receipt, Scope};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -108,6 +108,10 @@ struct Shared<D: Delivery> {
     delivery: Box<dyn Fn(&SessionRecord) -> D + Send + Sync>,
     directory: Directory,
     by_code: DashMap<String, Open<D>>,
+    /// Sessions that are being created, from before their claim until they run.
+    newborns: DashSet<SessionId>,
+    /// Wakes those who wait for a session to run here.
+    arrivals: Notify,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -140,6 +144,8 @@ impl<D: Delivery> Sessions<D> {
             directory: Directory::new(defaults.journal.clone()),
             defaults,
             by_code: DashMap::new(),
+            newborns: DashSet::new(),
+            arrivals: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -189,6 +195,18 @@ impl<D: Delivery> Sessions<D> {
             .by_code
             .get(code)
             .map(|open| open.handle.clone())
+    }
+
+    /// Waits until a session with this code runs here. Cancel-safe.
+    pub async fn arrival(&self, code: &str) {
+        loop {
+            // One that arrives between the look and the wait is not missed.
+            let arrives = self.shared.arrivals.notified();
+            if self.shared.by_code.contains_key(code) {
+                return;
+            }
+            arrives.await;
+        }
     }
 
     /// Every session, in no particular order.
@@ -259,8 +277,11 @@ impl<D: Delivery> Sessions<D> {
             OpenError::Hunt(_, error) => CreateSessionError::Hunt(error),
         })?;
         defaults.journal.create_session(record.clone()).await?;
-        let tenure = self.tenure_of_newborn(id).await?;
-        let mut open = self.open(record, hunt, tenure);
+        let mut open = {
+            let _newborn = Newborn::hold(&self.shared.newborns, id);
+            let tenure = self.tenure_of_newborn(id).await?;
+            self.open(record, hunt, tenure)
+        };
         open.opened().await;
         invite_first_game_master(&open.handle).await?;
         Ok(open.handle)
@@ -289,6 +310,10 @@ impl<D: Delivery> Sessions<D> {
         self.shared.tasks.wait().await;
     }
 
+    pub(super) fn is_being_created(&self, id: SessionId) -> bool {
+        self.shared.newborns.contains(&id)
+    }
+
     /// Every session that runs here, with what ends it.
     pub(super) fn running(&self) -> Vec<Open<D>> {
         let sessions = self.shared.by_code.iter();
@@ -310,13 +335,15 @@ impl<D: Delivery> Sessions<D> {
 
     /// Runs a session; one that runs already goes on.
     pub(super) fn open(&self, record: SessionRecord, hunt: Arc<Hunt>, tenure: Tenure) -> Open<D> {
-        match self.shared.by_code.entry(record.code.clone()) {
+        let open = match self.shared.by_code.entry(record.code.clone()) {
             Entry::Occupied(open) => open.get().clone(),
             Entry::Vacant(vacant) => {
                 let open = self.start(record, hunt, tenure);
                 vacant.insert(open).clone()
             }
-        }
+        };
+        self.shared.arrivals.notify_waiters();
+        open
     }
 
     fn start(&self, record: SessionRecord, hunt: Arc<Hunt>, tenure: Tenure) -> Open<D> {
@@ -367,6 +394,26 @@ impl<D: Delivery> Sessions<D> {
             departing.send_replace(Some(departure));
         });
         open
+    }
+}
+
+/// Names a session among those that are being created, until it is dropped: whoever creates one may go
+/// away at any time.
+struct Newborn<'a> {
+    newborns: &'a DashSet<SessionId>,
+    id: SessionId,
+}
+
+impl<'a> Newborn<'a> {
+    fn hold(newborns: &'a DashSet<SessionId>, id: SessionId) -> Self {
+        newborns.insert(id);
+        Self { newborns, id }
+    }
+}
+
+impl Drop for Newborn<'_> {
+    fn drop(&mut self) {
+        self.newborns.remove(&self.id);
     }
 }
 

@@ -168,6 +168,12 @@ impl<D: Delivery> Host for Sessions<D> {
         ids.map(cluster::SessionId).collect()
     }
 
+    fn holds(&self, session: cluster::SessionId) -> bool {
+        let id = session_of(session);
+        // In this order: it is a newborn until it runs.
+        self.is_being_created(id) || self.running().iter().any(|open| open.id() == id)
+    }
+
     fn open(&self, session: cluster::SessionId, epoch: cluster::Epoch) -> BoxFuture<'static, ()> {
         let this = self.clone();
         let id = session_of(session);

@@ -1,4 +1,5 @@
-//! `/health/ready` is green only while no session is being recovered.
+//! A server on a journal that a test has in its hands: `/health/ready` is green only while no session is
+//! being recovered, and a session that is being created is claimed once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +14,35 @@ use cluecast::journal::{
 };
 use cluecast::session::StoredHunt;
 use hunt::GameMasterOrder;
+use testkit::TempDir;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::http::{self, PATIENCE};
 
-/// A journal that can be told to let nobody claim and nobody append.
+/// A journal that can be told to let nobody claim and nobody append, or to keep the answers to claims
+/// that it carries out to itself. Clones share it.
+#[derive(Clone)]
 struct Fragile {
     inner: MemoryJournal,
     broken: Arc<AtomicBool>,
+    claims_answered: watch::Sender<bool>,
+    claims: watch::Sender<u64>,
+    /// How often all ownerships were read.
+    looks: watch::Sender<u64>,
 }
 
 impl Fragile {
+    fn new() -> Self {
+        Self {
+            inner: MemoryJournal::new(),
+            broken: Arc::default(),
+            claims_answered: watch::Sender::new(true),
+            claims: watch::Sender::new(0),
+            looks: watch::Sender::new(0),
+        }
+    }
+
     fn is_broken(&self) -> bool {
         self.broken.load(Ordering::SeqCst)
     }
@@ -47,6 +66,7 @@ impl Journal for Fragile {
     }
 
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        self.looks.send_modify(|looks| *looks += 1);
         self.inner.ownerships()
     }
 
@@ -62,7 +82,14 @@ impl Journal for Fragile {
             };
             return Box::pin(async { Err(error.into()) });
         }
-        self.inner.claim(claim)
+        self.claims.send_modify(|claims| *claims += 1);
+        let claimed = self.inner.claim(claim);
+        let mut is_answered = self.claims_answered.subscribe();
+        Box::pin(async move {
+            let answered = is_answered.wait_for(|is_answered| *is_answered).await;
+            drop(answered.expect("the test has a clone of the journal"));
+            claimed.await
+        })
     }
 
     fn release(
@@ -152,6 +179,26 @@ impl Journal for Fragile {
     }
 }
 
+fn settings() -> (Config, TempDir) {
+    let folder = testkit::temporary_folder().expect("a temporary folder");
+    let mut layers = Layers::built_in();
+    layers.add_flag("server.listen=127.0.0.1:0");
+    layers.add_flag(&format!("server.data_dir={}", folder.path().display()));
+    let config = Config::read(layers).expect("the settings are good");
+    (config, folder)
+}
+
+/// The revision of a hunt that is stored.
+async fn put_hunt(server: &Server) -> String {
+    let hunt = "[hunt]\ntitle = \"H\"\n[round.r]\ntitle = \"R\"\n[puzzle.p]\nround = \"r\"\n\
+                title = \"P\"\npoints = 1\nanswer = \"A\"\n";
+    let files = [("hunt.toml".to_owned(), hunt.to_owned())].into();
+    let stored = StoredHunt::new(&files).expect("the hunt is valid");
+    let put = server.gateway().sessions().put_hunt(&stored).await;
+    put.expect("it is stored");
+    stored.revision
+}
+
 async fn until_ready_is(server: &Server, status: u16) -> String {
     let waiting = async {
         loop {
@@ -167,38 +214,57 @@ async fn until_ready_is(server: &Server, status: u16) -> String {
 
 #[tokio::test]
 async fn a_server_is_not_ready_while_a_session_is_being_recovered() {
-    let folder = testkit::temporary_folder().expect("a temporary folder");
-    let mut layers = Layers::built_in();
-    layers.add_flag("server.listen=127.0.0.1:0");
-    layers.add_flag(&format!("server.data_dir={}", folder.path().display()));
-    let config = Config::read(layers).expect("the settings are good");
-    let broken = Arc::new(AtomicBool::new(false));
-    let journal = Fragile {
-        inner: MemoryJournal::new(),
-        broken: broken.clone(),
-    };
-    let server = Server::start_on(&config, Arc::new(journal)).await;
+    let (config, _folder) = settings();
+    let journal = Fragile::new();
+    let server = Server::start_on(&config, Arc::new(journal.clone())).await;
     let server = server.expect("it starts");
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
 
-    let hunt = "[hunt]\ntitle = \"H\"\n[round.r]\ntitle = \"R\"\n[puzzle.p]\nround = \"r\"\n\
-                title = \"P\"\npoints = 1\nanswer = \"A\"\n";
-    let files = [("hunt.toml".to_owned(), hunt.to_owned())].into();
-    let stored = StoredHunt::new(&files).expect("the hunt is valid");
     let sessions = server.gateway().sessions();
-    sessions.put_hunt(&stored).await.expect("stored");
-    let created = sessions.create(SessionId::new(1), "KITE42".to_owned(), stored.revision);
+    let hunt = put_hunt(&server).await;
+    let created = sessions.create(SessionId::new(1), "KITE42".to_owned(), hunt);
     let session = created.await.expect("created");
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
 
-    broken.store(true, Ordering::SeqCst);
+    journal.broken.store(true, Ordering::SeqCst);
     let order = session.game_master(hunt::By::Admin, GameMasterOrder::Start, Vec::new());
     order.await.expect_err("the journal is broken");
     let told = until_ready_is(&server, 503).await;
     assert_eq!(told, "sessions being recovered: 1\n");
     let live = http::get(server.address(), "/health/live").await;
     assert_eq!(live.status, 200, "it lives all the same");
-    broken.store(false, Ordering::SeqCst);
+    journal.broken.store(false, Ordering::SeqCst);
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
     server.stop().await.expect("it stops");
+}
+
+/// The node's own looks see a session that is claimed and does not run yet.
+#[tokio::test]
+async fn a_session_that_is_being_created_is_claimed_once() {
+    let (config, _folder) = settings();
+    let journal = Fragile::new();
+    let server = Server::start_node(&config, Arc::new(journal.clone())).await;
+    let server = server.expect("it starts");
+    let hunt = put_hunt(&server).await;
+    journal.claims_answered.send_replace(false);
+    let sessions = server.gateway().sessions();
+    let creating = sessions.create(SessionId::new(1), "KITE42".to_owned(), hunt);
+    let looking = async {
+        reaches(&journal.claims, 1).await;
+        // A third look begins only after the steps of the second, which began after the claim.
+        let looks = *journal.looks.borrow();
+        reaches(&journal.looks, looks + 3).await;
+        journal.claims_answered.send_replace(true);
+    };
+    let (created, ()) = tokio::join!(creating, looking);
+    created.expect("its epoch is still the one that was claimed");
+    assert_eq!(*journal.claims.borrow(), 1);
+    server.stop().await.expect("it stops");
+}
+
+async fn reaches(count: &watch::Sender<u64>, least: u64) {
+    let mut count = count.subscribe();
+    let reached = timeout(PATIENCE, count.wait_for(|count| *count >= least)).await;
+    let reached = reached.unwrap_or_else(|_| panic!("it does not reach {least}"));
+    drop(reached.expect("the sender is borrowed"));
 }

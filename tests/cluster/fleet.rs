@@ -32,39 +32,52 @@ pub(crate) struct Fleet {
     pub(crate) nodes: Vec<ServerProcess>,
     pub(crate) admin: String,
     hunt: String,
-    _folders: Vec<TempDir>,
+    settings: Vec<String>,
+    folders: Vec<TempDir>,
     _postgres: Postgres,
 }
 
 impl Fleet {
     pub(crate) async fn start(count: usize) -> Self {
+        Self::start_with(count, &[]).await
+    }
+
+    /// Nodes with settings that come after those of all fleets.
+    pub(crate) async fn start_with(count: usize, settings: &[&str]) -> Self {
         let postgres = Postgres::start(&PostgresOptions::default()).await;
         let postgres = postgres.expect("PostgreSQL starts");
         let url = format!("journal.postgres_url={}", postgres.url());
         let secret = format!("cluster.secret={SECRET}");
         let own = [url.as_str(), &secret];
-        let settings: Vec<&str> = SETTINGS.into_iter().chain(own).collect();
-        run(&["migrate"], &settings).await;
-        let admin = run(&["token", "admin"], &settings).await;
-        let mut folders = Vec::new();
-        let mut nodes = Vec::new();
-        for _ in 0..count {
-            let folder = temporary_folder().expect("a temporary folder can be made");
-            let mut command = ServerCommand::new(BINARY, folder.path());
-            command.settings = settings.iter().map(ToString::to_string).collect();
-            let node = ServerProcess::start(&command, WAIT_MAX).await;
-            nodes.push(node.unwrap_or_else(|error| panic!("{error}")));
-            folders.push(folder);
-        }
+        let all: Vec<&str> = SETTINGS.into_iter().chain(own).collect();
+        run(&["migrate"], &all).await;
+        let admin = run(&["token", "admin"], &all).await;
         let mut fleet = Self {
-            nodes,
+            nodes: Vec::new(),
             admin,
             hunt: String::new(),
-            _folders: folders,
+            settings: all.iter().map(ToString::to_string).collect(),
+            folders: Vec::new(),
             _postgres: postgres,
         };
+        for _ in 0..count {
+            fleet.add(settings).await;
+        }
         fleet.hunt = fleet.upload().await;
         fleet
+    }
+
+    /// Starts a further node.
+    pub(crate) async fn add(&mut self, settings: &[&str]) {
+        let folder = temporary_folder().expect("a temporary folder can be made");
+        let mut command = ServerCommand::new(BINARY, folder.path());
+        command.settings.clone_from(&self.settings);
+        let own = settings.iter().map(ToString::to_string);
+        command.settings.extend(own);
+        let node = ServerProcess::start(&command, WAIT_MAX).await;
+        self.nodes
+            .push(node.unwrap_or_else(|error| panic!("{error}")));
+        self.folders.push(folder);
     }
 
     async fn upload(&self) -> String {

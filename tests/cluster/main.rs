@@ -13,6 +13,7 @@
 mod device;
 mod fleet;
 mod moves;
+mod rebalance;
 mod stage;
 #[allow(dead_code, reason = "tests/gateway uses the rest of it")]
 #[path = "../gateway/wire.rs"]

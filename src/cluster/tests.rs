@@ -1,0 +1,341 @@
+//! A node of which everything around it is played: what it does when the store is ahead of the hosts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    Answer, Beat, ClaimError, Cluster, ClusterParts, ClusterSettings, Epoch, Host, Incarnation,
+    JoinError, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Route, SessionId, Store, Unrouted,
+    Validity,
+};
+
+const ME: Incarnation = Incarnation(1);
+const OTHER: Incarnation = Incarnation(2);
+const DEAD: Incarnation = Incarnation(3);
+const KITE: SessionId = SessionId(42);
+const LAMP: SessionId = SessionId(43);
+const WAIT_MAX: Duration = Duration::from_secs(20);
+const BEAT: Duration = Duration::from_millis(200);
+/// As [`Cluster::new`] makes it of [`BEAT`].
+const LATE: Duration = Duration::from_millis(500);
+
+/// The store, the sessions that run here, and the network.
+#[derive(Default)]
+struct World {
+    rows: BTreeMap<SessionId, Ownership>,
+    /// Each node and when it was heard of last; nothing: at this very moment, always.
+    nodes: Vec<(NodeCard, Option<Instant>)>,
+    claims: Vec<Ownership>,
+    running: BTreeSet<SessionId>,
+    newborns: BTreeSet<SessionId>,
+    /// Sessions whose recovery never ends.
+    stuck: BTreeSet<SessionId>,
+}
+
+#[derive(Clone, Default)]
+struct Played(Arc<Mutex<World>>);
+
+impl Played {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0
+            .lock()
+            .expect("nothing panics while it holds the lock")
+    }
+
+    fn owned(&self, session: SessionId, owner: Incarnation, epoch: u64) {
+        let row = Ownership {
+            session,
+            owner: Some(owner),
+            epoch: Epoch(epoch),
+        };
+        self.world().rows.insert(session, row);
+    }
+
+    fn heard_of(&self, node: Incarnation, address: &str, at: Option<Instant>) {
+        let card = card(node, address);
+        self.world().nodes.push((card, at));
+    }
+
+    fn cluster(&self) -> Cluster {
+        let settings = ClusterSettings {
+            beat_every: BEAT,
+            exit_after: Duration::from_secs(30),
+            moves_max: 2,
+            rebalance_max: 0,
+            route_wait: Duration::from_secs(5),
+            waiting_max: 8,
+        };
+        Cluster::new(ClusterParts {
+            card: card(ME, "here:7000"),
+            settings,
+            store: Arc::new(self.clone()),
+            host: Arc::new(self.clone()),
+            neighbours: Arc::new(self.clone()),
+            validity: Validity::over(),
+        })
+    }
+
+    fn answer<T: Send + 'static, E: Send + 'static>(
+        &self,
+        from: impl FnOnce(&mut World) -> Result<T, E>,
+    ) -> Answer<T, E> {
+        let answer = from(&mut self.world());
+        async move { answer }.boxed()
+    }
+}
+
+fn card(node: Incarnation, address: &str) -> NodeCard {
+    NodeCard {
+        incarnation: node,
+        address: address.to_owned(),
+        weight: 100,
+        valid: Duration::from_millis(1_500),
+        is_leaving: false,
+    }
+}
+
+impl Store for Played {
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        self.answer(|world| Ok(world.rows.values().copied().collect()))
+    }
+
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
+        self.answer(|world| Ok(world.rows.get(&session).copied()))
+    }
+
+    fn claim(&self, ground: Ownership, to: Incarnation) -> Answer<Epoch, ClaimError> {
+        self.answer(|world| {
+            world.claims.push(ground);
+            let row = world.rows.get_mut(&ground.session);
+            let row = row.filter(|row| **row == ground).ok_or(ClaimError::Lost)?;
+            row.owner = Some(to);
+            row.epoch.0 += 1;
+            Ok(row.epoch)
+        })
+    }
+
+    fn release(&self, held: Ownership) -> Answer<(), ClaimError> {
+        self.answer(|world| {
+            let row = world.rows.get_mut(&held.session);
+            let row = row.filter(|row| **row == held).ok_or(ClaimError::Lost)?;
+            row.owner = None;
+            Ok(())
+        })
+    }
+
+    fn evict(&self, _node: Incarnation) -> Answer<()> {
+        self.answer(|_| Ok(()))
+    }
+
+    fn join(&self, card: NodeCard) -> Answer<()> {
+        self.answer(|world| {
+            world.nodes.push((card, None));
+            Ok(())
+        })
+    }
+
+    fn beat(&self, _card: NodeCard) -> Answer<Beat> {
+        self.answer(|_| Ok(Beat::Renewed))
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+        self.answer(|world| {
+            let nodes = world.nodes.iter().map(|(card, at)| NodeSeen {
+                card: card.clone(),
+                age: at.map_or(Duration::ZERO, |at| at.elapsed()),
+            });
+            Ok(nodes.collect())
+        })
+    }
+
+    fn forget(&self, node: Incarnation, unseen_for: Duration) -> Answer<bool> {
+        self.answer(|world| {
+            let was_heard = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() < unseen_for);
+            world
+                .nodes
+                .retain(|(card, at)| card.incarnation != node || was_heard(*at));
+            let remains = |(card, _): &(NodeCard, _)| card.incarnation == node;
+            Ok(!world.nodes.iter().any(remains))
+        })
+    }
+}
+
+impl Host for Played {
+    fn held(&self) -> Vec<SessionId> {
+        self.world().running.iter().copied().collect()
+    }
+
+    fn holds(&self, session: SessionId) -> bool {
+        let world = self.world();
+        world.running.contains(&session) || world.newborns.contains(&session)
+    }
+
+    fn open(&self, session: SessionId, _epoch: Epoch) -> BoxFuture<'static, ()> {
+        let mut world = self.world();
+        world.running.insert(session);
+        if world.stuck.contains(&session) {
+            return std::future::pending().boxed();
+        }
+        async {}.boxed()
+    }
+
+    fn close(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>> {
+        let mut world = self.world();
+        let was_running = world.running.remove(&session);
+        let epoch = world.rows[&session].epoch;
+        async move { was_running.then_some(epoch) }.boxed()
+    }
+
+    fn abandon(&self, session: SessionId) -> BoxFuture<'static, ()> {
+        self.world().running.remove(&session);
+        async {}.boxed()
+    }
+}
+
+impl Neighbours for Played {
+    fn probe(&self, _address: String) -> BoxFuture<'static, Probe> {
+        async { Probe::Silent }.boxed()
+    }
+
+    fn hint(&self, _address: String) -> BoxFuture<'static, ()> {
+        async {}.boxed()
+    }
+}
+
+/// Runs the scan while something else goes on.
+async fn scan_during(cluster: &Cluster, other: impl Future<Output = ()>) {
+    tokio::select! {
+        () = cluster.run_scan() => panic!("it ends only when the node leaves"),
+        ended = timeout(WAIT_MAX, other) => ended.expect("it comes to its end"),
+    }
+}
+
+impl Played {
+    async fn until_running(&self, session: SessionId) {
+        while !self.world().running.contains(&session) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn at(node: Incarnation) -> Route {
+    let address = "there:7000".to_owned();
+    Route::At { node, address }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_has_not_opened_a_session_yet_is_tried_again() {
+    let played = Played::default();
+    played.owned(KITE, OTHER, 5);
+    played.heard_of(OTHER, "there:7000", None);
+    let cluster = played.cluster();
+    let until = cluster.route_deadline();
+    let mut not_at = None;
+    // It answers that it does not have the session, and is still the one that the store names.
+    for _ in 0..3 {
+        assert_eq!(cluster.route(KITE, not_at, until).await, Ok(at(OTHER)));
+        not_at = Some(OTHER);
+    }
+    let waited = cluster.route_deadline() - until;
+    assert!(
+        (Duration::from_millis(100)..Duration::from_millis(200)).contains(&waited),
+        "the first time at once, then after a pause: {waited:?}"
+    );
+    played.owned(KITE, ME, 6);
+    assert_eq!(cluster.route(KITE, not_at, until).await, Ok(Route::Here));
+    let asked_at = Instant::now();
+    let again = cluster.route(KITE, Some(ME), until).await;
+    assert_eq!(again, Ok(Route::Here), "this node opens it in a moment");
+    assert_eq!(asked_at, Instant::now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_an_owner_no_longer_than_it_may() {
+    let played = Played::default();
+    played.owned(KITE, DEAD, 5);
+    let cluster = played.cluster();
+    let until = cluster.route_deadline();
+    let route = cluster.route(KITE, None, until).await;
+    assert_eq!(route, Err(Unrouted::Nobody), "its owner is not known");
+    assert_eq!(Instant::now(), until);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_being_created_is_not_claimed_again() {
+    let played = Played::default();
+    let cluster = played.cluster();
+    cluster.join().await.expect("nobody else is there");
+    // It was claimed for this node, and is not among those that run when a look begins.
+    played.owned(KITE, ME, 1);
+    played.world().newborns.insert(KITE);
+    played.owned(LAMP, ME, 1);
+    scan_during(&cluster, played.until_running(LAMP)).await;
+    let claimed: Vec<SessionId> = played.world().claims.iter().map(|c| c.session).collect();
+    assert_eq!(claimed, [LAMP], "what nobody creates or runs is claimed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_be_opened_holds_no_other_up() {
+    let played = Played::default();
+    let cluster = played.cluster();
+    cluster.join().await.expect("nobody else is there");
+    played.owned(KITE, DEAD, 1);
+    played.world().stuck.insert(KITE);
+    let taking = async {
+        played.until_running(KITE).await;
+        played.owned(LAMP, DEAD, 1);
+        played.until_running(LAMP).await;
+    };
+    scan_during(&cluster, taking).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_leaves_gives_nothing_to_one_that_is_late() {
+    let played = Played::default();
+    let cluster = played.cluster();
+    cluster.join().await.expect("nobody else is there");
+    played.heard_of(DEAD, "gone:7000", Some(Instant::now()));
+    tokio::time::advance(LATE).await;
+    played.owned(KITE, ME, 1);
+    played.world().running.insert(KITE);
+    cluster.leave().await;
+    assert_eq!(
+        played.world().rows[&KITE].owner,
+        None,
+        "whoever lives takes it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_does_not_join_beside_another_at_its_address() {
+    let played = Played::default();
+    played.heard_of(OTHER, "here:7000", None);
+    let joined = played.cluster().join().await;
+    assert!(
+        matches!(&joined, Err(JoinError::AddressTaken { node: OTHER, .. })),
+        "{joined:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_started_again_outlives_its_earlier_life() {
+    let played = Played::default();
+    played.heard_of(DEAD, "here:7000", Some(Instant::now()));
+    played.heard_of(OTHER, "there:7000", None);
+    let began = Instant::now();
+    let joined = played.cluster().join().await;
+    joined.expect("the earlier life does not beat any more");
+    assert!(began.elapsed() < 2 * LATE);
+    let known: Vec<Incarnation> = played
+        .world()
+        .nodes
+        .iter()
+        .map(|n| n.0.incarnation)
+        .collect();
+    assert_eq!(known, [OTHER, ME]);
+}
