@@ -62,7 +62,10 @@ impl Node {
         let joined = cluster.join().await;
         joined.map_err(|error| ServerError::Join(error.to_string()))?;
         let heart = start_loops(&cluster, &mut tasks)?;
-        cluster.looked().await;
+        tokio::select! {
+            () = cluster.looked() => {}
+            () = cluster.lost() => return Err(ServerError::Lost),
+        }
         tracing::info!(node = %cluster.incarnation(), address = %bound, "joined");
         let node = Self {
             cluster,

@@ -2,20 +2,25 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use hunt::{By, GameMasterOrder, Phase};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::check_hunt::read_folder;
-use super::server::Server;
+use super::server::{Server, ServerError};
 use super::{CommandError, SettingsArgs};
+use crate::config::Config;
 use crate::delivery::Hub;
 use crate::gateway::Grant;
 use crate::http::random_code;
 use crate::journal::SessionId;
 use crate::session::{SessionHandle, StoredHunt, first_game_master};
 use crate::telemetry;
+
+/// How long threads that were started for one task each may go on after the end.
+const THREADS_WAIT: Duration = Duration::from_millis(500);
 
 /// See there.
 #[derive(Args)]
@@ -46,25 +51,48 @@ impl Serve {
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
-        runtime.block_on(async {
-            // Before anyone is told that the server is ready: a stop may follow at once.
-            let mut signals = Signals::catch()?;
-            let server = Server::start(&config).await?;
-            let open = match &self.hunt {
-                Some(folder) => Some(open_hunt(&server, folder).await?),
-                None => None,
-            };
+        let done = runtime.block_on(self.serve(&config));
+        // A thread that hangs, at a disk for example, keeps nobody from ending.
+        runtime.shutdown_timeout(THREADS_WAIT);
+        done
+    }
+
+    async fn serve(&self, config: &Config) -> Result<(), CommandError> {
+        // Before anything else: a stop is heeded while the server starts, too.
+        let mut signals = Signals::catch()?;
+        let server = tokio::select! {
+            started = Server::start(config) => started?,
+            () = signals.to_stop() => {
+                tracing::info!("stopped before it was ready");
+                return Ok(());
+            }
+        };
+        let open = tokio::select! {
+            open = self.open(&server) => Some(open?),
+            ended = wait_for_the_end(&server, &mut signals) => {
+                ended?;
+                None
+            }
+        };
+        if let Some(open) = open {
             self.print_ready(&server, open.as_ref());
             wait_for_the_end(&server, &mut signals).await?;
-            tracing::info!("stopping");
-            let stopped = tokio::time::timeout(config.server.stop_max, server.stop()).await;
-            stopped.map_err(|_| {
-                let reason = "the stop took longer than server.stop_ms_max; what was acknowledged \
-                              is durable all the same";
-                CommandError::Failed(reason.to_owned())
-            })??;
-            Ok(())
-        })
+        }
+        tracing::info!("stopping");
+        let stopped = tokio::time::timeout(config.server.stop_max, server.stop()).await;
+        stopped.map_err(|_| {
+            let reason = "the stop took longer than server.stop_ms_max; what was acknowledged \
+                          is durable all the same";
+            CommandError::Failed(reason.to_owned())
+        })??;
+        Ok(())
+    }
+
+    async fn open(&self, server: &Server) -> Result<Option<SessionHandle<Hub>>, CommandError> {
+        match &self.hunt {
+            Some(folder) => open_hunt(server, folder).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     fn print_ready(&self, server: &Server, open: Option<&SessionHandle<Hub>>) {
@@ -126,6 +154,13 @@ impl Signals {
         })
     }
 
+    async fn to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     async fn next(&mut self) -> Asked {
         tokio::select! {
             biased;
@@ -144,11 +179,7 @@ async fn wait_for_the_end(server: &Server, signals: &mut Signals) -> Result<(), 
                 Asked::ToStop => return Ok(()),
                 Asked::ForTheCertificate => reload_certificate(server),
             },
-            () = server.lost() => {
-                let reason = "the journal was out of reach for longer than cluster.exit_after_ms; \
-                              start again when it can be reached";
-                return Err(CommandError::Failed(reason.to_owned()));
-            }
+            () = server.lost() => return Err(ServerError::Lost.into()),
         }
     }
 }
@@ -165,7 +196,11 @@ fn reload_certificate(server: &Server) {
 /// none.
 async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>, CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::Failed(error.to_string());
-    let stored = StoredHunt::new(&read_folder(folder)?);
+    // On a thread of its own, because a folder may be on a disk that does not answer.
+    let reading = folder.to_owned();
+    let files = tokio::task::spawn_blocking(move || read_folder(&reading)).await;
+    let files = files.map_err(|error| failed(&error))??;
+    let stored = StoredHunt::new(&files);
     let stored = stored.map_err(|_| CommandError::Hunt(folder.to_owned()))?;
     let sessions = server.gateway().sessions();
     let known = sessions.journal().sessions().await;

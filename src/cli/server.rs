@@ -46,6 +46,12 @@ pub enum ServerError {
     /// The cluster.
     #[error("the node could not join the others: {0}")]
     Join(String),
+    /// The journal, while the server ran or was starting.
+    #[error(
+        "the journal was out of reach for longer than cluster.exit_after_ms; start again when it can \
+         be reached"
+    )]
+    Lost,
     /// The port.
     #[error("{address}: {reason}; set server.listen to another address")]
     Bind {

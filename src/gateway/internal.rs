@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Gateway;
 use super::addresses::Place;
+use super::http::{self, Impatient};
 use super::stream::{Stream, Tcp};
 
 /// In which a node shows its pass.
@@ -82,19 +83,13 @@ async fn serve(
             }
         }
     });
+    let stream = Impatient::new(stream, gateway.config.write_max);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(gateway.config.header_max)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let ended = gateway.stop.run_until_cancelled(&mut connection).await;
-    let ended = if let Some(ended) = ended {
-        ended
-    } else {
-        std::pin::Pin::new(&mut connection).graceful_shutdown();
-        (&mut connection).await
-    };
-    if let Err(error) = ended {
+    if let Err(error) = http::serve(&mut connection, &gateway.stop).await {
         tracing::debug!(%error, "a node's connection ended early");
     }
 }

@@ -19,6 +19,7 @@ use super::Gateway;
 use super::addresses::{Place, Places, Seat};
 use super::farewell::{Farewell, Farewells};
 use super::head::{self, Head};
+use super::http::{self, Impatient};
 use super::stream::{Stream, Tcp};
 use super::tls::Tls;
 use crate::telemetry::{Handshake, Late, metrics};
@@ -154,19 +155,14 @@ impl Guest {
                 }
             }
         });
+        let stream = Impatient::new(stream, gateway.config.write_max);
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(gateway.config.header_max)
             .max_buf_size(HEADER_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
-        let ended = gateway.stop.run_until_cancelled(&mut connection).await;
-        let ended = if let Some(ended) = ended {
-            ended
-        } else {
-            std::pin::Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
-        };
+        let ended = http::serve(&mut connection, &gateway.stop).await;
         let Err(error) = ended else { return };
         tracing::debug!(%error, "a connection ended early");
         if !error.is_timeout() {
@@ -177,7 +173,8 @@ impl Guest {
             return;
         };
         if !parts.read_buf.is_empty() {
-            self.say_late(parts.io.into_inner()).await;
+            let stream = parts.io.into_inner().into_inner();
+            self.say_late(stream).await;
         }
     }
 }

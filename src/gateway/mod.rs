@@ -12,6 +12,7 @@ mod farewell;
 mod forwarded;
 mod frame;
 mod head;
+mod http;
 mod internal;
 mod listener;
 mod neighbours;

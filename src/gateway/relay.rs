@@ -5,7 +5,7 @@
 //! the owner has let the client in. Backpressure goes through: what the client does not read waits at
 //! the owner, within its bounds.
 
-use std::io::Error;
+use std::io::{Error, ErrorKind};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ use crate::telemetry::metrics;
 const BUFFER_BYTES: usize = 4 * 1024;
 /// How long the owner's last words may take after the client has said its own.
 const LAST_WORDS_WAIT: Duration = Duration::from_secs(5);
+/// How long a client may take to accept a goodbye.
+const GOODBYE_WAIT: Duration = Duration::from_secs(1);
 /// Over which time the goodbyes of all clients of an owner that is gone are spread.
 const SPREAD_MS: RangeInclusive<u64> = 0..=200;
 
@@ -95,14 +97,18 @@ async fn join(
             }
         }
     };
-    if !frames.have_closed() {
-        metrics().relays_broken.increment(1);
-        tokio::time::sleep(Duration::from_millis(rand::random_range(SPREAD_MS))).await;
-        if frames.are_whole() {
-            to_client.write_all(&close_frame(code)).await?;
+    let goodbye = async {
+        if !frames.have_closed() {
+            metrics().relays_broken.increment(1);
+            tokio::time::sleep(Duration::from_millis(rand::random_range(SPREAD_MS))).await;
+            if frames.are_whole() {
+                to_client.write_all(&close_frame(code)).await?;
+            }
         }
-    }
-    to_client.shutdown().await
+        to_client.shutdown().await
+    };
+    let said = timeout(GOODBYE_WAIT, goodbye).await;
+    said.unwrap_or_else(|_elapsed| Err(ErrorKind::TimedOut.into()))
 }
 
 /// Which side ended the way down.
@@ -128,9 +134,12 @@ async fn down(
         if frames.have_let_in() && !had_let_in {
             slot.authenticated();
         }
+        // Whoever ends this in between does not know how much the client has.
+        frames.are_on_their_way = true;
         let written = to_client.write_all(&buffer[..count]).await;
         written.map_err(Down::Client)?;
         to_client.flush().await.map_err(Down::Client)?;
+        frames.are_on_their_way = false;
     }
 }
 
@@ -167,6 +176,8 @@ struct Frames {
     header: Vec<u8>,
     payload_left: u64,
     seen: Seen,
+    /// The client has taken only a part of what was followed.
+    are_on_their_way: bool,
 }
 
 /// What has been seen. An owner says nothing but control frames before it has let a client in.
@@ -223,9 +234,9 @@ impl Frames {
         Some(number)
     }
 
-    /// Whether the stream is between two frames.
+    /// Whether the client is between two frames.
     fn are_whole(&self) -> bool {
-        self.header.is_empty() && self.payload_left == 0
+        self.header.is_empty() && self.payload_left == 0 && !self.are_on_their_way
     }
 
     fn have_let_in(&self) -> bool {
@@ -239,9 +250,54 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
-    use protocol::CloseCode;
+    use std::io::ErrorKind;
+    use std::sync::Arc;
+    use std::time::Duration;
 
-    use super::{Frames, close_frame};
+    use protocol::CloseCode;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::sync::Semaphore;
+    use tokio::time::sleep;
+
+    use super::super::addresses::Place;
+    use super::{Error, Frames, close_frame, join};
+
+    /// What becomes of a client that takes only the first bytes of what its owner sends, and what
+    /// it was sent until it is let go of.
+    async fn stuck(room_bytes: usize, sent: &[u8]) -> (Result<(), Error>, Vec<u8>) {
+        let (mut client, to_client) = duplex(room_bytes);
+        let (mut owner, to_owner) = duplex(sent.len());
+        owner.write_all(sent).await.expect("there is room");
+        let room = Arc::new(Semaphore::new(1));
+        let permit = room.try_acquire_owned().expect("there is room");
+        let ends = async {
+            sleep(Duration::from_secs(1)).await;
+            CloseCode::GoingAway
+        };
+        let joined = join(to_client, to_owner, &Place::of_node(permit), ends).await;
+        let mut taken = Vec::new();
+        client.read_to_end(&mut taken).await.expect("it ends");
+        (joined, taken)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_not_waited_for_with_a_goodbye() {
+        let whole = frame(2, 14);
+        let (joined, taken) = stuck(whole.len(), &whole).await;
+        assert_eq!(
+            joined.map_err(|error| error.kind()),
+            Err(ErrorKind::TimedOut)
+        );
+        assert_eq!(taken, whole);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_goodbye_lands_within_a_frame_of_which_the_client_has_a_part() {
+        let whole = frame(2, 14);
+        let (joined, taken) = stuck(5, &whole).await;
+        joined.expect("there was nothing to say");
+        assert_eq!(taken, whole[..5]);
+    }
 
     fn frame(opcode: u8, length: usize) -> Vec<u8> {
         let mut frame = vec![0x80 | opcode];

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::Gateway;
 use super::connection::Connection;
+use super::http::Impatient;
 use super::listener::Slot;
 use super::socket::{Socket, SocketLimits};
 use super::stream::Stream;
@@ -54,12 +55,14 @@ pub async fn upgrade(
         match upgraded.await {
             Ok(upgraded) => {
                 let parts = upgraded
-                    .downcast::<TokioIo<Stream>>()
+                    .downcast::<TokioIo<Impatient<Stream>>>()
                     .expect("the listener serves its own streams");
                 // A copy, because hyper's buffer is large and would stay for as long as a part of it.
                 let early = Bytes::copy_from_slice(&parts.read_buf);
                 drop(parts.read_buf);
-                let socket = Socket::new(parts.io.into_inner(), early, LIMITS);
+                // A socket looks itself at how long it is stuck.
+                let stream = parts.io.into_inner().into_inner();
+                let socket = Socket::new(stream, early, LIMITS);
                 let mut connection = Connection::new(gateway, socket, codec, session, slot);
                 connection.run().await;
             }

@@ -15,4 +15,5 @@ mod requests;
 mod secrets;
 mod site;
 mod socket;
+mod stops;
 mod tls;
