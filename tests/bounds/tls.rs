@@ -233,6 +233,11 @@ async fn what_is_not_tls_or_offers_another_protocol_is_refused() {
     let wrong = site.connect_with(certificate, &[b"h2"]).await;
     wrong.expect_err("nothing else is spoken");
     let refused = "cluecast_tls_handshakes_failed_total{because=\"refused\"}";
+    // The client may know before the server has counted it.
+    let deadline = Instant::now() + PATIENCE;
+    while site.metric(refused).await < 2 {
+        assert!(Instant::now() < deadline, "both are counted");
+    }
     assert_eq!(site.metric(refused).await, 2);
 }
 
