@@ -62,7 +62,7 @@ impl Serve {
         let mut signals = Signals::catch()?;
         let server = tokio::select! {
             started = Server::start(config) => started?,
-            () = signals.to_stop() => {
+            () = signals.stop_asked_for() => {
                 tracing::info!("stopped before it was ready");
                 return Ok(());
             }
@@ -154,7 +154,7 @@ impl Signals {
         })
     }
 
-    async fn to_stop(&mut self) {
+    async fn stop_asked_for(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
