@@ -95,7 +95,8 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a node known.
     fn join(&self, card: NodeCard) -> Answer<()>;
 
-    /// Tells that a known node is alive.
+    /// Tells that a known node is alive. Dropping the answer gives up the way to the store that it
+    /// was awaited on.
     fn beat(&self, card: NodeCard) -> Answer<Beat>;
 
     /// Every known node.

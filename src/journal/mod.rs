@@ -88,7 +88,8 @@ pub trait Journal: Send + Sync + 'static {
     fn join(&self, node: NodeRecord) -> Answer<()>;
 
     /// Notes that a node is alive, and what it tells now, by the store's clock. A node that was
-    /// forgotten stays so.
+    /// forgotten stays so. Unlike other answers this one makes progress where it is polled, and
+    /// dropping it gives up the way to the store, so that the next beat takes a new one.
     fn beat(&self, node: NodeRecord) -> Answer<Beat>;
 
     /// Every known node, in no particular order.

@@ -9,8 +9,6 @@ use super::super::Incarnation;
 
 /// How long a claim waits for an append of the owner that is under way.
 const LOCK_WAIT_MAX: &str = "500ms";
-/// Connections for beats; a second one, so that a slow beat does not keep the next one waiting.
-const HEART_CONNECTIONS_MAX: u32 = 2;
 /// What would let an acknowledged event be lost, with what each protects from.
 const UNSAFE_WHEN_OFF: [(&str, &str); 3] = [
     ("fsync", "a crash of the machine"),
@@ -113,17 +111,14 @@ impl Connector {
             .connect_lazy_with(options)
     }
 
-    /// Connections for beats, which say who is alive now: nothing is lost with one that a crash
+    /// The connection for beats, which say who is alive now: nothing is lost with one that a crash
     /// takes back.
-    pub(super) fn heart(&self) -> PgPool {
+    pub(super) async fn heart(&self) -> Result<PgConnection, ConnectError> {
         let options = self.options.clone().options([
             ("lock_timeout", LOCK_WAIT_MAX),
             ("synchronous_commit", "off"),
         ]);
-        PgPoolOptions::new()
-            .max_connections(HEART_CONNECTIONS_MAX)
-            .acquire_timeout(self.connect_max)
-            .connect_lazy_with(options)
+        self.bounded(async { Ok(options.connect().await?) }).await
     }
 
     async fn bounded<T>(

@@ -2,14 +2,15 @@
 //!
 //! A few connections append (`lane`): each writes the batches that wait, of many sessions, in one
 //! statement that is fenced by the owner and epoch of each session (`append`). A pool serves everything
-//! else (`queries`, `ownership`), and another one the beats, so that a node that is busy is not taken for
-//! a dead one. The connections carry the node's incarnation as their name, so that others can end them.
+//! else (`queries`, `ownership`), and the beats have a connection of their own (`heart`), so that a node
+//! that is busy is not taken for a dead one. The connections carry the node's incarnation as their name, so that others can end them.
 //!
 //! Never here: changing the schema of a database that a server is started on (`schema` refuses it).
 
 mod append;
 mod connect;
 mod group;
+mod heart;
 mod lane;
 mod notices;
 mod ownership;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool};
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -38,6 +40,7 @@ use super::{
 };
 use connect::Connector;
 use group::{Append, FlushMax};
+use heart::Heart;
 use lane::Lane;
 use queries::Query;
 pub use schema::{SchemaError, SchemaStatus, SchemaStep};
@@ -97,7 +100,9 @@ struct Shared {
     lanes: Vec<mpsc::Sender<Append>>,
     lane_tasks: Mutex<JoinSet<()>>,
     pool: PgPool,
-    heart: PgPool,
+    heart: Heart,
+    /// Where queries run, whoever asks: a pool's connections outlive the runtime of a single caller.
+    runtime: Handle,
     /// Queries under way. As many run as there are connections; the callers bound how many wait.
     queries: TaskTracker,
     answer_max: Duration,
@@ -138,7 +143,8 @@ impl PostgresJournal {
             lanes,
             lane_tasks: Mutex::new(lane_tasks),
             pool: connector.pool(options.connections_max),
-            heart: connector.heart(),
+            heart: Heart::new(connector),
+            runtime: Handle::current(),
             queries: TaskTracker::new(),
             answer_max: options.answer_max,
             stop,
@@ -173,16 +179,15 @@ impl PostgresJournal {
         &self.shared.lanes[lane]
     }
 
-    /// Runs a query on a pool's connection, in a task of its own: whoever gives up its answer leaves no
-    /// connection behind in the middle of one.
+    /// Runs a query on a connection of the pool, in a task of its own: whoever gives up its answer leaves
+    /// no connection behind in the middle of one.
     fn run<T: Send + 'static>(
         &self,
-        pool: &PgPool,
         query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, T> + Send + 'static,
     ) -> impl Future<Output = Result<T, sqlx::Error>> + Send + 'static {
-        let pool = pool.clone();
+        let pool = self.shared.pool.clone();
         let answer_max = self.shared.answer_max;
-        let running = self.shared.queries.spawn(async move {
+        let querying = async move {
             let mut connection = pool.acquire().await?;
             let answer = tokio::time::timeout(answer_max, query(&mut connection)).await;
             answer.unwrap_or_else(|_| {
@@ -191,7 +196,9 @@ impl PostgresJournal {
                 let message = format!("no answer within {answer_max:?}");
                 Err(std::io::Error::new(std::io::ErrorKind::TimedOut, message).into())
             })
-        });
+        };
+        let shared = &self.shared;
+        let running = shared.queries.spawn_on(querying, &shared.runtime);
         async move { running.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)) }
     }
 
@@ -200,7 +207,7 @@ impl PostgresJournal {
         action: &'static str,
         query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, T> + Send + 'static,
     ) -> Answer<T> {
-        let answer = self.run(&self.shared.pool, query);
+        let answer = self.run(query);
         async move { answer.await.map_err(failed(action)) }.boxed()
     }
 
@@ -209,7 +216,7 @@ impl PostgresJournal {
         action: &'static str,
         query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, Option<T>> + Send + 'static,
     ) -> Answer<T, ClaimError> {
-        let answer = self.run(&self.shared.pool, query);
+        let answer = self.run(query);
         async move {
             match answer.await {
                 Ok(Some(changed)) => Ok(changed),
@@ -243,9 +250,7 @@ impl Journal for PostgresJournal {
     }
 
     fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        let created = self.run(&self.shared.pool, |connection| {
-            queries::create_session(connection, session)
-        });
+        let created = self.run(|connection| queries::create_session(connection, session));
         async move {
             let error = match created.await {
                 Ok(()) => return Ok(()),
@@ -311,15 +316,12 @@ impl Journal for PostgresJournal {
     }
 
     fn beat(&self, node: NodeRecord) -> Answer<Beat> {
-        let beat = self.run(&self.shared.heart, |connection| {
-            ownership::beat(connection, node)
-        });
-        async move { beat.await.map_err(failed("beat")) }.boxed()
+        let shared = self.shared.clone();
+        async move { shared.heart.beat(node).await.map_err(failed("beat")) }.boxed()
     }
 
     fn nodes(&self) -> Answer<Vec<NodeSeen>> {
-        let nodes = self.run(&self.shared.heart, ownership::nodes);
-        async move { nodes.await.map_err(failed("list the nodes")) }.boxed()
+        self.query("list the nodes", ownership::nodes)
     }
 
     fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {

@@ -65,6 +65,8 @@ struct Weather {
     is_open: bool,
     /// Connections that were made before the newest cut are over.
     cuts: u64,
+    /// Connections that were made before the peer vanished last pass nothing any more.
+    vanishings: u64,
 }
 
 impl Weather {
@@ -74,8 +76,10 @@ impl Weather {
         delay: Duration::ZERO,
         is_open: true,
         cuts: 0,
+        vanishings: 0,
     };
 
+    /// For connections whose peer is there.
     fn flow(&self, direction: Direction) -> Flow {
         match direction {
             Direction::ToTarget => self.to_target,
@@ -141,6 +145,12 @@ impl TcpProxy {
     /// Resets every connection. New ones are taken as before.
     pub fn cut(&self) {
         self.weather.send_modify(|weather| weather.cuts += 1);
+    }
+
+    /// Passes nothing any more on the connections that there are, as if the machine at their other end
+    /// had gone without a word and another had its address now: new ones work.
+    pub fn vanish(&self) {
+        self.weather.send_modify(|weather| weather.vanishings += 1);
     }
 
     /// Takes new connections, or resets them at once.
@@ -220,6 +230,7 @@ impl Acceptor {
             mark: Arc::clone(&self.mark),
             weather: self.weather.clone(),
             cuts: weather.cuts,
+            vanishings: weather.vanishings,
             swallows: Arc::clone(&self.swallows),
             counted: Counted::new(&self.connections),
         };

@@ -21,6 +21,8 @@ pub(super) struct Relay {
     pub(super) weather: watch::Receiver<Weather>,
     /// The cuts before this connection.
     pub(super) cuts: u64,
+    /// How often the peer had vanished before this connection.
+    pub(super) vanishings: u64,
     pub(super) swallows: Arc<Swallows>,
     pub(super) counted: Counted,
 }
@@ -66,6 +68,15 @@ impl Relay {
             target.set_zero_linger()?;
         }
         passed.map(|((), ())| ())
+    }
+
+    /// What happens to this connection's bytes: after its peer has vanished they wait for ever.
+    fn flow(&self, weather: &Weather, direction: Direction) -> Flow {
+        if weather.vanishings == self.vanishings {
+            weather.flow(direction)
+        } else {
+            Flow::Hold
+        }
     }
 
     async fn pass_requests(
@@ -120,7 +131,7 @@ impl Relay {
                 let bytes = &buffer[..count];
                 look(bytes)?;
                 let weather = *self.weather.borrow();
-                if weather.flow(direction) == Flow::Discard {
+                if self.flow(&weather, direction) == Flow::Discard {
                     continue;
                 }
                 let chunk = Chunk {
@@ -136,8 +147,9 @@ impl Relay {
         let write = async move {
             while let Some(chunk) = queued.recv().await {
                 sleep_until(chunk.due).await;
-                let passes = weather.wait_for(|weather| weather.flow(direction) != Flow::Hold);
-                let flow = passes.await.map(|weather| weather.flow(direction));
+                let passes =
+                    weather.wait_for(|weather| self.flow(weather, direction) != Flow::Hold);
+                let flow = passes.await.map(|weather| self.flow(&weather, direction));
                 match flow {
                     Ok(Flow::Discard) => {}
                     Ok(Flow::Pass | Flow::Hold) => to.write_all(&chunk.bytes).await?,

@@ -99,6 +99,24 @@ async fn a_cut_resets_what_is_open_and_spares_what_comes() {
 }
 
 #[tokio::test]
+async fn a_vanished_peer_keeps_its_connections_and_newcomers_reach_another() {
+    let echo = Echo::start(b"-").await;
+    let mut old = echo.connect().await;
+    say(&mut old, b"a").await.expect("it passes");
+    echo.proxy.vanish();
+    old.write_all(b"b")
+        .await
+        .expect("the sender is told nothing");
+    let mut new = echo.connect().await;
+    say(&mut new, b"c").await.expect("it passes");
+    let mut byte = [0];
+    let silent = timeout(FROZEN_WAIT, old.read(&mut byte)).await;
+    assert!(silent.is_err(), "neither an answer nor an end comes");
+    echo.proxy.cut();
+    assert_reset(&mut old).await;
+}
+
+#[tokio::test]
 async fn a_closed_proxy_resets_newcomers_only() {
     let echo = Echo::start(b"-").await;
     let mut first = echo.connect().await;

@@ -2,6 +2,7 @@
 
 mod command;
 mod fence;
+mod heart;
 mod pause;
 mod refusals;
 mod weather;
