@@ -267,8 +267,7 @@ fn archiving(config: &JournalConfig) -> Result<Option<Archiving>, JournalError> 
     let Some(folder) = &config.archive_dir else {
         return Ok(None);
     };
-    Ok(Some(Archiving {
-        archive: Arc::new(ArchiveFolder::open(folder)?),
-        after_events_min: config.archive_after_events_min,
-    }))
+    let archive = Arc::new(ArchiveFolder::open(folder)?);
+    let after_events_min = config.archive_after_events_min;
+    Ok(Some(Archiving::new(archive, after_events_min)))
 }

@@ -9,9 +9,9 @@ use futures_util::FutureExt;
 use super::nodes::Nodes;
 use super::types::contiguous;
 use super::{
-    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
-    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
+    Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
+    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 
 /// Keeps everything in memory. Clones share it.
@@ -345,12 +345,13 @@ impl Journal for MemoryJournal {
         &self,
         session: SessionId,
         through_seq: u64,
-        limit: usize,
+        max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
         done(self.with_session("read the oldest", session, |session| {
             let old = session.batches.iter();
             let old = old.take_while(|batch| batch.last_seq <= through_seq);
-            old.take(limit).cloned().collect()
+            let count = max.fitting(old.clone().map(|batch| batch.events.len()));
+            old.take(count).cloned().collect()
         }))
     }
 

@@ -18,14 +18,16 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 
-pub use archive::{Archive, ArchiveError, ArchiveFile, ArchiveFolder, Piece, verify_archive};
+pub use archive::{
+    Archive, ArchiveError, ArchiveFile, ArchiveFolder, ArchivePlace, Piece, verify_archive,
+};
 pub use memory::MemoryJournal;
 pub use postgres::{PostgresJournal, PostgresOptions, SchemaError, SchemaStatus, SchemaStep};
 pub use sqlite::{DATABASE_FILE, SqliteJournal, SqliteOptions, SqliteSynchronous};
 pub use types::{
-    AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError,
-    Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId, SessionRecord, Snapshot,
-    StoredBatch, TruncateError, Truncation,
+    AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation,
+    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 
 /// What a call to a journal gives, some time later. It makes progress on its own: dropping it
@@ -122,13 +124,13 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<Vec<StoredBatch>, ReadError>;
 
-    /// At most `limit` batches of those that end at or before `through_seq`, the oldest that there are,
-    /// in order.
+    /// As many batches as `max` allows of those that end at or before `through_seq`, the oldest that
+    /// there are, in order.
     fn oldest(
         &self,
         session: SessionId,
         through_seq: u64,
-        limit: usize,
+        max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>>;
 
     /// Stores a session's state as of a sequence number that is durable. It can be loaded when this

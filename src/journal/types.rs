@@ -198,6 +198,34 @@ pub struct StoredBatch {
     pub events: Vec<u8>,
 }
 
+/// How many batches one answer may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchesMax {
+    /// Their number.
+    pub batches: usize,
+    /// The bytes of their events; a larger batch comes alone.
+    pub bytes: usize,
+}
+
+impl BatchesMax {
+    /// However many there are: for those who look through a whole session.
+    pub const UNBOUNDED: Self = Self {
+        batches: usize::MAX,
+        bytes: usize::MAX,
+    };
+
+    /// How many of the first batches fit, of which the bytes of each are told in order.
+    pub fn fitting(self, bytes: impl IntoIterator<Item = usize>) -> usize {
+        let mut sum = 0_usize;
+        let within = bytes.into_iter().take(self.batches).enumerate();
+        let within = within.take_while(|(place, bytes)| {
+            sum = sum.saturating_add(*bytes);
+            sum <= self.bytes || *place == 0
+        });
+        within.count()
+    }
+}
+
 /// A state as of a sequence number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {

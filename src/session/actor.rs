@@ -137,7 +137,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                     Err(error) => return Ended::Failed(error),
                 },
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
-                () = self.snapshots.stored() => {}
+                () = self.snapshots.go_on() => {}
                 _ = ticks.tick(), if speaks => self.delivery.tick(),
                 () = self.run.validity.wait(), if !speaks || self.gate.withholds() => {}
                 () = reached(self.delivery.latest_due()), if takes_mail => self.render_latest(),

@@ -5,15 +5,29 @@
 //! both places, and the next time does it again.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::actor::Ownership;
 use super::planted::Planted;
 use super::supervisor::SessionRun;
-use crate::journal::{Archive, ArchiveError, JournalError, Piece, TruncateError, Truncation};
+use crate::journal::{
+    Archive, ArchiveError, ArchivePlace, BatchesMax, JournalError, Piece, TruncateError, Truncation,
+};
 use crate::telemetry::metrics;
 
-/// Batches of one piece: what is in memory of them at a time.
-const PIECE_BATCHES_MAX: usize = 1_024;
+/// One piece: what is in memory of them at a time, for each place.
+const PIECE_MAX: BatchesMax = BatchesMax {
+    batches: 1_024,
+    bytes: 8 << 20,
+};
+/// Pieces that are on their way into the archive at the same time, of all sessions. A further session
+/// waits for its turn.
+const PLACES_MAX: usize = 2;
+/// How long the archive may take for a piece before that is told.
+const STALL: Duration = Duration::from_mins(1);
 /// Batches that one step deletes: others' commits wait for no more than that.
 const CUT_BATCHES_MAX: usize = 128;
 
@@ -21,9 +35,34 @@ const CUT_BATCHES_MAX: usize = 128;
 #[derive(Clone)]
 pub struct Archiving {
     /// Where.
-    pub archive: Arc<dyn Archive>,
+    archive: Arc<dyn Archive>,
     /// As soon as so many events are old.
-    pub after_events_min: u64,
+    after_events_min: u64,
+    /// Shared by all sessions.
+    places: Arc<Semaphore>,
+}
+
+impl Archiving {
+    /// To an archive, as soon as so many events of a session are old.
+    pub fn new(archive: Arc<dyn Archive>, after_events_min: u64) -> Self {
+        Self {
+            archive,
+            after_events_min,
+            places: Arc::new(Semaphore::new(PLACES_MAX)),
+        }
+    }
+
+    /// Has the archive keep a piece, however long it takes: to give up would not end what hangs.
+    async fn store(&self, piece: Piece, place: ArchivePlace) -> Result<(), ArchiveError> {
+        let session = piece.session();
+        let mut storing = self.archive.store(piece, place);
+        if let Ok(stored) = timeout(STALL, &mut storing).await {
+            return stored;
+        }
+        metrics().archive_stalls.increment(1);
+        tracing::warn!(session.id = %session, "the archive hangs; old batches stay in the journal");
+        storing.await
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +104,18 @@ async fn move_all(
     let Some(through_seq) = last_to_move(run.planted, &verified) else {
         return Ok(());
     };
-    let first = run.journal.oldest(session, through_seq, 1).await?;
+    let one = BatchesMax {
+        batches: 1,
+        ..PIECE_MAX
+    };
+    let first = run.journal.oldest(session, through_seq, one).await?;
     let first_seq = first.first().map_or(u64::MAX, |first| first.first_seq);
     if (through_seq + 1).saturating_sub(first_seq) < archiving.after_events_min {
         return Ok(());
     }
     loop {
-        let batches = run.journal.oldest(session, through_seq, PIECE_BATCHES_MAX);
+        let place = ArchivePlace::of(&archiving.places).await;
+        let batches = run.journal.oldest(session, through_seq, PIECE_MAX);
         let batches = batches.await?;
         if batches.is_empty() {
             return Ok(());
@@ -81,7 +125,7 @@ async fn move_all(
         if run.planted.truncates_before_archived() {
             truncate(run, ownership, last_seq).await?;
         }
-        archiving.archive.store(piece).await?;
+        archiving.store(piece, place).await?;
         metrics().archived_events.increment(events);
         truncate(run, ownership, last_seq).await?;
     }

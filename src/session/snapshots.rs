@@ -2,7 +2,8 @@
 //!
 //! Encoding a state takes as long as the session is large. The actor only hands a clone over, which
 //! shares what does not change; the rest happens beside it: encoding, storing, reading back, and, once
-//! two snapshots are verified, moving old batches from the journal into the archive (`archiving`).
+//! two snapshots are verified, moving old batches from the journal into the archive (`archiving`). An
+//! archive that hangs holds up no snapshot: moving goes on beside the next ones.
 
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ pub(super) struct StateAt {
     pub(super) progress: Progress,
 }
 
-/// The snapshots of one session: at most one is being stored.
+/// The snapshots of one session: at most one is being stored, and old batches are moved at most once at
+/// a time.
 pub(super) struct Snapshots {
     run: SessionRun,
     ownership: Ownership,
@@ -38,7 +40,9 @@ pub(super) struct Snapshots {
     at: u64,
     /// When this actor made it.
     made: Option<Instant>,
-    storing: Option<BoxFuture<'static, ()>>,
+    /// Gives whether it is verified.
+    storing: Option<BoxFuture<'static, bool>>,
+    archiving: Option<BoxFuture<'static, ()>>,
 }
 
 /// Why a snapshot is not verified.
@@ -65,6 +69,7 @@ impl Snapshots {
             at,
             made: None,
             storing: None,
+            archiving: None,
         }
     }
 
@@ -88,25 +93,31 @@ impl Snapshots {
         self.made.is_some_and(|made| made.elapsed() < SPACING)
     }
 
-    /// Begins to store a state that is durable; [`Snapshots::stored`] goes on with it.
+    /// Begins to store a state that is durable; [`Snapshots::go_on`] goes on with it.
     pub(super) fn store(&mut self, state: StateAt) {
-        let (run, ownership) = (self.run.clone(), self.ownership);
-        let storing = async move {
-            if keep(&run, state).await {
-                archive_old_batches(&run, ownership).await;
-            }
-        };
-        self.storing = Some(storing.boxed());
+        let run = self.run.clone();
+        self.storing = Some(async move { keep(&run, state).await }.boxed());
     }
 
-    /// Waits until the snapshot that is being stored is there or has failed, and what follows from it
-    /// is done; without one it never returns. Cancel-safe.
-    pub(super) async fn stored(&mut self) {
-        let Some(storing) = &mut self.storing else {
-            return std::future::pending().await;
-        };
-        storing.await;
-        self.storing = None;
+    /// Goes on with what is under way until the snapshot that is being stored is there or has failed,
+    /// or old batches have been moved; with nothing under way it never returns. Cancel-safe.
+    pub(super) async fn go_on(&mut self) {
+        tokio::select! {
+            biased;
+            is_verified = under_way(&mut self.storing) => {
+                self.storing = None;
+                // What is old now while batches are being moved is moved after the next snapshot.
+                if is_verified && self.archiving.is_none() {
+                    self.archiving = Some(self.archive());
+                }
+            }
+            () = under_way(&mut self.archiving) => self.archiving = None,
+        }
+    }
+
+    fn archive(&self) -> BoxFuture<'static, ()> {
+        let (run, ownership) = (self.run.clone(), self.ownership);
+        async move { archive_old_batches(&run, ownership).await }.boxed()
     }
 
     /// Stores the last state of an actor, all of which is durable. Archiving is left to the next one.
@@ -121,6 +132,14 @@ impl Snapshots {
             };
             keep(&self.run, state).await;
         }
+    }
+}
+
+/// What something under way gives; without it this never returns.
+async fn under_way<T>(work: &mut Option<BoxFuture<'static, T>>) -> T {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -182,6 +182,10 @@ metrics! {
         "Stored states that a recovery passed over, because they were damaged.";
     archived_events: Counter = "cluecast_archived_events_total" in Count,
         "Events that the archive took; those of a piece that is archived again count again.";
+    archive_pieces: Gauge = "cluecast_archive_pieces_under_way" in Count,
+        "Pieces that the archive is taking; one for long means that the archive hangs.";
+    archive_stalls: Counter = "cluecast_archive_stalls_total" in Count,
+        "Pieces that the archive had not taken after a minute.";
     archive_failures: Counter = "cluecast_archive_failures_total" in Count,
         "Times that old batches stayed in the journal because a step of archiving failed.";
     truncated_batches: Counter = "cluecast_journal_truncated_batches_total" in Count,

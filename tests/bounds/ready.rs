@@ -8,9 +8,10 @@ use std::time::Duration;
 use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
 use cluecast::journal::{
-    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
+    Incarnation, Journal, JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen,
+    Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError,
+    Truncation,
 };
 use cluecast::session::StoredHunt;
 use hunt::GameMasterOrder;
@@ -145,9 +146,9 @@ impl Journal for Fragile {
         &self,
         session: SessionId,
         through_seq: u64,
-        limit: usize,
+        max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
-        self.inner.oldest(session, through_seq, limit)
+        self.inner.oldest(session, through_seq, max)
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {

@@ -66,6 +66,7 @@ contract! {
     a_snapshot_is_verified_by_its_digest,
     an_unverified_snapshot_is_replaced,
     two_snapshots_at_once_leave_one_that_is_sound,
+    what_is_read_of_the_oldest_is_bounded_in_bytes,
     a_journal_that_was_cut_off_goes_on,
     only_what_two_verified_snapshots_cover_is_cut_off,
     an_earlier_owner_cuts_nothing_off,

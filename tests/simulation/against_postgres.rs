@@ -4,8 +4,8 @@
 //! row, as an append or a claim under way does, and wait for its end.
 
 use cluecast::journal::{
-    AppendError, Batch, Claim, ClaimError, Epoch, Incarnation, Journal, Ownership, PostgresJournal,
-    PostgresOptions, SessionId, SessionRecord, Snapshot, Truncation,
+    AppendError, Batch, BatchesMax, Claim, ClaimError, Epoch, Incarnation, Journal, Ownership,
+    PostgresJournal, PostgresOptions, SessionId, SessionRecord, Snapshot, Truncation,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
@@ -221,7 +221,10 @@ async fn simulated(schedule: &Schedule, session: SessionId, seed: u64) -> Vec<St
     let store = Store::new(session, Fence::RowLock, Dice::new(seed));
     let mut outcomes = Vec::new();
     for (statement, hold) in schedule {
-        let found = look(store.ownership(), store.oldest(u64::MAX, usize::MAX));
+        let found = look(
+            store.ownership(),
+            store.oldest(u64::MAX, BatchesMax::UNBOUNDED),
+        );
         let held = store.hold(*hold == Hold::Share).await;
         let asked = ask_simulated(&store, *statement, &found);
         let ending = async {
@@ -317,7 +320,7 @@ impl Real {
         for (statement, hold) in schedule {
             let ownership = journal.ownership(session).await.expect("it is read");
             let rows = journal
-                .oldest(session, u64::MAX, usize::MAX)
+                .oldest(session, u64::MAX, BatchesMax::UNBOUNDED)
                 .await
                 .expect("it is read");
             let found = look(ownership.expect("it was created"), rows);

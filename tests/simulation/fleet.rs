@@ -321,10 +321,10 @@ impl Fleet {
             },
             backlog: Arc::new(Backlog::new(WAIT_MAX)),
             snapshot_every_events: 10,
-            archiving: Some(Archiving {
-                archive: Arc::new(self.store.archive.clone()),
-                after_events_min: 1 + self.dice.throw(10) as u64,
-            }),
+            archiving: Some(Archiving::new(
+                Arc::new(self.store.archive.clone()),
+                1 + self.dice.throw(10) as u64,
+            )),
             tick_every: delivery_config().heads_every,
             planted: self.defect.in_node,
         };

@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
+    Incarnation, Journal, JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen,
+    Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError,
+    Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -242,10 +243,10 @@ impl Journal for SimulatedJournal {
         &self,
         session: SessionId,
         through_seq: u64,
-        limit: usize,
+        max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
         self.delayed("read the oldest", move |committed| {
-            committed.oldest(session, through_seq, limit)
+            committed.oldest(session, through_seq, max)
         })
     }
 
@@ -309,7 +310,9 @@ pub struct CommittedTo {
 
 impl Committed for CommittedTo {
     fn after(&self, seq: u64) -> Vec<StoredBatch> {
-        let oldest = self.journal.oldest(self.session, u64::MAX, usize::MAX);
+        let oldest = self
+            .journal
+            .oldest(self.session, u64::MAX, BatchesMax::UNBOUNDED);
         let stored = oldest.now_or_never().expect("memory answers at once");
         self.archive.with(seq, stored.expect("the session exists"))
     }

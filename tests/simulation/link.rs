@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
-    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
+    Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
+    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -327,10 +327,10 @@ impl Journal for Link {
         &self,
         _session: SessionId,
         through_seq: u64,
-        limit: usize,
+        max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
         self.call("read the oldest", move |store| async move {
-            store.oldest(through_seq, limit)
+            store.oldest(through_seq, max)
         })
     }
 

@@ -20,6 +20,7 @@ mod oracle;
 mod spectator;
 mod states;
 mod store;
+mod stuck;
 mod world;
 
 use std::panic::AssertUnwindSafe;

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cluecast::journal::{
-    AppendError, Batch, Claim, ClaimError, Epoch, Incarnation, Loaded, Name, Ownership, SessionId,
-    Snapshot, StoredBatch, TruncateError, Truncation,
+    AppendError, Batch, BatchesMax, Claim, ClaimError, Epoch, Incarnation, Loaded, Name, Ownership,
+    SessionId, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockWriteGuard};
 
@@ -283,11 +283,12 @@ impl Store {
         self.rows().snapshots.verified()
     }
 
-    pub fn oldest(&self, through_seq: u64, limit: usize) -> Vec<StoredBatch> {
+    pub fn oldest(&self, through_seq: u64, max: BatchesMax) -> Vec<StoredBatch> {
         let rows = self.rows();
         let old = rows.batches.iter();
         let old = old.take_while(|batch| batch.last_seq <= through_seq);
-        old.take(limit).cloned().collect()
+        let count = max.fitting(old.clone().map(|batch| batch.events.len()));
+        old.take(count).cloned().collect()
     }
 
     /// A node asked for what it should not have.
@@ -302,6 +303,7 @@ impl Store {
 
 impl Committed for Store {
     fn after(&self, seq: u64) -> Vec<StoredBatch> {
-        self.archive.with(seq, self.oldest(u64::MAX, usize::MAX))
+        self.archive
+            .with(seq, self.oldest(u64::MAX, BatchesMax::UNBOUNDED))
     }
 }

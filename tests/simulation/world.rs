@@ -119,10 +119,7 @@ impl World {
                 wait_max: WAIT_MAX,
             },
             snapshot_every_events: 10,
-            archiving: Some(Archiving {
-                archive: Arc::new(archive),
-                after_events_min: 1 + dice.throw(10) as u64,
-            }),
+            archiving: Some(Archiving::new(Arc::new(archive), 1 + dice.throw(10) as u64)),
             backlog: Arc::new(Backlog::new(WAIT_MAX)),
             tick_every: delivery_config().heads_every,
             planted,

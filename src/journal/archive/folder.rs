@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use super::super::{Answer, JournalError};
 use super::file::{ArchiveError, encode, verify_archive};
-use super::{Archive, Piece};
+use super::{Archive, ArchivePlace, Piece};
 
 /// How the names of files end.
 const ENDING: &str = "cluearc";
@@ -34,9 +34,13 @@ impl ArchiveFolder {
 }
 
 impl Archive for ArchiveFolder {
-    fn store(&self, piece: Piece) -> Answer<(), ArchiveError> {
+    fn store(&self, piece: Piece, place: ArchivePlace) -> Answer<(), ArchiveError> {
         let folder = self.folder.clone();
-        let storing = tokio::task::spawn_blocking(move || store(&folder, &piece));
+        let storing = tokio::task::spawn_blocking(move || {
+            let stored = store(&folder, &piece);
+            drop(place);
+            stored
+        });
         async move {
             storing
                 .await
@@ -82,9 +86,12 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
 
     use super::super::super::{Epoch, SessionId, StoredBatch};
-    use super::super::{Archive, Piece, verify_archive};
+    use super::super::{Archive, ArchivePlace, Piece, verify_archive};
     use super::ArchiveFolder;
 
     fn piece() -> Piece {
@@ -97,13 +104,18 @@ mod tests {
         Piece::new(SessionId::new(7), vec![batch]).expect("it has a batch")
     }
 
+    async fn place() -> ArchivePlace {
+        ArchivePlace::of(&Arc::new(Semaphore::new(1))).await
+    }
+
     #[tokio::test]
     async fn a_piece_is_one_file_however_often_it_is_stored() {
         let parent = tempfile::tempdir().expect("a temporary folder");
         let folder = parent.path().join("archive");
         let archive = ArchiveFolder::open(&folder).expect("it can be made");
         for _ in 0..2 {
-            archive.store(piece()).await.expect("there is room");
+            let stored = archive.store(piece(), place().await).await;
+            stored.expect("there is room");
         }
         let files: Vec<_> = fs::read_dir(&folder).expect("it is there").collect();
         assert_eq!(files.len(), 1);
@@ -125,7 +137,8 @@ mod tests {
         let name = "0000000000000007-00000000000000000001-00000000000000000005.cluearc";
         let blocked = parent.path().join(name).join("full");
         fs::create_dir_all(&blocked).expect("it can be made");
-        archive.store(piece()).await.expect_err("the name is taken");
+        let stored = archive.store(piece(), place().await).await;
+        stored.expect_err("the name is taken");
         let count = fs::read_dir(parent.path()).expect("it is there").count();
         assert_eq!(count, 1, "only what was in the way");
     }

@@ -7,7 +7,12 @@
 mod file;
 mod folder;
 
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::{Answer, SessionId, StoredBatch};
+use crate::telemetry::metrics;
 
 pub use file::{ArchiveError, ArchiveFile, verify_archive};
 pub use folder::ArchiveFolder;
@@ -60,9 +65,32 @@ impl Piece {
     }
 }
 
+/// The right to store a piece. It is given back when the work is over, also if nobody waits for its
+/// answer any more: an archive that hangs has no more than so many pieces in memory.
+#[derive(Debug)]
+pub struct ArchivePlace {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl ArchivePlace {
+    /// Waits for one of these places.
+    pub async fn of(places: &Arc<Semaphore>) -> Self {
+        let permit = places.clone().acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        metrics().archive_pieces.increment(1);
+        Self { _permit: permit }
+    }
+}
+
+impl Drop for ArchivePlace {
+    fn drop(&mut self) {
+        metrics().archive_pieces.decrement(1);
+    }
+}
+
 /// Takes what the journal is to forget.
 pub trait Archive: Send + Sync + 'static {
     /// Keeps a piece. When it answers `Ok`, the piece is durable and was read back. To do it again
     /// changes nothing.
-    fn store(&self, piece: Piece) -> Answer<(), ArchiveError>;
+    fn store(&self, piece: Piece, place: ArchivePlace) -> Answer<(), ArchiveError>;
 }

@@ -34,9 +34,9 @@ use tokio_util::task::TaskTracker;
 
 use super::types::contiguous;
 use super::{
-    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
-    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
+    Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
+    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use connect::Connector;
 use group::{Append, FlushMax};
@@ -377,10 +377,10 @@ impl Journal for PostgresJournal {
         &self,
         session: SessionId,
         through_seq: u64,
-        limit: usize,
+        max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
         self.query("read the oldest", move |connection| {
-            queries::oldest(connection, session, through_seq, limit)
+            queries::oldest(connection, session, through_seq, max)
         })
     }
 

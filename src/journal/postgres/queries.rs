@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::super::{Epoch, Name, SessionId, SessionRecord, StoredBatch};
+use super::super::{BatchesMax, Epoch, Name, SessionId, SessionRecord, StoredBatch};
 
 /// What a query gives, on the connection that it is lent.
 pub(super) type Query<'c, T> = BoxFuture<'c, Result<T, sqlx::Error>>;
@@ -129,16 +129,30 @@ pub(super) fn oldest(
     connection: &mut PgConnection,
     session: SessionId,
     through_seq: u64,
-    limit: usize,
+    max: BatchesMax,
 ) -> Query<'_, Vec<StoredBatch>> {
     async move {
+        let through_seq = i64::try_from(through_seq).unwrap_or(i64::MAX);
+        // A batch's length is known without reading it.
+        let lengths: Vec<i32> = sqlx::query_scalar(
+            "SELECT octet_length(events) FROM journal \
+             WHERE session_id = $1 AND last_seq <= $2 ORDER BY seq LIMIT $3",
+        )
+        .bind(session.as_i64())
+        .bind(through_seq)
+        .bind(i64::try_from(max.batches).unwrap_or(i64::MAX))
+        .fetch_all(&mut *connection)
+        .await?;
+        let lengths = lengths
+            .into_iter()
+            .map(|length| usize::try_from(length).unwrap_or(0));
         let rows = sqlx::query(
             "SELECT seq, last_seq, epoch, events FROM journal \
              WHERE session_id = $1 AND last_seq <= $2 ORDER BY seq LIMIT $3",
         )
         .bind(session.as_i64())
-        .bind(i64::try_from(through_seq).unwrap_or(i64::MAX))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(through_seq)
+        .bind(i64::try_from(max.fitting(lengths)).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await?;
         rows.iter().map(stored_batch).collect()

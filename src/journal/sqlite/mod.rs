@@ -31,9 +31,9 @@ pub use sqlx::sqlite::SqliteSynchronous;
 use super::nodes::Nodes;
 use super::types::contiguous;
 use super::{
-    Answer, AppendError, Batch, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
-    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
+    Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
+    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use checkpoint::Checkpointer;
 use writer::{Job, Other, Writer};
@@ -400,10 +400,10 @@ impl Journal for SqliteJournal {
         &self,
         session: SessionId,
         through_seq: u64,
-        limit: usize,
+        max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
         self.query("read the oldest", move |pool| {
-            queries::oldest(pool, session, through_seq, limit)
+            queries::oldest(pool, session, through_seq, max)
         })
     }
 

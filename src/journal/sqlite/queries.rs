@@ -4,7 +4,8 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::super::{
-    Epoch, Incarnation, Loaded, Name, Ownership, SessionId, SessionRecord, Snapshot, StoredBatch,
+    BatchesMax, Epoch, Incarnation, Loaded, Name, Ownership, SessionId, SessionRecord, Snapshot,
+    StoredBatch,
 };
 
 pub(super) async fn hunt(
@@ -146,15 +147,29 @@ pub(super) async fn oldest(
     pool: SqlitePool,
     session: SessionId,
     through_seq: u64,
-    limit: usize,
+    max: BatchesMax,
 ) -> Result<Vec<StoredBatch>, sqlx::Error> {
+    let through_seq = i64::try_from(through_seq).unwrap_or(i64::MAX);
+    // A batch's length is known without reading it.
+    let lengths: Vec<i64> = sqlx::query_scalar(
+        "SELECT length(events) FROM journal WHERE session_id = ? AND last_seq <= ? \
+         ORDER BY seq LIMIT ?",
+    )
+    .bind(session.as_i64())
+    .bind(through_seq)
+    .bind(i64::try_from(max.batches).unwrap_or(i64::MAX))
+    .fetch_all(&pool)
+    .await?;
+    let lengths = lengths
+        .into_iter()
+        .map(|length| usize::try_from(length).unwrap_or(0));
     let rows = sqlx::query(
         "SELECT seq, last_seq, epoch, events FROM journal WHERE session_id = ? AND last_seq <= ? \
          ORDER BY seq LIMIT ?",
     )
     .bind(session.as_i64())
-    .bind(i64::try_from(through_seq).unwrap_or(i64::MAX))
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(through_seq)
+    .bind(i64::try_from(max.fitting(lengths)).unwrap_or(i64::MAX))
     .fetch_all(&pool)
     .await?;
     rows.iter().map(stored_batch).collect()

@@ -1,7 +1,7 @@
 //! Snapshots, what a recovery starts from, and what may be cut off.
 
 use cluecast::journal::{
-    Epoch, Incarnation, Loaded, ReadError, Snapshot, TruncateError, Truncation,
+    BatchesMax, Epoch, Incarnation, Loaded, ReadError, Snapshot, TruncateError, Truncation,
 };
 use futures_util::future::join;
 
@@ -172,6 +172,25 @@ pub async fn two_snapshots_at_once_leave_one_that_is_sound(fixture: &Fixture) {
     assert_eq!(loaded.damaged, [0; 0]);
 }
 
+pub async fn what_is_read_of_the_oldest_is_bounded_in_bytes(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    for (seq, bytes) in [(1, 50), (2, 10), (3, 10), (4, 50)] {
+        let mut batch = batch(id(1), epoch, seq..=seq);
+        batch.events = vec![7; bytes];
+        fixture.append(batch).await.expect("follows");
+    }
+    let journal = &fixture.journal;
+    let read = async |bytes| {
+        let max = BatchesMax { batches: 9, bytes };
+        let oldest = journal.oldest(id(1), 3, max).await.expect("reads");
+        oldest.len()
+    };
+    assert_eq!(read(1).await, 1, "one that is larger comes alone");
+    assert_eq!(read(59).await, 1);
+    assert_eq!(read(60).await, 2);
+    assert_eq!(read(1_000).await, 3, "no more than is asked for");
+}
+
 pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
     let epoch = filled(fixture, 6).await;
     let other = fixture.session(2).await;
@@ -180,7 +199,11 @@ pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
     put_verified(fixture, 3).await;
     put_verified(fixture, 5).await;
     let journal = &fixture.journal;
-    let oldest = journal.oldest(id(1), 3, 2).await.expect("reads");
+    let few = |batches| BatchesMax {
+        batches,
+        bytes: usize::MAX,
+    };
+    let oldest = journal.oldest(id(1), 3, few(2)).await.expect("reads");
     assert_eq!(oldest.len(), 2);
     assert_eq!((oldest[0].first_seq, oldest[1].last_seq), (1, 2));
 
@@ -192,7 +215,7 @@ pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
     assert_eq!(journal.truncate(cut(epoch, 3)).await.expect("cuts"), 2);
     assert_eq!(journal.truncate(cut(epoch, 3)).await.expect("is done"), 0);
 
-    assert_eq!(journal.oldest(id(1), 3, 9).await.expect("reads"), []);
+    assert_eq!(journal.oldest(id(1), 3, few(9)).await.expect("reads"), []);
     let beyond = journal.read(id(1), 0, 9).await;
     assert!(
         matches!(beyond, Err(ReadError::Archived { first_seq: 4 })),

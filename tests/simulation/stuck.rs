@@ -1,0 +1,126 @@
+//! One session on stores that never answer: what goes on all the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluecast::clock::Clock;
+use cluecast::cluster::Validity;
+use cluecast::config::SessionConfig;
+use cluecast::delivery::Hub;
+use cluecast::journal::{
+    Answer, Archive, ArchiveError, ArchivePlace, Incarnation, Journal, MemoryJournal, Piece,
+    SessionId, SessionRecord,
+};
+use cluecast::session::{
+    Archiving, Backlog, Planted, SessionHandle, SessionRun, Tenure, supervise,
+};
+use futures_util::FutureExt;
+use hunt::{By, GameMasterOrder, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::HUNT_FILE;
+use crate::paused_runtime;
+use crate::world::{WAIT_MAX, delivery_config};
+
+const SESSION: SessionId = SessionId::new(1);
+/// Longer than from one stored state to the next.
+const PAUSE: Duration = Duration::from_secs(6);
+
+/// Takes every piece and says nothing of it.
+struct StuckArchive;
+
+impl Archive for StuckArchive {
+    fn store(&self, piece: Piece, place: ArchivePlace) -> Answer<(), ArchiveError> {
+        async move {
+            let _held = (piece, place);
+            std::future::pending().await
+        }
+        .boxed()
+    }
+}
+
+/// A session that runs, until this is dropped.
+struct Running {
+    session: SessionHandle<Hub>,
+    _task: JoinSet<()>,
+}
+
+async fn run_on(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Running {
+    let files = BTreeMap::from([("hunt.toml".to_owned(), HUNT_FILE.to_owned())]);
+    let hunt = hunt::parse(&files).expect("the hunt has no mistakes");
+    let record = SessionRecord {
+        id: SESSION,
+        code: "STUCK".to_owned(),
+        hunt_revision: "stuck".to_owned(),
+        created_at_ms: 0,
+    };
+    let put = journal.put_hunt(record.hunt_revision.clone(), Vec::new());
+    put.await.expect("memory stores");
+    let created = journal.create_session(record.clone()).await;
+    created.expect("memory stores");
+    let clock = Clock::simulated(Timestamp(1_000_000));
+    let run = SessionRun {
+        record: record.clone().into(),
+        hunt: hunt.into(),
+        journal,
+        owner: Incarnation(1),
+        tenure: Tenure::Alone,
+        validity: Validity::for_ever(),
+        abandon: CancellationToken::new(),
+        clock: clock.clone(),
+        config: SessionConfig {
+            mailbox_max: 64,
+            turn_requests_max: 4,
+            batches_in_flight_max: 4,
+            wait_max: WAIT_MAX,
+        },
+        snapshot_every_events: 10,
+        archiving: Some(Archiving::new(archive, 1)),
+        backlog: Arc::new(Backlog::new(WAIT_MAX)),
+        tick_every: delivery_config().heads_every,
+        planted: Planted::Nothing,
+    };
+    let (mailbox, mails) = mpsc::channel(run.config.mailbox_max);
+    let session = SessionHandle::new(record, "Stuck", mailbox, run.backlog.clone());
+    let (opened, _) = watch::channel(false);
+    let hub = move || Hub::new(&delivery_config(), clock.clone());
+    let mut task = JoinSet::new();
+    let stop = CancellationToken::new();
+    task.spawn(supervise(run, hub, mails, opened, stop).map(drop));
+    Running {
+        session,
+        _task: task,
+    }
+}
+
+async fn announce(session: &SessionHandle<Hub>) {
+    let order = GameMasterOrder::Announce {
+        text: "On we go.".to_owned(),
+    };
+    let outcome = session.game_master(By::Admin, order, Vec::new()).await;
+    let outcome = outcome.expect("the session is open");
+    outcome.expect("the rules allow it");
+}
+
+#[test]
+fn an_archive_that_hangs_holds_up_no_snapshot() {
+    paused_runtime().block_on(async {
+        let journal = Arc::new(MemoryJournal::new());
+        let running = run_on(journal.clone(), Arc::new(StuckArchive)).await;
+        let mut verified = Vec::new();
+        for _ in 0..5 {
+            for _ in 0..10 {
+                announce(&running.session).await;
+            }
+            tokio::time::sleep(PAUSE).await;
+            let newest = journal.verified_snapshots(SESSION).await.expect("lists");
+            verified.extend(newest.first().copied());
+        }
+        assert_eq!(verified, [10, 20, 30, 40, 50]);
+        let stored = journal.read(SESSION, 0, 1).await.expect("nothing is lost");
+        assert_eq!(stored[0].first_seq, 1);
+    });
+}
