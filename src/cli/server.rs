@@ -17,7 +17,7 @@ use crate::journal::{
     ArchiveFolder, Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal,
     PostgresOptions, SessionId, SqliteJournal, SqliteOptions,
 };
-use crate::session::{Archiving, OpenError, SessionDefaults, Sessions, Sharing};
+use crate::session::{Archiving, OpenError, Planted, SessionDefaults, Sessions, Sharing};
 use crate::telemetry;
 
 /// Why a server did not start.
@@ -98,13 +98,14 @@ impl Server {
             JournalBackend::Memory | JournalBackend::Sqlite => Sharing::Alone,
             JournalBackend::Postgres => Sharing::Nodes(Validity::over()),
         };
-        Self::start_as(config, journal, incarnation, sharing).await
+        Self::start_as(config, journal, incarnation, sharing, Planted::Nothing).await
     }
 
     /// Starts a server on a journal that is open already.
     pub async fn start_on(config: &Config, journal: Arc<dyn Journal>) -> Result<Self, ServerError> {
         let incarnation = Incarnation(rand::random());
-        Self::start_as(config, journal, incarnation, Sharing::Alone).await
+        let sharing = Sharing::Alone;
+        Self::start_as(config, journal, incarnation, sharing, Planted::Nothing).await
     }
 
     /// Starts one of several servers on a journal that is open already.
@@ -112,9 +113,18 @@ impl Server {
         config: &Config,
         journal: Arc<dyn Journal>,
     ) -> Result<Self, ServerError> {
+        Self::start_planted(config, journal, Planted::Nothing).await
+    }
+
+    /// The same with a defect on purpose, for tests that must notice it.
+    pub async fn start_planted(
+        config: &Config,
+        journal: Arc<dyn Journal>,
+        planted: Planted,
+    ) -> Result<Self, ServerError> {
         let incarnation = Incarnation(rand::random());
         let sharing = Sharing::Nodes(Validity::over());
-        Self::start_as(config, journal, incarnation, sharing).await
+        Self::start_as(config, journal, incarnation, sharing, planted).await
     }
 
     async fn start_as(
@@ -122,6 +132,7 @@ impl Server {
         journal: Arc<dyn Journal>,
         incarnation: Incarnation,
         sharing: Sharing,
+        planted: Planted,
     ) -> Result<Self, ServerError> {
         let failed = |reason| ServerError::Bind {
             address: config.server.listen,
@@ -134,7 +145,14 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let tokens = Arc::new(token_key(config)?);
         let is_alone = matches!(sharing, Sharing::Alone);
-        let sessions = new_sessions(config, journal.clone(), incarnation, sharing)?;
+        let defaults = session_defaults(config, journal.clone(), incarnation, sharing)?;
+        let sessions = new_sessions(
+            config,
+            SessionDefaults {
+                planted,
+                ..defaults
+            },
+        );
         if is_alone {
             sessions.open_all().await?;
         }
@@ -240,27 +258,30 @@ pub(super) fn token_key(config: &Config) -> Result<TokenKey, KeyError> {
     }
 }
 
-fn new_sessions(
+fn session_defaults(
     config: &Config,
     journal: Arc<dyn Journal>,
     owner: Incarnation,
     sharing: Sharing,
-) -> Result<Sessions<Hub>, JournalError> {
-    let clock = Clock::System;
-    let defaults = SessionDefaults {
+) -> Result<SessionDefaults, JournalError> {
+    Ok(SessionDefaults {
         journal,
         owner,
-        clock: clock.clone(),
+        clock: Clock::System,
         config: config.session,
         snapshot_every_events: config.journal.snapshot_every_events,
         archiving: archiving(&config.journal)?,
         tick_every: config.delivery.heads_every,
         sharing,
+        planted: Planted::Nothing,
         sessions_max: usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX),
-    };
-    let delivery = config.delivery;
+    })
+}
+
+fn new_sessions(config: &Config, defaults: SessionDefaults) -> Sessions<Hub> {
+    let (delivery, clock) = (config.delivery, defaults.clock.clone());
     let hub = move |_record: &_| Hub::new(&delivery, clock.clone());
-    Ok(Sessions::new(defaults, hub))
+    Sessions::new(defaults, hub)
 }
 
 fn archiving(config: &JournalConfig) -> Result<Option<Archiving>, JournalError> {

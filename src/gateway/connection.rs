@@ -116,7 +116,7 @@ impl Connection {
         let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);
         let attached = Attached {
             gateway: self.gateway.clone(),
-            validity: self.gateway.sessions.validity(),
+            validity: self.gateway.sessions.validity_to_speak(),
             session,
             identity,
             codec: self.codec,

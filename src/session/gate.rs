@@ -93,3 +93,115 @@ impl<D: Delivery> Gate<D> {
         self.held.pop_front().map(|(_, output)| output)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hunt::{CommandId, Event, Receipt, Rejection, Stamp, Timestamp};
+    use tokio::sync::oneshot;
+    use tokio::time::Instant;
+
+    use super::{Delivery, Gate, Output};
+    use crate::cluster::Validity;
+    use crate::session::delivery::{Outcome, View};
+
+    /// A gate asks nothing of it but its types.
+    struct Unasked;
+
+    impl Delivery for Unasked {
+        type Update = ();
+        type Attach = ();
+        type Prepared = ();
+        type Peer = ();
+        type Latest = ();
+
+        fn encode(&mut self, _: View<'_>, _: Timestamp, _: &Event, _: Stamp) {}
+        fn release(&mut self, (): ()) {}
+        fn restore(&mut self, (): ()) {}
+        fn prepare(&mut self, _: View<'_>, (): ()) -> Option<()> {
+            None
+        }
+        fn attach(&mut self, (): ()) {}
+        fn answer(&mut self, (): &(), _: CommandId, _: &Outcome) {}
+        fn is_gone(&self, (): &()) -> bool {
+            true
+        }
+        fn latest_due(&self) -> Option<Instant> {
+            None
+        }
+        fn render_latest(&mut self, _: View<'_>) {}
+        fn release_latest(&mut self, (): ()) {}
+        fn tick(&mut self) {}
+        fn detach_all(&mut self) {}
+    }
+
+    fn answer(outcome: Outcome) -> Output<Unasked> {
+        let id = CommandId(1);
+        let peer = ();
+        Output::Answer { peer, id, outcome }
+    }
+
+    fn reply(outcome: Outcome) -> Output<Unasked> {
+        let (reply, _) = oneshot::channel();
+        Output::Reply { reply, outcome }
+    }
+
+    fn refused() -> Outcome {
+        Err(Rejection::NotStarted.into())
+    }
+
+    /// Whether an output leaves a gate whose journal has all that it was decided on.
+    fn leaves(output: Output<Unasked>, validity: &Validity) -> bool {
+        let mut gate = Gate::new(7);
+        gate.hold(7, output);
+        let left = gate.pop(validity).is_some();
+        assert_eq!(gate.withholds(), !left);
+        left
+    }
+
+    #[test]
+    fn what_is_not_journaled_leaves_only_while_the_node_may_speak() {
+        type Make = fn() -> Output<Unasked>;
+        let journaled: [Make; 3] = [
+            || Output::Update(()),
+            || answer(Ok(Receipt::Done)),
+            || reply(Ok(Receipt::Done)),
+        ];
+        let others: [Make; 5] = [
+            || answer(refused()),
+            || reply(refused()),
+            || Output::Attach(()),
+            || Output::Read(Box::new(|| ())),
+            || Output::Latest(()),
+        ];
+        for make in journaled {
+            assert!(leaves(make(), &Validity::over()));
+        }
+        for make in others {
+            assert!(!leaves(make(), &Validity::over()));
+            assert!(leaves(make(), &Validity::for_ever()));
+        }
+    }
+
+    #[test]
+    fn nothing_overtakes_what_waits_for_the_validity() {
+        let mut gate = Gate::<Unasked>::new(7);
+        gate.hold(7, Output::Latest(()));
+        gate.hold(8, Output::Update(()));
+        gate.advance(8);
+        assert!(gate.pop(&Validity::over()).is_none());
+        let mut pop = || gate.pop(&Validity::for_ever());
+        assert!(matches!(pop(), Some(Output::Latest(()))));
+        assert!(matches!(pop(), Some(Output::Update(()))));
+        assert!(pop().is_none());
+    }
+
+    #[test]
+    fn nothing_leaves_before_it_is_durable() {
+        let mut gate = Gate::new(7);
+        gate.hold(8, Output::<Unasked>::Update(()));
+        assert!(gate.pop(&Validity::for_ever()).is_none());
+        assert!(!gate.withholds(), "it waits for the journal");
+        gate.advance(8);
+        assert!(gate.pop(&Validity::for_ever()).is_some());
+    }
+}

@@ -15,6 +15,8 @@ pub enum Planted {
     ReceiptsForgotten,
     /// A session is opened again after an unknown outcome in the epoch that it had.
     ReopenedWithoutClaim,
+    /// A session says what is not in the journal without a look at the node's validity.
+    SpeaksWithoutValidity,
     /// A state is stored before the journal has what it was folded from.
     SnapshotBeforeDurable,
     /// A recovery reads the journal first and claims the session then.
@@ -40,6 +42,10 @@ impl Planted {
 
     pub(super) fn reopens_without_claim(self) -> bool {
         cfg!(feature = "planted-faults") && self == Self::ReopenedWithoutClaim
+    }
+
+    pub(super) fn speaks_without_validity(self) -> bool {
+        cfg!(feature = "planted-faults") && self == Self::SpeaksWithoutValidity
     }
 
     pub(super) fn stores_before_durable(self) -> bool {

@@ -47,6 +47,8 @@ pub struct SessionDefaults {
     pub sessions_max: usize,
     /// Who else may run sessions of this journal.
     pub sharing: Sharing,
+    /// A defect on purpose, in tests.
+    pub planted: Planted,
 }
 
 /// Who runs the sessions of a journal.
@@ -179,9 +181,17 @@ impl<D: Delivery> Sessions<D> {
         !self.shared.by_code.contains_key(code) && self.shared.directory.knows(code)
     }
 
-    /// The validity that sessions look at before they speak.
+    /// The node's validity.
     pub fn validity(&self) -> Validity {
         self.shared.defaults.sharing.validity()
+    }
+
+    /// The validity that is looked at before anything is said: the node's.
+    pub fn validity_to_speak(&self) -> Validity {
+        if self.shared.defaults.planted.speaks_without_validity() {
+            return Validity::for_ever();
+        }
+        self.validity()
     }
 
     /// The life in whose name sessions are owned.
@@ -368,7 +378,7 @@ impl<D: Delivery> Sessions<D> {
             journal: defaults.journal,
             owner: defaults.owner,
             tenure,
-            validity: defaults.sharing.validity(),
+            validity: self.validity_to_speak(),
             abandon: open.abandon.clone(),
             clock: defaults.clock,
             config: defaults.config,
@@ -376,7 +386,7 @@ impl<D: Delivery> Sessions<D> {
             archiving: defaults.archiving,
             backlog,
             tick_every: defaults.tick_every,
-            planted: Planted::Nothing,
+            planted: defaults.planted,
         };
         let stop = open.stop.clone();
         self.shared.tasks.spawn(async move {

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod codes;
+mod fragile;
 mod http;
 mod life;
 mod messages;

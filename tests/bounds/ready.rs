@@ -2,183 +2,20 @@
 //! being recovered, and a session that is being created is claimed once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
-use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
-    Incarnation, Journal, JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen,
-    Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError,
-    Truncation,
-};
+use cluecast::journal::SessionId;
 use cluecast::session::StoredHunt;
 use hunt::GameMasterOrder;
 use testkit::TempDir;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::fragile::Fragile;
 use crate::http::{self, PATIENCE};
-
-/// A journal that can be told to let nobody claim and nobody append, or to keep the answers to claims
-/// that it carries out to itself. Clones share it.
-#[derive(Clone)]
-struct Fragile {
-    inner: MemoryJournal,
-    broken: Arc<AtomicBool>,
-    claims_answered: watch::Sender<bool>,
-    claims: watch::Sender<u64>,
-    /// How often all ownerships were read.
-    looks: watch::Sender<u64>,
-}
-
-impl Fragile {
-    fn new() -> Self {
-        Self {
-            inner: MemoryJournal::new(),
-            broken: Arc::default(),
-            claims_answered: watch::Sender::new(true),
-            claims: watch::Sender::new(0),
-            looks: watch::Sender::new(0),
-        }
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::SeqCst)
-    }
-}
-
-impl Journal for Fragile {
-    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
-        self.inner.put_hunt(revision, files)
-    }
-
-    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
-        self.inner.hunt(revision)
-    }
-
-    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        self.inner.create_session(session)
-    }
-
-    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        self.inner.sessions()
-    }
-
-    fn ownerships(&self) -> Answer<Vec<Ownership>> {
-        self.looks.send_modify(|looks| *looks += 1);
-        self.inner.ownerships()
-    }
-
-    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
-        self.inner.ownership(session)
-    }
-
-    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
-        if self.is_broken() {
-            let error = JournalError {
-                action: "claim",
-                reason: "it is broken".to_owned(),
-            };
-            return Box::pin(async { Err(error.into()) });
-        }
-        self.claims.send_modify(|claims| *claims += 1);
-        let claimed = self.inner.claim(claim);
-        let mut is_answered = self.claims_answered.subscribe();
-        Box::pin(async move {
-            let answered = is_answered.wait_for(|is_answered| *is_answered).await;
-            drop(answered.expect("the test has a clone of the journal"));
-            claimed.await
-        })
-    }
-
-    fn release(
-        &self,
-        session: SessionId,
-        owner: Incarnation,
-        epoch: Epoch,
-    ) -> Answer<(), ClaimError> {
-        self.inner.release(session, owner, epoch)
-    }
-
-    fn evict(&self, incarnation: Incarnation) -> Answer<()> {
-        self.inner.evict(incarnation)
-    }
-
-    fn join(&self, node: NodeRecord) -> Answer<()> {
-        self.inner.join(node)
-    }
-
-    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
-        self.inner.beat(node)
-    }
-
-    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
-        self.inner.nodes()
-    }
-
-    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
-        self.inner.forget(incarnation, unseen_for)
-    }
-
-    fn append(&self, batch: Batch) -> Answer<(), AppendError> {
-        if self.is_broken() {
-            return Box::pin(async { Err(AppendError::Unknown("it is broken".to_owned())) });
-        }
-        self.inner.append(batch)
-    }
-
-    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
-        self.inner.load_before(session, seq)
-    }
-
-    fn read(
-        &self,
-        session: SessionId,
-        after_seq: u64,
-        limit: usize,
-    ) -> Answer<Vec<StoredBatch>, ReadError> {
-        self.inner.read(session, after_seq, limit)
-    }
-
-    fn oldest(
-        &self,
-        session: SessionId,
-        through_seq: u64,
-        max: BatchesMax,
-    ) -> Answer<Vec<StoredBatch>> {
-        self.inner.oldest(session, through_seq, max)
-    }
-
-    fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
-        self.inner.put_snapshot(session, snapshot)
-    }
-
-    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
-        self.inner.snapshot(session, seq)
-    }
-
-    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
-        self.inner.mark_verified(session, seq, digest)
-    }
-
-    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
-        self.inner.verified_snapshots(session)
-    }
-
-    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
-        self.inner.truncate(truncation)
-    }
-
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.inner.names(session)
-    }
-
-    fn close(&self) -> Answer<()> {
-        self.inner.close()
-    }
-}
 
 fn settings() -> (Config, TempDir) {
     let folder = testkit::temporary_folder().expect("a temporary folder");
@@ -216,7 +53,7 @@ async fn until_ready_is(server: &Server, status: u16) -> String {
 #[tokio::test]
 async fn a_server_is_not_ready_while_a_session_is_being_recovered() {
     let (config, _folder) = settings();
-    let journal = Fragile::new();
+    let journal = Fragile::default();
     let server = Server::start_on(&config, Arc::new(journal.clone())).await;
     let server = server.expect("it starts");
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
@@ -243,7 +80,7 @@ async fn a_server_is_not_ready_while_a_session_is_being_recovered() {
 #[tokio::test]
 async fn a_session_that_is_being_created_is_claimed_once() {
     let (config, _folder) = settings();
-    let journal = Fragile::new();
+    let journal = Fragile::default();
     let server = Server::start_node(&config, Arc::new(journal.clone())).await;
     let server = server.expect("it starts");
     let hunt = put_hunt(&server).await;

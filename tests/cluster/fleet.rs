@@ -63,7 +63,7 @@ impl Fleet {
         for _ in 0..count {
             fleet.add(settings).await;
         }
-        fleet.hunt = fleet.upload().await;
+        fleet.hunt = upload_hunt(&fleet.rest(0), &fleet.admin).await;
         fleet
     }
 
@@ -80,41 +80,24 @@ impl Fleet {
         self.folders.push(folder);
     }
 
-    async fn upload(&self) -> String {
-        let files = BTreeMap::from([("hunt.toml".to_owned(), hunt_file())]);
-        let rest = self.rest(0);
-        let body = CreateHunt { files };
-        let created = rest.post("/hunts", Some(&self.admin), &body).await;
-        let created: HuntCreated = created.expect("the hunt is valid");
-        created.revision
-    }
-
     /// A session that runs, created at a node, which owns it then.
     pub(crate) async fn session(&self, at: usize) -> String {
-        let body = CreateSession {
-            hunt: self.hunt.clone(),
-            code: None,
-        };
-        let rest = self.rest(at);
-        let created = rest.post("/sessions", Some(&self.admin), &body).await;
-        let created: SessionCreated = created.expect("there is room");
-        let path = format!("/sessions/{}/start", created.session);
-        let token = Some(created.game_master_token.as_str());
-        let started: SessionState = rest.post_empty(&path, token).await.expect("it starts");
-        assert_eq!(started.session, created.session);
-        created.session
+        self.created(at).await.session
+    }
+
+    /// The same, with the token of its game master.
+    pub(crate) async fn created(&self, at: usize) -> SessionCreated {
+        create_session(&self.rest(at), &self.admin, &self.hunt).await
+    }
+
+    /// Has a session's game master start it, pause it and so on, by way of a node.
+    pub(crate) async fn order(&self, by: usize, created: &SessionCreated, order: &str) {
+        give_order(&self.rest(by), created, order).await;
     }
 
     /// Founds a team, by way of a node.
     pub(crate) async fn join(&self, by: usize, session: &str, team: &str) -> Joined {
-        let body = Join {
-            session: session.to_owned(),
-            new_team: Some(team.to_owned()),
-            team_code: None,
-            name: "Ana".to_owned(),
-        };
-        let joined = self.rest(by).post("/join", None, &body).await;
-        joined.expect("the session takes players")
+        found_team(&self.rest(by), session, team).await
     }
 
     /// Who has how many points, as a node tells it.
@@ -158,6 +141,47 @@ impl Fleet {
         let waited = timeout(WAIT_MAX, waiting).await;
         waited.unwrap_or_else(|_| panic!("{name} stays below {least}"));
     }
+}
+
+/// The revision of a hunt that is uploaded.
+pub(crate) async fn upload_hunt(rest: &Rest, admin: &str) -> String {
+    let files = BTreeMap::from([("hunt.toml".to_owned(), hunt_file())]);
+    let created = rest
+        .post("/hunts", Some(admin), &CreateHunt { files })
+        .await;
+    let created: HuntCreated = created.expect("the hunt is valid");
+    created.revision
+}
+
+/// A session that runs.
+pub(crate) async fn create_session(rest: &Rest, admin: &str, hunt: &str) -> SessionCreated {
+    let body = CreateSession {
+        hunt: hunt.to_owned(),
+        code: None,
+    };
+    let created = rest.post("/sessions", Some(admin), &body).await;
+    let created: SessionCreated = created.expect("there is room");
+    give_order(rest, &created, "start").await;
+    created
+}
+
+pub(crate) async fn give_order(rest: &Rest, created: &SessionCreated, order: &str) {
+    let path = format!("/sessions/{}/{order}", created.session);
+    let token = Some(created.game_master_token.as_str());
+    let ordered: SessionState = rest.post_empty(&path, token).await.expect("it may");
+    assert_eq!(ordered.session, created.session);
+}
+
+/// The first player of a new team.
+pub(crate) async fn found_team(rest: &Rest, session: &str, team: &str) -> Joined {
+    let body = Join {
+        session: session.to_owned(),
+        new_team: Some(team.to_owned()),
+        team_code: None,
+        name: "Ana".to_owned(),
+    };
+    let joined = rest.post("/join", None, &body).await;
+    joined.expect("the session takes players")
 }
 
 /// Runs a command of the binary that must succeed; what it printed.

@@ -1,6 +1,8 @@
 //! Several nodes on one PostgreSQL, as processes: any node takes any client, and what becomes of the
 //! clients when a node is killed, hangs, or leaves.
 //!
+//! `validity` has nodes within the test's own process, whose way to the journal it can cut.
+//!
 //! Each client checks the numbers of all that it receives: nothing twice, nothing left out.
 
 #![allow(
@@ -12,9 +14,13 @@
 #[path = "../gateway/device.rs"]
 mod device;
 mod fleet;
+#[allow(dead_code, reason = "tests/bounds uses the rest of it")]
+#[path = "../bounds/fragile.rs"]
+mod fragile;
 mod moves;
 mod rebalance;
 mod stage;
+mod validity;
 #[allow(dead_code, reason = "tests/gateway uses the rest of it")]
 #[path = "../gateway/wire.rs"]
 mod wire;

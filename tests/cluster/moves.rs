@@ -1,18 +1,25 @@
 //! Clients of a node while a session's owner goes.
 
-use protocol::{CloseCode, Codec, Verdict};
+use std::time::Duration;
+
+use protocol::rest::SessionCreated;
+use protocol::{CloseCode, Codec, Event, ServerMessage, Verdict};
+use tokio::time::timeout;
 
 use crate::device::Device;
 use crate::fleet::Fleet;
 use crate::stage::WAIT_MAX;
 
 const ANSWER: &str = "SOLVED";
+/// How long what a stopped node had said may take to arrive.
+const LAST_WORDS_WAIT: Duration = Duration::from_millis(200);
 
 /// Two teams of a session that the first node owns: one plays by way of the owner, one by way of the
 /// other node.
 struct Two {
     fleet: Fleet,
     session: String,
+    created: SessionCreated,
     near: Device,
     far: Device,
 }
@@ -20,7 +27,8 @@ struct Two {
 impl Two {
     async fn attached() -> Self {
         let fleet = Fleet::start(2).await;
-        let session = fleet.session(0).await;
+        let created = fleet.created(0).await;
+        let session = created.session.clone();
         let near = fleet.join(0, &session, "Near").await;
         let far = fleet.join(1, &session, "Far").await;
         let mut two = Self {
@@ -28,6 +36,7 @@ impl Two {
             far: Device::new(Codec::Json, &far.token),
             fleet,
             session,
+            created,
         };
         two.near.connect(&two.fleet.stage(0, &two.session)).await;
         two.far.connect(&two.fleet.stage(1, &two.session)).await;
@@ -90,6 +99,13 @@ async fn the_sessions_of_a_killed_node_go_on_at_another() {
 async fn a_node_that_hangs_is_replaced_and_says_nothing_stale_afterwards() {
     let mut two = Two::attached().await;
     solve(&mut two.near, 1, "p0").await;
+    // What the node that hangs will know last: the session is paused, and refuses guesses.
+    two.fleet.order(0, &two.created, "pause").await;
+    let said_paused = |message: &ServerMessage| match message {
+        ServerMessage::Update(update) => update.event == Event::SessionPaused,
+        _ => false,
+    };
+    two.near.read_until(said_paused).await;
     two.fleet.nodes[0].pause().expect("it can be stopped");
     assert_eq!(
         two.far.ended().await.code(),
@@ -97,11 +113,23 @@ async fn a_node_that_hangs_is_replaced_and_says_nothing_stale_afterwards() {
         "it is told to come back"
     );
     two.far_comes_back().await;
+    // What it had said before.
+    while let Ok(said) = timeout(LAST_WORDS_WAIT, two.near.read()).await {
+        said.expect("it is stopped");
+    }
+    two.fleet.order(1, &two.created, "resume").await;
     solve(&mut two.far, 1, "p0").await;
+    two.near.send_guess(2, "p1", ANSWER).await;
     two.fleet.nodes[0].resume().expect("it goes on");
-    // Whatever it still says is checked by the device: an update out of order or heads that are not
-    // those of what it saw would fail here.
-    let ended = two.near.ended().await;
+    let ended = loop {
+        match two.near.read().await {
+            // The session goes on, and everyone's stream too: both would be of the old state.
+            Ok(ServerMessage::Rejection(rejection)) => panic!("it refused: {rejection:?}"),
+            Ok(ServerMessage::Heads(frame)) => panic!("it told heads: {frame:?}"),
+            Ok(_) => {}
+            Err(ended) => break ended,
+        }
+    };
     assert_eq!(
         ended.code(),
         Some(CloseCode::SessionRestarting.number()),

@@ -1,0 +1,209 @@
+//! A journal that a test has in its hands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cluecast::journal::{
+    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
+    Incarnation, Journal, JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen,
+    Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError,
+    Truncation,
+};
+use tokio::sync::watch;
+
+/// A journal that can be told to let nobody claim and nobody append, to keep the answers to what it
+/// carries out to itself, or to be out of reach. Clones share all of that.
+#[derive(Clone)]
+pub(crate) struct Fragile {
+    inner: MemoryJournal,
+    pub(crate) broken: Arc<AtomicBool>,
+    /// While this is false, whatever is asked for happens only later.
+    pub(crate) is_reached: watch::Sender<bool>,
+    pub(crate) claims_answered: watch::Sender<bool>,
+    pub(crate) appends_answered: watch::Sender<bool>,
+    /// How often somebody claimed, appended, and read all ownerships.
+    pub(crate) claims: watch::Sender<u64>,
+    pub(crate) appends: watch::Sender<u64>,
+    pub(crate) looks: watch::Sender<u64>,
+}
+
+impl Default for Fragile {
+    fn default() -> Self {
+        Self::on(MemoryJournal::new())
+    }
+}
+
+impl Fragile {
+    /// One of several ways to the same journal.
+    pub(crate) fn on(inner: MemoryJournal) -> Self {
+        Self {
+            inner,
+            broken: Arc::default(),
+            is_reached: watch::Sender::new(true),
+            claims_answered: watch::Sender::new(true),
+            appends_answered: watch::Sender::new(true),
+            claims: watch::Sender::new(0),
+            appends: watch::Sender::new(0),
+            looks: watch::Sender::new(0),
+        }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::SeqCst)
+    }
+
+    fn through<T: Send + 'static, E: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&MemoryJournal) -> Answer<T, E> + Send + 'static,
+    ) -> Answer<T, E> {
+        let inner = self.inner.clone();
+        let mut is_reached = self.is_reached.subscribe();
+        Box::pin(async move {
+            // Without a sender nobody keeps it away any more.
+            drop(is_reached.wait_for(|is_reached| *is_reached).await);
+            ask(&inner).await
+        })
+    }
+}
+
+/// Keeps an answer back until answers are given.
+fn answered<T: Send + 'static, E: Send + 'static>(
+    are_given: &watch::Sender<bool>,
+    answer: Answer<T, E>,
+) -> Answer<T, E> {
+    let mut are_given = are_given.subscribe();
+    Box::pin(async move {
+        let answer = answer.await;
+        drop(are_given.wait_for(|are_given| *are_given).await);
+        answer
+    })
+}
+
+impl Journal for Fragile {
+    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
+        self.through(move |inner| inner.put_hunt(revision, files))
+    }
+
+    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
+        self.through(move |inner| inner.hunt(revision))
+    }
+
+    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
+        self.through(move |inner| inner.create_session(session))
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        self.through(|inner| inner.sessions())
+    }
+
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        self.looks.send_modify(|looks| *looks += 1);
+        self.through(|inner| inner.ownerships())
+    }
+
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
+        self.through(move |inner| inner.ownership(session))
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
+        if self.is_broken() {
+            let error = JournalError {
+                action: "claim",
+                reason: "it is broken".to_owned(),
+            };
+            return Box::pin(async { Err(error.into()) });
+        }
+        self.claims.send_modify(|claims| *claims += 1);
+        let claimed = self.through(move |inner| inner.claim(claim));
+        answered(&self.claims_answered, claimed)
+    }
+
+    fn release(
+        &self,
+        session: SessionId,
+        owner: Incarnation,
+        epoch: Epoch,
+    ) -> Answer<(), ClaimError> {
+        self.through(move |inner| inner.release(session, owner, epoch))
+    }
+
+    fn evict(&self, incarnation: Incarnation) -> Answer<()> {
+        self.through(move |inner| inner.evict(incarnation))
+    }
+
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.through(move |inner| inner.join(node))
+    }
+
+    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+        self.through(move |inner| inner.beat(node))
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+        self.through(|inner| inner.nodes())
+    }
+
+    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
+        self.through(move |inner| inner.forget(incarnation, unseen_for))
+    }
+
+    fn append(&self, batch: Batch) -> Answer<(), AppendError> {
+        if self.is_broken() {
+            return Box::pin(async { Err(AppendError::Unknown("it is broken".to_owned())) });
+        }
+        self.appends.send_modify(|appends| *appends += 1);
+        let appended = self.through(move |inner| inner.append(batch));
+        answered(&self.appends_answered, appended)
+    }
+
+    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
+        self.through(move |inner| inner.load_before(session, seq))
+    }
+
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        self.through(move |inner| inner.read(session, after_seq, limit))
+    }
+
+    fn oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.through(move |inner| inner.oldest(session, through_seq, max))
+    }
+
+    fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
+        self.through(move |inner| inner.put_snapshot(session, snapshot))
+    }
+
+    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
+        self.through(move |inner| inner.snapshot(session, seq))
+    }
+
+    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
+        self.through(move |inner| inner.mark_verified(session, seq, digest))
+    }
+
+    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
+        self.through(move |inner| inner.verified_snapshots(session))
+    }
+
+    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
+        self.through(move |inner| inner.truncate(truncation))
+    }
+
+    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
+        self.through(move |inner| inner.names(session))
+    }
+
+    fn close(&self) -> Answer<()> {
+        self.through(|inner| inner.close())
+    }
+}
