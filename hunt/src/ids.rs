@@ -138,6 +138,11 @@ pub struct InvalidId;
 #[serde(transparent)]
 pub struct CommandId(pub u64);
 
+impl CommandId {
+    /// The lowest that a device may give.
+    pub const FIRST: Self = Self(1);
+}
+
 /// Stands for a name in everything that is replayed: the name itself is personal data and lives
 /// in a table from which it can be erased. Chosen at random by whoever stores the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -122,16 +122,29 @@ pub(crate) struct Receipts {
 }
 
 impl Receipts {
-    /// Looks a command up. An id above all that were forgotten is known for certain: it was
-    /// accepted exactly if its receipt is here.
+    /// Looks a command up. A new id may be below others, since commands overtake each other; but not so
+    /// far below that its own receipt would be the first to be let go of.
     pub(crate) fn known(&self, id: CommandId) -> Known<'_> {
         if let Some(receipt) = self.kept.get(&id) {
             return Known::Accepted(receipt);
         }
-        match self.forgotten_up_to {
-            Some(forgotten) if id <= forgotten => Known::Forgotten,
-            Some(_) | None => Known::New,
+        if id < CommandId::FIRST || self.is_below_all_kept(id) || self.may_be_forgotten(id) {
+            return Known::Forgotten;
         }
+        Known::New
+    }
+
+    fn is_below_all_kept(&self, id: CommandId) -> bool {
+        let lowest = self.kept.first_key_value();
+        let is_full = self.kept.len() >= RECEIPTS_PER_DEVICE_MAX;
+        is_full && lowest.is_some_and(|(lowest, _)| id < *lowest)
+    }
+
+    /// Whether the id may have been accepted and let go of. Without this a version that keeps more
+    /// receipts than the one before would take old commands for new ones.
+    fn may_be_forgotten(&self, id: CommandId) -> bool {
+        self.forgotten_up_to
+            .is_some_and(|forgotten| id <= forgotten)
     }
 
     /// Keeps a receipt, and forgets the one of the lowest id when there are too many.

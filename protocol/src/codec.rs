@@ -2,9 +2,14 @@
 
 mod json;
 mod message_pack;
+mod shape;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use self::shape::Shape;
+use crate::message::ClientMessage;
+use crate::rest::BODY_LISTS;
 
 /// How messages are written into frames; chosen by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,7 +36,7 @@ pub enum DecodeError {
     #[error("not a valid message: {0}")]
     Malformed(String),
     /// A message is followed by further bytes.
-    #[error("{0} bytes follow the message; send one message a frame")]
+    #[error("{0} bytes follow the message; send one at a time")]
     TrailingBytes(usize),
 }
 
@@ -74,13 +79,33 @@ impl Codec {
     }
 
     /// Reads the payload of one frame, which must hold exactly one message: a map, nested at most
-    /// [`MESSAGE_DEPTH_MAX`](crate::limits::MESSAGE_DEPTH_MAX) levels deep.
+    /// [`MESSAGE_DEPTH_MAX`](crate::limits::MESSAGE_DEPTH_MAX) levels deep. For what servers send: what
+    /// is not known is passed over, whatever it is.
     pub fn decode<M: DeserializeOwned>(self, payload: &[u8]) -> Result<M, DecodeError> {
+        self.decode_as(payload, Shape::Any)
+    }
+
+    /// The same for what clients send: maps and single values only, with text for names and in `type`.
+    pub fn decode_of_client(self, payload: &[u8]) -> Result<ClientMessage, DecodeError> {
+        self.decode_as(payload, Shape::Strict { lists: &[] })
+    }
+
+    fn decode_as<M: DeserializeOwned>(
+        self,
+        payload: &[u8],
+        shape: Shape,
+    ) -> Result<M, DecodeError> {
         match self {
-            Self::MessagePack => message_pack::decode(payload),
-            Self::Json => json::decode(payload),
+            Self::MessagePack => message_pack::decode(payload, shape),
+            Self::Json => json::decode(payload, shape),
         }
     }
+}
+
+/// Reads the body of a request: one map, in which only the fields named in
+/// [`BODY_LISTS`](crate::rest::BODY_LISTS) are lists.
+pub fn decode_body<B: DeserializeOwned>(body: &[u8]) -> Result<B, DecodeError> {
+    json::decode(body, Shape::Strict { lists: &BODY_LISTS })
 }
 
 /// A message is a map. Serde's derived types would take a list of their fields as well, which

@@ -19,7 +19,7 @@ mod openapi;
 pub mod rest;
 
 pub use close::{Advice, CloseCode};
-pub use codec::{Codec, DecodeError, FrameKind};
+pub use codec::{Codec, DecodeError, FrameKind, decode_body};
 pub use latest::{
     Attendance, Board, BoardRow, PlayerPresence, Presence, Standing, TeamAttendance, Watch,
     WrongBase,

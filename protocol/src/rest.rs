@@ -35,6 +35,9 @@ use serde::{Deserialize, Serialize};
 use crate::message::StrictTarget;
 use crate::{GameMaster, Member, Phase, RejectionCode, Scope, Target};
 
+/// The fields of requests that are lists; each holds nothing but text.
+pub const BODY_LISTS: [&str; 1] = ["scopes"];
+
 /// Uploads a hunt. The same files again give the same revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

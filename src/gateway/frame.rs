@@ -15,7 +15,7 @@ pub(super) fn read(codec: Codec, received: &Received) -> Result<Option<ClientMes
     if kind != codec.frame_kind() {
         return Err(CloseCode::WrongFrameKind.into());
     }
-    match codec.decode(payload) {
+    match codec.decode_of_client(payload) {
         Ok(message) => Ok(Some(message)),
         Err(error) => Err(Ending::BadMessage(error)),
     }

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::body::Body as _;
-use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use protocol::RejectionCode;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use protocol::limits::REST_BODY_BYTES_MAX;
 use protocol::rest::{Failure, FailureCode, FailureDetail};
+use protocol::{DecodeError, RejectionCode, decode_body};
 use serde::de::DeserializeOwned;
 
 use crate::delivery::{rejection_code, rejection_message};
@@ -77,6 +78,10 @@ impl Failed {
         )
     }
 
+    pub(super) fn broken_off() -> Self {
+        Self::bad_request("The request's body is not whole; send it again.")
+    }
+
     pub(super) fn request_timeout() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -133,12 +138,18 @@ impl From<JournalError> for Failed {
     }
 }
 
-impl From<JsonRejection> for Failed {
-    fn from(rejection: JsonRejection) -> Self {
+impl From<BytesRejection> for Failed {
+    fn from(rejection: BytesRejection) -> Self {
         match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
-            _ => Self::bad_request(rejection.body_text()),
+            _ => Self::broken_off(),
         }
+    }
+}
+
+impl From<DecodeError> for Failed {
+    fn from(error: DecodeError) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 
@@ -186,14 +197,26 @@ impl<T: DeserializeOwned> FromRequest<Gateway> for Body<T> {
         if request.body().size_hint().lower() > REST_BODY_BYTES_MAX as u64 {
             return Err(Failed::too_large());
         }
-        let reading = Json::from_request(request, gateway);
+        if !is_json(request.headers()) {
+            let message =
+                "Send the body as JSON, with the header `Content-Type: application/json`.";
+            return Err(Failed::bad_request(message));
+        }
+        let reading = Bytes::from_request(request, gateway);
         let Ok(read) = tokio::time::timeout(gateway.body_max(), reading).await else {
             metrics().requests_late.of(Late::Body).increment(1);
             return Err(Failed::request_timeout());
         };
-        let Json(body) = read?;
-        Ok(Self(body))
+        Ok(Self(decode_body(&read?)?))
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media = media.and_then(|value| value.split(';').next());
+    media.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
 }
 
 pub(super) async fn no_such_path() -> Failed {

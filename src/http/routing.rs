@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
@@ -121,7 +121,14 @@ impl Routing {
         let Ok(read) = timeout(self.gateway.body_max(), reading).await else {
             return Err(Failed::request_timeout());
         };
-        let body = read.map_err(|_| Failed::too_large())?.to_bytes();
+        let read = read.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                Failed::too_large()
+            } else {
+                Failed::broken_off()
+            }
+        });
+        let body = read?.to_bytes();
         Ok(Held { parts, body })
     }
 

@@ -322,6 +322,66 @@ async fn owners_make_mistakes_too() {
 }
 
 #[tokio::test]
+async fn lists_stand_only_where_they_belong() {
+    let stage = Stage::running(&[]).await;
+    let session = format!("/sessions/{}", stage.session);
+    let send = |path: &str, body: &serde_json::Value| {
+        let path = format!("{session}{path}");
+        post(&path)
+            .bearer(&stage.game_master)
+            .json(body.to_string())
+    };
+    let join = |body: &serde_json::Value| post("/join").json(body.to_string());
+    let code = &stage.session;
+    let requests = [
+        (
+            "a joining without the names of its fields",
+            join(&json!([code, "Owls", null, "Ana"])),
+        ),
+        (
+            "a list for a name",
+            join(&json!({ "session": code, "new_team": "Owls", "name": ["Ana"] })),
+        ),
+        (
+            "a clue in a list",
+            send("/clues", &json!([{ "type": "everyone" }, "Look up."])),
+        ),
+        (
+            "a target in a list",
+            send("/clues", &json!({ "to": ["everyone"], "text": "Look up." })),
+        ),
+        (
+            "a target by its number",
+            send(
+                "/clues",
+                &json!({ "to": { "type": 0 }, "text": "Look up." }),
+            ),
+        ),
+        (
+            "an announcement in a list",
+            send("/announcements", &json!(["Hello."])),
+        ),
+        (
+            "a game master in a list",
+            send("/game-masters", &json!(["Mia", ["view"]])),
+        ),
+        (
+            "scopes that are maps",
+            send(
+                "/game-masters",
+                &json!({ "name": "Mia", "scopes": [{ "view": null }] }),
+            ),
+        ),
+        (
+            "scopes by their numbers",
+            send("/game-masters", &json!({ "name": "Mia", "scopes": [0] })),
+        ),
+    ];
+    let row = |(what, request)| (what, request, 400, "bad_request");
+    check(&stage, requests.into_iter().map(row).collect()).await;
+}
+
+#[tokio::test]
 async fn a_player_has_a_bounded_number_of_devices() {
     let stage = Stage::running(&[]).await;
     let joined = stage.join("Owls").await;

@@ -96,20 +96,38 @@ fn a_command_older_than_the_kept_receipts_is_stale() {
 }
 
 #[test]
-fn a_latecomer_below_all_kept_ids_is_applied_at_most_once() {
+fn a_latecomer_is_applied_as_long_as_its_receipt_will_be_kept() {
     let mut story = Story::running();
     let owls = story.team("OWLS");
     let kept = u64::try_from(limits::RECEIPTS_PER_DEVICE_MAX).expect("it is small");
-    for id in 100..100 + kept {
-        assert_eq!(
-            story.guess_as(owls, id, "flags", &format!("guess {id}")),
-            wrong()
-        );
+    for id in 100..100 + kept - 1 {
+        let guess = format!("guess {id}");
+        assert_eq!(story.guess_as(owls, id, "flags", &guess), wrong());
     }
+    // There is room for one more receipt.
     assert_eq!(story.guess_as(owls, 50, "flags", "spinnaker"), correct(10));
     let again = story.guess_as(owls, 50, "flags", "spinnaker");
-    assert_eq!(again, Err(Rejection::StaleCommand));
+    assert_eq!(again, correct(10));
+    let entries = story.journal.len();
+    for too_late in [49, 5, 1] {
+        let refused = story.guess_as(owls, too_late, "knots", "bowline");
+        assert_eq!(refused, Err(Rejection::StaleCommand), "{too_late}");
+    }
+    assert_eq!(story.journal.len(), entries);
+    assert_eq!(story.guess_as(owls, 51, "knots", "hitch"), wrong());
+    // The receipt of 50 has been let go of for it.
+    let forgotten = story.guess_as(owls, 50, "flags", "spinnaker");
+    assert_eq!(forgotten, Err(Rejection::StaleCommand));
     assert_eq!(story.team_of(owls).score, 10);
+}
+
+#[test]
+fn ids_begin_with_one() {
+    let mut story = Story::running();
+    let owls = story.team("OWLS");
+    let none = story.guess_as(owls, 0, "flags", "spinnaker");
+    assert_eq!(none, Err(Rejection::StaleCommand));
+    assert_eq!(story.guess_as(owls, 1, "flags", "spinnaker"), correct(10));
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn eventful() -> Story {
     .into_iter()
     .enumerate()
     {
-        let id = u64::try_from(id).expect("it is small");
+        let id = u64::try_from(id).expect("it is small") + 1;
         let answer = story.order_as(game_master, id, order.clone());
         assert!(answer.is_ok(), "{order:?}: {answer:?}");
     }
@@ -143,9 +143,24 @@ fn eventful() -> Story {
 fn a_snapshot_is_written_as_ever() {
     let story = eventful();
     check(
-        include_str!("../golden/progress.hex"),
+        include_str!("../golden/progress_with_ids_from_one.hex"),
         story.state.progress(),
     );
+}
+
+/// Commands with the number 0 were accepted once. Their receipts are kept, and given again.
+#[test]
+fn a_snapshot_with_the_receipt_of_a_command_0_is_read() {
+    let golden = include_str!("../golden/progress.hex");
+    let (_, bytes) = golden.split_once('\n').unwrap_or_default();
+    let progress: Progress = rmp_serde::from_slice(&bytes_of(bytes)).expect("it is stored");
+    check(golden, &progress);
+
+    let mut story = Story::in_lobby();
+    story.state = State::resume(story.state.hunt().clone(), progress);
+    let first = GameMasterId::from(1);
+    let pause = || GameMasterOrder::Pause;
+    assert_eq!(story.order_as(first, 0, pause()), Ok(Receipt::Done));
 }
 
 /// A snapshot in which the number up to which a device's receipts are forgotten is filled in by
@@ -158,12 +173,13 @@ fn what_is_forgotten_is_written_as_ever() {
     let none = b"\xafforgotten_up_to\xc0";
     let at = bytes.windows(none.len()).position(|window| window == none);
     let last = at.expect("the first device has forgotten nothing") + none.len() - 1;
-    bytes[last] = 0;
+    let forgotten_up_to = 127;
+    bytes[last] = forgotten_up_to;
     let progress: Progress = rmp_serde::from_slice(&bytes).expect("a number fits there");
     let again = rmp_serde::to_vec_named(&progress).expect("progress can be written");
     assert_eq!(again, bytes);
     let state = State::resume(story.state.hunt().clone(), progress);
-    let forgotten = guess_command(DeviceId::from(1), 0, "bell", "ring");
+    let forgotten = guess_command(DeviceId::from(1), forgotten_up_to.into(), "bell", "ring");
     let answer = state.decide(&forgotten, story.now);
     assert_eq!(answer, Err(Rejection::StaleCommand));
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::shape::{Shape, TYPE, no_list, no_text, too_deep};
 use super::{DecodeError, malformed, not_a_map};
 use crate::limits::MESSAGE_DEPTH_MAX;
 
@@ -11,16 +12,12 @@ pub(super) fn encode<M: Serialize>(message: &M) -> Vec<u8> {
         .expect("messages hold only strings, numbers, lists and named fields")
 }
 
-pub(super) fn decode<M: DeserializeOwned>(payload: &[u8]) -> Result<M, DecodeError> {
+pub(super) fn decode<M: DeserializeOwned>(payload: &[u8], shape: Shape) -> Result<M, DecodeError> {
     let payload = payload.trim_ascii();
     if payload.first().is_some_and(|first| *first != b'{') {
         return Err(not_a_map());
     }
-    if is_too_deep(payload) {
-        return Err(malformed(format_args!(
-            "nested deeper than {MESSAGE_DEPTH_MAX} levels"
-        )));
-    }
+    check(payload, shape)?;
     let mut values = serde_json::Deserializer::from_slice(payload).into_iter();
     let message = match values.next() {
         Some(read) => read.map_err(malformed)?,
@@ -32,34 +29,83 @@ pub(super) fn decode<M: DeserializeOwned>(payload: &[u8]) -> Result<M, DecodeErr
     }
 }
 
-/// Whether maps and lists are nested too deep, before anything is built from them. For as long as
-/// the payload is JSON this counts what a parser would; what comes after is refused in any case.
-fn is_too_deep(payload: &[u8]) -> bool {
+/// Looks at how a payload is put together. For as long as it is JSON this sees what a parser would;
+/// what comes after is refused in any case.
+fn check(payload: &[u8], shape: Shape) -> Result<(), DecodeError> {
     let mut depth = 0_usize;
-    let mut bytes = payload.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => skip_string(&mut bytes),
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
+    let mut is_in_list = false;
+    // The last string, which is a field's name if a colon follows, and then the name of the value.
+    let mut last: &[u8] = b"";
+    let mut field: Option<&[u8]> = None;
+    let mut rest = payload;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        let is_value = !b" \t\r\n,:]}".contains(byte);
+        if is_value && shape.is_strict() && *byte != b'"' {
+            let must_be_text = is_in_list || field.is_some_and(|field| is_name(field, TYPE));
+            if must_be_text {
+                return Err(no_text());
+            }
         }
-        if depth > MESSAGE_DEPTH_MAX {
-            return true;
-        }
-    }
-    false
-}
-
-/// Skips the rest of a string and its closing quote.
-fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
-    while let Some(byte) = bytes.next() {
         match byte {
-            b'"' => return,
-            b'\\' => {
-                bytes.next();
+            b'"' => {
+                let length = string_length(rest);
+                last = &rest[..length];
+                rest = rest.get(length + 1..).unwrap_or_default();
+            }
+            b':' => {
+                field = Some(last);
+                continue;
+            }
+            b'[' if !may_be_list(field, shape) => return Err(no_list()),
+            b'{' | b'[' => {
+                depth += 1;
+                is_in_list = *byte == b'[';
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                // A list in a strict shape is within a map.
+                is_in_list = false;
             }
             _ => {}
         }
+        if depth > MESSAGE_DEPTH_MAX {
+            return Err(too_deep());
+        }
+        if is_value {
+            field = None;
+        }
     }
+    Ok(())
+}
+
+/// The bytes of a string before its closing quote.
+fn string_length(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => break,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    at.min(bytes.len())
+}
+
+fn may_be_list(field: Option<&[u8]>, shape: Shape) -> bool {
+    match shape {
+        Shape::Any => true,
+        Shape::Strict { lists } => {
+            field.is_some_and(|field| lists.iter().any(|list| is_name(field, list)))
+        }
+    }
+}
+
+/// Whether a field is called so. Its name may be written with escapes.
+fn is_name(raw: &[u8], name: &str) -> bool {
+    if !raw.contains(&b'\\') {
+        return raw == name.as_bytes();
+    }
+    let quoted = [b"\"", raw, b"\""].concat();
+    serde_json::from_slice(&quoted).is_ok_and(|read: String| read == name)
 }

@@ -12,7 +12,7 @@ use crate::vectors;
 const RESERVED_BYTES_PER_LEVEL_MAX: usize = 1024 * 1024 + 4096;
 
 fn decode(codec: Codec, payload: &[u8]) -> Result<ClientMessage, DecodeError> {
-    codec.decode(payload)
+    codec.decode_of_client(payload)
 }
 
 fn assert_malformed(codec: Codec, payload: &[u8], what: &str) {
@@ -250,6 +250,21 @@ fn values_of_a_wrong_type_are_malformed() {
         json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": "everyone", "text": "t" } }),
         json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": { "type": "everyone" }, "text": "t", "lasts_ms": -1 } }),
         json!({ "type": "command", "id": 41, "do": { "type": "announce", "text": null } }),
+        // The fields of a map without their names, and a variant by its number.
+        json!({ "type": "hello", "token": "t", "cursor": [] }),
+        json!({ "type": "hello", "token": "t", "cursor": [1, 0, 3, 1] }),
+        json!({ "type": "resync", "cursor": [1, 0, 3, 1, 0] }),
+        json!({ "type": 0, "token": "t" }),
+        json!({ "token": "t", "type": 0 }),
+        json!({ "type": ["hello"], "token": "t" }),
+        json!({ "type": { "hello": null }, "token": "t" }),
+        json!({ "type": "command", "id": 41, "do": ["submit_guess", "flags", "compass"] }),
+        json!({ "type": "command", "id": 41, "do": ["start"] }),
+        json!({ "type": "command", "id": 41, "do": { "type": 4 } }),
+        json!({ "type": "command", "id": 41, "do": { "type": ["start"] } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": ["everyone"], "text": "t" } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": ["team", "t1"], "text": "t" } }),
+        json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": { "type": 0 }, "text": "t" } }),
         // Messages of the other direction.
         json!({ "type": "receipt", "id": 41 }),
         json!({ "type": "goaway", "reconnect_in_ms": 1 }),
@@ -257,6 +272,99 @@ fn values_of_a_wrong_type_are_malformed() {
         for codec in Codec::ALL {
             assert_malformed(codec, &codec.encode(&value), &value.to_string());
         }
+    }
+}
+
+#[test]
+fn names_may_be_written_with_escapes_and_mean_the_same() {
+    let hello = br#"{"\u0074ype":"hello","to\u006ben":"t"}"#;
+    let decoded = decode(Codec::Json, hello);
+    assert!(
+        matches!(decoded, Ok(ClientMessage::Hello(_))),
+        "{decoded:?}"
+    );
+    let number = br#"{"\u0074ype":0,"token":"t"}"#;
+    assert_malformed(Codec::Json, number, "a variant's number");
+    let number = br#"{"type" :	0,"token":"t"}"#;
+    assert_malformed(Codec::Json, number, "a variant's number after space");
+}
+
+#[test]
+fn other_kinds_of_message_pack_than_the_contract_names_are_malformed() {
+    let text = |text: &str| Codec::MessagePack.encode(&json!(text));
+    let map = |fields: &[Vec<u8>]| {
+        let count = u8::try_from(fields.len() / 2).expect("few");
+        [vec![0x80 | count], fields.concat()].concat()
+    };
+    let bytes = |bytes: &[u8]| {
+        let length = u8::try_from(bytes.len()).expect("few");
+        [&[0xc4, length], bytes].concat()
+    };
+    let (r#type, hello, token) = (text("type"), text("hello"), text("token"));
+    let good = map(&[r#type.clone(), hello.clone(), token.clone(), text("t")]);
+    decode(Codec::MessagePack, &good).expect("it is a hello");
+    for (payload, what) in [
+        (
+            map(&[r#type.clone(), bytes(b"hello"), token.clone(), text("t")]),
+            "bytes for a type",
+        ),
+        (
+            map(&[r#type.clone(), hello.clone(), token.clone(), bytes(b"t")]),
+            "bytes for a token",
+        ),
+        (
+            map(&[r#type.clone(), hello.clone(), bytes(b"token"), text("t")]),
+            "bytes for a name",
+        ),
+        (
+            map(&[r#type.clone(), hello.clone(), vec![0], text("t")]),
+            "a number for a name",
+        ),
+        (
+            map(&[r#type.clone(), hello, vec![0xc0], text("t")]),
+            "nil for a name",
+        ),
+        (
+            map(&[r#type.clone(), vec![0], token.clone(), text("t")]),
+            "a variant's number",
+        ),
+        (
+            map(&[token, text("t"), r#type, vec![0xcc, 0]]),
+            "a variant's number in two bytes, at the end",
+        ),
+    ] {
+        assert_malformed(Codec::MessagePack, &payload, what);
+    }
+}
+
+#[test]
+fn numbers_of_any_width_are_taken() {
+    let name = |text: &str| Codec::MessagePack.encode(&json!(text));
+    for number in [
+        vec![5],
+        vec![0xcc, 5],
+        vec![0xcd, 0, 5],
+        vec![0xce, 0, 0, 0, 5],
+        vec![0xcf, 0, 0, 0, 0, 0, 0, 0, 5],
+        vec![0xd0, 5],
+        vec![0xd1, 0, 5],
+        vec![0xd2, 0, 0, 0, 5],
+        vec![0xd3, 0, 0, 0, 0, 0, 0, 0, 5],
+    ] {
+        let parts = [
+            vec![0x82],
+            name("type"),
+            name("resync"),
+            name("cursor"),
+            vec![0xde, 0, 1],
+            name("everyone"),
+            number,
+        ];
+        let decoded = decode(Codec::MessagePack, &parts.concat());
+        let Ok(ClientMessage::Resync(resync)) = decoded else {
+            panic!("a resync, not {decoded:?}");
+        };
+        assert_eq!(resync.cursor.expect("it has one").everyone, 5);
     }
 }
 

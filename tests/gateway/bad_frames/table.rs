@@ -130,6 +130,19 @@ fn malformed_messages() -> Vec<(&'static str, Value)> {
             json!({ "type": "command", "do": guess() }),
         ),
         (
+            "an order without the names of its fields",
+            command(&json!(["submit_guess", "p0", "sail"])),
+        ),
+        ("an order by its number", command(&json!({ "type": 4 }))),
+        (
+            "a target by its number",
+            command(&json!({ "type": "push_clue", "to": { "type": 0 }, "text": "t" })),
+        ),
+        (
+            "a cursor without the names of its fields",
+            json!({ "type": "resync", "cursor": [1, 0, 3, 1] }),
+        ),
+        (
             "an id that is text",
             json!({ "type": "command", "id": "1", "do": guess() }),
         ),
