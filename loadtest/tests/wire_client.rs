@@ -398,7 +398,7 @@ async fn a_client_whose_node_is_gone_turns_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_silent_for_too_long_is_left() {
+async fn a_node_that_opens_no_connection_for_too_long_is_left() {
     let (silent, client) = stage().await;
     let (second, _) = stage().await;
     let other = Endpoint {
@@ -409,15 +409,16 @@ async fn a_node_that_is_silent_for_too_long_is_left() {
             .to_string(),
         session: "KITE42".to_owned(),
     };
-    let silence_max = std::time::Duration::from_millis(100);
+    let opening_max = std::time::Duration::from_millis(100);
     let mut client = client
         .with_other_nodes([other])
-        .with_silence_max(silence_max);
+        .with_opening_max(opening_max);
     let nodes = async {
         // It takes the connection, as the system does for a stopped process, and says nothing.
         second.attach(0).await
     };
     let (_side, attached) = tokio::join!(nodes, client.attach());
     attached.expect("the other node takes it");
+    assert_eq!(client.told_at(), None, "nobody said anything");
     drop(silent);
 }

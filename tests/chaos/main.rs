@@ -43,7 +43,8 @@ async fn a_killed_node_loses_and_doubles_nothing() {
     assert_safe(&run);
     let figures = &run.report.faults["owner-kill"];
     assert_eq!((figures.count, figures.sessions_min), (3, 4));
-    assert_eq!(figures.recovery_ms.count, 3 * 4, "one for each session");
+    assert_eq!(figures.recovery_ms.count, 3 * 16, "one for each client");
+    assert_eq!(figures.session_recovery_ms.count, 3 * 4);
     assert_eq!(figures.worst_pause_ms.count, 3);
     assert!(run.report.reconnects >= 3, "{}", run.report);
 }
@@ -75,7 +76,8 @@ async fn assert_store_fault_is_survived(fault: &str, options: &str) -> Chaos {
     assert_safe(&run);
     assert_eq!(run.report.journal, "PostgreSQL");
     let figures = &run.report.faults[fault];
-    assert_eq!(figures.recovery_ms.count, 4 * figures.count);
+    assert_eq!(figures.recovery_ms.count, 16 * figures.count);
+    assert_eq!(figures.session_recovery_ms.count, 4 * figures.count);
     run
 }
 

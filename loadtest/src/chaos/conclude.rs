@@ -12,7 +12,7 @@ use super::export::Export;
 use super::injector::{Blow, Injector};
 use super::log::{PlayerLog, Refused};
 use super::report::{ChaosReport, FaultFigures, Goal, Spread};
-use super::timeline::{Ack, SessionAcks, acked_within, first_told, latencies};
+use super::timeline::{Ack, Acks, acked_within, first_told, latencies};
 use crate::arguments::{Fault, JournalStore};
 use crate::report::AckMs;
 
@@ -42,10 +42,18 @@ pub(super) struct Evidence<'a> {
     pub(super) ended_at: Instant,
 }
 
+/// What was acknowledged.
+struct Answers {
+    sessions: Vec<Acks>,
+    /// Of each client, with its session.
+    clients: Vec<(usize, Acks)>,
+}
+
 /// The figures, and the first problems in words.
 pub(super) fn add_up(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
     let findings = evidence.compare();
-    let sessions = evidence.acks();
+    let answers = evidence.acks();
+    let sessions = &answers.sessions;
     let Injector {
         arguments,
         fleet,
@@ -56,12 +64,12 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
     } = evidence.injector;
     let logs = evidence.logs;
     let sum = |figure: fn(&PlayerLog) -> u64| logs.iter().map(figure).sum::<u64>();
-    let faults = evidence.fault_figures(&sessions);
+    let faults = evidence.fault_figures(&answers);
     let frozen = blows.iter().filter(|blow| blow.fault == Fault::PgFreeze);
     let acks_while_frozen = frozen
-        .map(|blow| acked_within(&sessions, blow.at, blow.over_at))
+        .map(|blow| acked_within(sessions, blow.at, blow.over_at))
         .sum();
-    let latencies = sessions.iter().flat_map(SessionAcks::iter);
+    let latencies = sessions.iter().flat_map(Acks::iter);
     let report = ChaosReport {
         journal: match evidence.store {
             JournalStore::Sqlite => "SQLite",
@@ -123,16 +131,23 @@ impl Evidence<'_> {
         self.session_of[log.player as usize]
     }
 
-    fn acks(&self) -> Vec<SessionAcks> {
-        let mut acks = vec![Vec::new(); self.injector.codes.len()];
+    fn acks(&self) -> Answers {
+        let mut of_sessions = vec![Vec::new(); self.injector.codes.len()];
+        let mut clients = Vec::new();
         for log in self.logs {
-            let of_player = log.acked().map(|(command, acked)| Ack {
+            let of_client = log.acked().map(|(command, acked)| Ack {
                 sent_at: command.sent_at,
+                asked_at: acked.asked_at,
                 at: acked.at,
             });
-            acks[self.session(log)].extend(of_player);
+            let of_client: Vec<Ack> = of_client.collect();
+            of_sessions[self.session(log)].extend_from_slice(&of_client);
+            clients.push((self.session(log), Acks::new(of_client)));
         }
-        acks.into_iter().map(SessionAcks::new).collect()
+        Answers {
+            sessions: of_sessions.into_iter().map(Acks::new).collect(),
+            clients,
+        }
     }
 
     /// Guesses that witnesses heard from a replaced owner and that the journal lacks.
@@ -145,7 +160,7 @@ impl Evidence<'_> {
         without_cause.count() as u64
     }
 
-    fn fault_figures(&self, sessions: &[SessionAcks]) -> BTreeMap<&'static str, FaultFigures> {
+    fn fault_figures(&self, answers: &Answers) -> BTreeMap<&'static str, FaultFigures> {
         let told = self.logs.iter().flat_map(|log| log.told.iter().copied());
         let mut told: Vec<Instant> = told.collect();
         told.sort_unstable();
@@ -154,8 +169,8 @@ impl Evidence<'_> {
             let blows = self.injector.blows.iter();
             let blows: Vec<&Blow> = blows.filter(|blow| blow.fault == fault).collect();
             if !blows.is_empty() {
-                let mut of_fault = figures_of(&blows, sessions, &told);
-                self.tell_refusals(&blows, sessions, &mut of_fault);
+                let mut of_fault = figures_of(&blows, answers, &told);
+                self.tell_refusals(&blows, &answers.sessions, &mut of_fault);
                 figures.insert(fault.name(), of_fault);
             }
         }
@@ -163,7 +178,7 @@ impl Evidence<'_> {
     }
 
     /// What players were refused from the begin of each fault until their session had answered again.
-    fn tell_refusals(&self, blows: &[&Blow], sessions: &[SessionAcks], figures: &mut FaultFigures) {
+    fn tell_refusals(&self, blows: &[&Blow], sessions: &[Acks], figures: &mut FaultFigures) {
         for blow in blows {
             let mut told = BTreeSet::new();
             for log in self.logs {
@@ -183,6 +198,7 @@ impl Evidence<'_> {
                     figures.refused_without_time += u64::from(refused.retry_after.is_none());
                 }
             }
+            figures.sessions_met += blow.sessions.len();
             let went_on = |session: &&usize| sessions[**session].first_after(blow).is_some();
             figures.sessions_paused += told.len();
             figures.paused_went_on += told.iter().filter(went_on).count();
@@ -216,16 +232,21 @@ fn name_of(code: RejectionCode) -> String {
     }
 }
 
-fn figures_of(blows: &[&Blow], sessions: &[SessionAcks], told: &[Instant]) -> FaultFigures {
+fn figures_of(blows: &[&Blow], answers: &Answers, told: &[Instant]) -> FaultFigures {
+    let sessions = &answers.sessions;
     let mut detections = Vec::new();
     let mut recoveries = Vec::new();
+    let mut of_sessions = Vec::new();
     let mut pauses = Vec::new();
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for blow in blows {
         let noticed_at = blow.claimed_at.or_else(|| first_told(told, blow, sessions));
         detections.extend(noticed_at.map(|at| at - blow.at));
         let met = blow.sessions.iter().map(|session| &sessions[*session]);
-        recoveries.extend(met.filter_map(|acks| acks.recovery(blow)));
+        of_sessions.extend(met.filter_map(|acks| acks.recovery(blow)));
+        let clients = answers.clients.iter();
+        let met = clients.filter(|(session, _)| blow.sessions.contains(session));
+        recoveries.extend(met.filter_map(|(_, acks)| acks.recovery(blow)));
         let worst = sessions
             .iter()
             .filter_map(|acks| acks.worst_pause(blow))
@@ -244,6 +265,7 @@ fn figures_of(blows: &[&Blow], sessions: &[SessionAcks], told: &[Instant]) -> Fa
             .unwrap_or(0),
         detection_ms: Spread::of(detections),
         recovery_ms: Spread::of(recoveries),
+        session_recovery_ms: Spread::of(of_sessions),
         worst_pause_ms: Spread::of(pauses),
         grown_bytes_max: blows.iter().map(|blow| blow.grown_bytes).max().unwrap_or(0),
         ack_p99_before_ms: Spread::of(before).p99,
@@ -257,7 +279,7 @@ fn goals(nodes: usize, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goa
     let mut goals = Vec::new();
     for (fault, figures) in faults {
         let mut recovery_within = |limit_ms: f64| {
-            let what = format!("{fault}: first ack p99, ms");
+            let what = format!("{fault}: first ack of a client p99, ms");
             goals.push(Goal::new(what, figures.recovery_ms.p99, limit_ms));
         };
         if *fault == Fault::OwnerKill.name() && nodes > 1 {
@@ -265,6 +287,9 @@ fn goals(nodes: usize, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goa
         }
         if *fault == Fault::OwnerPause.name() {
             recovery_within(3_000.0);
+        }
+        if [Fault::PgFreeze.name(), Fault::DiskFull.name()].contains(fault) {
+            pauses(fault, figures, &mut goals);
         }
         if *fault == Fault::PgFreeze.name() {
             let mib = |bytes: u64| bytes.div_ceil(1 << 20);
@@ -282,4 +307,62 @@ fn goals(nodes: usize, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goa
         }
     }
     goals
+}
+
+/// Where nothing can be made durable for long, every session pauses, says so and when to try again, and
+/// goes on.
+fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
+    let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let silent = figures.sessions_met - figures.sessions_paused;
+    let stuck = figures.sessions_paused - figures.paused_went_on;
+    let timeless = usize::try_from(figures.refused_without_time).unwrap_or(usize::MAX);
+    for (what, found) in [
+        ("sessions that did not say that they paused", silent),
+        ("refusals without a time to try again", timeless),
+        ("sessions that paused and did not go on", stuck),
+    ] {
+        goals.push(Goal::new(format!("{fault}: {what}"), count(found), 0.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{FaultFigures, goals};
+
+    /// The goals that these figures of a full disk miss.
+    fn missed(change: impl FnOnce(&mut FaultFigures)) -> Vec<String> {
+        let mut figures = FaultFigures {
+            count: 2,
+            sessions_met: 8,
+            sessions_paused: 8,
+            paused_went_on: 8,
+            ..FaultFigures::default()
+        };
+        change(&mut figures);
+        let goals = goals(1, &BTreeMap::from([("disk-full", figures)])).into_iter();
+        let missed = goals.filter(|goal| !goal.is_met);
+        missed.map(|goal| goal.what).collect()
+    }
+
+    #[test]
+    fn sessions_must_pause_say_so_and_go_on() {
+        assert!(missed(|_| ()).is_empty());
+        assert_eq!(
+            missed(|figures| {
+                figures.sessions_paused = 7;
+                figures.paused_went_on = 7;
+            }),
+            ["disk-full: sessions that did not say that they paused"]
+        );
+        assert_eq!(
+            missed(|figures| figures.paused_went_on = 7),
+            ["disk-full: sessions that paused and did not go on"]
+        );
+        assert_eq!(
+            missed(|figures| figures.refused_without_time = 1),
+            ["disk-full: refusals without a time to try again"]
+        );
+    }
 }

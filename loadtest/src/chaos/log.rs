@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::client::{ClientError, Tally, View};
 
-/// Times at which a player noticed trouble; later ones are not noted.
+/// Times at which a player was told of trouble; later ones are not noted.
 const TOLD_MAX: usize = 100_000;
 
 /// A player's notes.
@@ -19,7 +19,8 @@ pub(super) struct PlayerLog {
     pub(super) commands: Vec<LoggedCommand>,
     /// The updates that it applied.
     pub(super) updates: Vec<Shown>,
-    /// When its stream ended, or a command was refused for the moment.
+    /// When a server said that it does not go on for now: by closing or refusing a connection, or by
+    /// refusing a command for the moment.
     pub(super) told: Vec<Instant>,
     /// Refusals for the moment, the rate limiter's too.
     pub(super) refusals: Vec<Refused>,
@@ -57,6 +58,8 @@ pub(super) struct Refused {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Acked {
     pub(super) at: Instant,
+    /// When its command was sent, or later the connection opened on which this came.
+    pub(super) asked_at: Instant,
     pub(super) verdict: Option<Verdict>,
 }
 

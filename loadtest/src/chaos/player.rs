@@ -62,8 +62,6 @@ pub(super) struct Player {
     pub(super) table: Table,
     /// Its number in the run.
     pub(super) number: u32,
-    /// The number of its session in the run.
-    pub(super) session: usize,
     pub(super) client: WireClient,
     pub(super) random: StdRng,
 }
@@ -81,6 +79,7 @@ impl Player {
             result = self.play_all(&mut log) => result,
             _ = stage.wait_for(|stage| *stage == Stage::Over) => Ok(false),
         };
+        self.table.pulse.has_ended(self.number);
         self.note_updates(&mut log);
         log.tally = *self.client.tally();
         match result {
@@ -98,6 +97,7 @@ impl Player {
         self.arrive().await;
         self.listen_until(Stage::Play).await?;
         self.guess_all(log).await?;
+        self.table.pulse.has_ended(self.number);
         self.listen_until(Stage::Finish).await?;
         self.arrive().await;
         self.listen_until(Stage::Settle).await?;
@@ -227,8 +227,14 @@ impl Player {
     fn accepted(&self, place: usize, receipt: &Receipt, at: Instant, log: &mut PlayerLog) {
         let verdict = receipt.verdict;
         let logged = &mut log.commands[place];
-        logged.acked = Some(Acked { at, verdict });
-        self.table.pulse.acked(self.session, logged.sent_at);
+        let asked_at = self.client.connected_at().max(Some(logged.sent_at));
+        let asked_at = asked_at.unwrap_or(logged.sent_at);
+        logged.acked = Some(Acked {
+            at,
+            asked_at,
+            verdict,
+        });
+        self.table.pulse.acked(self.number, asked_at);
         let planned = self.planned(place);
         if verdict != Some(planned.verdict) {
             log.problems.push(format!(
@@ -285,7 +291,7 @@ impl Player {
     fn note_updates(&mut self, log: &mut PlayerLog) {
         let updates = self.client.take_updates();
         log.updates.extend(updates.into_iter().map(Into::into));
-        if let Some(at) = self.client.interrupted_at() {
+        if let Some(at) = self.client.told_at() {
             log.told(at);
         }
     }

@@ -1,4 +1,4 @@
-//! Which sessions answer at the moment: the one thing that players tell while they play.
+//! Who is answered at the moment: the one thing that players tell while they play.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 /// Time between two looks of whoever waits.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// For each session, when the newest of its acknowledged commands was sent; and how many commands
-/// were acknowledged in all.
+/// For each player, when the newest of its acknowledged commands was sent; and how many commands were
+/// acknowledged in all.
 #[derive(Debug, Clone)]
 pub(super) struct Pulse {
     began_at: Instant,
@@ -25,8 +25,8 @@ struct Shared {
 }
 
 impl Pulse {
-    pub(super) fn new(sessions: usize) -> Self {
-        let newest = (0..sessions).map(|_| AtomicU64::new(0)).collect();
+    pub(super) fn new(players: usize) -> Self {
+        let newest = (0..players).map(|_| AtomicU64::new(0)).collect();
         Self {
             began_at: Instant::now(),
             shared: Arc::new(Shared {
@@ -36,11 +36,16 @@ impl Pulse {
         }
     }
 
-    /// A command of this session that was sent at that moment has been acknowledged.
-    pub(super) fn acked(&self, session: usize, sent_at: Instant) {
+    /// A command of this player that was sent at that moment has been acknowledged.
+    pub(super) fn acked(&self, player: u32, sent_at: Instant) {
         let micros = self.micros(sent_at);
-        self.shared.newest[session].fetch_max(micros, Ordering::Relaxed);
+        self.shared.newest[player as usize].fetch_max(micros, Ordering::Relaxed);
         self.shared.acked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// This player sends nothing more: nobody waits for its answers.
+    pub(super) fn has_ended(&self, player: u32) {
+        self.shared.newest[player as usize].store(u64::MAX, Ordering::Relaxed);
     }
 
     /// How many commands were acknowledged so far.
@@ -48,7 +53,7 @@ impl Pulse {
         self.shared.acked.load(Ordering::Relaxed)
     }
 
-    /// How many sessions have not yet acknowledged a command that was sent after that moment.
+    /// How many players who still play have no receipt of a command that was sent after that moment.
     pub(super) fn silent_since(&self, moment: Instant) -> usize {
         let micros = self.micros(moment);
         let newest = self.shared.newest.iter();
@@ -57,7 +62,7 @@ impl Pulse {
             .count()
     }
 
-    /// Waits until every session has acknowledged a command that was sent after that moment.
+    /// Waits until every player has a receipt of a command that was sent after that moment.
     pub(super) async fn all_since(&self, moment: Instant) {
         while self.silent_since(moment) > 0 {
             sleep(LOOK_EVERY).await;
@@ -94,6 +99,9 @@ mod tests {
         pulse.acked(1, later);
         pulse.all_since(moment).await;
         pulse.reaches(3).await;
+        assert_eq!(pulse.silent_since(later), 2);
+        pulse.has_ended(0);
+        assert_eq!(pulse.silent_since(later), 1);
         assert_eq!(pulse.count(), 3);
     }
 }

@@ -84,9 +84,12 @@ pub struct FaultFigures {
     /// Until another node was seen to own one of the victim's sessions; for other faults until the
     /// first client was told.
     pub detection_ms: Spread,
-    /// From the fault, or its end if it lasts, to the first receipt of each session that it met, for
-    /// a command sent after its begin.
+    /// From the fault, or its end if it lasts, to the first receipt of each client of the sessions that
+    /// it met, for a command that was sent after its begin or on a connection that was opened after it:
+    /// what the client thinks, and waits before it connects again, is in it.
     pub recovery_ms: Spread,
+    /// The same to the first receipt of any client of each session.
+    pub session_recovery_ms: Spread,
     /// The longest time without a receipt of any session, for each fault.
     pub worst_pause_ms: Spread,
     /// The most that a node's resident memory grew while it lasted.
@@ -101,8 +104,10 @@ pub struct FaultFigures {
     pub refused_without_time: u64,
     /// The longest time that one of them named.
     pub retry_ms_max: f64,
-    /// How many sessions said that they do not go on, by a refusal or by ending a stream, for all of the
-    /// faults together.
+    /// How many sessions it met, for all of the faults together.
+    pub sessions_met: usize,
+    /// How many of them said that they do not go on, by refusing a command or a connection or by closing
+    /// one; what clients gave up themselves is not counted.
     pub sessions_paused: usize,
     /// How many of those answered again.
     pub paused_went_on: usize,
@@ -244,10 +249,11 @@ impl FaultFigures {
             f,
             "{name} x {count}, each to {sessions_min} sessions or more"
         )?;
-        writeln!(f, "  {:18}{:>10}{:>10}{:>10}", "ms", "p50", "p99", "max")?;
+        writeln!(f, "  {:20}{:>10}{:>10}{:>10}", "ms", "p50", "p99", "max")?;
         for (what, spread) in [
             ("detection", self.detection_ms),
-            ("recovery", self.recovery_ms),
+            ("first ack, clients", self.recovery_ms),
+            ("first ack, sessions", self.session_recovery_ms),
             ("worst pause", self.worst_pause_ms),
         ] {
             let Spread {
@@ -257,19 +263,20 @@ impl FaultFigures {
                 max,
             } = spread;
             if count == 0 {
-                writeln!(f, "  {what:18}{:>10}{:>10}{:>10}", "-", "-", "-")?;
+                writeln!(f, "  {what:20}{:>10}{:>10}{:>10}", "-", "-", "-")?;
             } else {
-                writeln!(f, "  {what:18}{p50:>10.1}{p99:>10.1}{max:>10.1}")?;
+                writeln!(f, "  {what:20}{p50:>10.1}{p99:>10.1}{max:>10.1}")?;
             }
         }
         for (code, count) in &self.refused {
             writeln!(f, "  refused as {code:16}{count:>21}")?;
         }
         if self.sessions_paused > 0 {
-            let (paused, went_on) = (self.sessions_paused, self.paused_went_on);
+            let (met, paused) = (self.sessions_met, self.sessions_paused);
+            let went_on = self.paused_went_on;
             writeln!(
                 f,
-                "  {paused} sessions said that they paused, {went_on} of them went on"
+                "  {paused} of {met} sessions said that they paused, {went_on} went on"
             )?;
         }
         Ok(())
@@ -321,7 +328,7 @@ mod tests {
                 },
             )]),
             goals: vec![Goal::new(
-                "owner-pause: first ack p99, ms",
+                "owner-pause: first ack of a client p99, ms",
                 50_000.0,
                 3_000.0,
             )],

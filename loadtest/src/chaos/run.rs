@@ -19,7 +19,7 @@ use super::log::PlayerLog;
 use super::player::{Player, Stage, Table};
 use super::pulse::Pulse;
 use super::rows::RowChecker;
-use super::stage::{SILENCE_MAX, Set, progress_bar, rests, session_of, set};
+use super::stage::{OPENING_MAX, SILENCE_MAX, Set, progress_bar, rests, session_of, set};
 use super::witness::{Heard, Witnesses};
 use super::{Chaos, ChaosError};
 use crate::arguments::{ChaosArguments, JournalStore};
@@ -51,7 +51,7 @@ pub(super) async fn run(
     let progress = progress_bar(faults);
     progress.set_message("preparing");
     let set = set(&arguments, store).await?;
-    let pulse = Pulse::new(set.sessions.len());
+    let pulse = Pulse::new(set.joined.len());
     let mut crowd = seat(&set, &arguments, &pulse);
     crowd.gather().await?;
 
@@ -166,7 +166,6 @@ fn seat(set: &Set, arguments: &ChaosArguments, pulse: &Pulse) -> Crowd {
         let player = Player {
             table: table.clone(),
             number,
-            session,
             client: client(arguments.seed),
             random: Player::random(arguments.seed, number),
         };
@@ -201,6 +200,7 @@ fn client(
             .with_other_nodes(endpoints)
             .with_reconnect_max(RECONNECT_MAX)
             .with_silence_max(SILENCE_MAX)
+            .with_opening_max(OPENING_MAX)
             .with_updates_kept()
     }
 }

@@ -29,6 +29,10 @@ const SETTINGS: [&str; 2] = [
 /// A connection on which two `heads` frames and more are missing is given up.
 pub(super) const SILENCE_MAX: Duration = Duration::from_millis(1_500);
 
+/// An attempt to connect is given up after this: longer than a node holds a request for a session's
+/// owner (5 s, `cluster.route_wait_ms_max`), so that what it waits for in vain shows in the figures.
+pub(super) const OPENING_MAX: Duration = Duration::from_secs(6);
+
 /// What all nodes of a run derive their keys from. It guards nothing that outlives the run.
 const SECRET: &str = "cluster.secret=chaos-chaos-chaos-chaos-chaos-chaos";
 

@@ -1,5 +1,5 @@
-//! What the players' notes tell of each fault: how soon it was noticed, how soon each session
-//! answered again, and how long the longest silence was.
+//! What the players' notes tell of each fault: how soon it was noticed, how soon each client and each
+//! session had an answer again, and how long the longest silence was.
 
 use std::time::Duration;
 
@@ -11,14 +11,16 @@ use super::injector::Blow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ack {
     pub(super) sent_at: Instant,
+    /// When it was sent, or later the connection opened on which the receipt came.
+    pub(super) asked_at: Instant,
     pub(super) at: Instant,
 }
 
-/// The acknowledged commands of a session, in the order of their receipts.
+/// The acknowledged commands of a session or of one client, in the order of their receipts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct SessionAcks(Vec<Ack>);
+pub(super) struct Acks(Vec<Ack>);
 
-impl SessionAcks {
+impl Acks {
     pub(super) fn new(mut acks: Vec<Ack>) -> Self {
         acks.sort_unstable_by_key(|ack| ack.at);
         Self(acks)
@@ -28,22 +30,23 @@ impl SessionAcks {
         self.0.iter().copied()
     }
 
-    /// The first receipt after the fault was over, for a command that was sent after it had begun: a
-    /// receipt that was on its way at that moment says nothing of a recovery.
+    /// The first receipt after the fault was over, for a command that was sent after it had begun, or on
+    /// a connection that was opened then: a receipt that was on its way at that moment says nothing of a
+    /// recovery.
     pub(super) fn first_after(&self, blow: &Blow) -> Option<Instant> {
         let from = self.0.partition_point(|ack| ack.at <= blow.over_at);
         let after = self.0[from..].iter();
-        let mut answers = after.filter(|ack| ack.sent_at > blow.at);
+        let mut answers = after.filter(|ack| ack.asked_at > blow.at);
         answers.next().map(|ack| ack.at)
     }
 
-    /// From the end of the fault until the session answered again; none if it never did.
+    /// From the end of the fault until there was an answer again; none if there never was.
     pub(super) fn recovery(&self, blow: &Blow) -> Option<Duration> {
         Some(self.first_after(blow)? - blow.over_at)
     }
 
-    /// The longest time without a receipt from the last one before the fault until the session
-    /// answered again.
+    /// The longest time without a receipt from the last one before the fault until there was an
+    /// answer again.
     pub(super) fn worst_pause(&self, blow: &Blow) -> Option<Duration> {
         let end = self.first_after(blow)?;
         let begin = self.0.partition_point(|ack| ack.at <= blow.at);
@@ -55,14 +58,10 @@ impl SessionAcks {
     }
 }
 
-/// When a client was first told of the fault, in any way: its stream ended, or a command was
-/// refused for the moment. `told` is sorted. What came after every session had answered again is
+/// When a client was first told of the fault: a server closed or refused a connection, or refused a
+/// command for the moment. `told` is sorted. What came after every session had answered again is
 /// not about this fault.
-pub(super) fn first_told(
-    told: &[Instant],
-    blow: &Blow,
-    sessions: &[SessionAcks],
-) -> Option<Instant> {
+pub(super) fn first_told(told: &[Instant], blow: &Blow, sessions: &[Acks]) -> Option<Instant> {
     let answered = sessions.iter().filter_map(|acks| acks.first_after(blow));
     let end = answered.max()?;
     let first = told.partition_point(|at| *at <= blow.at);
@@ -70,15 +69,15 @@ pub(super) fn first_told(
 }
 
 /// How many commands were sent and acknowledged between these moments.
-pub(super) fn acked_within(sessions: &[SessionAcks], from: Instant, to: Instant) -> u64 {
-    let acks = sessions.iter().flat_map(SessionAcks::iter);
+pub(super) fn acked_within(sessions: &[Acks], from: Instant, to: Instant) -> u64 {
+    let acks = sessions.iter().flat_map(Acks::iter);
     let within = acks.filter(|ack| ack.sent_at > from && ack.at < to);
     within.count() as u64
 }
 
 /// From send to receipt, of the commands that were sent between these moments.
-pub(super) fn latencies(sessions: &[SessionAcks], from: Instant, to: Instant) -> Vec<Duration> {
-    let acks = sessions.iter().flat_map(SessionAcks::iter);
+pub(super) fn latencies(sessions: &[Acks], from: Instant, to: Instant) -> Vec<Duration> {
+    let acks = sessions.iter().flat_map(Acks::iter);
     let within = acks.filter(|ack| ack.sent_at >= from && ack.sent_at < to);
     within.map(|ack| ack.at - ack.sent_at).collect()
 }
@@ -90,7 +89,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::super::injector::Blow;
-    use super::{Ack, SessionAcks, acked_within, first_told, latencies};
+    use super::{Ack, Acks, acked_within, first_told, latencies};
     use crate::arguments::Fault;
 
     fn ms(ms: u64) -> Duration {
@@ -98,10 +97,11 @@ mod tests {
     }
 
     /// Receipts by when they were sent and came, and a fault from 100 to `over`.
-    fn stage(acks: &[(u64, u64)], over: u64) -> (Instant, SessionAcks, Blow) {
+    fn stage(acks: &[(u64, u64)], over: u64) -> (Instant, Acks, Blow) {
         let begin = Instant::now();
         let acks = acks.iter().map(|(sent, at)| Ack {
             sent_at: begin + ms(*sent),
+            asked_at: begin + ms(*sent),
             at: begin + ms(*at),
         });
         let blow = Blow {
@@ -113,7 +113,7 @@ mod tests {
             is_recovered: true,
             grown_bytes: 0,
         };
-        (begin, SessionAcks::new(acks.collect()), blow)
+        (begin, Acks::new(acks.collect()), blow)
     }
 
     #[test]
@@ -122,6 +122,14 @@ mod tests {
         assert_eq!(acks.recovery(&blow), Some(ms(300)));
         // From 105, where the last receipt before the recovery came.
         assert_eq!(acks.worst_pause(&blow), Some(ms(295)));
+    }
+
+    #[test]
+    fn a_receipt_of_a_command_that_was_sent_again_is_a_recovery() {
+        let (begin, mut acks, blow) = stage(&[(50, 60), (90, 400)], 100);
+        assert_eq!(acks.recovery(&blow), None);
+        acks.0[1].asked_at = begin + ms(150);
+        assert_eq!(acks.recovery(&blow), Some(ms(300)));
     }
 
     #[test]

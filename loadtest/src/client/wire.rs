@@ -38,8 +38,12 @@ pub struct WireClient {
     connected_at: Option<Instant>,
     /// When it was last noticed that a whole stream is one no more.
     interrupted_at: Option<Instant>,
+    /// When the server last said that it does not go on for now: by a close, or by refusing a connection.
+    told_at: Option<Instant>,
     /// How long a connection may be silent; the protocol's own bound if there is none.
     silence_max: Option<Duration>,
+    /// How long opening one may take; the usual bound if there is none.
+    opening_max: Option<Duration>,
     /// The updates since they were last taken, if they are kept.
     kept_updates: Option<Vec<Update>>,
     /// When to connect while there is no connection.
@@ -107,7 +111,9 @@ impl WireClient {
             connection: None,
             connected_at: None,
             interrupted_at: None,
+            told_at: None,
             silence_max: None,
+            opening_max: None,
             kept_updates: None,
             attempt_at: Instant::now(),
             apart_since: None,

@@ -16,6 +16,7 @@ fn log() -> PlayerLog {
             sent_at: now,
             acked: Some(Acked {
                 at: now,
+                asked_at: now,
                 verdict: Some(Verdict::Wrong),
             }),
         });

@@ -29,6 +29,14 @@ impl WireClient {
         self
     }
 
+    /// The same client, but a connection that is not open within so long is given up. A node that holds a
+    /// request until it knows a session's owner takes longer than it is silent on an open connection.
+    #[must_use]
+    pub fn with_opening_max(mut self, opening_max: Duration) -> Self {
+        self.opening_max = Some(opening_max);
+        self
+    }
+
     /// The same client, but every update that it applies can be taken afterwards.
     #[must_use]
     pub fn with_updates_kept(mut self) -> Self {
@@ -49,6 +57,12 @@ impl WireClient {
     /// When it last noticed that its stream had ended, for whatever reason.
     pub fn interrupted_at(&self) -> Option<Instant> {
         self.interrupted_at
+    }
+
+    /// When a server last told it to come back: by a close, or by refusing a connection. What it gave up
+    /// itself is not among that.
+    pub fn told_at(&self) -> Option<Instant> {
+        self.told_at
     }
 
     /// The updates that were applied since the last call, in order.

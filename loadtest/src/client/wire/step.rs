@@ -38,8 +38,8 @@ impl WireClient {
         }
         let now = Instant::now();
         let opening = Connection::open(&self.endpoints[self.node]);
-        let opened = match self.silence_max {
-            Some(silence_max) => timeout(silence_max, opening)
+        let opened = match self.opening_max {
+            Some(opening_max) => timeout(opening_max, opening)
                 .await
                 .unwrap_or(Err(OpenError::Late)),
             None => opening.await,
@@ -49,7 +49,12 @@ impl WireClient {
             Err(OpenError::Refused(status)) if is_final(status) => {
                 return Err(ClientError::Refused(status));
             }
-            Err(error) => return self.plan_attempt(None, &error),
+            Err(error) => {
+                if matches!(error, OpenError::Refused(_)) {
+                    self.told_at = Some(Instant::now());
+                }
+                return self.plan_attempt(None, &error);
+            }
         };
         let cursor = self.checker.cursor();
         self.is_resuming = cursor.is_some();
@@ -239,7 +244,8 @@ impl WireClient {
                 .tally
                 .note(Fault::OutOfOrder("bytes that are no message")),
             Ended::Text => self.tally.note(Fault::OutOfOrder("a text frame")),
-            Ended::Closed { .. } | Ended::Cut(_) | Ended::End | Ended::Silent => {}
+            Ended::Closed { .. } => self.told_at = Some(Instant::now()),
+            Ended::Cut(_) | Ended::End | Ended::Silent => {}
         }
         let close = ended.close_code();
         if close == Some(CloseCode::UnknownSession) && self.acknowledged_id > 0 {
