@@ -203,8 +203,14 @@ async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>,
     let stored = StoredHunt::new(&files);
     let stored = stored.map_err(|_| CommandError::Hunt(folder.to_owned()))?;
     let sessions = server.gateway().sessions();
+    let finished = sessions.journal().finished_sessions().await;
+    let finished = finished.map_err(|error| failed(&error))?;
     let known = sessions.journal().sessions().await;
-    for record in known.map_err(|error| failed(&error))? {
+    let known = known.map_err(|error| failed(&error))?;
+    let live = known
+        .into_iter()
+        .filter(|record| !finished.contains(&record.id));
+    for record in live {
         if record.hunt_revision == stored.revision && server.is_elsewhere(record.id).await {
             let reason = format!(
                 "session {} of this hunt runs at another node; leave --hunt out here",

@@ -103,7 +103,7 @@ struct Shared {
     validity: Validity,
     routes: Routes,
     /// Asks for a look at the sessions before its time.
-    look_now: Notify,
+    look_now: Arc<Notify>,
     /// How often everything has been carried out that looks had given to do.
     looks: watched::Sender<u64>,
     /// Since when the validity has held without a gap; none while it does not.
@@ -118,9 +118,10 @@ impl Cluster {
     pub fn new(parts: ClusterParts) -> Self {
         let late = parts.settings.beat_every * LATE_HALF_BEATS / 2;
         let me = parts.card.incarnation;
+        let look_now = Arc::new(Notify::new());
         let shared = Shared {
             me,
-            routes: Routes::new(me, parts.settings, parts.store.clone()),
+            routes: Routes::new(me, parts.settings, parts.store.clone(), look_now.clone()),
             card: Mutex::new(parts.card),
             settings: parts.settings,
             patience: Patience {
@@ -131,7 +132,7 @@ impl Cluster {
             host: parts.host,
             neighbours: parts.neighbours,
             validity: parts.validity,
-            look_now: Notify::new(),
+            look_now,
             looks: watched::Sender::new(0),
             steady_since: Mutex::new(None),
             is_lost: watched::Sender::new(false),

@@ -30,6 +30,10 @@ pub(super) struct Look {
     pub(super) ownerships: Vec<Ownership>,
     pub(super) nodes: Vec<NodeSeen>,
     pub(super) held: BTreeSet<SessionId>,
+    /// Sessions that nobody needs to run.
+    pub(super) finished: BTreeSet<SessionId>,
+    /// Sessions that somebody has just asked this node for and that nobody ran.
+    pub(super) wanted: BTreeSet<SessionId>,
 }
 
 /// Something to do.
@@ -93,6 +97,12 @@ impl Planner {
                     }
                 }
                 Some(owner) if is_member(owner) => {}
+                // Whoever is asked for it runs it, wherever it would be better.
+                Some(_) | None if look.finished.contains(&session) => {
+                    if look.wanted.contains(&session) && is_member(self.me) {
+                        steps.push(Step::Take(*ownership));
+                    }
+                }
                 Some(_) | None => {
                     let known = self.orphans_since.get(&session);
                     let since = known.copied().unwrap_or(look.at);
@@ -159,7 +169,9 @@ impl Planner {
         cards: &'a [NodeCard],
     ) -> impl Iterator<Item = Step> + 'a {
         let mine = look.ownerships.iter().filter(|ownership| {
-            ownership.owner == Some(self.me) && look.held.contains(&ownership.session)
+            let session = ownership.session;
+            let runs_here = ownership.owner == Some(self.me) && look.held.contains(&session);
+            runs_here && !look.finished.contains(&session)
         });
         // One that is late may have been killed: what it is given nobody runs until it is forgotten.
         let late = look.nodes.iter();
@@ -234,6 +246,8 @@ mod tests {
             ownerships,
             nodes: nodes.iter().map(|node| seen(*node)).collect(),
             held: BTreeSet::new(),
+            finished: BTreeSet::new(),
+            wanted: BTreeSet::new(),
         }
     }
 
@@ -266,6 +280,38 @@ mod tests {
                 "nobody is forgotten when the other does nothing"
             );
         }
+    }
+
+    #[test]
+    fn a_finished_session_is_left_alone_until_it_is_asked_for() {
+        let mut planner = Planner::new(ME, PATIENCE, REBALANCE_MAX);
+        // Not even the node that it would prefer: that one was not asked.
+        let orphan = owned(preferring(OTHER), Some(DEAD), 4);
+        let mut look = look(Instant::now(), vec![orphan], &[ME, OTHER]);
+        look.finished = [orphan.session].into();
+        for _ in 0..5 {
+            assert_eq!(planner.plan(&look), []);
+            look.at += 2 * TURN;
+        }
+        look.wanted = [orphan.session].into();
+        assert_eq!(planner.plan(&look), [Step::Take(orphan)]);
+        look.nodes.retain(|seen| seen.card.incarnation != ME);
+        assert_eq!(planner.plan(&look), [], "this node is not known");
+    }
+
+    #[test]
+    fn a_finished_session_is_not_moved_for_balance() {
+        let start = Instant::now();
+        let mut planner = Planner::new(ME, PATIENCE, REBALANCE_MAX);
+        let mine = owned(preferring(OTHER), Some(ME), 4);
+        let mut look = look(start, vec![mine], &[ME, OTHER]);
+        look.held = [mine.session].into();
+        look.finished = [mine.session].into();
+        assert_eq!(planner.plan(&look), []);
+        look.at += 2 * CALM_FOR;
+        assert_eq!(planner.plan(&look), []);
+        look.finished.clear();
+        assert_eq!(planner.plan(&look).len(), 1);
     }
 
     #[test]

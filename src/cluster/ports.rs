@@ -79,6 +79,9 @@ pub trait Store: Send + Sync + 'static {
     /// Who owns each session.
     fn ownerships(&self) -> Answer<Vec<Ownership>>;
 
+    /// The sessions that are finished, which nobody needs to run until somebody asks for them.
+    fn finished(&self) -> Answer<Vec<SessionId>>;
+
     /// Who owns one session; nothing if it does not exist.
     fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>>;
 

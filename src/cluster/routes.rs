@@ -5,11 +5,11 @@
 //! that node did not have the session: it may have claimed it a moment ago, and be about to open it. A
 //! route of a lower epoch never replaces one of a higher.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::ClusterSettings;
@@ -21,6 +21,8 @@ use crate::telemetry::metrics;
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Questions to the store at the same time; further ones wait their turn.
 const ASKING_MAX: usize = 4;
+/// How long a session is wanted after a request asked for it: longer than from one look to the next.
+const WANTED_FOR: Duration = Duration::from_secs(2);
 
 /// Where a session is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,11 @@ pub(super) struct Routes {
     asking: Semaphore,
     /// Rises whenever an owner changes.
     changes: watch::Sender<u64>,
+    /// Sessions that nobody ran when they were asked for, and when that was last. As many as requests
+    /// wait.
+    wanted: Mutex<HashMap<SessionId, Instant>>,
+    /// Asks for a look at the sessions before its time.
+    look_now: Arc<Notify>,
 }
 
 /// As many sessions as exist, and as many nodes.
@@ -65,7 +72,12 @@ struct Known {
 }
 
 impl Routes {
-    pub(super) fn new(me: Incarnation, settings: ClusterSettings, store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(
+        me: Incarnation,
+        settings: ClusterSettings,
+        store: Arc<dyn Store>,
+        look_now: Arc<Notify>,
+    ) -> Self {
         Self {
             me,
             store,
@@ -73,6 +85,24 @@ impl Routes {
             waiting: Semaphore::new(settings.waiting_max),
             asking: Semaphore::new(ASKING_MAX),
             changes: watch::Sender::new(0),
+            wanted: Mutex::default(),
+            look_now,
+        }
+    }
+
+    /// The sessions that requests wait for and that nobody runs.
+    pub(super) fn wanted(&self) -> BTreeSet<SessionId> {
+        let wanted = self.wanted.lock();
+        let mut wanted = wanted.expect("nothing panics while it holds the lock");
+        wanted.retain(|_, asked| asked.elapsed() < WANTED_FOR);
+        wanted.keys().copied().collect()
+    }
+
+    fn want(&self, session: SessionId) {
+        let wanted = self.wanted.lock();
+        let mut wanted = wanted.expect("nothing panics while it holds the lock");
+        if wanted.insert(session, Instant::now()).is_none() {
+            self.look_now.notify_one();
         }
     }
 
@@ -188,7 +218,10 @@ impl Routes {
         // Somebody may have learnt it while this waited for its turn; that is not known to be newer
         // than what the caller found wrong, so the store is asked all the same.
         let row = self.store.ownership(session).await.ok()??;
-        let owner = row.owner?;
+        let Some(owner) = row.owner else {
+            self.want(session);
+            return None;
+        };
         if self.known().addresses.contains_key(&owner) || owner == self.me {
             self.known().note(session, owner, row.epoch);
             self.changed();
@@ -198,7 +231,11 @@ impl Routes {
         let nodes = self.store.nodes().await.ok()?;
         let node = nodes
             .into_iter()
-            .find(|seen| seen.card.incarnation == owner)?;
+            .find(|seen| seen.card.incarnation == owner);
+        let Some(node) = node else {
+            self.want(session);
+            return None;
+        };
         self.is_at(session, &node.card, row.epoch);
         self.known().route(session, self.me)
     }

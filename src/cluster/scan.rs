@@ -45,13 +45,17 @@ pub(super) async fn run(shared: &Shared) {
 /// The order matters: see [`Look`].
 async fn look(shared: &Shared) -> Result<Look, StoreError> {
     let held = shared.host.held();
+    let wanted = shared.routes.wanted();
     let ownerships = shared.store.ownerships().await?;
+    let finished = shared.store.finished().await?;
     let nodes = shared.store.nodes().await?;
     Ok(Look {
         at: Instant::now(),
         ownerships,
         nodes,
         held: held.into_iter().collect(),
+        finished: finished.into_iter().collect(),
+        wanted,
     })
 }
 
@@ -203,9 +207,10 @@ async fn hand_over(shared: &Shared, session: SessionId, to: Option<&NodeCard>) {
 }
 
 /// Gives every session to the node that it prefers of those that stay and are not late: one that was
-/// killed and not forgotten yet would get sessions that nobody runs.
+/// killed and not forgotten yet would get sessions that nobody runs. Finished ones go to nobody.
 pub(super) async fn give_all(shared: &Shared) {
     let nodes = shared.store.nodes().await.unwrap_or_default();
+    let finished = shared.store.finished().await.unwrap_or_default();
     let is_next = |seen: &NodeSeen| {
         let is_other = seen.card.incarnation != shared.me && !seen.card.is_leaving;
         is_other && !shared.patience.is_late(seen, shared.me)
@@ -215,6 +220,7 @@ pub(super) async fn give_all(shared: &Shared) {
     stream::iter(shared.host.held())
         .for_each_concurrent(shared.settings.moves_max, |session| {
             let next = preferences(session, &others).first().copied();
+            let next = next.filter(|_| !finished.contains(&session));
             hand_over(shared, session, next)
         })
         .await;

@@ -103,12 +103,14 @@ impl Connection {
         };
         let (session, identity, cursor) = match first {
             ClientMessage::Hello(hello) => {
-                let (session, identity) = self.authenticate(&hello.token)?;
+                let (session, identity) = self.authenticate(&hello.token).await?;
                 self.slot.authenticated();
                 (session, identity, hello.cursor)
             }
             // Without a token the connection goes on counting against its address.
-            ClientMessage::Watch(Watch {}) => (self.find_session()?, Identity::Spectator, None),
+            ClientMessage::Watch(Watch {}) => {
+                (self.find_session().await?, Identity::Spectator, None)
+            }
             ClientMessage::Command(_) | ClientMessage::Resync(_) => {
                 return Err(CloseCode::BadMessage.into());
             }
@@ -128,23 +130,24 @@ impl Connection {
     }
 
     /// The session that was asked for without a token: wrong codes are limited.
-    fn find_session(&self) -> Result<SessionHandle<Hub>, Ending> {
+    async fn find_session(&self) -> Result<SessionHandle<Hub>, Ending> {
         let attempt = self.gateway.attempts().at_session();
         let attempt = attempt.map_err(|_too_many| CloseCode::Overloaded)?;
-        let session = self.session()?;
+        let session = self.session().await?;
         attempt.was_not_wrong();
         Ok(session)
     }
 
-    fn session(&self) -> Result<SessionHandle<Hub>, Ending> {
+    async fn session(&self) -> Result<SessionHandle<Hub>, Ending> {
         let sessions = &self.gateway.sessions;
-        let session = sessions.by_code(&self.session_code.to_ascii_uppercase());
+        let code = self.session_code.to_ascii_uppercase();
+        let session = sessions.wake(&code).await;
         Ok(session.ok_or_else(|| self.absent())?)
     }
 
     /// Who the bearer of a token is in the session that was asked for. The token comes first, so that
     /// nobody finds sessions by trying codes.
-    fn authenticate(&self, token: &str) -> Result<(SessionHandle<Hub>, Identity), Ending> {
+    async fn authenticate(&self, token: &str) -> Result<(SessionHandle<Hub>, Identity), Ending> {
         let sessions = &self.gateway.sessions;
         let granted = self.gateway.tokens.open(token, sessions.clock().now());
         let (of_session, identity) = match granted {
@@ -156,7 +159,7 @@ impl Connection {
                 return Err(CloseCode::Unauthorized.into());
             }
         };
-        let session = self.session()?;
+        let session = self.session().await?;
         if session.id() != of_session {
             return Err(CloseCode::Unauthorized.into());
         }

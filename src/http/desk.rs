@@ -22,7 +22,7 @@ pub(super) async fn join(
     State(gateway): State<Gateway>,
     Body(request): Body<Join>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = find_public_session(&gateway, &request.session)?;
+    let session = find_public_session(&gateway, &request.session).await?;
     let player = named(&request.name, "name")?;
     let receipt = match (&request.new_team, &request.team_code) {
         (Some(team), None) => create_team(&session, named(team, "new_team")?, player).await?,

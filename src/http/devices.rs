@@ -20,7 +20,7 @@ pub(super) async fn add(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
-    let session = find_session(&gateway, &code)?;
+    let session = find_session(&gateway, &code).await?;
     let by = bearer.device_of(&session)?;
     let order = DeskOrder::AddDevice { by };
     created(&gateway, &session, session.desk(order, Vec::new()).await?)
@@ -32,7 +32,7 @@ pub(super) async fn add_for_player(
     Path((code, player)): Path<(String, String)>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
-    let session = find_session(&gateway, &code)?;
+    let session = find_session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let player = parse_id(&player)?;
     let order = GameMasterOrder::RestorePlayer { player };
@@ -66,7 +66,7 @@ pub(super) async fn create_link(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<LinkCreated>), Failed> {
-    let session = find_session(&gateway, &code)?;
+    let session = find_session(&gateway, &code).await?;
     let device = bearer.device_of(&session)?;
     must_act(&session, device).await?;
     let grant = Grant::Link(session.id(), device, rand::random());
@@ -95,7 +95,7 @@ pub(super) async fn roster(
     State(gateway): State<Gateway>,
     Body(request): Body<FindTeam>,
 ) -> Result<Json<Roster>, Failed> {
-    let session = find_public_session(&gateway, &request.session)?;
+    let session = find_public_session(&gateway, &request.session).await?;
     let code = TeamCode::from(request.team_code.as_str());
     let attempt = gateway.attempts().in_session(session.id())?;
     let roster = session.read(move |view| {
@@ -120,7 +120,7 @@ pub(super) async fn restore(
     State(gateway): State<Gateway>,
     Body(request): Body<Restore>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = find_public_session(&gateway, &request.session)?;
+    let session = find_public_session(&gateway, &request.session).await?;
     let order = match (request.link, request.team_code, request.player) {
         (Some(link), None, None) => order_of_link(&gateway, &session, &link)?,
         (None, Some(code), Some(player)) => DeskOrder::RestorePlayer {
@@ -162,7 +162,7 @@ pub(super) async fn list(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<Json<Devices>, Failed> {
-    let session = find_session(&gateway, &code)?;
+    let session = find_session(&gateway, &code).await?;
     let devices = if bearer.is_device() {
         let asking = bearer.device_of(&session)?;
         let devices = session.read(move |view| devices_shown_to(view, asking));
@@ -215,7 +215,7 @@ pub(super) async fn revoke(
     Path((code, device)): Path<(String, String)>,
     bearer: Bearer,
 ) -> Result<StatusCode, Failed> {
-    let session = find_session(&gateway, &code)?;
+    let session = find_session(&gateway, &code).await?;
     let device = parse_id(&device)?;
     let outcome = if bearer.is_device() {
         let by = bearer.device_of(&session)?;

@@ -25,7 +25,7 @@ pub(super) async fn export(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<Response, Failed> {
-    let session = find_session(&gateway, &code)?;
+    let session = find_session(&gateway, &code).await?;
     bearer.must_have(&session, Scope::Answers).await?;
     let journal = gateway.sessions().journal().clone();
     let id = session.id();

@@ -116,20 +116,23 @@ pub(super) fn parse_id<T: FromStr>(text: &str) -> Result<T, Failed> {
 }
 
 /// As [`find_session`], for those who have shown no token: wrong codes are limited.
-pub(super) fn find_public_session(
+pub(super) async fn find_public_session(
     gateway: &Gateway,
     code: &str,
 ) -> Result<SessionHandle<Hub>, Failed> {
     let attempt = gateway.attempts().at_session()?;
-    let session = find_session(gateway, code)?;
+    let session = find_session(gateway, code).await?;
     attempt.was_not_wrong();
     Ok(session)
 }
 
 /// The session with this code, typed in any case.
-pub(super) fn find_session(gateway: &Gateway, code: &str) -> Result<SessionHandle<Hub>, Failed> {
+pub(super) async fn find_session(
+    gateway: &Gateway,
+    code: &str,
+) -> Result<SessionHandle<Hub>, Failed> {
     let code = code.to_ascii_uppercase();
-    let session = gateway.sessions().by_code(&code);
+    let session = gateway.sessions().wake(&code).await;
     session.ok_or_else(|| {
         if gateway.sessions().is_elsewhere(&code) {
             return Failed::unavailable("The session is changing hands; try again in a moment.");

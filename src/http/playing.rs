@@ -15,7 +15,7 @@ pub(super) async fn session_state(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
 ) -> Result<Json<SessionState>, Failed> {
-    let session = find_public_session(&gateway, &code)?;
+    let session = find_public_session(&gateway, &code).await?;
     state_of(&session).await
 }
 
@@ -73,7 +73,7 @@ async fn order(
     bearer: &Bearer,
     order: GameMasterOrder,
 ) -> Result<Json<SessionState>, Failed> {
-    let session = find_session(gateway, code)?;
+    let session = find_session(gateway, code).await?;
     let by = bearer.by(&session)?;
     session.game_master(by, order, Vec::new()).await??;
     state_of(&session).await
@@ -83,7 +83,7 @@ pub(super) async fn standings(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
 ) -> Result<Json<Standings>, Failed> {
-    let session = find_public_session(&gateway, &code)?;
+    let session = find_public_session(&gateway, &code).await?;
     Ok(Json(session.read(render_standings).await?))
 }
 

@@ -33,6 +33,7 @@ struct StoredSession {
     record: SessionRecord,
     owner: Option<Incarnation>,
     epoch: Epoch,
+    is_finished: bool,
     batches: Vec<StoredBatch>,
     snapshots: BTreeMap<u64, StoredSnapshot>,
     names: BTreeMap<u64, String>,
@@ -120,6 +121,7 @@ impl MemoryJournal {
             record,
             owner: None,
             epoch: Epoch(0),
+            is_finished: false,
             batches: Vec::new(),
             snapshots: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -250,6 +252,19 @@ impl Journal for MemoryJournal {
         let stored = self.stored();
         let ownerships = stored.sessions.values().map(StoredSession::ownership);
         done(Ok(ownerships.collect()))
+    }
+
+    fn mark_finished(&self, session: SessionId) -> Answer<()> {
+        done(self.with_session("note a finish", session, |session| {
+            session.is_finished = true;
+        }))
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        let stored = self.stored();
+        let finished = stored.sessions.values();
+        let finished = finished.filter(|session| session.is_finished);
+        done(Ok(finished.map(|session| session.record.id).collect()))
     }
 
     fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {

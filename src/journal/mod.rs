@@ -58,6 +58,12 @@ pub trait Journal: Send + Sync + 'static {
         .boxed()
     }
 
+    /// Notes that a session is finished. What says so is durable already, and never untrue again.
+    fn mark_finished(&self, session: SessionId) -> Answer<()>;
+
+    /// Every session that was noted as finished, in no particular order.
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>>;
+
     /// Who owns each session, in no particular order. Sessions that are created or change hands
     /// meanwhile are told as before or after it.
     fn ownerships(&self) -> Answer<Vec<Ownership>>;

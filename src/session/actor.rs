@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::{Delivery, Outcome, Refusal, View};
+use super::finish::Finish;
 use super::gate::{Gate, Output};
 use super::handle::Mail;
 use super::snapshots::Snapshots;
@@ -62,6 +63,7 @@ pub(super) struct Actor<'a, D: Delivery> {
     turn: Turn,
     in_flight: FuturesOrdered<BoxFuture<'static, Result<u64, AppendError>>>,
     snapshots: Snapshots,
+    finish: Finish,
     quarantined: HashSet<CommandKey>,
 }
 
@@ -101,6 +103,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             turn: Turn::default(),
             in_flight: FuturesOrdered::new(),
             snapshots,
+            finish: Finish::default(),
             quarantined: HashSet::new(),
         }
     }
@@ -117,6 +120,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         let mut ticks = tokio::time::interval(self.run.tick_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reachable = true;
+        self.finish_if_due();
         loop {
             if stop.is_cancelled() && self.in_flight.is_empty() {
                 self.snapshots
@@ -138,6 +142,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 },
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
                 () = self.snapshots.go_on() => {}
+                () = self.finish.noted(self.ownership.session) => {}
                 _ = ticks.tick(), if speaks => self.delivery.tick(),
                 () = self.run.validity.wait(), if !speaks || self.gate.withholds() => {}
                 () = reached(self.delivery.latest_due()), if takes_mail => self.render_latest(),
@@ -166,6 +171,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         }
         self.submit();
         self.snapshot_if_due();
+        self.finish_if_due();
     }
 
     fn handle(&mut self, mail: Mail<D>, now: Timestamp) {
@@ -323,6 +329,13 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Output::Read(answer) => answer(),
             Output::Latest(latest) => self.delivery.release_latest(latest),
             Output::Snapshot(state) => self.snapshots.store(state),
+            Output::Finish => self.finish.note(&self.journal, self.ownership.session),
+        }
+    }
+
+    fn finish_if_due(&mut self) {
+        if self.finish.is_due(self.state.phase()) {
+            self.hold(Output::Finish);
         }
     }
 

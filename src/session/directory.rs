@@ -52,8 +52,18 @@ impl Directory {
         self.records().contains_key(code)
     }
 
+    /// Remembers a session's record.
+    pub(super) fn learn(&self, record: &SessionRecord) {
+        let code = record.code.clone();
+        self.records().insert(code, record.clone());
+    }
+
+    pub(super) fn known_by_code(&self, code: &str) -> Option<SessionRecord> {
+        self.records().get(code).cloned()
+    }
+
     pub(super) async fn by_code(&self, code: &str) -> Result<Option<SessionRecord>, JournalError> {
-        let known = self.records().get(code).cloned();
+        let known = self.known_by_code(code);
         if known.is_some() {
             return Ok(known);
         }

@@ -32,13 +32,15 @@ pub(super) enum Output<D: Delivery> {
     Latest(D::Latest),
     /// A state to store.
     Snapshot(StateAt),
+    /// The session is finished.
+    Finish,
 }
 
 impl<D: Delivery> Output<D> {
     /// Whether it tells only what the journal holds, so that it is true whoever owns the session.
     fn is_journaled(&self) -> bool {
         match self {
-            Self::Update(_) | Self::Snapshot(_) => true,
+            Self::Update(_) | Self::Snapshot(_) | Self::Finish => true,
             Self::Answer { outcome, .. } | Self::Reply { outcome, .. } => outcome.is_ok(),
             Self::Attach(_) | Self::Read(_) | Self::Latest(_) => false,
         }

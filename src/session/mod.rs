@@ -12,6 +12,7 @@ mod archiving;
 mod backlog;
 mod delivery;
 mod directory;
+mod finish;
 mod gate;
 mod handle;
 mod hunts;

@@ -1,5 +1,6 @@
 //! All sessions of this server: found by their code, created, opened and stopped.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub struct SessionDefaults {
     pub archiving: Option<Archiving>,
     /// Time between calls of [`Delivery::tick`].
     pub tick_every: Duration,
-    /// How many sessions may exist.
+    /// How many sessions may be open.
     pub sessions_max: usize,
     /// Who else may run sessions of this journal.
     pub sharing: Sharing,
@@ -156,12 +157,17 @@ impl<D: Delivery> Sessions<D> {
         }
     }
 
-    /// Opens every session of the journal and waits until each has been recovered. For a process that
-    /// has its journal to itself.
+    /// Opens every session of the journal that is not finished, and waits until each has been
+    /// recovered. For a process that has its journal to itself.
     pub async fn open_all(&self) -> Result<(), OpenError> {
         let journal = &self.shared.defaults.journal;
+        let finished: HashSet<SessionId> = journal.finished_sessions().await?.into_iter().collect();
         let mut opening = Vec::new();
         for record in journal.sessions().await? {
+            self.shared.directory.learn(&record);
+            if finished.contains(&record.id) {
+                continue;
+            }
             let hunt = self.shared.directory.hunt(&record).await?;
             opening.push(self.open(record, hunt, Tenure::Alone));
         }
@@ -219,7 +225,29 @@ impl<D: Delivery> Sessions<D> {
         }
     }
 
-    /// Every session, in no particular order.
+    /// The session that players know by this code. One that was finished when this process began is
+    /// opened first, if no other process has the journal: its requests wait until it is recovered.
+    pub async fn wake(&self, code: &str) -> Option<SessionHandle<D>> {
+        if let Some(open) = self.by_code(code) {
+            return Some(open);
+        }
+        match self.shared.defaults.sharing {
+            Sharing::Alone => {}
+            // The cluster opens what is asked for, before a request is let in here.
+            Sharing::Nodes(_) => return None,
+        }
+        let record = self.shared.directory.known_by_code(code)?;
+        match self.shared.directory.hunt(&record).await {
+            Ok(_) if self.shared.stop.is_cancelled() => None,
+            Ok(hunt) => Some(self.open(record, hunt, Tenure::Alone).handle),
+            Err(error) => {
+                tracing::error!(session.id = %record.id, %error, "a finished session is not open");
+                None
+            }
+        }
+    }
+
+    /// Every session that runs here, in no particular order.
     pub fn all(&self) -> Vec<SessionHandle<D>> {
         let sessions = self.shared.by_code.iter();
         sessions.map(|open| open.handle.clone()).collect()

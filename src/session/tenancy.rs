@@ -90,6 +90,15 @@ impl Store for JournalStore {
         async move { Ok(all.await?.into_iter().map(owned).collect()) }.boxed()
     }
 
+    fn finished(&self) -> Answer<Vec<cluster::SessionId>> {
+        let finished = self.journal.finished_sessions();
+        async move {
+            let finished = finished.await?.into_iter();
+            Ok(finished.map(|id| cluster::SessionId(id.number())).collect())
+        }
+        .boxed()
+    }
+
     fn ownership(&self, session: cluster::SessionId) -> Answer<Option<cluster::Ownership>> {
         let one = self.journal.ownership(session_of(session));
         async move { Ok(one.await?.map(owned)) }.boxed()

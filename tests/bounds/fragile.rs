@@ -97,6 +97,14 @@ impl Journal for Fragile {
         self.through(|inner| inner.sessions())
     }
 
+    fn mark_finished(&self, session: SessionId) -> Answer<()> {
+        self.inner.mark_finished(session)
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        self.inner.finished_sessions()
+    }
+
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.looks.send_modify(|looks| *looks += 1);
         self.through(|inner| inner.ownerships())

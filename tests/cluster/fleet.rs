@@ -95,6 +95,15 @@ impl Fleet {
         give_order(&self.rest(by), created, order).await;
     }
 
+    /// Finishes a session, by way of a node.
+    pub(crate) async fn finish(&self, by: usize, session: &str) {
+        let path = format!("/sessions/{session}/finish");
+        let token = Some(self.admin.as_str());
+        let finished = self.rest(by).post_empty(&path, token).await;
+        let finished: SessionState = finished.expect("it runs");
+        assert_eq!(finished.session, session);
+    }
+
     /// Founds a team, by way of a node.
     pub(crate) async fn join(&self, by: usize, session: &str, team: &str) -> Joined {
         found_team(&self.rest(by), session, team).await
@@ -125,13 +134,18 @@ impl Fleet {
         }
     }
 
-    /// Waits until a node's metric, a counter or a gauge, has at least this value.
+    /// A node's metric, a counter or a gauge.
+    pub(crate) async fn metric(&self, node: usize, name: &str) -> Option<f64> {
+        let text = self.rest(node).metrics().await.expect("it answers");
+        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().parse().ok()
+    }
+
+    /// Waits until a node's metric has at least this value.
     pub(crate) async fn until_metric(&self, node: usize, name: &str, least: f64) {
         let waiting = async {
             loop {
-                let text = self.rest(node).metrics().await.expect("it answers");
-                let value = text.lines().find_map(|line| line.strip_prefix(name));
-                let value = value.and_then(|value| value.trim().parse::<f64>().ok());
+                let value = self.metric(node, name).await;
                 if value.is_some_and(|value| value >= least) {
                     return;
                 }

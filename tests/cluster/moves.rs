@@ -96,6 +96,27 @@ async fn the_sessions_of_a_killed_node_go_on_at_another() {
 }
 
 #[tokio::test]
+async fn a_finished_session_of_a_killed_node_waits_until_somebody_asks_for_it() {
+    let mut two = Two::attached().await;
+    solve(&mut two.near, 1, "p0").await;
+    let live = two.fleet.session(0).await;
+    two.fleet.finish(1, &two.session).await;
+    let finished = "cluecast_sessions_finished_total ";
+    two.fleet.until_metric(0, finished, 1.0).await;
+    two.fleet.nodes[0].kill().await.expect("it can be killed");
+
+    let open = "cluecast_sessions_open ";
+    let taken = "cluecast_cluster_sessions_taken_total ";
+    assert_eq!(two.fleet.scores(1, &live).await, []);
+    two.fleet.until_metric(1, open, 1.0).await;
+    assert_eq!(two.fleet.metric(1, taken).await, Some(1.0));
+    let scores = [("Near".to_owned(), 1), ("Far".to_owned(), 0)];
+    assert_eq!(two.fleet.scores(1, &two.session).await, scores);
+    assert_eq!(two.fleet.metric(1, taken).await, Some(2.0));
+    two.near.connect(&two.fleet.stage(1, &two.session)).await;
+}
+
+#[tokio::test]
 async fn a_node_that_hangs_is_replaced_and_says_nothing_stale_afterwards() {
     let mut two = Two::attached().await;
     solve(&mut two.near, 1, "p0").await;

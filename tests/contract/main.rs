@@ -48,6 +48,7 @@ contract! {
     a_hunt_is_kept_under_its_revision,
     a_session_needs_its_hunt_and_a_code_of_its_own,
     sessions_are_listed_in_the_order_of_creation,
+    a_finished_session_stays_one_whoever_owns_it,
     batches_are_read_back_as_they_were_appended,
     a_batch_must_follow_the_head,
     a_batch_that_is_stored_already_is_told_as_such,

@@ -147,6 +147,21 @@ pub async fn sessions_are_listed_in_the_order_of_creation(fixture: &Fixture) {
     assert_eq!(ids, [id(3), id(5), id(9)]);
 }
 
+pub async fn a_finished_session_stays_one_whoever_owns_it(fixture: &Fixture) {
+    let journal = &*fixture.journal;
+    for number in [1, 2] {
+        fixture.session(number).await;
+    }
+    let finished = async || journal.finished_sessions().await.expect("lists");
+    assert_eq!(finished().await, []);
+    for _ in 0..2 {
+        journal.mark_finished(id(2)).await.expect("notes");
+        assert_eq!(finished().await, [id(2)]);
+    }
+    claim(journal, id(2), OTHER).await;
+    assert_eq!(finished().await, [id(2)]);
+}
+
 pub async fn batches_are_read_back_as_they_were_appended(fixture: &Fixture) {
     let epoch = fixture.session(1).await;
     fixture

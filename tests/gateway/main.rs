@@ -16,6 +16,7 @@ mod bad_requests;
 mod beside;
 mod connections;
 mod device;
+mod finished;
 mod http;
 mod latest;
 mod replay;

@@ -174,6 +174,16 @@ impl Journal for SimulatedJournal {
         self.committed.sessions()
     }
 
+    fn mark_finished(&self, session: SessionId) -> Answer<()> {
+        self.delayed("note a finish", move |committed| {
+            committed.mark_finished(session)
+        })
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        self.committed.finished_sessions()
+    }
+
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.committed.ownerships()
     }

@@ -224,6 +224,14 @@ impl Journal for Link {
         not_here("list sessions")
     }
 
+    fn mark_finished(&self, _session: SessionId) -> Answer<()> {
+        not_here("note a finish")
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        not_here("list finished sessions")
+    }
+
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.call(
             "list owners",

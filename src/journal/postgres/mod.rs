@@ -276,6 +276,16 @@ impl Journal for PostgresJournal {
         })
     }
 
+    fn mark_finished(&self, session: SessionId) -> Answer<()> {
+        self.query("note a finish", move |connection| {
+            queries::mark_finished(connection, session)
+        })
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        self.query("list finished sessions", queries::finished_sessions)
+    }
+
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.query("list who owns the sessions", ownership::all)
     }

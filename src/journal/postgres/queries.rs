@@ -83,6 +83,26 @@ pub(super) fn session_by_code(
     .boxed()
 }
 
+pub(super) fn mark_finished(connection: &mut PgConnection, session: SessionId) -> Query<'_, ()> {
+    async move {
+        sqlx::query("UPDATE session SET is_finished = true WHERE id = $1 AND NOT is_finished")
+            .bind(session.as_i64())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+    .boxed()
+}
+
+pub(super) fn finished_sessions(connection: &mut PgConnection) -> Query<'_, Vec<SessionId>> {
+    async move {
+        let ids = sqlx::query_scalar("SELECT id FROM session WHERE is_finished");
+        let ids: Vec<i64> = ids.fetch_all(connection).await?;
+        Ok(ids.into_iter().map(SessionId::from_i64).collect())
+    }
+    .boxed()
+}
+
 fn session_record(row: &PgRow) -> Result<SessionRecord, sqlx::Error> {
     Ok(SessionRecord {
         id: SessionId::from_i64(row.try_get(0)?),

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, SqlSafeStr};
 
 /// The steps, oldest first; a step that was released never changes. Each may run while servers of the
 /// release before it do.
-const STEPS: [(i64, &str, &str); 2] = [
+const STEPS: [(i64, &str, &str); 3] = [
     (
         1,
         "first",
@@ -17,6 +17,11 @@ const STEPS: [(i64, &str, &str); 2] = [
         2,
         "snapshots",
         include_str!("../../../migrations/postgres/0002_snapshots.sql"),
+    ),
+    (
+        3,
+        "finished",
+        include_str!("../../../migrations/postgres/0003_finished.sql"),
     ),
 ];
 /// sqlx's own list of what was applied.

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
 use super::super::{
-    Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError, Ownership, SessionRecord,
+    Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError, Ownership, SessionId,
+    SessionRecord,
 };
 
 fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> JournalError {
@@ -60,6 +61,11 @@ pub(super) fn create_session(
         Ok(()) => Ok(()),
         Err(error) => Err(failed(error).into()),
     }
+}
+
+pub(super) fn mark_finished(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
+    let update = "UPDATE session SET is_finished = 1 WHERE id = ? AND NOT is_finished";
+    connection.execute(update, [session.as_i64()]).map(drop)
 }
 
 /// The extended code of a constraint that a statement broke.

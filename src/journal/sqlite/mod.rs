@@ -255,8 +255,9 @@ fn migrator() -> Migrator {
     let steps = [
         include_str!("../../../migrations/sqlite/0001_first.sql"),
         include_str!("../../../migrations/sqlite/0002_snapshots.sql"),
+        include_str!("../../../migrations/sqlite/0003_finished.sql"),
     ];
-    let steps = (1..).zip(["first", "snapshots"]).zip(steps);
+    let steps = (1..).zip(["first", "snapshots", "finished"]).zip(steps);
     let steps = steps.map(|((number, name), text)| {
         let kind = MigrationType::Simple;
         Migration::new(number, name.into(), kind, text.into_sql_str(), false)
@@ -306,6 +307,16 @@ impl Journal for SqliteJournal {
 
     fn sessions(&self) -> Answer<Vec<SessionRecord>> {
         self.query("list sessions", queries::sessions)
+    }
+
+    fn mark_finished(&self, session: SessionId) -> Answer<()> {
+        self.change("note a finish", move |connection| {
+            changes::mark_finished(connection, session)
+        })
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        self.query("list finished sessions", queries::finished_sessions)
     }
 
     fn ownerships(&self) -> Answer<Vec<Ownership>> {

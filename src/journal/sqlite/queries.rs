@@ -35,6 +35,12 @@ pub(super) async fn sessions(pool: SqlitePool) -> Result<Vec<SessionRecord>, sql
     records.collect()
 }
 
+pub(super) async fn finished_sessions(pool: SqlitePool) -> Result<Vec<SessionId>, sqlx::Error> {
+    let ids = sqlx::query_scalar("SELECT id FROM session WHERE is_finished");
+    let ids: Vec<i64> = ids.fetch_all(&pool).await?;
+    Ok(ids.into_iter().map(SessionId::from_i64).collect())
+}
+
 pub(super) async fn ownerships(pool: SqlitePool) -> Result<Vec<Ownership>, sqlx::Error> {
     let rows = sqlx::query("SELECT session_id, owner_inc, epoch FROM ownership")
         .fetch_all(&pool)

@@ -56,7 +56,8 @@ async fn migrate_tells_what_is_missing_and_what_it_did() {
     let text = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert_eq!(
         text,
-        "step 1 (first): applied before\nstep 2 (snapshots): applied before\n"
+        "step 1 (first): applied before\nstep 2 (snapshots): applied before\n\
+         step 3 (finished): applied before\n"
     );
 }
 

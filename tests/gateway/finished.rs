@@ -1,0 +1,47 @@
+//! Sessions that were finished before the server started: nobody opens them until somebody asks.
+
+use protocol::rest::Standings;
+use protocol::{Codec, RejectionCode};
+
+use crate::device::Device;
+use crate::stage::{ANSWER, Stage, WAIT_MAX};
+
+const OPEN: &str = "cluecast_sessions_open";
+
+async fn stop_and_start(stage: &mut Stage) {
+    let stopped = stage.server.terminate(WAIT_MAX).await;
+    assert_eq!(stopped.expect("it stops in time").code(), Some(0));
+    stage.start_again().await;
+}
+
+async fn score(stage: &Stage) -> u32 {
+    let path = format!("/sessions/{}/standings", stage.session);
+    let standings: Standings = stage.rest().get(&path, None).await.expect("it is public");
+    standings.rows[0].score
+}
+
+#[tokio::test]
+async fn a_finished_session_is_opened_when_somebody_asks_for_it() {
+    let mut stage = Stage::running(&[]).await;
+    let owls = stage.join("Owls").await;
+    let mut device = Device::attached(&stage, Codec::Json, &owls.token).await;
+    device.guess(1, "p0", ANSWER).await.expect("accepted");
+    stage.order("finish").await;
+    device.cut();
+    assert_eq!(stage.metric(OPEN).await, 1, "who is there may look around");
+
+    stop_and_start(&mut stage).await;
+    assert_eq!(stage.metric(OPEN).await, 0);
+    assert_eq!(score(&stage).await, 1);
+    assert_eq!(stage.metric(OPEN).await, 1);
+
+    // The same after a crash, and for a device.
+    stage.crash_and_restart().await;
+    assert_eq!(stage.metric(OPEN).await, 0);
+    device.connect(&stage).await;
+    let rejected = device.guess(2, "p1", ANSWER).await;
+    let rejected = rejected.expect_err("it is over");
+    assert_eq!(rejected.code, RejectionCode::Finished);
+    assert_eq!(stage.metric(OPEN).await, 1);
+    stage.assert_unharmed();
+}
