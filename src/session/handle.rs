@@ -143,8 +143,12 @@ impl<D: Delivery> SessionHandle<D> {
             metrics().backlog_refusals.increment(1);
             return Err(Unavailable);
         }
-        self.mailbox.try_send(mail).map_err(|_| {
-            metrics().mailbox_refusals.increment(1);
+        self.mailbox.try_send(mail).map_err(|refused| {
+            match refused {
+                mpsc::error::TrySendError::Full(_) => metrics().mailbox_refusals.increment(1),
+                // Its actor has ended: nobody is overloaded.
+                mpsc::error::TrySendError::Closed(_) => {}
+            }
             Unavailable
         })
     }

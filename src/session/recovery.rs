@@ -9,7 +9,7 @@ use super::delivery::{Delivery, View};
 use super::planted::Planted;
 use super::supervisor::{SessionRun, Tenure};
 use crate::journal::{ClaimError, Epoch, JournalError, StoredBatch, records};
-use crate::telemetry::metrics;
+use crate::telemetry::{RecoveryFailure, metrics};
 
 /// Why a session could not be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,18 @@ pub enum RecoverError {
         /// The number that does.
         found: u64,
     },
+}
+
+impl RecoverError {
+    /// What somebody has to do with it: nothing about a store that does not answer now.
+    pub(super) fn failure(&self) -> RecoveryFailure {
+        match self {
+            Self::Journal(_) | Self::Claim(_) | Self::Lost => RecoveryFailure::Store,
+            Self::Record { .. } | Self::Archived { .. } | Self::Hole { .. } => {
+                RecoveryFailure::Stored
+            }
+        }
+    }
 }
 
 /// A state with all that the actor needs besides.

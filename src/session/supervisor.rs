@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::cluster::Validity;
 use crate::config::SessionConfig;
 use crate::journal::{Epoch, Incarnation, Journal, SessionRecord};
-use crate::telemetry::metrics;
+use crate::telemetry::{RecoveryFailure, metrics};
 
 /// Panics in a row, without a request answered in between, after which a session stays closed: its
 /// journal would bring it down again and again.
@@ -175,8 +175,16 @@ async fn live<D: Delivery>(
             return Life::Lost;
         }
         Err(error) => {
-            tracing::error!(session.id = %session, %error, "a session could not be recovered");
-            metrics().recoveries_failed.increment(1);
+            let failure = error.failure();
+            metrics().recoveries_failed.of(failure).increment(1);
+            match failure {
+                RecoveryFailure::Store => {
+                    tracing::warn!(session.id = %session, %error, "a session is not recovered yet");
+                }
+                RecoveryFailure::Stored => {
+                    tracing::error!(session.id = %session, %error, "a session could not be recovered");
+                }
+            }
             return Life::Failed { recovered: false };
         }
     };

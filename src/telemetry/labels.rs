@@ -131,6 +131,17 @@ label!(
     Unknown: "unknown",
 );
 
+/// Why a session was not recovered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryFailure {
+    /// The store did not answer, or not now; the next attempt may go well.
+    Store,
+    /// What is stored cannot be used.
+    Stored,
+}
+
+label!(RecoveryFailure, "because", Store: "store", Stored: "stored");
+
 impl Label for CloseCode {
     const KEY: &'static str = "code";
     const ALL: &'static [Self] = &Self::ALL;

@@ -7,7 +7,9 @@
 use metrics::{Counter, Gauge, Histogram, Unit};
 use protocol::{CloseCode, RejectionCode};
 
-use super::labels::{AppendFailure, Attached, CodeLimit, Handshake, Late, Lost, Refused, Write};
+use super::labels::{
+    AppendFailure, Attached, CodeLimit, Handshake, Late, Lost, RecoveryFailure, Refused, Write,
+};
 use super::recorder::{Described, Family, Metric, Peak};
 
 /// Lists each metric once: the text is its help in `/metrics` and the field's documentation here.
@@ -194,8 +196,8 @@ metrics! {
         "Old batches that were deleted from the journal, after they were archived.";
     recovery_seconds: Histogram = "cluecast_recovery_seconds" in Seconds,
         "From the claim of a session to its state, also at the first start.";
-    recoveries_failed: Counter = "cluecast_recoveries_failed_total" in Count,
-        "Attempts to recover a session that failed.";
+    recoveries_failed: Family<RecoveryFailure> = "cluecast_recoveries_failed_total" in Count,
+        "Attempts to recover a session that failed: the store did not answer, or what is stored cannot be used.";
     actor_panics: Counter = "cluecast_actor_panics_total" in Count,
         "Actors that an invariant which did not hold brought down.";
     commands_quarantined: Counter = "cluecast_commands_quarantined_total" in Count,

@@ -9,7 +9,8 @@ mod process;
 mod recorder;
 
 pub use labels::{
-    AppendFailure, Attached, CodeLimit, Handshake, Label, Late, Lost, Refused, Write,
+    AppendFailure, Attached, CodeLimit, Handshake, Label, Late, Lost, RecoveryFailure, Refused,
+    Write,
 };
 pub use logs::init;
 pub use metrics::Metrics;

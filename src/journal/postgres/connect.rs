@@ -19,6 +19,11 @@ const UNSAFE_WHEN_OFF: [(&str, &str); 3] = [
     ("synchronous_commit", "a crash of the server"),
 ];
 
+/// The oldest version of the server.
+const VERSION_MIN: i32 = 15;
+/// By which the server multiplies its major version in `server_version_num`.
+const VERSION_FACTOR: i32 = 10_000;
+
 /// Makes connections for one node.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -45,6 +50,12 @@ pub(super) enum ConnectError {
         setting: &'static str,
         danger: &'static str,
     },
+    /// It is too old.
+    #[error(
+        "this server is PostgreSQL {found}, and version {VERSION_MIN} is the oldest that this program is \
+         tried on; upgrade it, or name another server in journal.postgres_url"
+    )]
+    TooOld { found: i32 },
     /// It is a standby.
     #[error(
         "this server is a standby, which takes no writes; name the primary in journal.postgres_url"
@@ -134,11 +145,12 @@ impl Connector {
 async fn check_server(connection: &mut PgConnection) -> Result<(), ConnectError> {
     let row = sqlx::query(
         "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'), \
-         current_setting('synchronous_commit')",
+         current_setting('synchronous_commit'), current_setting('server_version_num')::int",
     )
     .persistent(false)
     .fetch_one(connection)
     .await?;
+    check_version(row.try_get(UNSAFE_WHEN_OFF.len() + 1)?)?;
     for (index, (setting, danger)) in UNSAFE_WHEN_OFF.into_iter().enumerate() {
         if row.try_get::<&str, _>(index + 1)? == "off" {
             return Err(ConnectError::Unsafe { setting, danger });
@@ -148,4 +160,28 @@ async fn check_server(connection: &mut PgConnection) -> Result<(), ConnectError>
         return Err(ConnectError::Standby);
     }
     Ok(())
+}
+
+fn check_version(number: i32) -> Result<(), ConnectError> {
+    let found = number / VERSION_FACTOR;
+    if found < VERSION_MIN {
+        return Err(ConnectError::TooOld { found });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_version;
+
+    #[test]
+    fn a_server_that_is_too_old_is_refused_by_its_version() {
+        for number in [150_000, 150_013, 180_001] {
+            check_version(number).expect("it is new enough");
+        }
+        let refused = check_version(140_022).expect_err("it is too old");
+        let refused = refused.to_string();
+        assert!(refused.contains("PostgreSQL 14"), "{refused}");
+        assert!(refused.contains("version 15"), "{refused}");
+    }
 }
