@@ -6,6 +6,7 @@
 mod archive;
 mod check_hunt;
 mod config;
+mod journal;
 mod migrate;
 mod node;
 mod serve;
@@ -49,6 +50,9 @@ enum Command {
     Config(config::ConfigCommand),
     /// Brings the schema of the PostgreSQL database up to date, and tells what it did.
     Migrate(migrate::Migrate),
+    /// Looks after the journal.
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
     /// Looks after files of the archive, into which old events go.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
@@ -110,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Hunt(HuntCommand::Check(check)) => check.run(),
         Command::Config(command) => command.run(),
         Command::Migrate(migrate) => migrate.run(),
+        Command::Journal(command) => command.run(),
         Command::Archive(command) => command.run(),
         Command::Token(command) => command.run(),
     };

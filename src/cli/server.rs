@@ -146,13 +146,11 @@ impl Server {
         let tokens = Arc::new(token_key(config)?);
         let is_alone = matches!(sharing, Sharing::Alone);
         let defaults = session_defaults(config, journal.clone(), incarnation, sharing)?;
-        let sessions = new_sessions(
-            config,
-            SessionDefaults {
-                planted,
-                ..defaults
-            },
-        );
+        let defaults = SessionDefaults {
+            planted,
+            ..defaults
+        };
+        let sessions = new_sessions(config, defaults).await?;
         if is_alone {
             sessions.open_all().await?;
         }
@@ -278,10 +276,14 @@ fn session_defaults(
     })
 }
 
-fn new_sessions(config: &Config, defaults: SessionDefaults) -> Sessions<Hub> {
+async fn new_sessions(
+    config: &Config,
+    defaults: SessionDefaults,
+) -> Result<Sessions<Hub>, JournalError> {
+    let generation = defaults.journal.generation().await?;
     let (delivery, clock) = (config.delivery, defaults.clock.clone());
-    let hub = move |_record: &_| Hub::new(&delivery, clock.clone());
-    Sessions::new(defaults, hub)
+    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).of_generation(generation);
+    Ok(Sessions::new(defaults, hub))
 }
 
 fn archiving(config: &JournalConfig) -> Result<Option<Archiving>, JournalError> {

@@ -22,13 +22,13 @@ use crate::config::DeliveryConfig;
 use crate::session::{Delivery, Outcome, View};
 use crate::telemetry::{Attached, metrics};
 
-/// The stream's generation. It would change if committed events were lost, which a journal in one
-/// database never does.
-const GENERATION: u32 = 1;
+/// The generation of a stream of which nothing was ever lost.
+const FIRST_GENERATION: u32 = 1;
 
 /// Delivers what happens in one session to the connections that are attached to it.
 pub struct Hub {
     clock: Clock,
+    generation: u32,
     ring: Ring,
     subscribers: Subscribers,
     bulletin: Bulletin,
@@ -64,10 +64,11 @@ pub struct Peer {
 }
 
 impl Hub {
-    /// A hub without connections.
+    /// A hub without connections, in the first generation.
     pub fn new(config: &DeliveryConfig, clock: Clock) -> Self {
         Self {
             clock,
+            generation: FIRST_GENERATION,
             ring: Ring::new(config.ring_bytes_max, config.ring_age_max),
             subscribers: Subscribers::default(),
             bulletin: Bulletin::new(config),
@@ -75,6 +76,13 @@ impl Hub {
             spectators_max: config.spectators_max,
             shows_game_masters: false,
         }
+    }
+
+    /// The same, for the stream's generation that the journal tells: it rises when committed events were
+    /// lost, and cursors of an earlier one are worth nothing then.
+    #[must_use]
+    pub fn of_generation(self, generation: u32) -> Self {
+        Self { generation, ..self }
     }
 
     /// Whether everything after a cursor is still in the ring.
@@ -152,7 +160,7 @@ impl Delivery for Hub {
             view,
             ring: &self.ring,
             snapshots: &mut self.snapshots,
-            generation: GENERATION,
+            generation: self.generation,
             server_time_ms: self.clock.now().0,
         };
         Some(preparing.prepare(attach))
@@ -232,7 +240,7 @@ impl Delivery for Hub {
             let Subscriber { heads, codec, .. } = *subscriber;
             let frame = frames.entry((heads, codec)).or_insert_with(|| {
                 let message = ServerMessage::Heads(HeadsFrame {
-                    generation: GENERATION,
+                    generation: self.generation,
                     heads,
                     server_time_ms: now.0,
                     reconnect: render::reconnect_advice(),

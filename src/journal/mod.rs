@@ -36,6 +36,10 @@ pub type Answer<T, E = JournalError> = BoxFuture<'static, Result<T, E>>;
 
 /// A durable, fenced store of sessions.
 pub trait Journal: Send + Sync + 'static {
+    /// The generation of every stream: another one than a client knows means that events which it was
+    /// sent may be missing here. Changes only while no server runs.
+    fn generation(&self) -> Answer<u32>;
+
     /// Stores a hunt's files under their revision; storing the same again changes nothing.
     fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()>;
 

@@ -81,6 +81,10 @@ fn answered<T: Send + 'static, E: Send + 'static>(
 }
 
 impl Journal for Fragile {
+    fn generation(&self) -> Answer<u32> {
+        self.inner.generation()
+    }
+
     fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
         self.through(move |inner| inner.put_hunt(revision, files))
     }

@@ -17,6 +17,7 @@ mod beside;
 mod connections;
 mod device;
 mod finished;
+mod generation;
 mod http;
 mod latest;
 mod replay;

@@ -158,6 +158,10 @@ async fn work(
 }
 
 impl Journal for SimulatedJournal {
+    fn generation(&self) -> Answer<u32> {
+        self.committed.generation()
+    }
+
     fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
         self.committed.put_hunt(revision, files)
     }

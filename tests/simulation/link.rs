@@ -208,6 +208,10 @@ async fn serve(
 }
 
 impl Journal for Link {
+    fn generation(&self) -> Answer<u32> {
+        not_here("read the generation")
+    }
+
     fn put_hunt(&self, _revision: String, _files: Vec<u8>) -> Answer<()> {
         not_here("store a hunt")
     }

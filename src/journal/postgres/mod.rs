@@ -12,6 +12,7 @@ mod connect;
 mod group;
 mod heart;
 mod lane;
+mod lineage;
 mod notices;
 mod ownership;
 mod queries;
@@ -120,6 +121,8 @@ impl PostgresJournal {
         let status = schema::status(&mut connection).await;
         let status = status.map_err(failed("open"))?.map_err(failed("open"))?;
         status.check().map_err(failed("open"))?;
+        let checked = lineage::check(&mut connection).await;
+        checked.map_err(failed("open"))?;
 
         let flush_max = FlushMax {
             batches: options.flush_batches_max,
@@ -169,6 +172,18 @@ impl PostgresJournal {
         let mut connection = connected.map_err(failed("change the schema"))?;
         let applied = schema::apply(&mut connection).await;
         applied.map_err(failed("change the schema"))
+    }
+
+    /// Begins a new generation of every stream, on the server as it is now; the new one.
+    pub async fn raise_generation(options: &PostgresOptions) -> Result<u32, JournalError> {
+        const ACTION: &str = "raise the generation";
+        let connected = options.connector().single().await;
+        let mut connection = connected.map_err(failed(ACTION))?;
+        let status = schema::status(&mut connection).await;
+        let status = status.map_err(failed(ACTION))?.map_err(failed(ACTION))?;
+        status.check().map_err(failed(ACTION))?;
+        let raised = lineage::raise_generation(&mut connection).await;
+        u32::try_from(raised.map_err(failed(ACTION))?).map_err(failed(ACTION))
     }
 
     fn lane_of(&self, session: SessionId) -> &mpsc::Sender<Append> {
@@ -237,6 +252,15 @@ fn failed<E: std::fmt::Display>(action: &'static str) -> impl Fn(E) -> JournalEr
 }
 
 impl Journal for PostgresJournal {
+    fn generation(&self) -> Answer<u32> {
+        let read = self.query("read the generation", queries::generation);
+        async move {
+            let generation = u32::try_from(read.await?);
+            generation.map_err(failed("read the generation"))
+        }
+        .boxed()
+    }
+
     fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
         self.query("store a hunt", |connection| {
             queries::put_hunt(connection, revision, files)

@@ -10,6 +10,12 @@ use super::super::{BatchesMax, Epoch, Name, SessionId, SessionRecord, StoredBatc
 /// What a query gives, on the connection that it is lent.
 pub(super) type Query<'c, T> = BoxFuture<'c, Result<T, sqlx::Error>>;
 
+pub(super) fn generation(connection: &mut PgConnection) -> Query<'_, i64> {
+    sqlx::query_scalar("SELECT generation FROM lineage")
+        .fetch_one(connection)
+        .boxed()
+}
+
 pub(super) fn put_hunt(
     connection: &mut PgConnection,
     revision: String,

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, SqlSafeStr};
 
 /// The steps, oldest first; a step that was released never changes. Each may run while servers of the
 /// release before it do.
-const STEPS: [(i64, &str, &str); 3] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (
         1,
         "first",
@@ -22,6 +22,11 @@ const STEPS: [(i64, &str, &str); 3] = [
         3,
         "finished",
         include_str!("../../../migrations/postgres/0003_finished.sql"),
+    ),
+    (
+        4,
+        "lineage",
+        include_str!("../../../migrations/postgres/0004_lineage.sql"),
     ),
 ];
 /// sqlx's own list of what was applied.

@@ -63,6 +63,11 @@ pub(super) fn create_session(
     }
 }
 
+pub(super) fn raise_generation(connection: &Connection) -> rusqlite::Result<u32> {
+    let update = "UPDATE lineage SET generation = generation + 1 RETURNING generation";
+    connection.query_row(update, [], |row| row.get(0))
+}
+
 pub(super) fn mark_finished(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
     let update = "UPDATE session SET is_finished = 1 WHERE id = ? AND NOT is_finished";
     connection.execute(update, [session.as_i64()]).map(drop)

@@ -199,6 +199,14 @@ impl SqliteJournal {
     }
 
     /// A transaction of its own that no other kind of job is.
+    /// Begins a new generation of every stream; the new one.
+    pub async fn raise_generation(&self) -> Result<u32, JournalError> {
+        self.change("raise the generation", |connection| {
+            changes::raise_generation(connection)
+        })
+        .await
+    }
+
     fn change<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -256,8 +264,11 @@ fn migrator() -> Migrator {
         include_str!("../../../migrations/sqlite/0001_first.sql"),
         include_str!("../../../migrations/sqlite/0002_snapshots.sql"),
         include_str!("../../../migrations/sqlite/0003_finished.sql"),
+        include_str!("../../../migrations/sqlite/0004_lineage.sql"),
     ];
-    let steps = (1..).zip(["first", "snapshots", "finished"]).zip(steps);
+    let steps = (1..)
+        .zip(["first", "snapshots", "finished", "lineage"])
+        .zip(steps);
     let steps = steps.map(|((number, name), text)| {
         let kind = MigrationType::Simple;
         Migration::new(number, name.into(), kind, text.into_sql_str(), false)
@@ -284,6 +295,10 @@ fn lock_folder(folder: &Path) -> Result<File, String> {
 }
 
 impl Journal for SqliteJournal {
+    fn generation(&self) -> Answer<u32> {
+        self.query("read the generation", queries::generation)
+    }
+
     fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
         self.write("store a hunt", |reply| Other::PutHunt {
             revision,

@@ -18,6 +18,12 @@ pub(super) async fn hunt(
         .await
 }
 
+pub(super) async fn generation(pool: SqlitePool) -> Result<u32, sqlx::Error> {
+    sqlx::query_scalar("SELECT generation FROM lineage")
+        .fetch_one(&pool)
+        .await
+}
+
 pub(super) async fn sessions(pool: SqlitePool) -> Result<Vec<SessionRecord>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT id, code, hunt_revision, created_at_ms FROM session ORDER BY created_at_ms, id",

@@ -57,7 +57,7 @@ async fn migrate_tells_what_is_missing_and_what_it_did() {
     assert_eq!(
         text,
         "step 1 (first): applied before\nstep 2 (snapshots): applied before\n\
-         step 3 (finished): applied before\n"
+         step 3 (finished): applied before\nstep 4 (lineage): applied before\n"
     );
 }
 

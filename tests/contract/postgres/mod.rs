@@ -3,6 +3,7 @@
 mod command;
 mod fence;
 mod heart;
+mod lineage;
 mod pause;
 mod refusals;
 mod weather;
