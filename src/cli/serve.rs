@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use hunt::{By, GameMasterOrder, Phase};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 
 use super::check_hunt::read_folder;
 use super::server::{Server, ServerError};
@@ -21,6 +22,9 @@ use crate::telemetry;
 
 /// How long threads that were started for one task each may go on after the end.
 const THREADS_WAIT: Duration = Duration::from_millis(500);
+
+/// How long a session that is this node's may take until it is open.
+const OPENING_MAX: Duration = Duration::from_secs(10);
 
 /// See there.
 #[derive(Args)]
@@ -79,7 +83,7 @@ impl Serve {
             wait_for_the_end(&server, &mut signals).await?;
         }
         tracing::info!("stopping");
-        let stopped = tokio::time::timeout(config.server.stop_max, server.stop()).await;
+        let stopped = timeout(config.server.stop_max, server.stop()).await;
         stopped.map_err(|_| {
             let reason = "the stop took longer than server.stop_ms_max; what was acknowledged \
                           is durable all the same";
@@ -210,12 +214,18 @@ async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>,
     let live = known
         .into_iter()
         .filter(|record| !finished.contains(&record.id));
-    for record in live {
-        if record.hunt_revision == stored.revision && server.is_elsewhere(record.id).await {
-            let reason = format!(
-                "session {} of this hunt runs at another node; leave --hunt out here",
-                record.code
-            );
+    for record in live.filter(|record| record.hunt_revision == stored.revision) {
+        let code = &record.code;
+        if server.is_elsewhere(record.id).await {
+            let reason =
+                format!("session {code} of this hunt runs at another node; leave --hunt out here");
+            return Err(CommandError::Failed(reason));
+        }
+        // It is claimed a moment before it is opened.
+        let arrived = timeout(OPENING_MAX, sessions.arrival(code)).await;
+        if arrived.is_err() {
+            let reason =
+                format!("session {code} of this hunt is not open yet; the log says why; try again");
             return Err(CommandError::Failed(reason));
         }
     }

@@ -180,8 +180,9 @@ async fn a_frozen_server_acknowledges_nothing_until_it_goes_on() {
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_in_time_leaves_the_outcome_unknown() {
+    // More than a busy machine takes for what comes before the freeze.
     let site = Site::with(|options| PostgresOptions {
-        answer_max: Duration::from_millis(200),
+        answer_max: Duration::from_secs(2),
         ..options
     })
     .await;
