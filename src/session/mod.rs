@@ -16,6 +16,7 @@ mod finish;
 mod gate;
 mod handle;
 mod hunts;
+mod open;
 mod planted;
 mod recovery;
 mod registry;

@@ -17,6 +17,7 @@ use super::delivery::{Delivery, Refusal};
 use super::directory::{Directory, OpenError};
 use super::handle::{SessionHandle, Unavailable};
 use super::hunts::{HuntError, StoredHunt};
+use super::open::Open;
 use super::planted::Planted;
 use super::supervisor::{Departure, SessionRun, Tenure, supervise};
 use crate::clock::Clock;
@@ -117,15 +118,6 @@ struct Shared<D: Delivery> {
     arrivals: Notify,
     stop: CancellationToken,
     tasks: TaskTracker,
-}
-
-pub(super) struct Open<D: Delivery> {
-    handle: SessionHandle<D>,
-    opened: watch::Receiver<bool>,
-    stop: CancellationToken,
-    abandon: CancellationToken,
-    /// How it ended; none while it runs.
-    departed: watch::Receiver<Option<Departure>>,
 }
 
 impl<D: Delivery> Clone for Sessions<D> {
@@ -455,45 +447,6 @@ impl Drop for Newborn<'_> {
     }
 }
 
-impl<D: Delivery> Open<D> {
-    pub(super) fn id(&self) -> SessionId {
-        self.handle.id()
-    }
-
-    fn is_of(&self, departing: &watch::Sender<Option<Departure>>) -> bool {
-        self.departed.same_channel(&departing.subscribe())
-    }
-
-    /// Waits until it has been recovered, or has ended.
-    pub(super) async fn opened(&mut self) {
-        // An error means that the session's task ended: it has logged why.
-        drop(self.opened.wait_for(|opened| *opened).await);
-    }
-
-    /// Stops it and waits for its end; the epoch in which it was owned until then.
-    pub(super) async fn close(mut self) -> Option<Epoch> {
-        self.stop.cancel();
-        match self.departed().await {
-            Departure::Stopped(epoch) => epoch,
-            Departure::Lost | Departure::Broken => None,
-        }
-    }
-
-    /// Throws it away and waits until nothing of it is let out any more.
-    pub(super) async fn abandon(mut self) {
-        self.abandon.cancel();
-        self.departed().await;
-    }
-
-    async fn departed(&mut self) -> Departure {
-        let departed = self.departed.wait_for(Option::is_some).await;
-        // Without a word its task was dropped, and the session with it.
-        departed.map_or(Departure::Lost, |departed| {
-            departed.expect("it was waited for")
-        })
-    }
-}
-
 async fn invite_first_game_master<D: Delivery>(
     session: &SessionHandle<D>,
 ) -> Result<(), CreateSessionError> {
@@ -509,16 +462,4 @@ async fn invite_first_game_master<D: Delivery>(
     let game_master = first_game_master();
     assert_eq!(receipt, Receipt::GameMasterInvited { game_master });
     Ok(())
-}
-
-impl<D: Delivery> Clone for Open<D> {
-    fn clone(&self) -> Self {
-        Self {
-            handle: self.handle.clone(),
-            opened: self.opened.clone(),
-            stop: self.stop.clone(),
-            abandon: self.abandon.clone(),
-            departed: self.departed.clone(),
-        }
-    }
 }

@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::delivery::Delivery;
-use super::registry::{Open, Sessions};
+use super::open::Open;
+use super::registry::Sessions;
 use super::supervisor::Tenure;
 use crate::cluster::{self, Answer, Host, NodeCard, Store, StoreError};
 use crate::journal::{self, Journal, JournalError, NodeRecord};

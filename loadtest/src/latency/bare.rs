@@ -11,10 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::time::Instant;
 
-use super::pacer::{Schedule, wait_until};
-use super::played::{Commit, Played};
+use super::played::Played;
 use super::recording::Recording;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -73,24 +71,9 @@ impl Bare {
         window: Duration,
     ) -> rusqlite::Result<Played> {
         self.session += 1;
-        let start = Instant::now();
-        let schedule = Schedule::of_rate(start, recording.commits_per_s, warm_up + window);
-        let mut played = Played::default();
-        let mut seq = 0;
-        for (slot, rows) in (0..schedule.slots).zip(recording.commits.iter().cycle()) {
-            let due_at = schedule.at(slot);
-            wait_until(due_at);
-            let began_at = Instant::now();
-            seq = self.commit(seq, rows)?;
-            let commit = Commit {
-                due_at,
-                began_at,
-                ended_at: Instant::now(),
-                rows: rows.len(),
-            };
-            played.note(commit, start + warm_up);
-        }
-        Ok(played)
+        Played::play(recording, warm_up, window, |after_seq, rows| {
+            self.commit(after_seq, rows)
+        })
     }
 
     fn commit(&mut self, after_seq: i64, rows: &[usize]) -> rusqlite::Result<i64> {

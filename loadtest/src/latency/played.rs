@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pacer::{Schedule, wait_until};
+use super::recording::Recording;
 use super::report::CommitMs;
 use crate::report::AckMs;
 
@@ -17,20 +19,49 @@ pub(super) struct Played {
 
 /// A commit that was due at a moment of the schedule.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Commit {
-    pub(super) due_at: Instant,
-    pub(super) began_at: Instant,
-    pub(super) ended_at: Instant,
-    pub(super) rows: usize,
+struct Commit {
+    due_at: Instant,
+    began_at: Instant,
+    ended_at: Instant,
+    rows: usize,
 }
 
 impl Played {
+    /// Has what was recorded committed when it is due, as often as it was, for so long. `commit` gets the
+    /// number of the last row before and the sizes of the rows, and gives the number of the last one.
+    /// Blocks its thread.
+    pub(super) fn play<E>(
+        recording: &Recording,
+        warm_up: Duration,
+        window: Duration,
+        mut commit: impl FnMut(i64, &[usize]) -> Result<i64, E>,
+    ) -> Result<Self, E> {
+        let start = Instant::now();
+        let schedule = Schedule::of_rate(start, recording.commits_per_s, warm_up + window);
+        let mut played = Self::default();
+        let mut seq = 0;
+        for (slot, rows) in (0..schedule.slots).zip(recording.commits.iter().cycle()) {
+            let due_at = schedule.at(slot);
+            wait_until(due_at);
+            let began_at = Instant::now();
+            seq = commit(seq, rows)?;
+            let commit = Commit {
+                due_at,
+                began_at,
+                ended_at: Instant::now(),
+                rows: rows.len(),
+            };
+            played.note(commit, start + warm_up);
+        }
+        Ok(played)
+    }
+
     /// Takes the next commit in; those that began before `from` are not measured.
     ///
     /// What waits for a slow commit is slow too, and a loop that only times its own calls does not see it.
     /// So a commit that was held up by the one before counts from when it was due as well, once for each
     /// of its rows. One that the loop's own timer brought late counts from its begin.
-    pub(super) fn note(&mut self, commit: Commit, from: Instant) {
+    fn note(&mut self, commit: Commit, from: Instant) {
         let held_up = self
             .ended_at
             .is_some_and(|ended_at| ended_at > commit.due_at);

@@ -10,11 +10,9 @@ use std::time::Duration;
 use sqlx::postgres::{PgArguments, PgBindIterExt, PgConnectOptions};
 use sqlx::{Arguments, ConnectOptions, Connection, PgConnection, Row};
 use testkit::{Postgres, PostgresOptions};
-use tokio::time::Instant;
 
 use super::LatencyError;
-use super::pacer::{Schedule, wait_until};
-use super::played::{Commit, Played};
+use super::played::Played;
 use super::recording::{Recording, Watched};
 use crate::own_server;
 
@@ -135,8 +133,8 @@ pub(super) struct BareWindow {
 }
 
 impl BareWindow {
-    /// Commits what was recorded, as often as it was, for so long; gives how long each commit took
-    /// that began after the warm-up. Blocks its thread, which must not be a runtime's.
+    /// Commits what was recorded, as often as it was, for so long; gives the commits that
+    /// began after the warm-up. Blocks its thread, which must not be a runtime's.
     pub(super) fn play(
         &self,
         recording: &Recording,
@@ -147,23 +145,9 @@ impl BareWindow {
             .enable_all()
             .build()?;
         let mut connection = runtime.block_on(self.connect())?;
-        let start = Instant::now();
-        let schedule = Schedule::of_rate(start, recording.commits_per_s, warm_up + window);
-        let mut played = Played::default();
-        let mut seq = 0;
-        for (slot, rows) in (0..schedule.slots).zip(recording.commits.iter().cycle()) {
-            let due_at = schedule.at(slot);
-            wait_until(due_at);
-            let began_at = Instant::now();
-            seq = runtime.block_on(self.commit(&mut connection, seq, rows))?;
-            let commit = Commit {
-                due_at,
-                began_at,
-                ended_at: Instant::now(),
-                rows: rows.len(),
-            };
-            played.note(commit, start + warm_up);
-        }
+        let played = Played::play(recording, warm_up, window, |after_seq, rows| {
+            runtime.block_on(self.commit(&mut connection, after_seq, rows))
+        })?;
         runtime.block_on(connection.close())?;
         Ok(played)
     }

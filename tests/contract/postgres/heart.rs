@@ -2,26 +2,15 @@
 
 use std::time::Duration;
 
-use cluecast::journal::{Beat, Incarnation, Journal, NodeRecord, PostgresJournal, PostgresOptions};
+use cluecast::journal::{Beat, Journal, PostgresJournal, PostgresOptions};
 use futures_util::future::join_all;
 use testkit::TcpProxy;
 use tokio::time::timeout;
 
-use super::{NODE, open, open_on, parse, start};
+use super::{NODE, node, open, open_on, parse, start};
 
 /// Far longer than a beat takes, and far shorter than the server may take to answer anything else.
 const BEAT_MAX: Duration = Duration::from_secs(2);
-
-fn node() -> NodeRecord {
-    NodeRecord {
-        incarnation: Incarnation(7),
-        address: "192.0.2.1:7000".to_owned(),
-        version: "1".to_owned(),
-        weight: 1,
-        valid_ms: 1_500,
-        is_leaving: false,
-    }
-}
 
 async fn beat(journal: &PostgresJournal) -> Option<Beat> {
     let beat = timeout(BEAT_MAX, journal.beat(node())).await.ok()?;

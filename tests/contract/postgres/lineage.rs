@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cluecast::journal::{Incarnation, Journal, NodeRecord, PostgresJournal, PostgresOptions};
+use cluecast::journal::{Incarnation, Journal, PostgresJournal, PostgresOptions};
 
-use super::{NODE, connect, empty_database, execute, open_on};
+use super::{NODE, connect, empty_database, execute, node, open_on};
 
 /// A database that a node has written on, and what is then said to be known of that server.
 async fn written_on(known: &str) -> PostgresOptions {
@@ -64,15 +64,7 @@ async fn another_system_is_refused_until_the_generation_is_raised() {
 async fn no_generation_begins_beside_a_node_that_runs() {
     let options = PostgresOptions::new(empty_database().await, NODE);
     let journal = open_on(options.clone()).await;
-    let node = NodeRecord {
-        incarnation: Incarnation(7),
-        address: "192.0.2.1:7000".to_owned(),
-        version: "1".to_owned(),
-        weight: 1,
-        valid_ms: 1_500,
-        is_leaving: false,
-    };
-    journal.join(node).await.expect("joins");
+    journal.join(node()).await.expect("joins");
     let raised = PostgresJournal::raise_generation(&options).await;
     let refused = raised.expect_err("a node runs").to_string();
     assert!(refused.contains("stop all of them"), "{refused}");

@@ -10,7 +10,7 @@ mod weather;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cluecast::journal::{Incarnation, PostgresJournal, PostgresOptions};
+use cluecast::journal::{Incarnation, NodeRecord, PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use testkit::Postgres;
@@ -19,6 +19,18 @@ use tokio::sync::OnceCell;
 /// The incarnation of the node that the tests play; the batches of the suite have others too, since
 /// one journal stands for all nodes there.
 pub const NODE: Incarnation = Incarnation(0x0abc);
+
+/// What a node tells of itself.
+fn node() -> NodeRecord {
+    NodeRecord {
+        incarnation: Incarnation(7),
+        address: "192.0.2.1:7000".to_owned(),
+        version: "1".to_owned(),
+        weight: 1,
+        valid_ms: 1_500,
+        is_leaving: false,
+    }
+}
 
 /// One server for all tests that do it no harm; it ends with this process.
 static SERVER: OnceCell<Postgres> = OnceCell::const_new();
