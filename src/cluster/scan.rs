@@ -115,14 +115,16 @@ impl<'a> Moves<'a> {
 }
 
 async fn carry_out(shared: &Shared, places: Arc<Semaphore>, step: Step) {
-    if let Step::Abandon(session) = step {
+    let _place = match step {
         // What another node owns is thrown away at once.
-        return shared.host.abandon(session).await;
-    }
-    let place = places.acquire().await;
-    let _place = place.expect("the semaphore is never closed");
+        Step::Abandon(_) => None,
+        Step::Take(_) | Step::HandOver(..) => {
+            let place = places.acquire().await;
+            Some(place.expect("the semaphore is never closed"))
+        }
+    };
     match step {
-        Step::Abandon(_) => {}
+        Step::Abandon(session) => shared.host.abandon(session).await,
         Step::Take(ground) => take(shared, ground).await,
         Step::HandOver(session, to) => hand_over(shared, session, Some(&to)).await,
     }

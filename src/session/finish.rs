@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use hunt::Phase;
 
+use super::snapshots::under_way;
 use crate::journal::{Journal, JournalError, SessionId};
 use crate::telemetry::metrics;
 
@@ -34,10 +35,7 @@ impl Finish {
 
     /// Waits until it is made or has failed; with none on its way it never returns. Cancel-safe.
     pub(super) async fn noted(&mut self, session: SessionId) {
-        let Some(noting) = &mut self.noting else {
-            return std::future::pending().await;
-        };
-        match noting.await {
+        match under_way(&mut self.noting).await {
             Ok(()) => metrics().sessions_finished.increment(1),
             // The turn after the next request, or the next owner, tries again.
             Err(error) => {

@@ -136,7 +136,7 @@ impl Snapshots {
 }
 
 /// What something under way gives; without it this never returns.
-async fn under_way<T>(work: &mut Option<BoxFuture<'static, T>>) -> T {
+pub(super) async fn under_way<T>(work: &mut Option<BoxFuture<'static, T>>) -> T {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,
