@@ -338,6 +338,8 @@ pub struct ExportLine<E> {
     pub seq: u64,
     /// When it happened.
     pub at_ms: u64,
+    /// Who caused it.
+    pub by: Cause,
     /// The device whose command caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
@@ -350,6 +352,23 @@ pub struct ExportLine<E> {
     /// What happened: a map with a `type`.
     #[cfg_attr(feature = "openapi", schema(schema_with = crate::openapi::event))]
     pub event: E,
+}
+
+/// Who caused an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A player's device, by a command.
+    Device,
+    /// A game master.
+    GameMaster,
+    /// An admin.
+    Admin,
+    /// Whoever joined, restored a player, or looked after their own devices, over REST.
+    Desk,
+    /// The clock.
+    Timer,
 }
 
 /// The body of every answer that is not a success.

@@ -7,6 +7,7 @@ use protocol::{CloseCode, DecodeError};
 use super::allowance::UsedUp;
 use super::socket::{Socket, SocketError};
 use super::stream::Stream;
+use crate::session::Unavailable;
 
 /// How long the other side may take to answer a close frame.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
@@ -20,6 +21,9 @@ pub(super) enum Ending {
     BadMessage(DecodeError),
     /// The server closes it with [`CloseCode::Overloaded`] and tells when to try again.
     UsedUp(UsedUp),
+    /// The server closes it with [`CloseCode::Overloaded`]: the session stays closed, which does not
+    /// change in a moment.
+    Closed(Unavailable),
     /// The other side closed it, or it is broken: there is nobody to tell.
     Gone,
 }
@@ -30,7 +34,7 @@ impl Ending {
         match self {
             Self::Close(code) => Some(*code),
             Self::BadMessage(_) => Some(CloseCode::BadMessage),
-            Self::UsedUp(_) => Some(CloseCode::Overloaded),
+            Self::UsedUp(_) | Self::Closed(_) => Some(CloseCode::Overloaded),
             Self::Gone => None,
         }
     }
@@ -47,6 +51,11 @@ impl Ending {
                     "{name}: the limit of this connection is reached; try again in {wait_ms} ms"
                 )
             }
+            Self::Closed(unavailable) => {
+                let wait_ms = unavailable.retry_after().as_millis();
+                let name = CloseCode::Overloaded.name();
+                format!("{name}: {unavailable}; try again in {wait_ms} ms")
+            }
             Self::Gone => String::new(),
         }
     }
@@ -55,6 +64,15 @@ impl Ending {
 impl From<CloseCode> for Ending {
     fn from(code: CloseCode) -> Self {
         Self::Close(code)
+    }
+}
+
+impl From<Unavailable> for Ending {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::ForNow => CloseCode::SessionRestarting.into(),
+            Unavailable::Closed => Self::Closed(unavailable),
+        }
     }
 }
 

@@ -33,8 +33,6 @@ use crate::telemetry::{Lost, metrics};
 /// When clients of a server that stops come back: not before a restart is over, which takes a few
 /// hundred milliseconds, and spread over a time that makes their number bearable.
 const GOAWAY_MS: RangeInclusive<u64> = 1_000..=3_000;
-/// When a command that a busy session did not take should be sent again.
-const BUSY_RETRY_MS: u64 = 250;
 
 /// A WebSocket before its `hello`.
 pub(super) struct Connection {
@@ -61,14 +59,15 @@ impl Connection {
         gateway: Gateway,
         socket: Socket<Stream>,
         codec: Codec,
-        session_code: String,
+        session_code: &str,
         slot: Slot,
     ) -> Self {
         Self {
             gateway,
             socket,
             codec,
-            session_code,
+            // Codes are typed in any case.
+            session_code: session_code.to_ascii_uppercase(),
             slot,
         }
     }
@@ -133,23 +132,25 @@ impl Connection {
     async fn find_session(&self) -> Result<SessionHandle<Hub>, Ending> {
         let attempt = self.gateway.attempts().at_session();
         let attempt = attempt.map_err(|_too_many| CloseCode::Overloaded)?;
-        let session = self.session().await?;
+        let sessions = &self.gateway.sessions;
+        let code = self.session_code.to_ascii_uppercase();
+        let session = match sessions.wake(&code).await {
+            Some(session) => session,
+            // It was not found in time, and may be in a moment.
+            None if sessions.elsewhere(&code).is_some() => {
+                return Err(CloseCode::SessionRestarting.into());
+            }
+            None => return Err(CloseCode::UnknownSession.into()),
+        };
         attempt.was_not_wrong();
         Ok(session)
     }
 
-    async fn session(&self) -> Result<SessionHandle<Hub>, Ending> {
-        let sessions = &self.gateway.sessions;
-        let code = self.session_code.to_ascii_uppercase();
-        let session = sessions.wake(&code).await;
-        Ok(session.ok_or_else(|| self.absent())?)
-    }
-
-    /// Who the bearer of a token is in the session that was asked for. The token comes first, so that
-    /// nobody finds sessions by trying codes.
+    /// Who the bearer of a token is in the session that was asked for. Whoever has another session's
+    /// token is told the same whether there is such a session or not, and counts as guessing codes.
     async fn authenticate(&self, token: &str) -> Result<(SessionHandle<Hub>, Identity), Ending> {
         let sessions = &self.gateway.sessions;
-        let granted = self.gateway.tokens.open(token, sessions.clock().now());
+        let granted = self.gateway.tokens().open(token, sessions.clock().now());
         let (of_session, identity) = match granted {
             Ok(Grant::Device(of_session, device)) => (of_session, Identity::Device(device)),
             Ok(Grant::GameMaster(of_session, game_master)) => {
@@ -159,20 +160,18 @@ impl Connection {
                 return Err(CloseCode::Unauthorized.into());
             }
         };
-        let session = self.session().await?;
-        if session.id() != of_session {
-            return Err(CloseCode::Unauthorized.into());
-        }
-        Ok((session, identity))
-    }
-
-    /// A session that another node runs was not found in time, and may be in a moment.
-    fn absent(&self) -> CloseCode {
         let code = self.session_code.to_ascii_uppercase();
-        if self.gateway.sessions.is_elsewhere(&code) {
-            CloseCode::SessionRestarting
-        } else {
-            CloseCode::UnknownSession
+        match sessions.wake(&code).await {
+            Some(session) if session.id() == of_session => Ok((session, identity)),
+            None if sessions.elsewhere(&code) == Some(of_session) => {
+                Err(CloseCode::SessionRestarting.into())
+            }
+            Some(_) | None => {
+                let attempt = self.gateway.attempts().at_session();
+                // Dropped, it counts as wrong.
+                drop(attempt.map_err(|_too_many| CloseCode::Overloaded)?);
+                Err(CloseCode::Unauthorized.into())
+            }
         }
     }
 
@@ -299,7 +298,7 @@ impl Attached {
             codec: self.codec,
         });
         let sent = self.session.send(attach);
-        sent.map_err(|_unavailable| CloseCode::SessionRestarting.into())
+        sent.map_err(Ending::from)
     }
 
     fn command(&self, command: Command) {
@@ -324,9 +323,9 @@ impl Attached {
             codec: self.codec,
         };
         if let Err(unavailable) = self.session.send(Mail::Command { command, peer }) {
-            let wait = Duration::from_millis(BUSY_RETRY_MS);
+            let wait = Some(unavailable.retry_after());
             let message = unavailable.to_string();
-            self.reject(id, RejectionCode::Unavailable, message, Some(wait));
+            self.reject(id, RejectionCode::Unavailable, message, wait);
         }
     }
 

@@ -63,7 +63,7 @@ pub async fn upgrade(
                 // A socket looks itself at how long it is stuck.
                 let stream = parts.io.into_inner().into_inner();
                 let socket = Socket::new(stream, early, LIMITS);
-                let mut connection = Connection::new(gateway, socket, codec, session, slot);
+                let mut connection = Connection::new(gateway, socket, codec, &session, slot);
                 connection.run().await;
             }
             Err(error) => tracing::debug!(%error, "a connection ended during its upgrade"),

@@ -127,7 +127,10 @@ impl From<Refusal> for Failed {
 
 impl From<Unavailable> for Failed {
     fn from(unavailable: Unavailable) -> Self {
-        Self::unavailable(unavailable.to_string())
+        Self {
+            retry_after: Some(unavailable.retry_after()),
+            ..Self::unavailable(unavailable.to_string())
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use protocol::rest::{
 
 use super::answers::{Body, Failed};
 use super::desk::{device_token, joined};
-use super::identity::{Bearer, find_public_session, find_session, parse_id};
+use super::identity::{Bearer, find_public_session, parse_id};
 use crate::delivery::{Hub, member};
 use crate::gateway::{Gateway, Grant};
 use crate::session::{Outcome, Refusal, SessionHandle, View};
@@ -20,7 +20,7 @@ pub(super) async fn add(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let by = bearer.device_of(&session)?;
     let order = DeskOrder::AddDevice { by };
     created(&gateway, &session, session.desk(order, Vec::new()).await?)
@@ -32,7 +32,7 @@ pub(super) async fn add_for_player(
     Path((code, player)): Path<(String, String)>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let player = parse_id(&player)?;
     let order = GameMasterOrder::RestorePlayer { player };
@@ -66,7 +66,7 @@ pub(super) async fn create_link(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<LinkCreated>), Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let device = bearer.device_of(&session)?;
     must_act(&session, device).await?;
     let grant = Grant::Link(session.id(), device, rand::random());
@@ -162,7 +162,7 @@ pub(super) async fn list(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<Json<Devices>, Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let devices = if bearer.is_device() {
         let asking = bearer.device_of(&session)?;
         let devices = session.read(move |view| devices_shown_to(view, asking));
@@ -215,7 +215,7 @@ pub(super) async fn revoke(
     Path((code, device)): Path<(String, String)>,
     bearer: Bearer,
 ) -> Result<StatusCode, Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let device = parse_id(&device)?;
     let outcome = if bearer.is_device() {
         let by = bearer.device_of(&session)?;

@@ -7,10 +7,10 @@ use futures_util::stream;
 use hunt::{Event, Origin, Scope};
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use protocol::rest::ExportLine;
+use protocol::rest::{Cause, ExportLine};
 
 use super::answers::Failed;
-use super::identity::{Bearer, find_session};
+use super::identity::Bearer;
 use crate::gateway::Gateway;
 use crate::journal::{Journal, ReadError, SessionId, StoredBatch, records};
 
@@ -25,7 +25,7 @@ pub(super) async fn export(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<Response, Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     bearer.must_have(&session, Scope::Answers).await?;
     let journal = gateway.sessions().journal().clone();
     let id = session.id();
@@ -68,18 +68,26 @@ async fn next_lines(
 fn write_lines(lines: &mut Vec<u8>, batch: &StoredBatch) -> Result<(), ExportError> {
     let mut seq = batch.first_seq;
     for entry in records::decode_entries(&batch.events)? {
-        let (device, game_master, command) = match entry.origin {
-            Origin::Device { device, command } => (Some(device), None, Some(command)),
+        let (by, device, game_master, command) = match entry.origin {
+            Origin::Device { device, command } => {
+                (Cause::Device, Some(device), None, Some(command))
+            }
             Origin::GameMaster {
-                game_master,
+                game_master: Some(id),
                 command,
-            } => (None, game_master, command),
-            Origin::Desk | Origin::Timer => (None, None, None),
+            } => (Cause::GameMaster, None, Some(id), command),
+            Origin::GameMaster {
+                game_master: None,
+                command,
+            } => (Cause::Admin, None, None, command),
+            Origin::Desk => (Cause::Desk, None, None, None),
+            Origin::Timer => (Cause::Timer, None, None, None),
         };
         for event in entry.events {
             let line: ExportLine<Event> = ExportLine {
                 seq,
                 at_ms: entry.at.0,
+                by,
                 device: device.map(|device| device.to_string()),
                 game_master: game_master.map(|game_master| game_master.to_string()),
                 command: command.map(|command| command.0),

@@ -12,7 +12,7 @@ use protocol::rest::{
 
 use super::answers::{Body, Failed};
 use super::desk::named;
-use super::identity::{Bearer, find_session, parse_id};
+use super::identity::{Bearer, parse_id};
 use crate::delivery::{self, Hub, game_master};
 use crate::gateway::{Gateway, Grant};
 use crate::journal::Name;
@@ -24,7 +24,7 @@ pub(super) async fn create(
     bearer: Bearer,
     Body(request): Body<InviteGameMaster>,
 ) -> Result<(StatusCode, Json<GameMasterInvited>), Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let name = named(&request.name, "name")?;
     let id = invite(&session, by, name, delivery::scopes(&request.scopes)).await?;
@@ -63,7 +63,7 @@ pub(super) async fn list(
     Path(code): Path<String>,
     bearer: Bearer,
 ) -> Result<Json<GameMasters>, Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     bearer.must_have(&session, Scope::View).await?;
     let listed = session.read(|view| {
         let all = view.state.game_masters();
@@ -79,7 +79,7 @@ pub(super) async fn revoke(
     Path((code, game_master)): Path<(String, String)>,
     bearer: Bearer,
 ) -> Result<StatusCode, Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let game_master = parse_id(&game_master)?;
     let order = GameMasterOrder::RevokeGameMaster { game_master };
@@ -93,7 +93,7 @@ pub(super) async fn push_clue(
     bearer: Bearer,
     Body(request): Body<PushClue>,
 ) -> Result<(StatusCode, Json<CluePushed>), Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let order = delivery::push_clue(&request.to, request.text, request.lasts_ms);
     let order = order.map_err(Refusal::from)?;
@@ -111,7 +111,7 @@ pub(super) async fn cancel_clue(
     Path((code, clue)): Path<(String, String)>,
     bearer: Bearer,
 ) -> Result<StatusCode, Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let clue = parse_id(&clue)?;
     let order = GameMasterOrder::CancelClue { clue };
@@ -125,7 +125,7 @@ pub(super) async fn announce(
     bearer: Bearer,
     Body(request): Body<Announce>,
 ) -> Result<(StatusCode, Json<Announced>), Failed> {
-    let session = find_session(&gateway, &code).await?;
+    let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let order = GameMasterOrder::Announce { text: request.text };
     match session.game_master(by, order, Vec::new()).await?? {

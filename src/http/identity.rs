@@ -38,6 +38,34 @@ impl FromRequestParts<Gateway> for Bearer {
 }
 
 impl Bearer {
+    /// The session with this code, typed in any case, if the bearer's token is of it; what they may do
+    /// there is a question of its own. Whoever has another session's token is told the same whether
+    /// there is such a session or not, and counts as guessing codes.
+    pub(super) async fn session(
+        &self,
+        gateway: &Gateway,
+        code: &str,
+    ) -> Result<SessionHandle<Hub>, Failed> {
+        let found = find_session(gateway, code).await;
+        let of_session = match self.0 {
+            Grant::Admin => return found,
+            Grant::GameMaster(of_session, _)
+            | Grant::Device(of_session, _)
+            | Grant::Link(of_session, ..) => of_session,
+        };
+        let asked_for = found.as_ref().map(SessionHandle::id).ok();
+        let asked_for = asked_for.or_else(|| {
+            let sessions = gateway.sessions();
+            sessions.elsewhere(&code.to_ascii_uppercase())
+        });
+        if asked_for == Some(of_session) {
+            return found;
+        }
+        // Dropped, the attempt counts as wrong.
+        drop(gateway.attempts().at_session()?);
+        Err(Failed::forbidden("This takes a token of this session."))
+    }
+
     /// The bearer owns the server.
     pub(super) fn must_be_admin(&self) -> Result<(), Failed> {
         match self.0 {
@@ -127,14 +155,11 @@ pub(super) async fn find_public_session(
 }
 
 /// The session with this code, typed in any case.
-pub(super) async fn find_session(
-    gateway: &Gateway,
-    code: &str,
-) -> Result<SessionHandle<Hub>, Failed> {
+async fn find_session(gateway: &Gateway, code: &str) -> Result<SessionHandle<Hub>, Failed> {
     let code = code.to_ascii_uppercase();
     let session = gateway.sessions().wake(&code).await;
     session.ok_or_else(|| {
-        if gateway.sessions().is_elsewhere(&code) {
+        if gateway.sessions().elsewhere(&code).is_some() {
             return Failed::unavailable("The session is changing hands; try again in a moment.");
         }
         Failed::not_found("No session has this code; check the spelling.")

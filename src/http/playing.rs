@@ -6,7 +6,7 @@ use hunt::GameMasterOrder;
 use protocol::rest::{SessionState, Standings, StandingsRow};
 
 use super::answers::Failed;
-use super::identity::{Bearer, find_public_session, find_session};
+use super::identity::{Bearer, find_public_session};
 use crate::delivery::{Hub, phase};
 use crate::gateway::Gateway;
 use crate::session::{SessionHandle, View};
@@ -73,7 +73,7 @@ async fn order(
     bearer: &Bearer,
     order: GameMasterOrder,
 ) -> Result<Json<SessionState>, Failed> {
-    let session = find_session(gateway, code).await?;
+    let session = bearer.session(gateway, code).await?;
     let by = bearer.by(&session)?;
     session.game_master(by, order, Vec::new()).await??;
     state_of(&session).await

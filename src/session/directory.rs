@@ -47,9 +47,9 @@ impl Directory {
         }
     }
 
-    /// Whether a session with this code has been found before.
-    pub(super) fn knows(&self, code: &str) -> bool {
-        self.records().contains_key(code)
+    /// The session with this code, if it has been found before.
+    pub(super) fn known_as(&self, code: &str) -> Option<SessionId> {
+        self.records().get(code).map(|record| record.id)
     }
 
     /// Remembers a session's record.

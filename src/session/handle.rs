@@ -1,5 +1,6 @@
 //! The way into a session's actor.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hunt::{
@@ -70,11 +71,32 @@ impl From<Numbered> for Command {
     }
 }
 
-/// The session cannot take or answer a request now: its mailbox is full, its events wait for the
-/// journal for too long, or it is recovering or stopping. Whether a request that got in has an effect is unknown.
+/// The session cannot take or answer a request. Whether a request that got in has an effect is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the session cannot answer now; try again in a moment")]
-pub struct Unavailable;
+pub enum Unavailable {
+    /// For the moment: its mailbox is full, its events wait for the journal for too long, or it is recovering
+    /// or stopping.
+    #[error("the session cannot answer now; try again in a moment")]
+    ForNow,
+    /// It stays closed, because its actor panicked again and again.
+    #[error("the session is closed after failures; whoever runs the server has to look at it")]
+    Closed,
+}
+
+impl Unavailable {
+    /// When trying again may succeed.
+    pub fn retry_after(self) -> Duration {
+        match self {
+            Self::ForNow => BUSY_RETRY,
+            Self::Closed => CLOSED_RETRY,
+        }
+    }
+}
+
+/// A busy session has taken what waits within this.
+const BUSY_RETRY: Duration = Duration::from_millis(250);
+/// A closed session is open again only after somebody has acted.
+const CLOSED_RETRY: Duration = Duration::from_mins(1);
 
 /// Sends requests to a session's actor. Clones share the mailbox.
 pub struct SessionHandle<D: Delivery> {
@@ -82,6 +104,7 @@ pub struct SessionHandle<D: Delivery> {
     backlog: std::sync::Arc<Backlog>,
     title: std::sync::Arc<str>,
     mailbox: mpsc::Sender<Mail<D>>,
+    stays_closed: std::sync::Arc<AtomicBool>,
 }
 
 impl<D: Delivery> Clone for SessionHandle<D> {
@@ -91,6 +114,7 @@ impl<D: Delivery> Clone for SessionHandle<D> {
             backlog: self.backlog.clone(),
             title: self.title.clone(),
             mailbox: self.mailbox.clone(),
+            stays_closed: self.stays_closed.clone(),
         }
     }
 }
@@ -108,6 +132,20 @@ impl<D: Delivery> SessionHandle<D> {
             backlog,
             title: title.into(),
             mailbox,
+            stays_closed: std::sync::Arc::default(),
+        }
+    }
+
+    /// From now on every request is told that the session stays closed.
+    pub(super) fn close_for_good(&self) {
+        self.stays_closed.store(true, Ordering::Release);
+    }
+
+    fn unavailable(&self) -> Unavailable {
+        if self.stays_closed.load(Ordering::Acquire) {
+            Unavailable::Closed
+        } else {
+            Unavailable::ForNow
         }
     }
 
@@ -141,7 +179,7 @@ impl<D: Delivery> SessionHandle<D> {
         };
         if is_change && self.backlog.is_too_old() {
             metrics().backlog_refusals.increment(1);
-            return Err(Unavailable);
+            return Err(Unavailable::ForNow);
         }
         self.mailbox.try_send(mail).map_err(|refused| {
             match refused {
@@ -149,7 +187,7 @@ impl<D: Delivery> SessionHandle<D> {
                 // Its actor has ended: nobody is overloaded.
                 mpsc::error::TrySendError::Closed(_) => {}
             }
-            Unavailable
+            self.unavailable()
         })
     }
 
@@ -177,7 +215,7 @@ impl<D: Delivery> SessionHandle<D> {
             names,
             reply,
         })?;
-        outcome.await.map_err(|_| Unavailable)
+        outcome.await.map_err(|_| self.unavailable())
     }
 
     /// Computes something from the state, and waits until that state is durable. The computation
@@ -196,6 +234,6 @@ impl<D: Delivery> SessionHandle<D> {
             Box::new(move || drop(reply.send(value)))
         });
         self.send(Mail::Read(read))?;
-        answer.await.map_err(|_| Unavailable)
+        answer.await.map_err(|_| self.unavailable())
     }
 }

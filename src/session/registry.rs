@@ -174,9 +174,12 @@ impl<D: Delivery> Sessions<D> {
         self.shared.directory.by_code(code).await
     }
 
-    /// Whether a session with this code is known that does not run here.
-    pub fn is_elsewhere(&self, code: &str) -> bool {
-        !self.shared.by_code.contains_key(code) && self.shared.directory.knows(code)
+    /// The session with this code, if one is known that does not run here.
+    pub fn elsewhere(&self, code: &str) -> Option<SessionId> {
+        if self.shared.by_code.contains_key(code) {
+            return None;
+        }
+        self.shared.directory.known_as(code)
     }
 
     /// The node's validity.
@@ -409,13 +412,14 @@ impl<D: Delivery> Sessions<D> {
             planted: defaults.planted,
         };
         let stop = open.stop.clone();
+        let handle = open.handle.clone();
         self.shared.tasks.spawn(async move {
             let code = record.code.clone();
             let delivery = || (shared.delivery)(&record);
             let departure = supervise(run, delivery, mails, opened, stop).await;
             match departure {
                 // It is not to be opened again, neither here nor anywhere.
-                Departure::Broken => {}
+                Departure::Broken => handle.close_for_good(),
                 Departure::Stopped(_) | Departure::Lost => {
                     let is_same = |open: &Open<D>| open.is_of(&departing);
                     shared.by_code.remove_if(&code, |_, open| is_same(open));

@@ -1,13 +1,14 @@
 //! How often codes may be guessed wrongly.
 
-use protocol::RejectionCode;
-use protocol::rest::{FailureCode, Standings};
+use protocol::rest::{Devices, FailureCode, Standings};
+use protocol::{ClientMessage, CloseCode, Hello, RejectionCode};
 use testkit::RestError;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::http;
 use crate::site::{Site, failure};
+use crate::socket::{CODEC, Socket};
 
 const UNKNOWN: FailureCode = FailureCode::Rejected(RejectionCode::UnknownTeam);
 
@@ -89,4 +90,52 @@ async fn wrong_session_codes_use_up_the_servers_allowance() {
     let path = format!("/sessions/{}/pause", site.session);
     let paused = site.rest().post_empty(&path, Some(&site.game_master)).await;
     let _state: protocol::rest::SessionState = paused.expect("the game master is let through");
+}
+
+#[tokio::test]
+async fn a_token_of_another_session_does_not_tell_which_sessions_there_are() {
+    let settings = [
+        "limits.session_wrong_codes_per_minute=1",
+        "limits.session_wrong_codes_burst=1",
+        "limits.wrong_codes_per_minute=1",
+        "limits.wrong_codes_burst=5",
+    ];
+    let site = Site::start(&settings).await;
+    let other = site.create_session().await;
+    let player = site.join("Owls").await;
+    let devices = async |code: &str| {
+        let path = format!("/sessions/{code}/devices");
+        let answer: Result<Devices, _> = site.rest().get(&path, Some(&player.token)).await;
+        answer.err().map(|error| match error {
+            RestError::Failed { failure, .. } => (failure.error.code, failure.error.message),
+            other => panic!("{other}"),
+        })
+    };
+    let hello = async |code: &str| {
+        let stream = TcpStream::connect(site.address()).await;
+        let mut socket = Socket::upgrade_to(code, stream.expect("it listens")).await;
+        let socket = socket.as_mut().expect("there is room");
+        let hello = ClientMessage::Hello(Hello {
+            token: player.token.clone(),
+            cursor: None,
+        });
+        socket.send(CODEC.encode(&hello)).await;
+        socket.closed().await
+    };
+    assert_eq!(devices(&site.session).await, None);
+    let known = devices(&other.session).await.expect("it is refused");
+    assert_eq!(known.0, FailureCode::Forbidden);
+    assert_eq!(devices("WRONG1").await, Some(known));
+    let known = hello(&other.session).await;
+    assert_eq!(known.0, CloseCode::Unauthorized.number());
+    assert_eq!(hello("WRONG1").await, known);
+    assert_eq!(site.metric("cluecast_wrong_codes_total").await, 4);
+    hello("WRONG1").await;
+    let refused = devices(&other.session).await.map(|refused| refused.0);
+    assert_eq!(refused, Some(FailureCode::RateLimited));
+    let refused = hello(&other.session).await;
+    assert_eq!(refused.0, CloseCode::Overloaded.number());
+    // One's own session is let through.
+    assert_eq!(devices(&site.session).await, None);
+    Socket::attach(&site, &player.token).await;
 }

@@ -18,6 +18,8 @@ use tokio::sync::watch;
 pub(crate) struct Fragile {
     inner: MemoryJournal,
     pub(crate) broken: Arc<AtomicBool>,
+    /// Whoever claims while it is broken is brought down.
+    pub(crate) panics: Arc<AtomicBool>,
     /// While this is false, whatever is asked for happens only later.
     pub(crate) is_reached: watch::Sender<bool>,
     pub(crate) claims_answered: watch::Sender<bool>,
@@ -40,6 +42,7 @@ impl Fragile {
         Self {
             inner,
             broken: Arc::default(),
+            panics: Arc::default(),
             is_reached: watch::Sender::new(true),
             claims_answered: watch::Sender::new(true),
             appends_answered: watch::Sender::new(true),
@@ -120,6 +123,8 @@ impl Journal for Fragile {
 
     fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
         if self.is_broken() {
+            let panics = self.panics.load(Ordering::SeqCst);
+            assert!(!panics, "a panic that the test asked for");
             let error = JournalError {
                 action: "claim",
                 reason: "it is broken".to_owned(),

@@ -1,5 +1,5 @@
 //! A server on a journal that a test has in its hands: `/health/ready` is green only while no session is
-//! being recovered, and a session that is being created is claimed once.
+//! being recovered, a session that is being created is claimed once, and one that stays closed says so.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,12 +10,15 @@ use cluecast::config::{Config, Layers};
 use cluecast::journal::SessionId;
 use cluecast::session::StoredHunt;
 use hunt::GameMasterOrder;
+use protocol::{ClientMessage, CloseCode, Watch};
 use testkit::TempDir;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::fragile::Fragile;
 use crate::http::{self, PATIENCE};
+use crate::socket::{CODEC, Socket};
 
 fn settings() -> (Config, TempDir) {
     let folder = testkit::temporary_folder().expect("a temporary folder");
@@ -105,4 +108,46 @@ async fn reaches(count: &watch::Sender<u64>, least: u64) {
     let reached = timeout(PATIENCE, count.wait_for(|count| *count >= least)).await;
     let reached = reached.unwrap_or_else(|_| panic!("it does not reach {least}"));
     drop(reached.expect("the sender is borrowed"));
+}
+
+/// Its journal brings its actor down again and again.
+#[tokio::test]
+async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
+    let (config, _folder) = settings();
+    let journal = Fragile::default();
+    let server = Server::start_on(&config, Arc::new(journal.clone())).await;
+    let server = server.expect("it starts");
+    let sessions = server.gateway().sessions();
+    let hunt = put_hunt(&server).await;
+    let created = sessions.create(SessionId::new(1), "KITE42".to_owned(), hunt);
+    let session = created.await.expect("created");
+
+    journal.panics.store(true, Ordering::SeqCst);
+    journal.broken.store(true, Ordering::SeqCst);
+    let order = session.game_master(hunt::By::Admin, GameMasterOrder::Start, Vec::new());
+    order.await.expect_err("the journal is broken");
+    let waiting = async {
+        loop {
+            let path = "/api/v1/sessions/KITE42/standings";
+            let answer = http::get(server.address(), path).await;
+            assert_eq!(answer.status, 503);
+            if answer.body.contains("closed after failures") {
+                return answer;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let answer = timeout(PATIENCE, waiting).await.expect("it stays closed");
+    let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");
+    assert!(seconds >= 60, "{seconds}");
+
+    let stream = TcpStream::connect(server.address()).await;
+    let socket = Socket::upgrade_to("KITE42", stream.expect("it listens")).await;
+    let mut socket = socket.expect("there is room");
+    let watch = ClientMessage::Watch(Watch {});
+    socket.send(CODEC.encode(&watch)).await;
+    let (code, reason) = socket.closed().await;
+    assert_eq!(code, CloseCode::Overloaded.number());
+    assert!(reason.ends_with("try again in 60000 ms"), "{reason}");
+    server.stop().await.expect("it stops");
 }

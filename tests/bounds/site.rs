@@ -17,6 +17,7 @@ pub struct Site {
     pub server: ServerProcess,
     pub session: String,
     pub game_master: String,
+    admin: String,
     _folder: TempDir,
 }
 
@@ -46,6 +47,7 @@ impl Site {
             server,
             session: created.session,
             game_master: created.game_master_token,
+            admin,
             _folder: folder,
         }
     }
@@ -56,6 +58,11 @@ impl Site {
 
     pub fn rest(&self) -> Rest {
         rest(self.address())
+    }
+
+    /// A further session, in its lobby.
+    pub async fn create_session(&self) -> SessionCreated {
+        create_session(&self.rest(), &self.admin).await
     }
 
     /// The first player of a new team.

@@ -116,6 +116,12 @@ async fn the_export_tells_who_did_what() {
         .clone()
         .expect("the receipt tells the clue's id");
     seat.ordered(7, Order::CancelClue { clue }).await;
+    let brief = Order::PushClue {
+        to: Target::Everyone,
+        text: "Quick".to_owned(),
+        lasts_ms: Some(1),
+    };
+    seat.ordered(8, brief).await;
     Seat::take(&stage, &ana.token).await.guess(9, "hoot").await;
     let restored = stage
         .post(&format!("/players/{}/devices", ana.player), &mo.token, None)
@@ -138,6 +144,7 @@ async fn the_export_tells_who_did_what() {
         ("unlocked", Some(3)),
         ("clue_pushed", Some(5)),
         ("clue_cancelled", Some(7)),
+        ("clue_pushed", Some(8)),
         ("device_added", None),
     ];
     assert_eq!(caused_by(&lines, &mo.game_master), expected);
@@ -150,6 +157,16 @@ async fn the_export_tells_who_did_what() {
         let found = lines.iter().find(|line| line["event"]["type"] == name);
         found.unwrap_or_else(|| panic!("{name} is missing"))
     };
+    let by = |name: &str| find(name)["by"].as_str().map(str::to_owned);
+    for (event, who) in [
+        ("player_joined", "desk"),
+        ("session_started", "game_master"),
+        ("guess_judged", "device"),
+        ("session_paused", "admin"),
+        ("clue_expired", "timer"),
+    ] {
+        assert_eq!(by(event).as_deref(), Some(who), "{event}");
+    }
     let guess = find("guess_judged");
     assert_eq!(
         (&guess["device"], &guess["command"]),

@@ -80,7 +80,8 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
     shared(
         StatusCode::FORBIDDEN,
         "Forbidden",
-        "`forbidden`: the token is good, but not for this. `revoked`: the device or game master \
+        "`forbidden`: the token is good, but not for this, or of another session, whether there is \
+         one with this code or not. `revoked`: the device or game master \
          that it belongs to was revoked.",
     ),
     shared(
@@ -282,7 +283,8 @@ impl Operation {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => !self.is_public(),
             StatusCode::NOT_FOUND => parameters(path).next().is_some(),
             StatusCode::TOO_MANY_REQUESTS => {
-                self.is_public() && self.may_fail(path, StatusCode::NOT_FOUND)
+                let names_session = parameters(path).next().is_some();
+                names_session || self.is_public() && self.may_fail(path, StatusCode::NOT_FOUND)
             }
             StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => {
                 self.tag != "document"

@@ -162,7 +162,7 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeSeen>> {
     async move {
         let rows = sqlx::query(
             "SELECT inc, address, version, weight, valid_ms, is_leaving, \
-             (1000 * extract(epoch FROM clock_timestamp() - seen_at))::bigint FROM node",
+             floor(1000 * extract(epoch FROM clock_timestamp() - seen_at))::bigint FROM node",
         )
         .fetch_all(connection)
         .await?;

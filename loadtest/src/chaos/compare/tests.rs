@@ -1,4 +1,4 @@
-use protocol::rest::ExportLine;
+use protocol::rest::{Cause, ExportLine};
 use protocol::{Audience, Verdict};
 use tokio::time::Instant;
 
@@ -41,6 +41,7 @@ fn line(seq: u64, command: u64, guess: u64) -> ExportLine<ExportedEvent> {
     ExportLine {
         seq,
         at_ms: 0,
+        by: Cause::Device,
         device: Some("d1".to_owned()),
         game_master: None,
         command: Some(command),

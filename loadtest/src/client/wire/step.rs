@@ -248,7 +248,8 @@ impl WireClient {
             Ended::Cut(_) | Ended::End | Ended::Silent => {}
         }
         let close = ended.close_code();
-        if close == Some(CloseCode::UnknownSession) && self.acknowledged_id > 0 {
+        // A server that does not know a session calls its tokens another one's.
+        if close == Some(CloseCode::Unauthorized) && self.acknowledged_id > 0 {
             self.tally.forgotten_commands += 1;
         }
         self.plan_attempt(close, ended)
