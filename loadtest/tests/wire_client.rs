@@ -1,13 +1,14 @@
 //! The wire client against a server that plays a script, message by message.
 
-use cluecast_loadtest::client::{Answer, ClientError, Endpoint, Fault, WireClient};
-use futures_util::{SinkExt, StreamExt};
+use cluecast_loadtest::client::{Answer, ClientError, Endpoint, Fault, Node, WireClient};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use protocol::{
     Audience, ClientMessage, CloseCode, Codec, Command, Cursor, Event, Heads, Hello, Order, Phase,
     Receipt, Reconnect, Rejection, RejectionCode, Resume, ServerMessage, Snapshot, Team, Update,
     Verdict, Welcome,
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
@@ -27,16 +28,20 @@ async fn stage() -> (Script, WireClient) {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    let endpoint = Endpoint {
-        authority: address.to_string(),
-        session: "KITE42".to_owned(),
-    };
-    let client = WireClient::new(endpoint, "token".to_owned(), 1);
-    (Script { listener }, client)
+    let script = Script { listener };
+    let client = WireClient::new(script.endpoint(), "token".to_owned(), 1);
+    (script, client)
 }
 
 impl Script {
+    fn endpoint(&self) -> Endpoint {
+        let address = self.listener.local_addr().expect("it is bound");
+        Endpoint {
+            authority: address.to_string(),
+            session: "KITE42".to_owned(),
+        }
+    }
+
     /// Takes the next connection, and its `hello`.
     async fn accept(&self) -> (Side, Hello) {
         let (stream, _) = self.listener.accept().await.expect("a client connects");
@@ -369,12 +374,9 @@ async fn a_server_that_forgot_an_acknowledged_command_is_told() {
 async fn a_client_whose_node_is_gone_turns_to_the_next() {
     let (first, client) = stage().await;
     let (second, _) = stage().await;
-    let address = second.listener.local_addr().expect("it is bound");
-    let other = Endpoint {
-        authority: address.to_string(),
-        session: "KITE42".to_owned(),
-    };
-    let mut client = client.with_other_nodes([other]).with_updates_kept();
+    let mut client = client
+        .with_other_nodes([second.endpoint()])
+        .with_updates_kept();
     let nodes = async {
         let (side, _) = first.attach(0).await;
         drop((side, first));
@@ -387,7 +389,7 @@ async fn a_client_whose_node_is_gone_turns_to_the_next() {
     let ((_side, resumed), played) = tokio::join!(nodes, playing);
     played.expect("the other node takes it");
     assert_eq!(resumed, Some(cursor(0)));
-    assert_eq!(client.authority(), address.to_string());
+    assert_eq!(client.authority(), second.endpoint().authority);
     assert!(client.interrupted_at() <= client.connected_at());
     let kept: Vec<u64> = client
         .take_updates()
@@ -401,17 +403,9 @@ async fn a_client_whose_node_is_gone_turns_to_the_next() {
 async fn a_node_that_opens_no_connection_for_too_long_is_left() {
     let (silent, client) = stage().await;
     let (second, _) = stage().await;
-    let other = Endpoint {
-        authority: second
-            .listener
-            .local_addr()
-            .expect("it is bound")
-            .to_string(),
-        session: "KITE42".to_owned(),
-    };
     let opening_max = std::time::Duration::from_millis(100);
     let mut client = client
-        .with_other_nodes([other])
+        .with_other_nodes([second.endpoint()])
         .with_opening_max(opening_max);
     let nodes = async {
         // It takes the connection, as the system does for a stopped process, and says nothing.
@@ -421,4 +415,29 @@ async fn a_node_that_opens_no_connection_for_too_long_is_left() {
     attached.expect("the other node takes it");
     assert_eq!(client.told_at(), None, "nobody said anything");
     drop(silent);
+}
+
+#[tokio::test]
+async fn a_node_that_a_check_finds_down_is_left_and_not_asked_again() {
+    let (stopped, _) = stage().await;
+    let (second, _) = stage().await;
+    let (is_up, checked) = watch::channel(true);
+    let first = Node::checked(stopped.endpoint(), checked);
+    let mut client = WireClient::new(first, "token".to_owned(), 1)
+        .with_other_nodes([second.endpoint()])
+        .with_reconnect_max(std::time::Duration::from_millis(1));
+    let nodes = async {
+        let (_connection, _) = stopped.listener.accept().await.expect("it is tried first");
+        is_up.send_replace(false);
+        for _ in 0..3 {
+            let (mut side, _) = second.attach(0).await;
+            side.close(CloseCode::SessionRestarting).await;
+        }
+    };
+    tokio::select! {
+        () = nodes => {}
+        error = client.listen() => panic!("{error}"),
+    }
+    let again = stopped.listener.accept().now_or_never();
+    assert!(again.is_none(), "it was asked while it was down");
 }

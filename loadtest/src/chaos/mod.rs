@@ -5,6 +5,7 @@
 //! of its own that owns its client and its notes. Everything that was started goes with the run,
 //! whether it ends well, fails, or is interrupted.
 
+mod balancer;
 mod compare;
 mod conclude;
 mod export;

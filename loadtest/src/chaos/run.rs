@@ -1,6 +1,7 @@
 //! Conducts a run: seats the players, has the faults injected, sends everybody home, and reads what
 //! the journal holds.
 
+use std::iter::zip;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use super::balancer::Balancer;
 use super::conclude::{Evidence, add_up};
 use super::export::Export;
 use super::injector::Injector;
@@ -23,7 +25,7 @@ use super::stage::{OPENING_MAX, SILENCE_MAX, Set, progress_bar, rests, session_o
 use super::witness::{Heard, Witnesses};
 use super::{Chaos, ChaosError};
 use crate::arguments::{ChaosArguments, JournalStore};
-use crate::client::{Endpoint, WireClient};
+use crate::client::{Endpoint, Node, WireClient};
 
 /// Players come back sooner than the protocol's longest delay, so that a run is not spent waiting.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
@@ -52,7 +54,8 @@ pub(super) async fn run(
     progress.set_message("preparing");
     let set = set(&arguments, store).await?;
     let pulse = Pulse::new(set.joined.len());
-    let mut crowd = seat(&set, &arguments, &pulse);
+    let balancer = Balancer::start(&set.fleet.authorities()).map_err(ChaosError::Prepare)?;
+    let mut crowd = seat(&set, &balancer, &arguments, &pulse);
     crowd.gather().await?;
 
     let joined = set.joined;
@@ -147,7 +150,7 @@ async fn read_journal(injector: &mut Injector) -> Result<Vec<Export>, ChaosError
 }
 
 /// Gives everybody a client, who connects at once: team mates to different nodes.
-fn seat(set: &Set, arguments: &ChaosArguments, pulse: &Pulse) -> Crowd {
+fn seat(set: &Set, balancer: &Balancer, arguments: &ChaosArguments, pulse: &Pulse) -> Crowd {
     let (stage, stage_seen) = watch::channel(Stage::Gather);
     let (arrive, arrivals) = mpsc::channel(2 * set.joined.len());
     let table = Table {
@@ -158,11 +161,11 @@ fn seat(set: &Set, arguments: &ChaosArguments, pulse: &Pulse) -> Crowd {
         outstanding_max: arguments.outstanding_max(),
         arrivals: arrive,
     };
-    let authorities = set.fleet.authorities();
+    let nodes: Vec<_> = zip(set.fleet.authorities(), balancer.nodes()).collect();
     let mut playing = JoinSet::new();
     for (number, joined) in (0_u32..).zip(&set.joined) {
         let session = session_of(number, set.sessions.len());
-        let client = client(&authorities, number, joined, &set.sessions[session].session);
+        let client = client(&nodes, number, joined, &set.sessions[session].session);
         let player = Player {
             table: table.clone(),
             number,
@@ -180,24 +183,28 @@ fn seat(set: &Set, arguments: &ChaosArguments, pulse: &Pulse) -> Crowd {
 }
 
 fn client(
-    authorities: &[String],
+    nodes: &[(String, watch::Receiver<bool>)],
     number: u32,
     joined: &Joined,
     session: &str,
 ) -> impl FnOnce(u64) -> WireClient {
-    let mut endpoints: Vec<Endpoint> = authorities
+    let mut nodes: Vec<Node> = nodes
         .iter()
-        .map(|authority| Endpoint {
-            authority: authority.clone(),
-            session: session.to_owned(),
+        .map(|(authority, is_up)| {
+            let endpoint = Endpoint {
+                authority: authority.clone(),
+                session: session.to_owned(),
+            };
+            Node::checked(endpoint, is_up.clone())
         })
         .collect();
-    endpoints.rotate_left(number as usize % authorities.len());
-    let first = endpoints.remove(0);
+    let first = number as usize % nodes.len();
+    nodes.rotate_left(first);
+    let first = nodes.remove(0);
     let token = joined.token.clone();
     move |seed| {
         WireClient::new(first, token, seed.wrapping_add(1 + u64::from(number)))
-            .with_other_nodes(endpoints)
+            .with_other_nodes(nodes)
             .with_reconnect_max(RECONNECT_MAX)
             .with_silence_max(SILENCE_MAX)
             .with_opening_max(OPENING_MAX)

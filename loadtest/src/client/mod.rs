@@ -17,4 +17,4 @@ pub(crate) use connection::{OPEN_WAIT_MAX, SERVER_MESSAGE_BYTES_MAX, SILENCE_MAX
 pub use outcome::{Answer, ClientError, Comeback, Outcome, Tally};
 pub use pace::{Pace, RECONNECT_MAX, ServerClock};
 pub use view::View;
-pub use wire::WireClient;
+pub use wire::{Node, WireClient};

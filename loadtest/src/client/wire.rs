@@ -17,10 +17,11 @@ use rand::rngs::StdRng;
 use tokio::time::{Instant, timeout_at};
 
 use super::checker::StreamChecker;
-use super::connection::{Connection, Endpoint};
+use super::connection::Connection;
 use super::outcome::{ClientError, Comeback, Outcome, Tally};
 use super::pace::{Pace, ServerClock};
 use super::view::View;
+pub use nodes::Node;
 
 /// How many of its comebacks a client remembers; later ones are not noted.
 const COMEBACKS_MAX: usize = 1_024;
@@ -29,7 +30,7 @@ const COMEBACKS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct WireClient {
     /// Where the session can be reached; one or more.
-    endpoints: Vec<Endpoint>,
+    nodes: Vec<Node>,
     /// The one that is used now.
     node: usize,
     token: String,
@@ -103,9 +104,9 @@ impl Outstanding {
 impl WireClient {
     /// A client with a device's token. It connects as soon as it is awaited. The seed decides its
     /// random delays.
-    pub fn new(endpoint: Endpoint, token: String, seed: u64) -> Self {
+    pub fn new(node: impl Into<Node>, token: String, seed: u64) -> Self {
         Self {
-            endpoints: vec![endpoint],
+            nodes: vec![node.into()],
             node: 0,
             token,
             connection: None,

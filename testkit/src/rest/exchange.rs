@@ -31,11 +31,11 @@ impl Ask {
         }
     }
 
-    /// For the server's metrics.
-    pub(super) fn for_metrics() -> Self {
+    /// Of a path that is not under `/api/v1`.
+    pub(super) fn beside(path: &str) -> Self {
         Self {
             method: Method::GET,
-            path: "/metrics".to_owned(),
+            path: path.to_owned(),
             token: None,
             body: None,
         }

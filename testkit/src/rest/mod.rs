@@ -168,8 +168,13 @@ impl Rest {
 
     /// The server's metrics, in Prometheus' text format.
     pub async fn metrics(&self) -> Result<String, RestError> {
-        let (_, body) = self.whole(Ask::for_metrics()).await?;
+        let (_, body) = self.whole(Ask::beside("/metrics")).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Whether the server says that it lives.
+    pub async fn is_live(&self) -> bool {
+        self.whole(Ask::beside("/health/live")).await.is_ok()
     }
 
     async fn ask<A: DeserializeOwned>(&self, ask: Ask) -> Result<A, RestError> {

@@ -4,12 +4,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use protocol::{Advice, ClientMessage, CloseCode, Hello, Resume, Resync, ServerMessage, Welcome};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use super::{Absence, COMEBACKS_MAX, WireClient};
 use crate::client::checker::Fault;
-use crate::client::connection::{Connection, Ended, OpenError};
+use crate::client::connection::{Ended, OpenError};
 use crate::client::outcome::{Answer, ClientError, Comeback, Outcome};
 
 /// How long a client tries to get a whole stream back before it gives up.
@@ -37,13 +37,7 @@ impl WireClient {
             absence.first_attempt_at.get_or_insert_with(Instant::now);
         }
         let now = Instant::now();
-        let opening = Connection::open(&self.endpoints[self.node]);
-        let opened = match self.opening_max {
-            Some(opening_max) => timeout(opening_max, opening)
-                .await
-                .unwrap_or(Err(OpenError::Late)),
-            None => opening.await,
-        };
+        let opened = self.open().await;
         let mut connection = match opened {
             Ok(connection) => connection.with_silence_max(self.silence_max),
             Err(OpenError::Refused(status)) if is_final(status) => {
