@@ -9,14 +9,17 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::PgConnection;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::super::{Beat, NodeRecord};
 use super::connect::{ConnectError, Connector};
 use super::ownership;
+use super::way::Way;
 
 /// Beats, one after the other.
 pub(super) struct Heart {
     connector: Connector,
+    way: Way,
     link: Mutex<Link>,
 }
 
@@ -26,15 +29,21 @@ type Connecting = BoxFuture<'static, Result<PgConnection, ConnectError>>;
 struct Link {
     /// Nothing while a beat is under way.
     open: Option<PgConnection>,
+    /// When the connection was asked for.
+    asked_at: Option<Instant>,
+    /// Whether the last beat over a connection was dropped before its answer.
+    was_dropped: bool,
     /// Kept over beats that are given up meanwhile: connecting to a slow server may take longer than
     /// one of them, and has a bound of its own.
     connecting: Option<Connecting>,
 }
 
 impl Heart {
-    pub(super) fn new(connector: Connector) -> Self {
+    /// Tells the way when a beat gets through after one that was given up.
+    pub(super) fn new(connector: Connector, way: Way) -> Self {
         Self {
             connector,
+            way,
             link: Mutex::default(),
         }
     }
@@ -43,7 +52,13 @@ impl Heart {
     pub(super) async fn beat(&self, node: NodeRecord) -> Result<Beat, ConnectError> {
         let mut link = self.link.lock().await;
         let mut connection = link.take(&self.connector).await?;
-        let beat = ownership::beat(&mut connection, node).await?;
+        let was_dropped = std::mem::replace(&mut link.was_dropped, true);
+        let beat = ownership::beat(&mut connection, node).await;
+        link.was_dropped = false;
+        let beat = beat?;
+        if let Some(asked_at) = link.asked_at.filter(|_| was_dropped) {
+            self.way.found(asked_at);
+        }
         link.open = Some(connection);
         Ok(beat)
     }
@@ -60,7 +75,9 @@ impl Link {
         if let Some(connection) = self.open.take() {
             return Ok(connection);
         }
+        let asked_at = &mut self.asked_at;
         let connecting = self.connecting.get_or_insert_with(|| {
+            *asked_at = Some(Instant::now());
             let connector = connector.clone();
             async move { connector.heart().await }.boxed()
         });

@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::AppendError;
 use super::append::{FlushError, NotWritten, append_together, stored_already};
-use super::connect::Connector;
+use super::connect::{ConnectError, Connector};
 use super::group::{Append, FlushMax, Group, take_groups};
 use super::notices::Notices;
+use super::way::Way;
 use crate::telemetry::{as_f64, metrics};
 
 /// The waits between attempts to connect: doubled from the first to the last.
@@ -31,13 +32,30 @@ const RETRY_LAST: Duration = Duration::from_secs(1);
 /// How long saying goodbye to the server may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
+/// A connection to the server, and when it was asked for.
+pub(super) struct Link {
+    pub(super) connection: PgConnection,
+    asked_at: Instant,
+}
+
+impl Link {
+    pub(super) async fn open(connector: &Connector) -> Result<Self, ConnectError> {
+        let asked_at = Instant::now();
+        Ok(Self {
+            connection: connector.lane().await?,
+            asked_at,
+        })
+    }
+}
+
 /// A lane's connection and bounds.
 pub(super) struct Lane {
     connector: Connector,
     flush_max: FlushMax,
     /// How long the server may take to answer an append before the connection is given up.
     answer_max: Duration,
-    connection: Option<PgConnection>,
+    way: Way,
+    link: Option<Link>,
     notices: Notices,
     /// Batches that were handed in and not flushed.
     waiting: VecDeque<Append>,
@@ -50,13 +68,15 @@ impl Lane {
         connector: Connector,
         flush_max: FlushMax,
         answer_max: Duration,
-        connection: PgConnection,
+        way: Way,
+        link: Link,
     ) -> Self {
         Self {
             connector,
             flush_max,
             answer_max,
-            connection: Some(connection),
+            way,
+            link: Some(link),
             notices: Notices::new(),
             waiting: VecDeque::new(),
             durable: Vec::new(),
@@ -84,8 +104,8 @@ impl Lane {
             }
             self.write(&mut intake, &stop).await;
         }
-        if let Some(connection) = self.connection.take() {
-            hang_up(connection).await;
+        if let Some(link) = self.link.take() {
+            hang_up(link.connection).await;
         }
     }
 
@@ -118,7 +138,7 @@ impl Lane {
                 Err(FlushError::Unknown { reason, is_usable }) => {
                     if !is_usable {
                         // Dropped without a goodbye: the server may not be listening.
-                        self.connection = None;
+                        self.link = None;
                     }
                     tell_all(groups, &Err(AppendError::Unknown(reason)));
                 }
@@ -136,26 +156,29 @@ impl Lane {
         intake: &mut Intake,
     ) -> Result<Vec<NotWritten>, FlushError> {
         let before = std::mem::take(&mut self.durable);
-        let Some(connection) = &mut self.connection else {
+        let Some(link) = &mut self.link else {
             tell_all(before, &Ok(()));
             let reason = "there is no connection".to_owned();
             return Err(FlushError::RolledBack(reason));
         };
         let began = Instant::now();
-        let appending = append_together(connection, &self.notices, groups);
+        let appending = append_together(&mut link.connection, &self.notices, groups);
         let mut appending = pin!(tokio::time::timeout(self.answer_max, appending));
         let early = futures_util::poll!(&mut appending);
         tell_all(before, &Ok(()));
         intake.take_ready(&mut self.waiting, self.flush_max.batches);
         let answer = match early {
             Poll::Ready(answer) => answer,
-            Poll::Pending => appending.await,
+            Poll::Pending => tokio::select! {
+                biased;
+                answer = appending => answer,
+                () = self.way.given_up(link.asked_at) => return Err(no_answer(
+                    "no answer, while the server was reached another way".to_owned(),
+                )),
+            },
         };
         let Ok(appended) = answer else {
-            return Err(FlushError::Unknown {
-                reason: format!("no answer within {:?}", self.answer_max),
-                is_usable: false,
-            });
+            return Err(no_answer(format!("no answer within {:?}", self.answer_max)));
         };
         if appended.is_ok() {
             metrics().commit_seconds.record(began.elapsed());
@@ -185,13 +208,13 @@ impl Lane {
 
     /// Tells a session whose owner holds it, and whose batches do not follow the stored head.
     async fn tell_held(&mut self, group: Group) {
-        let stored = match &mut self.connection {
+        let stored = match &mut self.link {
             None => HashSet::new(),
-            Some(connection) => {
-                let looking = stored_already(connection, &group);
+            Some(link) => {
+                let looking = stored_already(&mut link.connection, &group);
                 let Ok(Ok(stored)) = tokio::time::timeout(self.answer_max, looking).await else {
                     // What it knows for sure is enough to go on.
-                    self.connection = None;
+                    self.link = None;
                     return group.tell(&Err(AppendError::NotContiguous));
                 };
                 stored
@@ -208,16 +231,22 @@ impl Lane {
 
     /// Makes sure of a connection, however long it takes; false if the stop came first.
     async fn connected(&mut self, stop: &CancellationToken) -> bool {
-        if self.connection.is_none() {
+        if let Some(link) = &self.link
+            && self.way.is_suspect(link.asked_at)
+        {
+            self.link = None;
+        }
+        if self.link.is_none() {
             self.tell_durable();
         }
         let mut retry = RETRY_FIRST;
-        while self.connection.is_none() {
-            match stop.run_until_cancelled(self.connector.lane()).await {
+        while self.link.is_none() {
+            let opening = Link::open(&self.connector);
+            match stop.run_until_cancelled(opening).await {
                 None => return false,
-                Some(Ok(connection)) => {
+                Some(Ok(link)) => {
                     tracing::info!("a lane of the journal is connected again");
-                    self.connection = Some(connection);
+                    self.link = Some(link);
                     break;
                 }
                 Some(Err(error)) => {
@@ -259,6 +288,14 @@ impl Intake {
             };
             waiting.push_back(append);
         }
+    }
+}
+
+/// Nobody knows what came of the flush, and the connection is of no use any more.
+fn no_answer(reason: String) -> FlushError {
+    FlushError::Unknown {
+        reason,
+        is_usable: false,
     }
 }
 

@@ -15,9 +15,11 @@ mod lane;
 mod lineage;
 mod notices;
 mod ownership;
+mod pool;
 mod queries;
 mod schema;
 mod snapshots;
+mod way;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -25,13 +27,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use sqlx::PgConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool};
-use tokio::runtime::Handle;
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::types::contiguous;
 use super::{
@@ -42,9 +42,11 @@ use super::{
 use connect::Connector;
 use group::{Append, FlushMax};
 use heart::Heart;
-use lane::Lane;
+use lane::{Lane, Link};
+use pool::Pool;
 use queries::Query;
 pub use schema::{SchemaError, SchemaStatus, SchemaStep};
+use way::Way;
 
 /// Batches that may wait for one lane. The sessions bound what they have under way, so that this is
 /// reached by many sessions together; then their appends wait here in turn.
@@ -100,13 +102,8 @@ pub struct PostgresJournal {
 struct Shared {
     lanes: Vec<mpsc::Sender<Append>>,
     lane_tasks: Mutex<JoinSet<()>>,
-    pool: PgPool,
+    pool: Pool,
     heart: Heart,
-    /// Where queries run, whoever asks: a pool's connections outlive the runtime of a single caller.
-    runtime: Handle,
-    /// Queries under way. As many run as there are connections; the callers bound how many wait.
-    queries: TaskTracker,
-    answer_max: Duration,
     stop: CancellationToken,
 }
 
@@ -117,39 +114,43 @@ impl PostgresJournal {
     /// [`migrate`](Self::migrate)), or if it might lose what it has committed.
     pub async fn open(options: PostgresOptions) -> Result<Self, JournalError> {
         let connector = options.connector();
-        let mut connection = connector.lane().await.map_err(failed("open"))?;
-        let status = schema::status(&mut connection).await;
+        let mut link = Link::open(&connector).await.map_err(failed("open"))?;
+        let connection = &mut link.connection;
+        let status = schema::status(connection).await;
         let status = status.map_err(failed("open"))?.map_err(failed("open"))?;
         status.check().map_err(failed("open"))?;
-        let checked = lineage::check(&mut connection).await;
+        let checked = lineage::check(connection).await;
         checked.map_err(failed("open"))?;
 
         let flush_max = FlushMax {
             batches: options.flush_batches_max,
             bytes: options.flush_bytes_max,
         };
-        let stop = CancellationToken::new();
+        let (stop, way) = (CancellationToken::new(), Way::new());
         let mut lanes = Vec::with_capacity(options.lanes);
         let mut lane_tasks = JoinSet::new();
-        let mut first = Some(connection);
+        let mut first = Some(link);
         for _ in 0..options.lanes {
-            let connection = match first.take() {
+            let link = match first.take() {
                 Some(first) => first,
-                None => connector.lane().await.map_err(failed("open"))?,
+                None => Link::open(&connector).await.map_err(failed("open"))?,
             };
             let (jobs, waiting) = mpsc::channel(LANE_JOBS_MAX);
-            let lane = Lane::new(connector.clone(), flush_max, options.answer_max, connection);
+            let answer_max = options.answer_max;
+            let lane = Lane::new(connector.clone(), flush_max, answer_max, way.clone(), link);
             lane_tasks.spawn(lane.run(waiting, stop.clone()));
             lanes.push(jobs);
         }
         let shared = Shared {
             lanes,
             lane_tasks: Mutex::new(lane_tasks),
-            pool: connector.pool(options.connections_max),
-            heart: Heart::new(connector),
-            runtime: Handle::current(),
-            queries: TaskTracker::new(),
-            answer_max: options.answer_max,
+            pool: Pool::new(
+                connector.clone(),
+                options.connections_max,
+                options.answer_max,
+                way.clone(),
+            ),
+            heart: Heart::new(connector, way),
             stop,
         };
         Ok(Self {
@@ -194,35 +195,12 @@ impl PostgresJournal {
         &self.shared.lanes[lane]
     }
 
-    /// Runs a query on a connection of the pool, in a task of its own: whoever gives up its answer leaves
-    /// no connection behind in the middle of one.
-    fn run<T: Send + 'static>(
-        &self,
-        query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, T> + Send + 'static,
-    ) -> impl Future<Output = Result<T, sqlx::Error>> + Send + 'static {
-        let pool = self.shared.pool.clone();
-        let answer_max = self.shared.answer_max;
-        let querying = async move {
-            let mut connection = pool.acquire().await?;
-            let answer = tokio::time::timeout(answer_max, query(&mut connection)).await;
-            answer.unwrap_or_else(|_| {
-                // Dropped without a goodbye: what the server may still answer is nobody's.
-                drop(connection.detach());
-                let message = format!("no answer within {answer_max:?}");
-                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, message).into())
-            })
-        };
-        let shared = &self.shared;
-        let running = shared.queries.spawn_on(querying, &shared.runtime);
-        async move { running.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)) }
-    }
-
     fn query<T: Send + 'static>(
         &self,
         action: &'static str,
         query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, T> + Send + 'static,
     ) -> Answer<T> {
-        let answer = self.run(query);
+        let answer = self.shared.pool.run(query);
         async move { answer.await.map_err(failed(action)) }.boxed()
     }
 
@@ -231,7 +209,7 @@ impl PostgresJournal {
         action: &'static str,
         query: impl for<'c> FnOnce(&'c mut PgConnection) -> Query<'c, Option<T>> + Send + 'static,
     ) -> Answer<T, ClaimError> {
-        let answer = self.run(query);
+        let answer = self.shared.pool.run(query);
         async move {
             match answer.await {
                 Ok(Some(changed)) => Ok(changed),
@@ -274,7 +252,8 @@ impl Journal for PostgresJournal {
     }
 
     fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        let created = self.run(|connection| queries::create_session(connection, session));
+        let pool = &self.shared.pool;
+        let created = pool.run(|connection| queries::create_session(connection, session));
         async move {
             let error = match created.await {
                 Ok(()) => return Ok(()),
@@ -465,8 +444,6 @@ impl Journal for PostgresJournal {
                     tracing::error!(%error, "a lane of the journal failed");
                 }
             }
-            shared.queries.close();
-            shared.queries.wait().await;
             shared.pool.close().await;
             shared.heart.close().await;
             Ok(())
