@@ -40,7 +40,7 @@ pub use ports::{
     StoreError,
 };
 pub use routes::{Route, Unrouted};
-pub use validity::Validity;
+pub use validity::{Era, Validity};
 pub use watchdog::Watchdog;
 
 use routes::Routes;

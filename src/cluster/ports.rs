@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::ids::{Epoch, Incarnation, SessionId};
+use super::validity::Era;
 
 /// What a call gives, some time later.
 pub type Answer<T, E = StoreError> = BoxFuture<'static, Result<T, E>>;
@@ -118,9 +119,10 @@ pub trait Host: Send + Sync + 'static {
     /// claim on.
     fn holds(&self, session: SessionId) -> bool;
 
-    /// Runs a session that was claimed with this epoch. Returns when it is open, or when it is clear
-    /// that this takes longer.
-    fn open(&self, session: SessionId, epoch: Epoch) -> BoxFuture<'static, ()>;
+    /// Runs a session that was claimed with this epoch, unless the era in which the claim was made is
+    /// over: then whoever took this node for dead may have claimed it since. Returns when it is open, or
+    /// when it is clear that this takes longer.
+    fn open(&self, session: SessionId, epoch: Epoch, era: Era) -> BoxFuture<'static, ()>;
 
     /// Stops a session: no more requests, everything that was taken in is durable or void. Gives
     /// the epoch in which it was owned to the end, if it was.

@@ -141,12 +141,13 @@ async fn take(shared: &Shared, ground: Ownership) {
         // fenced by another one.
         return;
     }
+    let era = shared.validity.era();
     for try_number in 1..=BUSY_TRIES_MAX {
         match shared.store.claim(ground, shared.me).await {
             Ok(epoch) => {
                 metrics().cluster_sessions_taken.increment(1);
                 shared.routes.is_mine(session, epoch);
-                shared.host.open(session, epoch).await;
+                shared.host.open(session, epoch, era).await;
                 return;
             }
             Err(ClaimError::Busy) => {

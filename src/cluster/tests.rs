@@ -9,9 +9,9 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Answer, Beat, ClaimError, Cluster, ClusterParts, ClusterSettings, Epoch, Host, Incarnation,
-    JoinError, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Route, SessionId, Store, Unrouted,
-    Validity,
+    Answer, Beat, ClaimError, Cluster, ClusterParts, ClusterSettings, Epoch, Era, Host,
+    Incarnation, JoinError, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Route, SessionId,
+    Store, Unrouted, Validity,
 };
 
 const ME: Incarnation = Incarnation(1);
@@ -179,7 +179,7 @@ impl Host for Played {
         world.running.contains(&session) || world.newborns.contains(&session)
     }
 
-    fn open(&self, session: SessionId, _epoch: Epoch) -> BoxFuture<'static, ()> {
+    fn open(&self, session: SessionId, _epoch: Epoch, _era: Era) -> BoxFuture<'static, ()> {
         let mut world = self.world();
         world.running.insert(session);
         if world.stuck.contains(&session) {

@@ -27,7 +27,13 @@ struct Shared {
     until_us: AtomicU64,
     /// Rises with every renewal, to wake those who wait for one.
     renewals: watch::Sender<u64>,
+    /// Rises each time that it is ended.
+    era: AtomicU64,
 }
+
+/// The time between two ends of a validity. What was claimed in an earlier one may be another node's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Era(u64);
 
 impl Validity {
     /// Of a server that no other may take sessions from.
@@ -41,6 +47,7 @@ impl Validity {
             base: Instant::now(),
             until_us: AtomicU64::new(0),
             renewals: watch::Sender::new(0),
+            era: AtomicU64::new(0),
         };
         Self {
             shared: Some(Arc::new(shared)),
@@ -53,6 +60,12 @@ impl Validity {
             let now = Instant::now().saturating_duration_since(shared.base);
             micros(now) < shared.until_us.load(Ordering::Acquire)
         })
+    }
+
+    /// The present era.
+    pub fn era(&self) -> Era {
+        let era = |shared: &Arc<Shared>| shared.era.load(Ordering::Acquire);
+        Era(self.shared.as_ref().map_or(0, era))
     }
 
     /// Waits until the node may speak. Cancel-safe.
@@ -74,9 +87,10 @@ impl Validity {
         }
     }
 
-    /// It is over, until the next renewal.
+    /// It is over, until the next renewal, and a new era begins.
     pub(super) fn end(&self) {
         if let Some(shared) = &self.shared {
+            shared.era.fetch_add(1, Ordering::AcqRel);
             shared.until_us.store(0, Ordering::Release);
         }
     }
@@ -120,8 +134,10 @@ mod tests {
             validity.renew(Instant::now() + SECOND);
         };
         tokio::join!(waiting, renewing);
+        let era = validity.era();
         validity.end();
         assert!(!validity.holds(), "it was ended before its time");
+        assert_ne!(validity.era(), era);
         assert!(Validity::for_ever().holds());
     }
 }

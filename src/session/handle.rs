@@ -1,15 +1,15 @@
 //! The way into a session's actor.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hunt::{
     By, Command, CommandId, DeskOrder, DeviceId, GameMasterId, GameMasterOrder, PlayerOrder,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::backlog::Backlog;
 use super::delivery::{Delivery, Outcome, View};
+use super::supervisor::Condition;
 use crate::journal::{Name, SessionId, SessionRecord};
 use crate::telemetry::metrics;
 
@@ -78,7 +78,7 @@ pub enum Unavailable {
     /// or stopping.
     #[error("the session cannot answer now; try again in a moment")]
     ForNow,
-    /// It stays closed, because its actor panicked again and again.
+    /// It stays closed: its actor panicked again and again, or what is stored of it cannot be read.
     #[error("the session is closed after failures; whoever runs the server has to look at it")]
     Closed,
 }
@@ -104,7 +104,7 @@ pub struct SessionHandle<D: Delivery> {
     backlog: std::sync::Arc<Backlog>,
     title: std::sync::Arc<str>,
     mailbox: mpsc::Sender<Mail<D>>,
-    stays_closed: std::sync::Arc<AtomicBool>,
+    condition: watch::Receiver<Condition>,
 }
 
 impl<D: Delivery> Clone for SessionHandle<D> {
@@ -114,7 +114,7 @@ impl<D: Delivery> Clone for SessionHandle<D> {
             backlog: self.backlog.clone(),
             title: self.title.clone(),
             mailbox: self.mailbox.clone(),
-            stays_closed: self.stays_closed.clone(),
+            condition: self.condition.clone(),
         }
     }
 }
@@ -126,23 +126,23 @@ impl<D: Delivery> SessionHandle<D> {
         title: &str,
         mailbox: mpsc::Sender<Mail<D>>,
         backlog: std::sync::Arc<Backlog>,
+        condition: watch::Receiver<Condition>,
     ) -> Self {
         Self {
             record: record.into(),
             backlog,
             title: title.into(),
             mailbox,
-            stays_closed: std::sync::Arc::default(),
+            condition,
         }
     }
 
-    /// From now on every request is told that the session stays closed.
-    pub(super) fn close_for_good(&self) {
-        self.stays_closed.store(true, Ordering::Release);
+    fn is_broken(&self) -> bool {
+        *self.condition.borrow() == Condition::Broken
     }
 
     fn unavailable(&self) -> Unavailable {
-        if self.stays_closed.load(Ordering::Acquire) {
+        if self.is_broken() {
             Unavailable::Closed
         } else {
             Unavailable::ForNow
@@ -160,8 +160,11 @@ impl<D: Delivery> SessionHandle<D> {
     }
 
     /// How long its oldest event has been waiting to become durable, or it for its recovery; zero if
-    /// nothing does.
+    /// nothing does, or if it waits for somebody to act.
     pub(super) fn oldest_wait(&self) -> Duration {
+        if self.is_broken() {
+            return Duration::ZERO;
+        }
         self.backlog.age()
     }
 
@@ -173,6 +176,9 @@ impl<D: Delivery> SessionHandle<D> {
     /// Puts a request into the mailbox, without waiting. The outcome goes to whom the request
     /// names. What would change the session is refused while its oldest event waits for too long.
     pub fn send(&self, mail: Mail<D>) -> Result<(), Unavailable> {
+        if self.is_broken() {
+            return Err(Unavailable::Closed);
+        }
         let is_change = match mail {
             Mail::Command { .. } | Mail::Order { .. } => true,
             Mail::Attach(_) | Mail::Read(_) => false,

@@ -33,5 +33,5 @@ pub use hunts::{HuntError, StoredHunt, parse_stored, revision_of};
 pub use planted::Planted;
 pub use recovery::RecoverError;
 pub use registry::{CreateSessionError, SessionDefaults, Sessions, Sharing, first_game_master};
-pub use supervisor::{Departure, SessionRun, Tenure, supervise};
+pub use supervisor::{Condition, Departure, SessionRun, Tenure, supervise};
 pub use tenancy::JournalStore;

@@ -5,13 +5,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::delivery::Delivery;
 use super::handle::SessionHandle;
-use super::supervisor::Departure;
+use super::supervisor::{Condition, Departure};
 use crate::journal::{Epoch, SessionId};
 
 /// A session that this server runs, with what ends it. Clones share it.
 pub(super) struct Open<D: Delivery> {
     pub(super) handle: SessionHandle<D>,
-    pub(super) opened: watch::Receiver<bool>,
+    pub(super) condition: watch::Receiver<Condition>,
     pub(super) stop: CancellationToken,
     pub(super) abandon: CancellationToken,
     /// How it ended; none while it runs.
@@ -22,7 +22,7 @@ impl<D: Delivery> Clone for Open<D> {
     fn clone(&self) -> Self {
         Self {
             handle: self.handle.clone(),
-            opened: self.opened.clone(),
+            condition: self.condition.clone(),
             stop: self.stop.clone(),
             abandon: self.abandon.clone(),
             departed: self.departed.clone(),
@@ -39,10 +39,11 @@ impl<D: Delivery> Open<D> {
         self.departed.same_channel(&departing.subscribe())
     }
 
-    /// Waits until it has been recovered, or has ended.
+    /// Waits until it has been recovered, or will not be before somebody acts, or has ended.
     pub(super) async fn opened(&mut self) {
+        let is_settled = |condition: &Condition| *condition != Condition::Recovering;
         // An error means that the session's task ended: it has logged why.
-        drop(self.opened.wait_for(|opened| *opened).await);
+        drop(self.condition.wait_for(is_settled).await);
     }
 
     /// Stops it and waits for its end; the epoch in which it was owned until then.

@@ -19,9 +19,9 @@ use super::handle::{SessionHandle, Unavailable};
 use super::hunts::{HuntError, StoredHunt};
 use super::open::Open;
 use super::planted::Planted;
-use super::supervisor::{Departure, SessionRun, Tenure, supervise};
+use super::supervisor::{Condition, Departure, SessionRun, Tenure, supervise};
 use crate::clock::Clock;
-use crate::cluster::Validity;
+use crate::cluster::{Era, Validity};
 use crate::config::SessionConfig;
 use crate::journal::{
     ClaimError, CreateError, Epoch, Incarnation, Journal, JournalError, Name, Ownership, SessionId,
@@ -150,7 +150,8 @@ impl<D: Delivery> Sessions<D> {
     }
 
     /// Opens every session of the journal that is not finished, and waits until each has been
-    /// recovered. For a process that has its journal to itself.
+    /// recovered or is known to be broken: one that cannot be read keeps nobody from the others. For a
+    /// process that has its journal to itself.
     pub async fn open_all(&self) -> Result<(), OpenError> {
         let journal = &self.shared.defaults.journal;
         let finished: HashSet<SessionId> = journal.finished_sessions().await?.into_iter().collect();
@@ -161,7 +162,7 @@ impl<D: Delivery> Sessions<D> {
                 continue;
             }
             let hunt = self.shared.directory.hunt(&record).await?;
-            opening.push(self.open(record, hunt, Tenure::Alone));
+            opening.extend(self.open_alone(record, hunt));
         }
         for mut open in opening {
             open.opened().await;
@@ -234,7 +235,7 @@ impl<D: Delivery> Sessions<D> {
         let record = self.shared.directory.known_by_code(code)?;
         match self.shared.directory.hunt(&record).await {
             Ok(_) if self.shared.stop.is_cancelled() => None,
-            Ok(hunt) => Some(self.open(record, hunt, Tenure::Alone).handle),
+            Ok(hunt) => Some(self.open_alone(record, hunt)?.handle),
             Err(error) => {
                 tracing::error!(session.id = %record.id, %error, "a finished session is not open");
                 None
@@ -248,14 +249,14 @@ impl<D: Delivery> Sessions<D> {
         sessions.map(|open| open.handle.clone()).collect()
     }
 
-    /// How many sessions are being recovered. One that stays closed after failures is not among
-    /// them: it must not keep players from the others.
+    /// How many sessions are being recovered. A broken one is not among them: it must not keep players
+    /// from the others.
     pub fn recovering_count(&self) -> usize {
         let sessions = self.shared.by_code.iter();
         let recovering = sessions.filter(|open| {
             // An error means that the session's task has ended.
-            let lives = open.opened.has_changed().is_ok();
-            lives && !*open.opened.borrow()
+            let lives = open.condition.has_changed().is_ok();
+            lives && *open.condition.borrow() == Condition::Recovering
         });
         recovering.count()
     }
@@ -312,8 +313,10 @@ impl<D: Delivery> Sessions<D> {
         defaults.journal.create_session(record.clone()).await?;
         let mut open = {
             let _newborn = Newborn::hold(&self.shared.newborns, id);
+            let era = self.validity().era();
             let tenure = self.tenure_of_newborn(id).await?;
-            self.open(record, hunt, tenure)
+            let open = self.open(record, hunt, tenure, era);
+            open.ok_or(ClaimError::Lost)?
         };
         open.opened().await;
         invite_first_game_master(&open.handle).await?;
@@ -366,30 +369,47 @@ impl<D: Delivery> Sessions<D> {
         &self.shared.directory
     }
 
-    /// Runs a session; one that runs already goes on.
-    pub(super) fn open(&self, record: SessionRecord, hunt: Arc<Hunt>, tenure: Tenure) -> Open<D> {
+    /// Runs a session; one that runs already goes on. None if the era in which it was claimed is over.
+    pub(super) fn open(
+        &self,
+        record: SessionRecord,
+        hunt: Arc<Hunt>,
+        tenure: Tenure,
+        era: Era,
+    ) -> Option<Open<D>> {
         let open = match self.shared.by_code.entry(record.code.clone()) {
             Entry::Occupied(open) => open.get().clone(),
             Entry::Vacant(vacant) => {
+                // Under the entry's lock: whoever ends an era throws away everything that runs, and
+                // meets this session or ended the era before.
+                if self.validity().era() != era {
+                    return None;
+                }
                 let open = self.start(record, hunt, tenure);
                 vacant.insert(open).clone()
             }
         };
         self.shared.arrivals.notify_waiters();
-        open
+        Some(open)
+    }
+
+    /// Runs a session of a process that has its journal to itself.
+    fn open_alone(&self, record: SessionRecord, hunt: Arc<Hunt>) -> Option<Open<D>> {
+        self.open(record, hunt, Tenure::Alone, self.validity().era())
     }
 
     fn start(&self, record: SessionRecord, hunt: Arc<Hunt>, tenure: Tenure) -> Open<D> {
         let shared = self.shared.clone();
         let defaults = shared.defaults.clone();
         let (mailbox, mails) = mpsc::channel(defaults.config.mailbox_max);
-        let (opened, is_open) = watch::channel(false);
+        let (condition, told) = watch::channel(Condition::Recovering);
         let (departing, departed) = watch::channel(None);
         let backlog = Arc::new(Backlog::new(defaults.config.wait_max));
-        let handle = SessionHandle::new(record.clone(), &hunt.title, mailbox, backlog.clone());
+        let (backlog_told, title) = (backlog.clone(), &hunt.title);
+        let handle = SessionHandle::new(record.clone(), title, mailbox, backlog_told, told.clone());
         let open = Open {
             handle,
-            opened: is_open,
+            condition: told,
             stop: self.shared.stop.child_token(),
             abandon: CancellationToken::new(),
             departed,
@@ -412,14 +432,13 @@ impl<D: Delivery> Sessions<D> {
             planted: defaults.planted,
         };
         let stop = open.stop.clone();
-        let handle = open.handle.clone();
         self.shared.tasks.spawn(async move {
             let code = record.code.clone();
             let delivery = || (shared.delivery)(&record);
-            let departure = supervise(run, delivery, mails, opened, stop).await;
+            let departure = supervise(run, delivery, mails, condition, stop).await;
             match departure {
                 // It is not to be opened again, neither here nor anywhere.
-                Departure::Broken => handle.close_for_good(),
+                Departure::Broken => {}
                 Departure::Stopped(_) | Departure::Lost => {
                     let is_same = |open: &Open<D>| open.is_of(&departing);
                     shared.by_code.remove_if(&code, |_, open| is_same(open));

@@ -49,6 +49,18 @@ impl Tenure {
     }
 }
 
+/// Whether a session can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Not yet, or not any more: it is being recovered, or has ended.
+    Recovering,
+    /// It takes requests.
+    Open,
+    /// Not before somebody acts: its actor panicked again and again, or what is stored of it cannot be
+    /// read. The latter is still tried again from time to time.
+    Broken,
+}
+
 /// How a session's time at this process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
@@ -93,16 +105,15 @@ pub struct SessionRun {
     pub planted: Planted,
 }
 
-/// Runs a session until `stop`, or until another node owns it; `opened` becomes true once it has
-/// been recovered for the first time.
+/// Runs a session until `stop`, or until another node owns it; `condition` tells how it is.
 ///
-/// Requests wait in the mailbox while it recovers. When it returns, everything that was let out is
-/// durable, and every connection has been told to come back.
+/// Requests wait in the mailbox while it recovers, and are dropped while it is broken. When it returns,
+/// everything that was let out is durable, and every connection has been told to come back.
 pub async fn supervise<D: Delivery>(
     run: SessionRun,
     mut delivery: impl FnMut() -> D,
     mut mailbox: mpsc::Receiver<Mail<D>>,
-    opened: watch::Sender<bool>,
+    condition: watch::Sender<Condition>,
     stop: CancellationToken,
 ) -> Departure {
     let session = run.record.id;
@@ -112,13 +123,17 @@ pub async fn supervise<D: Delivery>(
     while !stop.is_cancelled() {
         let mut delivery = delivery();
         let start = (&run, claimed.take());
-        let life = live(start, &mut delivery, &mut mailbox, &opened, &stop);
+        let life = live(start, &mut delivery, &mut mailbox, &condition, &stop);
         let life = AssertUnwindSafe(life).catch_unwind();
         let ended = run.abandon.run_until_cancelled(life).await;
         delivery.detach_all();
-        if opened.send_replace(false) {
-            metrics().sessions_open.decrement(1);
-        }
+        let is_readable = !matches!(ended, Some(Ok(Life::Unreadable)));
+        let now = if is_readable {
+            Condition::Recovering
+        } else {
+            Condition::Broken
+        };
+        pass_into(&condition, now);
         run.backlog.closed();
         let Some(ended) = ended else {
             return Departure::Lost;
@@ -126,11 +141,15 @@ pub async fn supervise<D: Delivery>(
         match ended {
             Ok(Life::Stopped(epoch)) => return Departure::Stopped(Some(epoch)),
             Ok(Life::Lost) => return Departure::Lost,
-            Ok(Life::Failed { recovered }) => {
+            Ok(Life::Failed) => {
                 panics = 0;
-                if recovered {
-                    retry = RETRY_FIRST;
-                }
+                retry = RETRY_FIRST;
+            }
+            Ok(Life::NotBegun) => panics = 0,
+            Ok(Life::Unreadable) => {
+                panics = 0;
+                // Whoever asked is told when it is dropped.
+                while mailbox.try_recv().is_ok() {}
             }
             Err(_panic) => {
                 panics += 1;
@@ -138,24 +157,49 @@ pub async fn supervise<D: Delivery>(
                 tracing::error!(session.id = %session, panics, "a session's actor panicked");
                 if panics == PANICS_MAX {
                     tracing::error!(session.id = %session, "the session stays closed; report it");
+                    pass_into(&condition, Condition::Broken);
                     return Departure::Broken;
                 }
             }
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            () = run.abandon.cancelled() => return Departure::Lost,
+            () = run.abandon.cancelled() => {
+                pass_into(&condition, Condition::Recovering);
+                return Departure::Lost;
+            }
             () = tokio::time::sleep(retry) => {}
         }
         retry = RETRY_LAST.min(retry * 2);
     }
+    pass_into(&condition, Condition::Recovering);
     Departure::Stopped(None)
+}
+
+/// Tells a session's new condition, and counts those that are open and those that are broken.
+fn pass_into(condition: &watch::Sender<Condition>, new: Condition) {
+    let of = |condition| match condition {
+        Condition::Recovering => None,
+        Condition::Open => Some(&metrics().sessions_open),
+        Condition::Broken => Some(&metrics().sessions_broken),
+    };
+    if let Some(before) = of(condition.send_replace(new)) {
+        before.decrement(1);
+    }
+    if let Some(now) = of(new) {
+        now.increment(1);
+    }
 }
 
 enum Life {
     Stopped(Epoch),
     Lost,
-    Failed { recovered: bool },
+    /// It was recovered, and then a batch failed.
+    Failed,
+    /// The store did not let it begin.
+    NotBegun,
+    /// What is stored cannot be read.
+    Unreadable,
 }
 
 /// One actor's life, from its recovery on.
@@ -163,7 +207,7 @@ async fn live<D: Delivery>(
     (run, claimed): (&SessionRun, Option<Epoch>),
     delivery: &mut D,
     mailbox: &mut mpsc::Receiver<Mail<D>>,
-    opened: &watch::Sender<bool>,
+    condition: &watch::Sender<Condition>,
     stop: &CancellationToken,
 ) -> Life {
     let session = run.record.id;
@@ -177,29 +221,29 @@ async fn live<D: Delivery>(
         Err(error) => {
             let failure = error.failure();
             metrics().recoveries_failed.of(failure).increment(1);
-            match failure {
+            return match failure {
                 RecoveryFailure::Store => {
                     tracing::warn!(session.id = %session, %error, "a session is not recovered yet");
+                    Life::NotBegun
                 }
                 RecoveryFailure::Stored => {
                     tracing::error!(session.id = %session, %error, "a session could not be recovered");
+                    Life::Unreadable
                 }
-            }
-            return Life::Failed { recovered: false };
+            };
         }
     };
     tracing::info!(session.id = %session, head = recovered.head, epoch = ownership.epoch.0, "session open");
     metrics().recovery_seconds.record(began.elapsed());
     run.backlog.opened();
-    opened.send_replace(true);
-    metrics().sessions_open.increment(1);
+    pass_into(condition, Condition::Open);
     let epoch = ownership.epoch;
     let actor = Actor::new(run.clone(), ownership, recovered, delivery);
     match actor.run(mailbox, stop).await {
         Ended::Stopped => Life::Stopped(epoch),
         Ended::Failed(error) => {
             tracing::warn!(session.id = %session, %error, "a batch failed; recovering the session");
-            Life::Failed { recovered: true }
+            Life::Failed
         }
     }
 }

@@ -12,7 +12,7 @@ use super::delivery::Delivery;
 use super::open::Open;
 use super::registry::Sessions;
 use super::supervisor::Tenure;
-use crate::cluster::{self, Answer, Host, NodeCard, Store, StoreError};
+use crate::cluster::{self, Answer, Era, Host, NodeCard, Store, StoreError};
 use crate::journal::{self, Journal, JournalError, NodeRecord};
 
 /// How long the cluster waits for a session that it has opened; the session goes on recovering.
@@ -184,7 +184,12 @@ impl<D: Delivery> Host for Sessions<D> {
         self.is_being_created(id) || self.running().iter().any(|open| open.id() == id)
     }
 
-    fn open(&self, session: cluster::SessionId, epoch: cluster::Epoch) -> BoxFuture<'static, ()> {
+    fn open(
+        &self,
+        session: cluster::SessionId,
+        epoch: cluster::Epoch,
+        era: Era,
+    ) -> BoxFuture<'static, ()> {
         let this = self.clone();
         let id = session_of(session);
         async move {
@@ -205,7 +210,10 @@ impl<D: Delivery> Host for Sessions<D> {
                 }
             };
             let tenure = Tenure::Claimed(journal::Epoch(epoch.0));
-            let mut open = Self::open(&this, record, hunt, tenure);
+            let Some(mut open) = Self::open(&this, record, hunt, tenure, era) else {
+                tracing::warn!(session.id = %id, "this node was taken for dead since its claim");
+                return;
+            };
             // If it takes longer, the session goes on by itself.
             drop(timeout(OPENING_MAX, open.opened()).await);
         }

@@ -174,6 +174,8 @@ metrics! {
         "Requests that came to the wrong node or to none, and were passed on again.";
     sessions_open: Gauge = "cluecast_sessions_open" in Count,
         "Sessions whose actor runs.";
+    sessions_broken: Gauge = "cluecast_sessions_broken" in Count,
+        "Sessions that stay closed until somebody acts: the log says why.";
     sessions_finished: Counter = "cluecast_sessions_finished_total" in Count,
         "Sessions that were noted as finished, each once an owner.";
     snapshots_stored: Counter = "cluecast_snapshots_stored_total" in Count,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
-use cluecast::journal::SessionId;
+use cluecast::journal::{Batch, Incarnation, Journal, SessionId};
 use cluecast::session::StoredHunt;
 use hunt::GameMasterOrder;
 use protocol::{ClientMessage, CloseCode, Watch};
@@ -150,4 +150,57 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
     assert_eq!(code, CloseCode::Overloaded.number());
     assert!(reason.ends_with("try again in 60000 ms"), "{reason}");
     server.stop().await.expect("it stops");
+}
+
+/// The journal of one session holds what nobody can read; another one is whole.
+#[tokio::test]
+async fn a_session_that_cannot_be_read_keeps_nobody_from_the_others() {
+    let (config, _folder) = settings();
+    let journal = Fragile::default();
+    let server = Server::start_on(&config, Arc::new(journal.clone())).await;
+    let server = server.expect("it starts");
+    let hunt = put_hunt(&server).await;
+    for (number, code) in [(1, "KITE42"), (2, "KITE43")] {
+        let sessions = server.gateway().sessions();
+        let created = sessions.create(SessionId::new(number), code.to_owned(), hunt.clone());
+        created.await.expect("created");
+    }
+    server.stop().await.expect("it stops");
+    damage(&journal, SessionId::new(1)).await;
+
+    let server = Server::start_on(&config, Arc::new(journal)).await;
+    let server = server.expect("it starts all the same");
+    assert_eq!(until_ready_is(&server, 200).await, "ready\n");
+    let standings = async |code: &str| {
+        let path = format!("/api/v1/sessions/{code}/standings");
+        http::get(server.address(), &path).await
+    };
+    assert_eq!(standings("KITE43").await.status, 200);
+    let refused = standings("KITE42").await;
+    assert_eq!(refused.status, 503);
+    let seconds: u64 = refused.headers["retry-after"].parse().expect("a number");
+    assert!(seconds >= 60, "{seconds}");
+    let stopped = timeout(PATIENCE, server.stop()).await;
+    stopped.expect("it waits for nothing").expect("it stops");
+}
+
+/// Appends a record that is none, in the name of a later owner.
+async fn damage(journal: &dyn Journal, session: SessionId) {
+    let owned = journal.ownership(session).await.expect("reads");
+    let owned = owned.expect("it was created");
+    let owner = Incarnation(u64::MAX);
+    let epoch = journal.claim(owned.claim_for(owner)).await.expect("claims");
+    let stored = journal.read(session, 0, usize::MAX).await.expect("reads");
+    let head = stored.last().map_or(0, |batch| batch.last_seq);
+    let batch = Batch {
+        session,
+        owner,
+        epoch,
+        first_seq: head + 1,
+        last_seq: head + 1,
+        at_ms: 0,
+        events: b"no record".to_vec(),
+        names: Vec::new(),
+    };
+    journal.append(batch).await.expect("appends");
 }

@@ -14,7 +14,7 @@ use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{Epoch, Incarnation, Journal, Ownership, SessionId, SessionRecord};
 use cluecast::session::{
-    Archiving, Backlog, Departure, Outcome, Planted, SessionHandle, SessionRun, Tenure,
+    Archiving, Backlog, Condition, Departure, Outcome, Planted, SessionHandle, SessionRun, Tenure,
     Unavailable, supervise,
 };
 use futures_util::FutureExt;
@@ -330,19 +330,25 @@ impl Fleet {
         };
         let (mailbox, mails) = mpsc::channel(run.config.mailbox_max);
         let backlog = run.backlog.clone();
-        let (opened, _) = watch::channel(false);
+        let (condition, told) = watch::channel(Condition::Recovering);
         let stop = CancellationToken::new();
         let clock = run.clock.clone();
         let delivery = move || {
             let hub = Hub::new(&delivery_config(), clock.clone());
             Watched::new(hub, oracle.clone(), sent.clone())
         };
-        let supervised = supervise(run, delivery, mails, opened, stop.clone());
+        let supervised = supervise(run, delivery, mails, condition, stop.clone());
         let mut task = JoinSet::new();
         task.spawn(place.freezer.clone().under(supervised));
         place.running = Some(Running {
             owner,
-            session: SessionHandle::new((*self.record).clone(), "Simulated", mailbox, backlog),
+            session: SessionHandle::new(
+                (*self.record).clone(),
+                "Simulated",
+                mailbox,
+                backlog,
+                told,
+            ),
             stop,
             task,
         });

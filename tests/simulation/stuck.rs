@@ -13,7 +13,7 @@ use cluecast::journal::{
     SessionId, SessionRecord,
 };
 use cluecast::session::{
-    Archiving, Backlog, Planted, SessionHandle, SessionRun, Tenure, supervise,
+    Archiving, Backlog, Condition, Planted, SessionHandle, SessionRun, Tenure, supervise,
 };
 use futures_util::FutureExt;
 use hunt::{By, GameMasterOrder, Timestamp};
@@ -84,12 +84,12 @@ async fn run_on(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Running
         planted: Planted::Nothing,
     };
     let (mailbox, mails) = mpsc::channel(run.config.mailbox_max);
-    let session = SessionHandle::new(record, "Stuck", mailbox, run.backlog.clone());
-    let (opened, _) = watch::channel(false);
+    let (condition, told) = watch::channel(Condition::Recovering);
+    let session = SessionHandle::new(record, "Stuck", mailbox, run.backlog.clone(), told);
     let hub = move || Hub::new(&delivery_config(), clock.clone());
     let mut task = JoinSet::new();
     let stop = CancellationToken::new();
-    task.spawn(supervise(run, hub, mails, opened, stop).map(drop));
+    task.spawn(supervise(run, hub, mails, condition, stop).map(drop));
     Running {
         session,
         _task: task,

@@ -10,7 +10,8 @@ use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord};
 use cluecast::session::{
-    Archiving, Backlog, Outcome, Planted, SessionHandle, SessionRun, Tenure, Unavailable, supervise,
+    Archiving, Backlog, Condition, Outcome, Planted, SessionHandle, SessionRun, Tenure,
+    Unavailable, supervise,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -160,7 +161,7 @@ impl World {
 
     fn start_node(&mut self) {
         let (mailbox, mails) = mpsc::channel(self.run.config.mailbox_max);
-        let (opened, _) = watch::channel(false);
+        let (condition, told) = watch::channel(Condition::Recovering);
         let stop = CancellationToken::new();
         self.run.owner = Incarnation(self.run.owner.0 + 1);
         let (oracle, sent, clock) = (
@@ -172,13 +173,14 @@ impl World {
             let hub = Hub::new(&delivery_config(), clock.clone());
             Watched::new(hub, oracle.clone(), sent.clone())
         };
-        let supervised = supervise(self.run.clone(), delivery, mails, opened, stop.clone());
+        let supervised = supervise(self.run.clone(), delivery, mails, condition, stop.clone());
         self.node = Some(Node {
             session: SessionHandle::new(
                 (*self.run.record).clone(),
                 "Simulated",
                 mailbox,
                 self.run.backlog.clone(),
+                told,
             ),
             stop,
             task: spawned(supervised.map(drop)),
