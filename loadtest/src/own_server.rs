@@ -1,6 +1,7 @@
 //! A server of the harness' own: started on a free port, restarted there, stopped.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct OwnServerOptions {
     pub data_dir: Option<PathBuf>,
     /// Settings as `section.key=value`.
     pub settings: Vec<String>,
+    /// Where other nodes reach it, if there are any: on a port of its own that it comes back to.
+    pub cluster_host: Option<IpAddr>,
 }
 
 /// A running server. Dropping it kills it and removes its temporary folder.
@@ -36,6 +39,7 @@ pub struct OwnServerOptions {
 pub struct OwnServer {
     process: ServerProcess,
     command: ServerCommand,
+    cluster_address: Option<SocketAddr>,
     admin_token: String,
     _folder: Option<TempDir>,
 }
@@ -79,6 +83,7 @@ impl Target {
             binary: arguments.server_binary.clone(),
             data_dir: arguments.data_dir.clone(),
             settings: arguments.server_settings.clone(),
+            cluster_host: None,
         })
         .await?;
         Ok(Self {
@@ -97,13 +102,16 @@ impl OwnServer {
         let (data_dir, folder) = folder(options.data_dir)?;
         let admin_token = admin_token_with(&binary, &data_dir, &options.settings).await?;
         let mut command = ServerCommand::new(binary, data_dir);
-        command.settings = options.settings;
         let mut starts = 0;
-        let process = loop {
+        let (process, cluster_address) = loop {
             command.listen = format!("127.0.0.1:{}", testkit::free_port()?);
+            command.settings.clone_from(&options.settings);
+            let cluster_address = options.cluster_host.map(free_address).transpose()?;
+            let setting = cluster_address.map(|address| format!("cluster.listen={address}"));
+            command.settings.extend(setting);
             starts += 1;
             match ServerProcess::start(&command, READY_WAIT_MAX).await {
-                Ok(process) => break process,
+                Ok(process) => break (process, cluster_address),
                 Err(ServerError::Exited { .. }) if starts < STARTS_MAX => {}
                 Err(error) => return Err(error.into()),
             }
@@ -111,6 +119,7 @@ impl OwnServer {
         Ok(Self {
             process,
             command,
+            cluster_address,
             admin_token,
             _folder: folder,
         })
@@ -124,6 +133,11 @@ impl OwnServer {
     /// Its host and port, the same after every restart.
     pub fn authority(&self) -> &str {
         &self.command.listen
+    }
+
+    /// Where other nodes reach it, the same after every restart.
+    pub fn cluster_address(&self) -> Option<SocketAddr> {
+        self.cluster_address
     }
 
     /// An admin's token for it.
@@ -183,7 +197,7 @@ impl OwnServer {
         Err(ServerError::Exited { status, stderr })
     }
 
-    /// Starts it again on its port, once it has ended.
+    /// Starts it again on its ports, once it has ended.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = ServerProcess::start(&self.command, READY_WAIT_MAX).await?;
         Ok(())
@@ -200,6 +214,10 @@ pub(crate) async fn migrate(
         .or_else(|| find_binary("cluecast"));
     let binary = binary.ok_or(OwnServerError::NoBinary)?;
     Ok(testkit::migrate(&binary, settings).await?)
+}
+
+fn free_address(host: IpAddr) -> io::Result<SocketAddr> {
+    Ok(SocketAddr::new(host, testkit::free_port_of(host)?))
 }
 
 /// The folder that is wanted, or a temporary one and what keeps it.

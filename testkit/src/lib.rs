@@ -16,7 +16,7 @@ pub mod rest;
 mod tail;
 
 pub use binary::{ServerCommand, admin_token, admin_token_with, find_binary, migrate};
-pub use port::free_port;
+pub use port::{free_port, free_port_of};
 pub use postgres::{
     POSTGRES_DATABASE, POSTGRES_ROLE, Postgres, PostgresError, PostgresOptions, SmallDisk,
 };

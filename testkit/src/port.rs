@@ -1,7 +1,7 @@
 //! A port for a server that is going to be restarted on it.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
 use rand::RngExt;
 
@@ -16,10 +16,15 @@ const TRIES_MAX: u32 = 64;
 /// A port on the loopback interface that nobody listens on at this moment. It is not reserved:
 /// whoever loses the race for it to another process asks again.
 pub fn free_port() -> io::Result<u16> {
+    free_port_of(Ipv4Addr::LOCALHOST.into())
+}
+
+/// The same on another of this machine's addresses.
+pub fn free_port_of(host: IpAddr) -> io::Result<u16> {
     let mut last_error = None;
     for _ in 0..TRIES_MAX {
         let port = rand::rng().random_range(PORTS);
-        match TcpListener::bind(("127.0.0.1", port)) {
+        match TcpListener::bind((host, port)) {
             Ok(_) => return Ok(port),
             Err(error) => last_error = Some(error),
         }

@@ -49,6 +49,7 @@ What is counted, and what fails the run:
   stale_rows      journal rows of an owner that had been replaced before them
   stream_gaps, stream_duplicates, updates_not_in_journal
                   what a client saw of its numbered updates
+  A goal without a sample, or without anybody who watched, is missed.
 ";
 
 /// Injects faults into nodes and PostgreSQL of its own while players play, then checks what was

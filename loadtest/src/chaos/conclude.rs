@@ -9,21 +9,16 @@ use tokio::time::Instant;
 
 use super::compare::{self, Findings, Witnessed};
 use super::export::Export;
+use super::goals::Watched;
 use super::injector::{Blow, Injector};
 use super::log::{PlayerLog, Refused};
-use super::report::{ChaosReport, FaultFigures, Goal, Spread};
+use super::report::{ChaosReport, FaultFigures, Spread};
 use super::timeline::{Ack, Acks, acked_within, first_told, latencies};
 use crate::arguments::{Fault, JournalStore};
 use crate::report::AckMs;
 
 /// Windows of latency before and after a fault.
 const WINDOW: Duration = Duration::from_secs(5);
-
-/// What memory may grow while PostgreSQL stands still.
-const GROWN_BYTES_MAX: u64 = 64 << 20;
-
-/// Latency is normal again if its 99th percentile is at most so many times the one before.
-const NORMAL_TIMES: f64 = 2.0;
 
 /// Problems that are told in words.
 const PROBLEMS_MAX: usize = 12;
@@ -70,6 +65,14 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
         .map(|blow| acked_within(sessions, blow.at, blow.over_at))
         .sum();
     let latencies = sessions.iter().flat_map(Acks::iter);
+    let watched = Watched {
+        nodes: fleet.len(),
+        witnesses: witnesses.heard.witnesses,
+        sessions_unclaimed: match evidence.store {
+            JournalStore::Sqlite => None,
+            JournalStore::Postgres => Some(sessions.len() - rows.sessions_claimed()),
+        },
+    };
     let report = ChaosReport {
         journal: match evidence.store {
             JournalStore::Sqlite => "SQLite",
@@ -84,6 +87,7 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
         applied_twice: findings.applied_twice,
         never_sent: findings.never_sent,
         stale_rows: rows.stale,
+        claims: rows.claimed,
         stream_gaps: findings.not_shown + sum(|log| log.tally.gaps),
         stream_duplicates: sum(|log| log.tally.repeated),
         updates_not_in_journal: findings.not_in_journal + evidence.heard_without_cause(),
@@ -100,7 +104,7 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
         reconnects: sum(|log| log.tally.reconnects),
         rows: rows.rows,
         ack_ms: AckMs::of(latencies.map(|ack| ack.at - ack.sent_at)),
-        goals: goals(fleet.len(), &faults),
+        goals: watched.goals(&faults),
         faults,
         seconds: (evidence.ended_at - evidence.began_at).as_secs_f64(),
     };
@@ -267,102 +271,9 @@ fn figures_of(blows: &[&Blow], answers: &Answers, told: &[Instant]) -> FaultFigu
         recovery_ms: Spread::of(recoveries),
         session_recovery_ms: Spread::of(of_sessions),
         worst_pause_ms: Spread::of(pauses),
-        grown_bytes_max: blows.iter().map(|blow| blow.grown_bytes).max().unwrap_or(0),
-        ack_p99_before_ms: Spread::of(before).p99,
-        ack_p99_after_ms: Spread::of(after).p99,
+        grown_bytes_max: blows.iter().filter_map(|blow| blow.grown_bytes).max(),
+        ack_p99_before_ms: Spread::of(before).p99(),
+        ack_p99_after_ms: Spread::of(after).p99(),
         ..FaultFigures::default()
-    }
-}
-
-/// What the faults' figures may be at most.
-fn goals(nodes: usize, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goal> {
-    let mut goals = Vec::new();
-    for (fault, figures) in faults {
-        let mut recovery_within = |limit_ms: f64| {
-            let what = format!("{fault}: first ack of a client p99, ms");
-            goals.push(Goal::new(what, figures.recovery_ms.p99, limit_ms));
-        };
-        if *fault == Fault::OwnerKill.name() && nodes > 1 {
-            recovery_within(2_000.0);
-        }
-        if *fault == Fault::OwnerPause.name() {
-            recovery_within(3_000.0);
-        }
-        if [Fault::PgFreeze.name(), Fault::DiskFull.name()].contains(fault) {
-            pauses(fault, figures, &mut goals);
-        }
-        if *fault == Fault::PgFreeze.name() {
-            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-            let whole = |mib: u64| f64::from(u32::try_from(mib).unwrap_or(u32::MAX));
-            goals.push(Goal::new(
-                format!("{fault}: memory growth, MiB"),
-                whole(mib(figures.grown_bytes_max)),
-                whole(mib(GROWN_BYTES_MAX)),
-            ));
-            goals.push(Goal::new(
-                format!("{fault}: ack p99 from 5 s after it, ms"),
-                figures.ack_p99_after_ms,
-                NORMAL_TIMES * figures.ack_p99_before_ms,
-            ));
-        }
-    }
-    goals
-}
-
-/// Where nothing can be made durable for long, every session pauses, says so and when to try again, and
-/// goes on.
-fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
-    let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    let silent = figures.sessions_met - figures.sessions_paused;
-    let stuck = figures.sessions_paused - figures.paused_went_on;
-    let timeless = usize::try_from(figures.refused_without_time).unwrap_or(usize::MAX);
-    for (what, found) in [
-        ("sessions that did not say that they paused", silent),
-        ("refusals without a time to try again", timeless),
-        ("sessions that paused and did not go on", stuck),
-    ] {
-        goals.push(Goal::new(format!("{fault}: {what}"), count(found), 0.0));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::{FaultFigures, goals};
-
-    /// The goals that these figures of a full disk miss.
-    fn missed(change: impl FnOnce(&mut FaultFigures)) -> Vec<String> {
-        let mut figures = FaultFigures {
-            count: 2,
-            sessions_met: 8,
-            sessions_paused: 8,
-            paused_went_on: 8,
-            ..FaultFigures::default()
-        };
-        change(&mut figures);
-        let goals = goals(1, &BTreeMap::from([("disk-full", figures)])).into_iter();
-        let missed = goals.filter(|goal| !goal.is_met);
-        missed.map(|goal| goal.what).collect()
-    }
-
-    #[test]
-    fn sessions_must_pause_say_so_and_go_on() {
-        assert!(missed(|_| ()).is_empty());
-        assert_eq!(
-            missed(|figures| {
-                figures.sessions_paused = 7;
-                figures.paused_went_on = 7;
-            }),
-            ["disk-full: sessions that did not say that they paused"]
-        );
-        assert_eq!(
-            missed(|figures| figures.paused_went_on = 7),
-            ["disk-full: sessions that paused and did not go on"]
-        );
-        assert_eq!(
-            missed(|figures| figures.refused_without_time = 1),
-            ["disk-full: refusals without a time to try again"]
-        );
     }
 }

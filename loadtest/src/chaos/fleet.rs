@@ -111,14 +111,14 @@ impl Fleet {
         }
     }
 
-    /// The resident memory of each node; 0 for one that does not run.
-    pub(super) fn resident_bytes(&self) -> Vec<u64> {
+    /// The resident memory of each node that runs.
+    pub(super) fn resident_bytes(&self) -> Vec<Option<u64>> {
         let resident = |node: &Node| {
             let process = node.server.id()?;
             Memory::of(process).ok().map(|memory| memory.resident)
         };
         let nodes = self.nodes.iter();
-        nodes.map(|node| resident(node).unwrap_or(0)).collect()
+        nodes.map(resident).collect()
     }
 
     /// Stops every node cleanly.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::fleet::Fleet;
 use super::pulse::Pulse;
 use super::rig::Rig;
-use super::rows::{Claimed, RowChecker};
+use super::rows::RowChecker;
 use super::store::{Store, StoreError};
 use super::witness::Witnesses;
 use crate::arguments::{ChaosArguments, Fault};
@@ -36,8 +36,8 @@ pub(super) struct Blow {
     /// When another node was first seen to own one of them.
     pub(super) claimed_at: Option<Instant>,
     pub(super) is_recovered: bool,
-    /// The most that a node's resident memory grew meanwhile.
-    pub(super) grown_bytes: u64,
+    /// The most that a node's resident memory grew meanwhile; none where it was not looked at.
+    pub(super) grown_bytes: Option<u64>,
 }
 
 /// Why a fault could not be injected.
@@ -117,7 +117,6 @@ impl Injector {
                 // What does not answer any more cannot be asked about further faults.
                 return Ok(());
             }
-            self.note_claims().await?;
             let calm_min = match fault {
                 Fault::PgFreeze => CALM_AFTER_FREEZE_MIN,
                 Fault::OwnerKill
@@ -153,7 +152,7 @@ impl Injector {
             sessions: (0..self.codes.len()).collect(),
             claimed_at: None,
             is_recovered: false,
-            grown_bytes: 0,
+            grown_bytes: None,
         }
     }
 
@@ -182,17 +181,5 @@ impl Injector {
             () = sleep(time) => {}
             never = self.fleet.tend() => match never {},
         }
-    }
-
-    /// Notes who owns what, so that the journal's rows can be judged by it.
-    pub(super) async fn note_claims(&mut self) -> Result<(), InjectError> {
-        for owned in self.store.owned().await? {
-            let claimed = Claimed {
-                epoch: owned.epoch,
-                head: owned.head,
-            };
-            self.rows.claimed(&owned.code, claimed);
-        }
-        Ok(())
     }
 }

@@ -6,10 +6,12 @@
 //! whether it ends well, fails, or is interrupted.
 
 mod balancer;
+mod claims;
 mod compare;
 mod conclude;
 mod export;
 mod fleet;
+mod goals;
 mod hunt;
 mod injector;
 mod log;
@@ -35,8 +37,9 @@ use crate::arguments::ChaosArguments;
 use crate::own_server::OwnServerError;
 use crate::replay::{Conclusion, Stopped};
 
+pub use goals::Goal;
 pub use injector::InjectError;
-pub use report::{ChaosReport, FaultFigures, Goal, Spread};
+pub use report::{ChaosReport, FaultFigures, Spread};
 pub use rig::RigError;
 
 /// What a run came to.
@@ -70,6 +73,9 @@ pub enum ChaosError {
     /// There is no PostgreSQL.
     #[error(transparent)]
     Rig(#[from] RigError),
+    /// PostgreSQL cannot be made to note who claims what.
+    #[error("cannot have claims noted: {0}")]
+    Claims(#[source] sqlx::Error),
     /// There is no node.
     #[error(transparent)]
     Node(#[from] OwnServerError),

@@ -1,6 +1,6 @@
 //! Faults of a node that owns sessions: killed, or stopped past its validity and continued.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -8,8 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::fleet::Fleet;
 use super::injector::{Blow, InjectError, Injector, RECOVERY_WAIT_MAX};
-use super::stage::internal_host;
-use super::store::Store;
+use super::store::{Owned, Store};
 use crate::arguments::Fault;
 
 /// Time between two looks at who owns what.
@@ -22,7 +21,7 @@ const RESTART_AFTER_MS: std::ops::Range<u64> = 500..2_000;
 struct Victim {
     node: usize,
     sessions: Vec<usize>,
-    /// The epochs of all sessions.
+    /// Their epochs, by the sessions' codes; none where the node is alone.
     epochs: HashMap<String, i64>,
 }
 
@@ -40,7 +39,7 @@ impl Injector {
         let recovered = timeout(RECOVERY_WAIT_MAX, self.pulse.all_since(blow.at));
         let (restarted, claimed_at, recovered) = tokio::join!(
             restart_after_a_while(&mut self.fleet, victim.node, restart_after),
-            first_claim(&mut self.store, &victim, &self.codes, is_alone),
+            first_claim(&mut self.store, &victim, is_alone),
             recovered,
         );
         restarted?;
@@ -57,14 +56,11 @@ impl Injector {
         let mut blow = self.blow(Fault::OwnerPause, Instant::now());
         self.fleet.pause(victim.node)?;
         let recovered = timeout(RECOVERY_WAIT_MAX, self.pulse.all_since(blow.at));
-        let (claimed_at, recovered) = tokio::join!(
-            first_claim(&mut self.store, &victim, &self.codes, false),
-            recovered
-        );
+        let (claimed_at, recovered) =
+            tokio::join!(first_claim(&mut self.store, &victim, false), recovered);
         blow.claimed_at = claimed_at;
         blow.sessions = victim.sessions;
         if recovered.is_ok() {
-            self.note_claims().await?;
             let others = self.fleet.authorities();
             let other = &others[(victim.node + 1) % others.len()];
             let waiting = self.witnesses.change_elsewhere(witness, other).await;
@@ -88,28 +84,32 @@ impl Injector {
             });
         }
         let owned = self.store.owned().await?;
-        let epochs = owned.iter().map(|owned| (owned.code.clone(), owned.epoch));
-        let epochs = epochs.collect();
         let incarnations = self.store.incarnations().await?;
         let mut victim = Victim {
             node: 0,
             sessions: Vec::new(),
-            epochs,
+            epochs: HashMap::new(),
         };
         for node in 0..self.fleet.len() {
-            let Some(incarnation) = incarnations.get(&internal_host(node)) else {
+            let address = self.fleet.server(node).cluster_address();
+            let incarnation = address.and_then(|address| incarnations.get(&address.to_string()));
+            let Some(incarnation) = incarnation else {
                 continue;
             };
             let own = owned
                 .iter()
                 .filter(|owned| owned.owner == Some(*incarnation));
-            let own: HashSet<&str> = own.map(|owned| &*owned.code).collect();
+            let epochs = own.map(|owned| (owned.code.clone(), owned.epoch));
+            let epochs: HashMap<String, i64> = epochs.collect();
             let sessions = self.codes.iter().enumerate();
-            let sessions = sessions.filter(|(_, code)| own.contains(&***code));
+            let sessions = sessions.filter(|(_, code)| epochs.contains_key(*code));
             let sessions: Vec<usize> = sessions.map(|(session, _)| session).collect();
             if sessions.len() > victim.sessions.len() {
-                victim.node = node;
-                victim.sessions = sessions;
+                victim = Victim {
+                    node,
+                    sessions,
+                    epochs,
+                };
             }
         }
         if victim.sessions.is_empty() {
@@ -130,25 +130,19 @@ async fn restart_after_a_while(
 
 /// Waits until a session of the victim has another epoch; none if that is not seen, or if the node
 /// is alone, so that nobody else can claim it.
-async fn first_claim(
-    store: &mut Store,
-    victim: &Victim,
-    codes: &[String],
-    is_alone: bool,
-) -> Option<Instant> {
+async fn first_claim(store: &mut Store, victim: &Victim, is_alone: bool) -> Option<Instant> {
     if is_alone {
         return None;
     }
     let looking = async {
         loop {
             // A store that cannot be read at the moment is asked again.
-            let epochs = store.epochs().await.unwrap_or_default();
-            let is_claimed = |session: &usize| {
-                let code = &codes[*session];
-                let before = victim.epochs.get(code);
-                epochs.get(code).is_some_and(|epoch| before < Some(epoch))
+            let owned = store.owned().await.unwrap_or_default();
+            let is_claimed = |owned: &Owned| {
+                let before = victim.epochs.get(&owned.code);
+                before.is_some_and(|before| *before < owned.epoch)
             };
-            if victim.sessions.iter().any(is_claimed) {
+            if owned.iter().any(is_claimed) {
                 return Instant::now();
             }
             sleep(LOOK_EVERY).await;

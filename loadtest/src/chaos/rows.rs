@@ -12,20 +12,23 @@ pub(super) struct Row {
     pub(super) epoch: i64,
 }
 
-/// That a session had this epoch and this last event in one snapshot of the store. Whatever was
-/// written by an earlier owner was written by then.
+/// A claim of a session: whatever an earlier owner wrote is in the journal by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claimed {
+    /// The epoch that began.
     pub(super) epoch: i64,
+    /// The session's last event, as the claim's transaction saw it once it had locked out the others.
     pub(super) head: i64,
 }
 
-/// Takes the rows of one session after the other.
+/// Takes all claims first, and then the rows of one session after the other.
 #[derive(Debug, Default)]
 pub(super) struct RowChecker {
     claims: HashMap<String, Vec<Claimed>>,
     session: String,
     last: Option<Row>,
+    /// Claims that are known.
+    pub(super) claimed: u64,
     /// Rows that were looked at.
     pub(super) rows: u64,
     /// Rows of an owner that had been replaced before them.
@@ -40,12 +43,16 @@ pub(super) struct RowChecker {
 const PROBLEMS_MAX: usize = 10;
 
 impl RowChecker {
-    /// Notes what one snapshot of the store told of a session.
+    /// Takes a claim.
     pub(super) fn claimed(&mut self, session: &str, claimed: Claimed) {
+        self.claimed += 1;
         let claims = self.claims.entry(session.to_owned()).or_default();
-        if claims.last() != Some(&claimed) {
-            claims.push(claimed);
-        }
+        claims.push(claimed);
+    }
+
+    /// Of how many sessions a claim is known.
+    pub(super) fn sessions_claimed(&self) -> usize {
+        self.claims.len()
     }
 
     /// Takes the next row; all of a session's come in one piece, in the order of their place.
@@ -128,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_was_written_after_a_claim_was_seen_is_stale() {
+    fn a_row_of_an_old_epoch_after_a_claim_is_stale() {
         let rows = [row(1, 1, 1), row(2, 2, 1), row(3, 3, 2)];
         assert_eq!(checked(&[Claimed { epoch: 2, head: 1 }], &rows), (1, 0));
         assert_eq!(checked(&[Claimed { epoch: 2, head: 2 }], &rows), (0, 0));

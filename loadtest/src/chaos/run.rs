@@ -138,8 +138,12 @@ async fn play(injector: &mut Injector, crowd: &mut Crowd) -> Result<(), ChaosErr
 async fn read_journal(injector: &mut Injector) -> Result<Vec<Export>, ChaosError> {
     injector.progress.set_message("checking");
     injector.fleet.all_up().await;
-    let shown = injector.store.show_rows(&mut injector.rows).await;
-    shown.map_err(super::InjectError::from)?;
+    let (store, rows) = (&mut injector.store, &mut injector.rows);
+    let shown = async {
+        store.show_claims(rows).await?;
+        store.show_rows(rows).await
+    };
+    shown.await.map_err(super::InjectError::from)?;
     let rests = rests(&injector.fleet).map_err(ChaosError::Export)?;
     let sessions = injector.witnesses.sessions.iter().enumerate();
     let reading =

@@ -1,5 +1,6 @@
 //! Before the first fault: PostgreSQL, the nodes, the sessions, and players in them.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZero;
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use protocol::rest::{Join, Joined, SessionCreated};
 use testkit::{Rest, RestError};
 
-use super::ChaosError;
 use super::fleet::Fleet;
 use super::hunt::{TEAM_SIZE, hunt};
 use super::rig::Rig;
 use super::store::Store;
+use super::{ChaosError, claims};
 use crate::arguments::{ChaosArguments, JournalStore};
 use crate::own_server::{self, DATABASE_FILE, OwnServerOptions};
 use crate::setup;
@@ -36,10 +37,11 @@ pub(super) const OPENING_MAX: Duration = Duration::from_secs(6);
 /// What all nodes of a run derive their keys from. It guards nothing that outlives the run.
 const SECRET: &str = "cluster.secret=chaos-chaos-chaos-chaos-chaos-chaos";
 
-/// Where the other nodes reach a node: an address of its own of the loopback network, by which the node
-/// is known again whatever port it gets.
-pub(super) fn internal_host(node: usize) -> String {
-    format!("127.0.1.{}", node + 1)
+/// Where the other nodes reach a node: an address of its own of the loopback network, as on a machine of
+/// its own.
+fn cluster_host(node: u16) -> IpAddr {
+    let [high, low] = (node + 1).to_be_bytes();
+    Ipv4Addr::new(127, 1, high, low).into()
 }
 
 /// Everything that players and faults need.
@@ -77,18 +79,15 @@ pub(super) async fn set(
             settings.push("cluster.rebalance_sessions_max=0".to_owned());
         }
         own_server::migrate(arguments.server_binary.as_deref(), &settings).await?;
+        let noting = claims::have_noted(&rig.server.url()).await;
+        noting.map_err(ChaosError::Claims)?;
     }
     settings.extend(arguments.server_settings.iter().cloned());
-    let nodes = (0..usize::from(arguments.nodes)).map(|node| {
-        let mut settings = settings.clone();
-        if arguments.nodes > 1 {
-            settings.push(format!("cluster.listen={}:0", internal_host(node)));
-        }
-        OwnServerOptions {
-            binary: arguments.server_binary.clone(),
-            data_dir: None,
-            settings,
-        }
+    let nodes = (0..arguments.nodes).map(|node| OwnServerOptions {
+        binary: arguments.server_binary.clone(),
+        data_dir: None,
+        settings: settings.clone(),
+        cluster_host: (arguments.nodes > 1).then(|| cluster_host(node)),
     });
     let fleet = Fleet::start(nodes.collect()).await?;
     let store = match &rig {

@@ -1,4 +1,5 @@
-//! The journal as its store holds it: who owns which session, and the epochs of the rows.
+//! The journal as its store holds it: who owns which session, who claimed it when, and the epochs of the
+//! rows.
 //!
 //! It is read by SQL, because only the store itself can tell that a replaced owner wrote nothing.
 //! Never here: a write.
@@ -12,6 +13,7 @@ use rusqlite::OpenFlags;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
+use super::claims;
 use super::rows::{Row, RowChecker};
 
 /// How long one look may take. A frozen store answers none.
@@ -21,13 +23,7 @@ const LOOK_WAIT_MAX: Duration = Duration::from_secs(5);
 const ROWS_WAIT_MAX: Duration = Duration::from_mins(5);
 
 const OWNED: &str = "
-    SELECT s.code, o.owner_inc, o.epoch,
-           CAST(coalesce((SELECT j.last_seq FROM journal j WHERE j.session_id = s.id
-                          ORDER BY j.seq DESC LIMIT 1), 0) AS bigint)
-      FROM session s JOIN ownership o ON o.session_id = s.id";
-
-const EPOCHS: &str = "
-    SELECT s.code, o.epoch FROM session s JOIN ownership o ON o.session_id = s.id";
+    SELECT s.code, o.owner_inc, o.epoch FROM session s JOIN ownership o ON o.session_id = s.id";
 
 const ROWS: &str = "
     SELECT s.code, j.seq, j.last_seq, j.epoch
@@ -36,14 +32,12 @@ const ROWS: &str = "
 
 const NODES: &str = "SELECT address, inc FROM node ORDER BY seen_at";
 
-/// Who owns a session, and how far its journal reaches, in one snapshot of the store.
+/// Who owns a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owned {
     pub(super) code: String,
     pub(super) owner: Option<i64>,
     pub(super) epoch: i64,
-    /// The last event.
-    pub(super) head: i64,
 }
 
 /// Where the journal is.
@@ -70,59 +64,25 @@ pub(super) enum StoreError {
 }
 
 impl Store {
-    /// Who owns what at this moment.
+    /// Who owns what at this moment; nothing is told where a node is alone.
     pub(super) async fn owned(&mut self) -> Result<Vec<Owned>, StoreError> {
         match self {
-            Self::Sqlite { database } => {
-                let reader = open_sqlite(database)?;
-                let mut statement = reader.prepare(OWNED)?;
-                let owned = statement.query_map([], |row| {
-                    Ok(Owned {
-                        code: row.get(0)?,
-                        owner: row.get(1)?,
-                        epoch: row.get(2)?,
-                        head: row.get(3)?,
-                    })
-                })?;
-                Ok(owned.collect::<Result<_, _>>()?)
-            }
+            Self::Sqlite { .. } => Ok(Vec::new()),
             Self::Postgres { url, open } => {
-                let rows: Vec<(String, Option<i64>, i64, i64)> =
+                let rows: Vec<(String, Option<i64>, i64)> =
                     look(url, open, LOOK_WAIT_MAX, async |connection| {
                         sqlx::query_as(OWNED).fetch_all(connection).await
                     })
                     .await?;
-                let owned = rows.into_iter().map(|(code, owner, epoch, head)| Owned {
-                    code,
-                    owner,
-                    epoch,
-                    head,
-                });
+                let owned =
+                    rows.into_iter()
+                        .map(|(code, owner, epoch)| Owned { code, owner, epoch });
                 Ok(owned.collect())
             }
         }
     }
 
-    /// The epoch of every session, which is cheaper to ask for.
-    pub(super) async fn epochs(&mut self) -> Result<HashMap<String, i64>, StoreError> {
-        match self {
-            Self::Sqlite { database } => {
-                let reader = open_sqlite(database)?;
-                let mut statement = reader.prepare(EPOCHS)?;
-                let epochs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                Ok(epochs.collect::<Result<_, _>>()?)
-            }
-            Self::Postgres { url, open } => {
-                let rows: Vec<(String, i64)> = look(url, open, LOOK_WAIT_MAX, async |connection| {
-                    sqlx::query_as(EPOCHS).fetch_all(connection).await
-                })
-                .await?;
-                Ok(rows.into_iter().collect())
-            }
-        }
-    }
-
-    /// The incarnations of the nodes by the hosts where others reach them, the newest of each; none
+    /// The incarnations of the nodes by the addresses where others reach them, the newest of each; none
     /// where a node is alone.
     pub(super) async fn incarnations(&mut self) -> Result<HashMap<String, i64>, StoreError> {
         match self {
@@ -132,12 +92,7 @@ impl Store {
                     sqlx::query_as(NODES).fetch_all(connection).await
                 })
                 .await?;
-                let host = |address: String| match address.rsplit_once(':') {
-                    Some((host, _port)) => host.to_owned(),
-                    None => address,
-                };
-                let rows = rows.into_iter();
-                Ok(rows.map(|(address, inc)| (host(address), inc)).collect())
+                Ok(rows.into_iter().collect())
             }
         }
     }
@@ -152,6 +107,21 @@ impl Store {
                     switch.execute(connection).await.map(drop)
                 })
                 .await
+            }
+        }
+    }
+
+    /// Shows the checker all claims that PostgreSQL noted. On SQLite there is one node, which takes the
+    /// file's lock: its rows can only follow each other.
+    pub(super) async fn show_claims(&mut self, checker: &mut RowChecker) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { .. } => Ok(()),
+            Self::Postgres { url, open } => {
+                let claims = look(url, open, ROWS_WAIT_MAX, claims::noted).await?;
+                for (code, claim) in claims {
+                    checker.claimed(&code, claim);
+                }
+                Ok(())
             }
         }
     }

@@ -46,9 +46,9 @@ impl Injector {
         while blow.at.elapsed() < lasting {
             self.pass(MEMORY_EVERY).await;
             let now = self.fleet.resident_bytes();
-            let grown = now.iter().zip(&before);
-            let grown = grown.map(|(now, before)| now.saturating_sub(*before));
-            blow.grown_bytes = blow.grown_bytes.max(grown.max().unwrap_or(0));
+            let both = now.iter().zip(&before);
+            let grown = both.filter_map(|(now, before)| Some((*now)?.saturating_sub((*before)?)));
+            blow.grown_bytes = blow.grown_bytes.max(grown.max());
         }
         blow.over_at = Instant::now();
         let rig = self.rig.as_ref().ok_or(impossible(Fault::PgFreeze))?;

@@ -111,7 +111,7 @@ mod tests {
             sessions: vec![0],
             claimed_at: None,
             is_recovered: true,
-            grown_bytes: 0,
+            grown_bytes: None,
         };
         (begin, Acks::new(acks.collect()), blow)
     }

@@ -86,6 +86,7 @@ impl Bench {
             binary: arguments.server_binary.clone(),
             data_dir: Some(of_server),
             settings: settings.collect(),
+            cluster_host: None,
         })
         .await?;
         if let (Some(cores), Some(server)) = (cores, server.id()) {

@@ -1,0 +1,258 @@
+//! What a run is to reach, in time, memory and evidence. A goal without a sample is missed: nothing was
+//! proven.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::report::FaultFigures;
+use crate::arguments::Fault;
+
+/// What memory may grow while PostgreSQL stands still.
+const GROWN_BYTES_MAX: u64 = 64 << 20;
+
+/// Latency is normal again if its 99th percentile is at most so many times the one before.
+const NORMAL_TIMES: f64 = 2.0;
+
+/// A figure and what it may be at most.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Goal {
+    /// What is measured, with its unit.
+    pub what: String,
+    /// What was found; none if there was nothing to measure.
+    pub found: Option<f64>,
+    /// What it may be at most.
+    pub limit: f64,
+    /// Whether it is.
+    pub is_met: bool,
+}
+
+/// What the figures of the faults do not tell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watched {
+    pub(super) nodes: usize,
+    /// How many game masters heard a replaced owner to its end.
+    pub(super) witnesses: u64,
+    /// The sessions of which PostgreSQL noted no claim; none where it is not asked.
+    pub(super) sessions_unclaimed: Option<usize>,
+}
+
+impl Goal {
+    pub(super) fn new(what: impl Into<String>, found: Option<f64>, limit: f64) -> Self {
+        Self {
+            what: what.into(),
+            found,
+            limit,
+            is_met: found.is_some_and(|found| found <= limit),
+        }
+    }
+
+    /// That something does not happen.
+    fn none(what: impl Into<String>, found: usize) -> Self {
+        let found = u32::try_from(found).unwrap_or(u32::MAX);
+        Self::new(what, Some(found.into()), 0.0)
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.is_met { "met" } else { "MISSED" };
+        let Self { what, limit, .. } = self;
+        match self.found {
+            Some(found) => write!(f, "{verdict:6} {what}: {found:.1}, at most {limit:.1}"),
+            None => write!(f, "{verdict:6} {what}: no sample"),
+        }
+    }
+}
+
+impl Watched {
+    /// What the faults' figures may be at most, and what must have been looked at.
+    pub(super) fn goals(self, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goal> {
+        let mut goals = Vec::new();
+        let unclaimed = self.sessions_unclaimed;
+        goals.extend(unclaimed.map(|found| Goal::none("sessions without a noted claim", found)));
+        for (fault, figures) in faults {
+            let mut recovery_within = |limit_ms: f64| {
+                let what = format!("{fault}: first ack of a client p99, ms");
+                goals.push(Goal::new(what, figures.recovery_ms.p99(), limit_ms));
+            };
+            if *fault == Fault::OwnerKill.name() && self.nodes > 1 {
+                recovery_within(2_000.0);
+            }
+            if *fault == Fault::OwnerPause.name() {
+                recovery_within(3_000.0);
+                let heard = usize::try_from(self.witnesses).unwrap_or(usize::MAX);
+                let unheard = figures.count.saturating_sub(heard);
+                let what = format!("{fault}: owners that no witness heard out");
+                goals.push(Goal::none(what, unheard));
+            }
+            if [Fault::PgFreeze.name(), Fault::DiskFull.name()].contains(fault) {
+                pauses(fault, figures, &mut goals);
+            }
+            if *fault == Fault::PgFreeze.name() {
+                freezes(fault, figures, &mut goals);
+            }
+        }
+        goals
+    }
+}
+
+/// Where nothing can be made durable for long, every session pauses, says so and when to try again, and
+/// goes on.
+fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
+    let silent = figures.sessions_met - figures.sessions_paused;
+    let stuck = figures.sessions_paused - figures.paused_went_on;
+    let timeless = usize::try_from(figures.refused_without_time).unwrap_or(usize::MAX);
+    for (what, found) in [
+        ("sessions that did not say that they paused", silent),
+        ("refusals without a time to try again", timeless),
+        ("sessions that paused and did not go on", stuck),
+    ] {
+        goals.push(Goal::none(format!("{fault}: {what}"), found));
+    }
+}
+
+/// A node on a store that stands still grows no further than its limits, and is as quick as before when
+/// the store goes on.
+fn freezes(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
+    let mib = |bytes: u64| {
+        let mib = bytes.div_ceil(1 << 20);
+        f64::from(u32::try_from(mib).unwrap_or(u32::MAX))
+    };
+    goals.push(Goal::new(
+        format!("{fault}: memory growth, MiB"),
+        figures.grown_bytes_max.map(mib),
+        mib(GROWN_BYTES_MAX),
+    ));
+    let before = figures.ack_p99_before_ms;
+    goals.push(Goal::new(
+        format!("{fault}: ack p99 from 5 s after it, ms"),
+        before.and(figures.ack_p99_after_ms),
+        NORMAL_TIMES * before.unwrap_or(0.0),
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::super::report::Spread;
+    use super::{FaultFigures, Watched};
+
+    const WATCHED: Watched = Watched {
+        nodes: 2,
+        witnesses: 2,
+        sessions_unclaimed: Some(0),
+    };
+
+    /// Figures of two faults that reach every goal.
+    fn good() -> FaultFigures {
+        FaultFigures {
+            count: 2,
+            sessions_met: 8,
+            sessions_paused: 8,
+            paused_went_on: 8,
+            recovery_ms: Spread::of(vec![Duration::from_secs(1)]),
+            grown_bytes_max: Some(1),
+            ack_p99_before_ms: Some(4.0),
+            ack_p99_after_ms: Some(8.0),
+            ..FaultFigures::default()
+        }
+    }
+
+    /// The goals that are missed, as they are shown.
+    fn missed_by(
+        watched: Watched,
+        fault: &'static str,
+        change: impl FnOnce(&mut FaultFigures),
+    ) -> Vec<String> {
+        let mut figures = good();
+        change(&mut figures);
+        let goals = watched.goals(&BTreeMap::from([(fault, figures)]));
+        assert!(!goals.is_empty(), "{fault} has goals");
+        let missed = goals.iter().filter(|goal| !goal.is_met);
+        missed.map(ToString::to_string).collect()
+    }
+
+    fn missed(fault: &'static str, change: impl FnOnce(&mut FaultFigures)) -> Vec<String> {
+        missed_by(WATCHED, fault, change)
+    }
+
+    #[test]
+    fn good_figures_reach_every_goal() {
+        for fault in ["owner-kill", "owner-pause", "pg-freeze", "disk-full"] {
+            assert!(missed(fault, |_| ()).is_empty(), "{fault}");
+        }
+    }
+
+    #[test]
+    fn sessions_must_pause_say_so_and_go_on() {
+        assert_eq!(
+            missed("disk-full", |figures| {
+                figures.sessions_paused = 7;
+                figures.paused_went_on = 7;
+            }),
+            ["MISSED disk-full: sessions that did not say that they paused: 1.0, at most 0.0"]
+        );
+        assert_eq!(
+            missed("disk-full", |figures| figures.paused_went_on = 7),
+            ["MISSED disk-full: sessions that paused and did not go on: 1.0, at most 0.0"]
+        );
+        assert_eq!(
+            missed("disk-full", |figures| figures.refused_without_time = 1),
+            ["MISSED disk-full: refusals without a time to try again: 1.0, at most 0.0"]
+        );
+    }
+
+    #[test]
+    fn a_figure_without_a_sample_misses_its_goal() {
+        for fault in ["owner-kill", "owner-pause"] {
+            assert_eq!(
+                missed(fault, |figures| figures.recovery_ms = Spread::default()),
+                [format!(
+                    "MISSED {fault}: first ack of a client p99, ms: no sample"
+                )]
+            );
+        }
+        let latency = "MISSED pg-freeze: ack p99 from 5 s after it, ms: no sample";
+        assert_eq!(
+            missed("pg-freeze", |figures| figures.ack_p99_after_ms = None),
+            [latency]
+        );
+        assert_eq!(
+            missed("pg-freeze", |figures| figures.ack_p99_before_ms = None),
+            [latency]
+        );
+        assert_eq!(
+            missed("pg-freeze", |figures| figures.grown_bytes_max = None),
+            ["MISSED pg-freeze: memory growth, MiB: no sample"]
+        );
+    }
+
+    #[test]
+    fn an_owner_that_nobody_heard_out_proves_nothing() {
+        let watched = Watched {
+            witnesses: 1,
+            ..WATCHED
+        };
+        assert_eq!(
+            missed_by(watched, "owner-pause", |_| ()),
+            ["MISSED owner-pause: owners that no witness heard out: 1.0, at most 0.0"]
+        );
+        assert!(missed_by(watched, "owner-kill", |_| ()).is_empty());
+    }
+
+    #[test]
+    fn a_session_whose_claims_are_unknown_proves_nothing() {
+        let watched = Watched {
+            sessions_unclaimed: Some(3),
+            ..WATCHED
+        };
+        assert_eq!(
+            missed_by(watched, "owner-kill", |_| ()),
+            ["MISSED sessions without a noted claim: 3.0, at most 0.0"]
+        );
+    }
+}
