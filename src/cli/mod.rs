@@ -21,6 +21,7 @@ use clap::{Args, Parser, Subcommand};
 pub use server::{Server, ServerError};
 
 use crate::config::{Config, ConfigMistake, Layers};
+use crate::session::Planted;
 
 /// A real-time server for live treasure and puzzle hunts.
 #[derive(Parser)]
@@ -108,9 +109,14 @@ enum CommandError {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
+    run_planted(Planted::Nothing)
+}
+
+/// The same with a defect on purpose in the server that it may run, for tests that must notice it.
+pub fn run_planted(planted: Planted) -> ExitCode {
     let line = CommandLine::parse();
     let done = match line.command {
-        Command::Serve(serve) => serve.run(),
+        Command::Serve(serve) => serve.run(planted),
         Command::Hunt(HuntCommand::Check(check)) => check.run(),
         Command::Config(command) => command.run(),
         Command::Migrate(migrate) => migrate.run(),

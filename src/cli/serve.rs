@@ -17,7 +17,7 @@ use crate::delivery::Hub;
 use crate::gateway::Grant;
 use crate::http::random_code;
 use crate::journal::SessionId;
-use crate::session::{SessionHandle, StoredHunt, first_game_master};
+use crate::session::{Planted, SessionHandle, StoredHunt, first_game_master};
 use crate::telemetry;
 
 /// How long threads that were started for one task each may go on after the end.
@@ -43,7 +43,7 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(mut self) -> Result<(), CommandError> {
+    pub(super) fn run(mut self, planted: Planted) -> Result<(), CommandError> {
         if let Some(address) = self.listen {
             self.settings
                 .settings
@@ -55,17 +55,17 @@ impl Serve {
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
-        let done = runtime.block_on(self.serve(&config));
+        let done = runtime.block_on(self.serve(&config, planted));
         // A thread that hangs, at a disk for example, keeps nobody from ending.
         runtime.shutdown_timeout(THREADS_WAIT);
         done
     }
 
-    async fn serve(&self, config: &Config) -> Result<(), CommandError> {
+    async fn serve(&self, config: &Config, planted: Planted) -> Result<(), CommandError> {
         // Before anything else: a stop is heeded while the server starts, too.
         let mut signals = Signals::catch()?;
         let server = tokio::select! {
-            started = Server::start(config) => started?,
+            started = Server::start_defective(config, planted) => started?,
             () = signals.stop_asked_for() => {
                 tracing::info!("stopped before it was ready");
                 return Ok(());

@@ -77,6 +77,14 @@ impl Server {
     /// Starts a server with the journal that its settings name. It is ready when this returns: every
     /// session is recovered, and clients, who may have connected before, are answered.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
+        Self::start_defective(config, Planted::Nothing).await
+    }
+
+    /// The same with a defect on purpose.
+    pub(super) async fn start_defective(
+        config: &Config,
+        planted: Planted,
+    ) -> Result<Self, ServerError> {
         let incarnation = Incarnation(rand::random());
         let journal: Arc<dyn Journal> = match config.journal.backend {
             JournalBackend::Memory => Arc::new(MemoryJournal::new()),
@@ -98,7 +106,7 @@ impl Server {
             JournalBackend::Memory | JournalBackend::Sqlite => Sharing::Alone,
             JournalBackend::Postgres => Sharing::Nodes(Validity::over()),
         };
-        Self::start_as(config, journal, incarnation, sharing, Planted::Nothing).await
+        Self::start_as(config, journal, incarnation, sharing, planted).await
     }
 
     /// Starts a server on a journal that is open already.

@@ -10,12 +10,20 @@ use tokio::sync::Mutex;
 /// Nodes and players have the machine for themselves.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
+const SERVER: &str = env!("CARGO_BIN_EXE_cluecast");
+const SPEAKS_WITHOUT_VALIDITY: &str = env!("CARGO_BIN_EXE_cluecast-speaks-without-validity");
+
 /// Runs the harness by its command line, within the test's process.
 async fn run(options: &str) -> Chaos {
+    run_with(SERVER, options).await
+}
+
+/// The same with another server.
+async fn run_with(binary: &str, options: &str) -> Chaos {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let binary = ["--server-binary", env!("CARGO_BIN_EXE_cluecast")];
     let line = ["cluecast-loadtest", "chaos", "--calm", "0.2"].into_iter();
-    let line = line.chain(options.split_whitespace()).chain(binary);
+    let line = line.chain(options.split_whitespace());
+    let line = line.chain(["--server-binary", binary]);
     let arguments = Arguments::try_parse_from(line).expect("the options are known");
     let Task::Chaos(arguments) = arguments.task else {
         panic!("the task is chaos");
@@ -99,4 +107,35 @@ async fn a_frozen_postgresql_acknowledges_nothing() {
 async fn a_lost_reply_to_a_commit_is_settled_once() {
     let run = assert_store_fault_is_survived("reply-lost", "--count 5").await;
     assert_eq!(run.report.faults["reply-lost"].count, 5);
+}
+
+/// Few sessions and players, and what they do to each other on two nodes.
+const TWO_NODES: &str = "--nodes 2 --players 16 --sessions 4 --think 0.05 --count 2";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaced_owners_lose_and_double_nothing_and_say_nothing() {
+    let run = run(&format!("{TWO_NODES} --fault owner-kill,owner-pause")).await;
+    assert_safe(&run);
+    let (report, problems) = (&run.report, &run.problems);
+    assert_eq!((report.journal, report.nodes), ("PostgreSQL", 2));
+    for fault in ["owner-kill", "owner-pause"] {
+        let figures = &report.faults[fault];
+        assert_eq!(figures.count, 2, "{report}");
+        assert_eq!(figures.detection_ms.count, 2, "{report}");
+        assert!(figures.sessions_min > 0, "{report}");
+    }
+    assert_eq!(report.witnesses, 2, "{problems:#?}\n{report}");
+    // One for each session, and one for each session of a victim.
+    assert!(report.claims >= 4 + 4, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_goes_on_speaking_is_noticed() {
+    let options = format!("{TWO_NODES} --fault owner-pause");
+    let run = run_with(SPEAKS_WITHOUT_VALIDITY, &options).await;
+    let Chaos {
+        report, problems, ..
+    } = &run;
+    assert!(report.stale_words > 0, "{problems:#?}\n{report}");
+    assert_eq!(run.conclusion().exit_status(), 1);
 }
