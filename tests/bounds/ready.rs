@@ -186,10 +186,10 @@ async fn a_session_that_cannot_be_read_keeps_nobody_from_the_others() {
 
 /// Appends a record that is none, in the name of a later owner.
 async fn damage(journal: &dyn Journal, session: SessionId) {
-    let owned = journal.ownership(session).await.expect("reads");
-    let owned = owned.expect("it was created");
+    let found = journal.ownership(session).await.expect("reads");
+    let found = found.expect("it was created");
     let owner = Incarnation(u64::MAX);
-    let epoch = journal.claim(owned.claim_for(owner)).await.expect("claims");
+    let epoch = journal.claim(found.claim_for(owner)).await.expect("claims");
     let stored = journal.read(session, 0, usize::MAX).await.expect("reads");
     let head = stored.last().map_or(0, |batch| batch.last_seq);
     let batch = Batch {
