@@ -82,6 +82,7 @@ pub(super) fn ending_of(error: &SocketError) -> Ending {
         SocketError::TooLong => CloseCode::TooLarge.into(),
         SocketError::Protocol(_) => CloseCode::ProtocolError.into(),
         SocketError::NotText => CloseCode::BadMessage.into(),
+        SocketError::Forgotten => CloseCode::SessionRestarting.into(),
         SocketError::Ended | SocketError::Broken(_) => Ending::Gone,
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn only_here(
     let code = told.or_else(|| session_in_path(request.uri().path()));
     let is_here = code.is_none_or(|code| routing.runs_here(&code.to_ascii_uppercase()));
     if is_here {
-        next.run(request).await
+        routing.answer_here(request, next).await
     } else {
         StatusCode::MISDIRECTED_REQUEST.into_response()
     }

@@ -75,7 +75,7 @@ pub(super) async fn to_owner(
     next: Next,
 ) -> Response {
     match routing.pass_on(request).await {
-        Ok(Passed::Here(request)) => next.run(request).await,
+        Ok(Passed::Here(request)) => routing.answer_here(request, next).await,
         Ok(Passed::Answered(response)) => response,
         Err(failed) => failed.into_response(),
     }
@@ -87,6 +87,21 @@ enum Passed {
 }
 
 impl Routing {
+    /// What was read from a session while this node might speak for it is not told once it may not:
+    /// whoever owns it by then may have changed it.
+    pub(super) async fn answer_here(&self, request: Request, next: Next) -> Response {
+        let is_read = request.method() == Method::GET;
+        let is_of_session = session_in_path(request.uri().path()).is_some();
+        let response = next.run(request).await;
+        if is_read && is_of_session && !self.gateway.sessions().validity_to_speak().holds() {
+            return Failed::unavailable(
+                "The session may be changing hands; try again in a moment.",
+            )
+            .into_response();
+        }
+        response
+    }
+
     async fn pass_on(&self, request: Request) -> Result<Passed, Failed> {
         let path = request.uri().path();
         let in_path = session_in_path(path).map(str::to_owned);

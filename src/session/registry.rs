@@ -161,8 +161,13 @@ impl<D: Delivery> Sessions<D> {
             if finished.contains(&record.id) {
                 continue;
             }
-            let hunt = self.shared.directory.hunt(&record).await?;
-            opening.extend(self.open_alone(record, hunt));
+            match self.shared.directory.hunt(&record).await {
+                Ok(hunt) => opening.extend(self.open_alone(record, hunt)),
+                Err(error @ OpenError::Journal(_)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(session.id = %record.id, %error, "a session is not open");
+                }
+            }
         }
         for mut open in opening {
             open.opened().await;

@@ -38,6 +38,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocket, WebS
 pub use queue::NotTaken;
 use wire::Wire;
 
+use crate::cluster::Validity;
+
 /// What a close frame holds besides its code (RFC 6455, section 5.5).
 const REASON_BYTES_MAX: usize = 123;
 /// What is read at a time when it is thrown away.
@@ -59,6 +61,8 @@ pub struct Socket<S> {
     stuck_since: Option<Instant>,
     /// Nothing more is read. After an error tungstenite's reader is in no state to go on.
     is_read_out: bool,
+    /// While it does not hold, messages are forgotten instead of written.
+    validity: Validity,
 }
 
 /// What came from the other side.
@@ -90,6 +94,9 @@ pub enum SocketError {
     /// A message is longer than the socket's limit.
     #[error("a message is too long")]
     TooLong,
+    /// Messages were forgotten, because their time to be told was over. Said once.
+    #[error("messages waited for longer than what they say is known to be true")]
+    Forgotten,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -105,7 +112,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             inner: WebSocket::from_raw_socket(wire, Role::Server, Some(config)),
             stuck_since: None,
             is_read_out: false,
+            validity: Validity::for_ever(),
         }
+    }
+
+    /// From now on messages that wait while the validity does not hold are forgotten, all but the rest
+    /// of one that has begun to leave.
+    pub fn speak_while(&mut self, validity: Validity) {
+        self.validity = validity;
     }
 
     /// Writes what waits and waits for what comes. Cancel-safe.
@@ -172,7 +186,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     SocketError::Ended
                     | SocketError::Protocol(_)
                     | SocketError::NotText
-                    | SocketError::TooLong,
+                    | SocketError::TooLong
+                    | SocketError::Forgotten,
                 ) => {}
             }
         }
@@ -221,6 +236,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if wire.queue.is_empty() && self.stuck_since.is_none() {
             return Poll::Ready(Ok(()));
         }
+        if !self.validity.holds() && wire.queue.forget_messages() {
+            return Poll::Ready(Err(SocketError::Forgotten));
+        }
         let written = wire.poll_write_out(cx, &mut progressed);
         if progressed || written.is_ready() {
             self.stuck_since = None;
@@ -236,7 +254,7 @@ impl SocketError {
     /// The code that RFC 6455 (section 7.4.1) has for it, if there is somebody to tell.
     pub fn close_code(&self) -> Option<u16> {
         match self {
-            Self::Ended | Self::Broken(_) => None,
+            Self::Ended | Self::Broken(_) | Self::Forgotten => None,
             Self::Protocol(_) => Some(1002),
             Self::NotText => Some(1007),
             Self::TooLong => Some(1009),

@@ -113,6 +113,12 @@ impl WriteQueue {
         }
     }
 
+    /// Drops the messages of which nothing has left; whether there were any.
+    pub(super) fn forget_messages(&mut self) -> bool {
+        let forgotten = std::mem::take(&mut self.messages);
+        !forgotten.is_empty()
+    }
+
     /// Whether messages would be taken but for a close frame.
     pub(super) fn has_room(&self) -> bool {
         self.messages.is_empty() && self.begun.is_none()

@@ -11,6 +11,7 @@ use protocol::FrameKind;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{NotTaken, Received, Socket, SocketError, SocketLimits};
+use crate::cluster::Validity;
 
 const LIMITS: SocketLimits = SocketLimits {
     message_bytes_max: 100_000,
@@ -448,4 +449,29 @@ fn a_reason_is_cut_to_what_a_frame_holds() {
         panic!("{taken:?}");
     };
     assert_eq!(payload.len(), 2 + 122, "a whole character less than 123");
+}
+
+#[test]
+fn what_waits_while_it_may_not_be_said_is_forgotten() {
+    let mut socket = socket();
+    let messages = [b"begun", b"later", b"close"].map(|text| Bytes::from_static(text));
+    socket
+        .offer(FrameKind::Binary, messages.into())
+        .expect("there is room");
+    stream(&mut socket).room = 3;
+    assert!(now(socket.next()).is_pending());
+    socket.speak_while(Validity::over());
+    stream(&mut socket).room = usize::MAX;
+    let all = receive_all(&mut socket);
+    assert!(matches!(all[..], [Err(SocketError::Forgotten)]), "{all:?}");
+    assert!(
+        now(socket.finish(Some((4411, "")))).is_pending(),
+        "the other side does not answer"
+    );
+    let left = frames(&stream(&mut socket).taken);
+    let expected = [
+        (BINARY, b"begun".to_vec()),
+        (CLOSE, 4411_u16.to_be_bytes().to_vec()),
+    ];
+    assert_eq!(left, expected);
 }
