@@ -1,5 +1,7 @@
 //! Time: the only place that reads a clock.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hunt::Timestamp;
@@ -10,23 +12,44 @@ use tokio::time::Instant;
 pub enum Clock {
     /// The operating system's clock.
     System,
-    /// Follows tokio's time from a given moment on, so that a paused runtime decides how time
-    /// passes.
-    Simulated {
-        /// The time at `started`.
-        epoch: Timestamp,
-        /// When the simulation began.
-        started: Instant,
-    },
+    /// One that a simulation sets.
+    Simulated(SimulatedClock),
+}
+
+/// Follows tokio's time, so that a paused runtime decides how time passes, and is moved as an operator or
+/// a time server moves the system's clock. Clones are the same clock.
+#[derive(Debug, Clone)]
+pub struct SimulatedClock {
+    /// What it tells at `started`, in milliseconds.
+    epoch_ms: Arc<AtomicU64>,
+    started: Instant,
+}
+
+impl SimulatedClock {
+    /// A clock that begins now with this time.
+    pub fn new(epoch: Timestamp) -> Self {
+        Self {
+            epoch_ms: Arc::new(AtomicU64::new(epoch.0)),
+            started: Instant::now(),
+        }
+    }
+
+    /// Moves it, forth or back, to what it would tell had it begun with this time.
+    pub fn jump(&self, epoch: Timestamp) {
+        self.epoch_ms.store(epoch.0, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Timestamp {
+        let epoch = Timestamp(self.epoch_ms.load(Ordering::Relaxed));
+        let ms = self.started.elapsed().as_millis();
+        epoch.plus_ms(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
 }
 
 impl Clock {
     /// A clock for simulations that begins now, with tokio's time.
     pub fn simulated(epoch: Timestamp) -> Self {
-        Self::Simulated {
-            epoch,
-            started: Instant::now(),
-        }
+        Self::Simulated(SimulatedClock::new(epoch))
     }
 
     /// The time. It may go back when an operator or a time server moves the system's clock; the
@@ -43,14 +66,12 @@ impl Clock {
                 let ms = since_epoch.map_or(0, |elapsed| elapsed.as_millis());
                 Timestamp(u64::try_from(ms).unwrap_or(u64::MAX))
             }
-            Self::Simulated { epoch, started } => {
-                let ms = started.elapsed().as_millis();
-                epoch.plus_ms(u64::try_from(ms).unwrap_or(u64::MAX))
-            }
+            Self::Simulated(clock) => clock.now(),
         }
     }
 
-    /// Returns at or after a time; at once if it has passed. For `None` it never returns.
+    /// Returns at or after a time; at once if it has passed. For `None` it never returns. A clock that is
+    /// moved meanwhile is not noticed: whoever waits looks at the time again.
     pub async fn sleep_until(&self, deadline: Option<Timestamp>) {
         match deadline {
             Some(deadline) => {

@@ -3,8 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hunt::Timestamp;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+
+/// By how much clocks differ from each other, and from themselves after a jump.
+pub const CLOCKS_DIFFER_MS: usize = 4_000;
 
 /// Shared dice. All of a simulation runs on one thread, so that the order of throws is its order.
 #[derive(Debug, Clone)]
@@ -36,5 +40,10 @@ impl Dice {
 
     pub fn up_to_ms(&self, most: usize) -> Duration {
         Duration::from_millis(self.throw(most + 1) as u64)
+    }
+
+    /// What a clock may tell at the begin of a story.
+    pub fn time(&self) -> Timestamp {
+        Timestamp(1_000_000 + self.throw(CLOCKS_DIFFER_MS) as u64)
     }
 }

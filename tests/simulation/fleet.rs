@@ -1,5 +1,6 @@
 //! A fleet: several nodes that want the same session, on one store. Nodes are stopped and go on, are
-//! cut off, die, are suspected for no reason, hand the session over, and have clocks of their own.
+//! cut off, die, are suspected for no reason, hand the session over, and have clocks of their own, which
+//! jump while they run.
 //!
 //! Nothing decides well here about who should own the session: whatever the nodes believe, the fence
 //! alone must keep what was acknowledged.
@@ -8,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cluecast::clock::Clock;
+use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::cluster::Validity;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
@@ -19,9 +20,7 @@ use cluecast::session::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hunt::{
-    Audience, By, DeskOrder, GameMasterOrder, Hunt, NameId, Receipt, Target, TeamCode, Timestamp,
-};
+use hunt::{Audience, By, DeskOrder, GameMasterOrder, Hunt, NameId, Receipt, Target, TeamCode};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +41,6 @@ const ORDERS_AWAITED_MAX: usize = 20;
 const TEAMS: u32 = 2;
 const DEVICES_A_TEAM: u32 = 2;
 const GUESSES: [&str; 4] = ["yes", "no", "maybe", "perhaps"];
-/// By how much the nodes' clocks differ.
-const CLOCKS_DIFFER_MS: usize = 4_000;
-
 /// A defect that is planted into a fleet.
 #[derive(Debug, Clone, Copy)]
 pub struct Defect {
@@ -55,7 +51,7 @@ pub struct Defect {
 struct Node {
     link: Link,
     freezer: Freezer,
-    clock: Clock,
+    clock: SimulatedClock,
     running: Option<Running>,
 }
 
@@ -98,7 +94,7 @@ impl Fleet {
         let node = || Node {
             link: Link::new(store.clone(), dice.clone()),
             freezer: Freezer::default(),
-            clock: some_clock(&dice),
+            clock: SimulatedClock::new(dice.time()),
             running: None,
         };
         Self {
@@ -168,7 +164,8 @@ impl Fleet {
             "{step}: throw {what}, node {node}, client {client}"
         ));
         match what {
-            0..40 => self.client_acts(client),
+            0..38 => self.client_acts(client),
+            38..40 => self.nodes[node].clock.jump(self.dice.time()),
             40..45 => self.clients[client].cut(),
             45..70 => tokio::time::sleep(self.dice.up_to_ms(30)).await,
             70..76 => self.order(node),
@@ -302,7 +299,7 @@ impl Fleet {
         let (oracle, sent) = (self.oracle.clone(), self.sent.clone());
         let place = &mut self.nodes[node];
         if self.dice.chance(30) {
-            place.clock = some_clock(&self.dice);
+            place.clock.jump(self.dice.time());
         }
         let run = SessionRun {
             record: self.record.clone(),
@@ -312,7 +309,7 @@ impl Fleet {
             tenure: Tenure::Claimed(epoch),
             validity: Validity::for_ever(),
             abandon: CancellationToken::new(),
-            clock: place.clock.clone(),
+            clock: Clock::Simulated(place.clock.clone()),
             config: SessionConfig {
                 mailbox_max: 64,
                 turn_requests_max: 1 + self.dice.throw(4),
@@ -475,8 +472,4 @@ impl Fleet {
             client.check_acknowledged(&model);
         }
     }
-}
-
-fn some_clock(dice: &Dice) -> Clock {
-    Clock::simulated(Timestamp(1_000_000 + dice.throw(CLOCKS_DIFFER_MS) as u64))
 }

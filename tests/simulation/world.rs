@@ -1,10 +1,11 @@
-//! A small world: one session, a few devices, a node that crashes, and a journal in bad weather.
+//! A small world: one session, a few devices, a node that crashes and whose clock jumps, and a
+//! journal in bad weather.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cluecast::clock::Clock;
+use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::cluster::Validity;
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
@@ -15,9 +16,7 @@ use cluecast::session::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hunt::{
-    By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, Target, TeamCode, Timestamp,
-};
+use hunt::{By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, Target, TeamCode};
 use protocol::Board;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -25,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::SimulatedArchive;
 use crate::client::{Client, team_mates};
-use crate::dice::Dice;
+use crate::dice::{CLOCKS_DIFFER_MS, Dice};
 use crate::journal::{CALM, CommittedTo, SimulatedJournal, Weather};
 use crate::model::{HUNT_FILE, PUZZLES};
 use crate::oracle::{Oracle, Sent, Watched};
@@ -67,6 +66,7 @@ pub struct World {
     journal: SimulatedJournal,
     oracle: Oracle,
     run: SessionRun,
+    clock: SimulatedClock,
     node: Option<Node>,
     clients: Vec<Client>,
     spectator: Option<Spectator>,
@@ -104,6 +104,7 @@ impl World {
             archive: archive.clone(),
             session: record.id,
         });
+        let clock = SimulatedClock::new(dice.time());
         let run = SessionRun {
             record: record.into(),
             hunt: hunt.into(),
@@ -112,7 +113,7 @@ impl World {
             tenure: Tenure::Alone,
             validity: Validity::for_ever(),
             abandon: CancellationToken::new(),
-            clock: Clock::simulated(Timestamp(1_000_000)),
+            clock: Clock::Simulated(clock.clone()),
             config: SessionConfig {
                 mailbox_max: 64,
                 turn_requests_max: 1 + dice.throw(4),
@@ -130,6 +131,7 @@ impl World {
             journal,
             oracle,
             run,
+            clock,
             node: None,
             clients: Vec::new(),
             spectator: None,
@@ -221,7 +223,8 @@ impl World {
             45..48 => self.clients[client].cut(),
             48..52 => self.clients[client].sleeps = true,
             52..58 => self.clients[client].sleeps = false,
-            58..85 => tokio::time::sleep(self.dice.up_to_ms(30)).await,
+            58..83 => tokio::time::sleep(self.dice.up_to_ms(30)).await,
+            83..85 => self.clock.jump(self.dice.time()),
             85..92 => self.order(),
             92..95 => self.crash().await,
             95..97 => self.stop_cleanly().await,
@@ -402,14 +405,14 @@ impl World {
     }
 
     async fn check_end(&mut self) {
-        // Past the session's end, the last clue's expiry, and the next heads, which show an update
-        // that is missing at the end: from then on nothing happens by itself.
+        // Past the session's end, the last clue's expiry by a clock that went back, and the next heads,
+        // which show an update that is missing at the end: from then on nothing happens by itself.
         let session = &self.node.as_ref().expect("the node runs").session;
         let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
         // It may have finished before.
         drop(finish.await.expect("the session answers"));
-        self.pass(Duration::from_millis(CLUE_LASTS_MS_MAX as u64 + 500))
-            .await;
+        let ms = CLUE_LASTS_MS_MAX + CLOCKS_DIFFER_MS + 500;
+        self.pass(Duration::from_millis(ms as u64)).await;
         self.check_latest();
         let session = &self.node.as_ref().expect("the node runs").session;
         let live = session.read(|view| {
