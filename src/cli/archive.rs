@@ -1,11 +1,13 @@
 //! `cluecast archive verify`: whether files of an archive are in order.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::CommandError;
+use super::output::{complain, say};
 use crate::journal::{ArchiveError, ArchiveFile, verify_archive};
 
 /// See there.
@@ -42,10 +44,10 @@ impl Verify {
         let verified: Vec<(&PathBuf, Verified)> = verified.collect();
         if self.json {
             let files = verified.iter().map(|(path, file)| as_json(path, file));
-            println!("{}", json!({ "files": files.collect::<Vec<_>>() }));
+            say(json!({ "files": files.collect::<Vec<_>>() }))?;
         } else {
             for (path, file) in &verified {
-                print_for_people(path, file);
+                print_for_people(path, file)?;
             }
         }
         if verified.iter().all(|(_, file)| file.is_ok()) {
@@ -56,18 +58,19 @@ impl Verify {
     }
 }
 
-fn print_for_people(path: &Path, file: &Verified) {
+fn print_for_people(path: &Path, file: &Verified) -> io::Result<()> {
     match file {
-        Ok(file) => println!(
+        Ok(file) => say(format_args!(
             "{}: session {}, events {} to {} in {} batches, in order",
             path.display(),
             file.session,
             file.first_seq,
             file.last_seq,
             file.batches
-        ),
-        Err(error) => eprintln!("{}: {error}", path.display()),
+        ))?,
+        Err(error) => complain(format_args!("{}: {error}", path.display())),
     }
+    Ok(())
 }
 
 fn as_json(path: &Path, file: &Verified) -> Value {

@@ -1,14 +1,19 @@
 //! `cluecast hunt check`: every mistake in a hunt, with its place.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use clap::Args;
 use hunt::{Bundle, Hunt, Mistake};
 
 use super::CommandError;
+use super::output::{complain, say};
 
 /// How deep folders in a hunt's folder may lie, so that a link in a circle ends.
 const DEPTH_MAX: usize = 8;
+
+/// The files that hunts are written in.
+const TEXTS: [&str; 2] = ["toml", "md"];
 
 /// See there.
 #[derive(Args)]
@@ -25,31 +30,36 @@ impl CheckHunt {
     pub(super) fn run(self) -> Result<(), CommandError> {
         let checked = hunt::parse(&read_folder(&self.folder)?);
         if self.json {
-            println!("{}", as_json(&checked));
+            say(as_json(&checked))?;
         } else {
-            print_for_people(&self.folder, &checked);
+            print_for_people(&self.folder, &checked)?;
         }
         checked.map(drop).map_err(|_| CommandError::Reported)
     }
 }
 
-fn print_for_people(folder: &Path, checked: &Result<Hunt, Vec<Mistake>>) {
+fn print_for_people(folder: &Path, checked: &Result<Hunt, Vec<Mistake>>) -> io::Result<()> {
     match checked {
-        Ok(hunt) => println!(
+        Ok(hunt) => say(format_args!(
             "{}: \"{}\", {} rounds, {} puzzles, no mistakes",
             folder.display(),
             hunt.title,
             hunt.rounds.len(),
             hunt.puzzles.len()
-        ),
+        ))?,
         Err(mistakes) => {
             for mistake in mistakes {
-                eprintln!("{}", mistake.render());
+                complain(mistake.render());
             }
             let plural = if mistakes.len() == 1 { "" } else { "s" };
-            eprintln!("{}: {} mistake{plural}", folder.display(), mistakes.len());
+            complain(format_args!(
+                "{}: {} mistake{plural}",
+                folder.display(),
+                mistakes.len()
+            ));
         }
     }
+    Ok(())
 }
 
 fn as_json(checked: &Result<Hunt, Vec<Mistake>>) -> serde_json::Value {
@@ -65,24 +75,37 @@ fn as_json(checked: &Result<Hunt, Vec<Mistake>>) -> serde_json::Value {
 }
 
 /// The texts of a hunt's folder by their path in it. Files that are no text, such as pictures, are
-/// left out.
+/// left out; what a hunt consists of must be text, and lie in the folder.
 pub(super) fn read_folder(folder: &Path) -> Result<Bundle, CommandError> {
+    if folder.is_file() {
+        return Err(refused(folder, "is a file; name the folder that it is in"));
+    }
     let mut files = Bundle::new();
-    collect(folder, "", DEPTH_MAX, &mut files)?;
+    let root = folder.canonicalize().map_err(failed(folder))?;
+    collect(&root, folder, "", DEPTH_MAX, &mut files)?;
     Ok(files)
 }
 
+fn failed(path: &Path) -> impl Fn(io::Error) -> CommandError {
+    let path = path.to_owned();
+    move |reason| CommandError::File {
+        path: path.clone(),
+        reason,
+    }
+}
+
+fn refused(path: &Path, what: &str) -> CommandError {
+    CommandError::Failed(format!("{}: it {what}", path.display()))
+}
+
 fn collect(
+    root: &Path,
     folder: &Path,
     prefix: &str,
     depth_left: usize,
     files: &mut Bundle,
 ) -> Result<(), CommandError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |reason| CommandError::File { path, reason }
-    };
-    for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
+    for entry in fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
@@ -91,13 +114,40 @@ fn collect(
             continue;
         }
         let name = format!("{prefix}{name}");
-        if path.is_dir() {
+        let real = path.canonicalize().map_err(failed(&path))?;
+        if !real.starts_with(root) {
+            return Err(refused(
+                &path,
+                "leads out of the hunt's folder; put a copy there",
+            ));
+        }
+        if real.is_dir() {
             if depth_left > 0 {
-                collect(&path, &format!("{name}/"), depth_left - 1, files)?;
+                collect(root, &path, &format!("{name}/"), depth_left - 1, files)?;
             }
-        } else if let Ok(text) = String::from_utf8(std::fs::read(&path).map_err(failed(&path))?) {
-            files.insert(name, text);
+        } else {
+            match String::from_utf8(fs::read(&path).map_err(failed(&path))?) {
+                Ok(text) => {
+                    files.insert(name, text);
+                }
+                Err(error) if is_text(&path) => {
+                    let at = error.utf8_error().valid_up_to();
+                    let line = 1 + error.as_bytes()[..at]
+                        .iter()
+                        .filter(|byte| **byte == b'\n')
+                        .count();
+                    let what = format!("is not UTF-8 in line {line}; save it as UTF-8");
+                    return Err(refused(&path, &what));
+                }
+                Err(_picture) => {}
+            }
         }
     }
     Ok(())
+}
+
+/// Whether a hunt would read it.
+fn is_text(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| TEXTS.contains(&extension))
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::output::{complain, say};
 use super::{CommandError, SettingsArgs};
 use crate::config::Config;
 
@@ -48,7 +49,7 @@ impl ConfigCommand {
 
 impl Check {
     fn run(self) -> Result<(), CommandError> {
-        let mistakes = match Config::read(self.settings.layers()) {
+        let mistakes = match self.settings.checked() {
             Ok(_) => Vec::new(),
             Err(mistakes) => mistakes,
         };
@@ -60,18 +61,15 @@ impl Check {
                     "message": mistake.message,
                 })
             });
-            println!(
-                "{}",
-                serde_json::json!({ "mistakes": listed.collect::<Vec<_>>() })
-            );
+            say(serde_json::json!({ "mistakes": listed.collect::<Vec<_>>() }))?;
         } else {
             for mistake in &mistakes {
-                eprintln!("{mistake}");
+                complain(mistake);
             }
             match mistakes.len() {
-                0 => println!("The settings are good."),
-                1 => eprintln!("1 mistake"),
-                count => eprintln!("{count} mistakes"),
+                0 => say("The settings are good.")?,
+                1 => complain("1 mistake"),
+                count => complain(format_args!("{count} mistakes")),
             }
         }
         if mistakes.is_empty() {
@@ -92,14 +90,14 @@ impl Show {
                 (key.to_owned(), described)
             });
             let settings: serde_json::Map<String, serde_json::Value> = settings.collect();
-            println!("{}", serde_json::Value::Object(settings));
+            say(serde_json::Value::Object(settings))?;
         } else {
             for (key, value, origin) in layers.effective() {
                 let line = format!("{key} = {value}");
                 if self.origin {
-                    println!("{line:50} # {origin}");
+                    say(format_args!("{line:50} # {origin}"))?;
                 } else {
-                    println!("{line}");
+                    say(line)?;
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::output::say;
 use super::server::postgres_options;
 use super::{CommandError, SettingsArgs};
 use crate::config::JournalBackend;
@@ -62,7 +63,9 @@ impl RaiseGeneration {
                 return Err(CommandError::Failed(reason.to_owned()));
             }
         };
-        println!("generation {generation}: every client takes a snapshot when it comes back");
+        say(format_args!(
+            "generation {generation}: every client takes a snapshot when it comes back"
+        ))?;
         Ok(())
     }
 }

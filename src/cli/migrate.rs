@@ -1,7 +1,9 @@
 //! `cluecast migrate`: the schema of the PostgreSQL database.
 
 use clap::Args;
+use std::io;
 
+use super::output::say;
 use super::server::postgres_options;
 use super::{CommandError, SettingsArgs};
 use crate::config::JournalBackend;
@@ -44,7 +46,7 @@ impl Migrate {
                 PostgresJournal::migrate(&options).await?;
                 PostgresJournal::schema(&options).await?
             };
-            self.print(&before, &after);
+            self.print(&before, &after)?;
             match after.check() {
                 Ok(()) => Ok(()),
                 Err(error) => Err(CommandError::Failed(error.to_string())),
@@ -52,7 +54,7 @@ impl Migrate {
         })
     }
 
-    fn print(&self, before: &SchemaStatus, after: &SchemaStatus) {
+    fn print(&self, before: &SchemaStatus, after: &SchemaStatus) -> io::Result<()> {
         let steps = before.steps.iter().zip(&after.steps);
         if self.json {
             let steps = steps.map(|(before, after)| {
@@ -69,8 +71,7 @@ impl Migrate {
                 "runs_from_step": after.runs_from_step,
                 "ready": after.check().is_ok(),
             });
-            println!("{printed}");
-            return;
+            return say(printed);
         }
         for (before, after) in steps {
             let state = match (before.is_applied, after.is_applied) {
@@ -78,10 +79,14 @@ impl Migrate {
                 (true, true) => "applied before",
                 (false, true) => "applied now",
             };
-            println!("step {} ({}): {state}", after.number, after.name);
+            say(format_args!(
+                "step {} ({}): {state}",
+                after.number, after.name
+            ))?;
         }
         for number in &after.later {
-            println!("step {number}: applied by a later version");
+            say(format_args!("step {number}: applied by a later version"))?;
         }
+        Ok(())
     }
 }

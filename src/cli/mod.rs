@@ -9,18 +9,22 @@ mod config;
 mod journal;
 mod migrate;
 mod node;
+mod output;
 mod serve;
 mod server;
 mod token;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use output::complain;
 pub use server::{Server, ServerError};
 
 use crate::config::{Config, ConfigMistake, Layers};
+use crate::gateway::check_certificate;
 use crate::session::Planted;
 
 /// A real-time server for live treasure and puzzle hunts.
@@ -102,6 +106,8 @@ enum CommandError {
     Hunt(PathBuf),
     #[error("{0}")]
     Failed(String),
+    #[error("what was found out could not be printed: {0}")]
+    Output(#[from] std::io::Error),
     /// What is wrong has been printed already.
     #[error("mistakes were found")]
     Reported,
@@ -126,9 +132,13 @@ pub fn run_planted(planted: Planted) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // As of any program whose output is cut short by `head`.
+        Err(CommandError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(CommandError::Reported) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }
@@ -151,7 +161,26 @@ impl SettingsArgs {
     }
 
     fn read(&self) -> Result<Config, CommandError> {
-        Config::read(self.layers()).map_err(CommandError::Settings)
+        self.checked().map_err(CommandError::Settings)
+    }
+
+    /// The settings, if a server could run with them: the certificate is looked at, too.
+    fn checked(&self) -> Result<Config, Vec<ConfigMistake>> {
+        const BLAMED: &str = "tls.certificate_file";
+        let layers = self.layers();
+        let mut settings = layers.effective();
+        let blamed = settings.find(|(key, ..)| *key == BLAMED);
+        let origin = blamed.map(|(.., origin)| origin.clone());
+        drop(settings);
+        let config = Config::read(layers)?;
+        match (check_certificate(&config.tls), origin) {
+            (Err(error), Some(origin)) => Err(vec![ConfigMistake {
+                origin,
+                key: Some(BLAMED.to_owned()),
+                message: error.to_string(),
+            }]),
+            (Ok(()) | Err(_), _) => Ok(config),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `cluecast serve`: runs the server.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use super::check_hunt::read_folder;
+use super::output::say;
 use super::server::{Server, ServerError};
 use super::{CommandError, SettingsArgs};
 use crate::config::Config;
@@ -64,22 +65,29 @@ impl Serve {
     async fn serve(&self, config: &Config, planted: Planted) -> Result<(), CommandError> {
         // Before anything else: a stop is heeded while the server starts, too.
         let mut signals = Signals::catch()?;
-        let server = tokio::select! {
-            started = Server::start_defective(config, planted) => started?,
+        let starting = async {
+            let hunt = self.read_hunt().await?;
+            let server = Server::start_defective(config, planted).await?;
+            Ok::<_, CommandError>((server, hunt))
+        };
+        let (server, hunt) = tokio::select! {
+            started = starting => started?,
             () = signals.stop_asked_for() => {
                 tracing::info!("stopped before it was ready");
                 return Ok(());
             }
         };
         let open = tokio::select! {
-            open = self.open(&server) => Some(open?),
+            open = open_hunt(&server, hunt) => Some(open?),
             ended = wait_for_the_end(&server, &mut signals) => {
                 ended?;
                 None
             }
         };
         if let Some(open) = open {
-            self.print_ready(&server, open.as_ref());
+            if let Err(error) = say(self.ready(&server, open.as_ref())) {
+                tracing::warn!(%error, "nobody reads what the server prints");
+            }
             wait_for_the_end(&server, &mut signals).await?;
         }
         tracing::info!("stopping");
@@ -92,14 +100,23 @@ impl Serve {
         Ok(())
     }
 
-    async fn open(&self, server: &Server) -> Result<Option<SessionHandle<Hub>>, CommandError> {
-        match &self.hunt {
-            Some(folder) => open_hunt(server, folder).await.map(Some),
-            None => Ok(None),
-        }
+    /// The hunt to be opened, before anything is started for it.
+    async fn read_hunt(&self) -> Result<Option<StoredHunt>, CommandError> {
+        let Some(folder) = self.hunt.clone() else {
+            return Ok(None);
+        };
+        // On a thread of its own, because a folder may be on a disk that does not answer.
+        let reading = tokio::task::spawn_blocking(move || {
+            let stored = StoredHunt::new(&read_folder(&folder)?);
+            stored.map_err(|_| CommandError::Hunt(folder))
+        });
+        let read = reading.await;
+        read.map_err(|error| CommandError::Failed(error.to_string()))?
+            .map(Some)
     }
 
-    fn print_ready(&self, server: &Server, open: Option<&SessionHandle<Hub>>) {
+    /// What is printed once the server is ready.
+    fn ready(&self, server: &Server, open: Option<&SessionHandle<Hub>>) -> String {
         let address = server.address();
         let token = |session: &SessionHandle<Hub>| {
             let now = server.gateway().sessions().clock().now();
@@ -112,26 +129,27 @@ impl Serve {
                 ready["session"] = session.record().code.clone().into();
                 ready["game_master_token"] = token(session).into();
             }
-            println!("{}", serde_json::json!({ "ready": ready }));
-            return;
+            return serde_json::json!({ "ready": ready }).to_string();
         }
         let (http, ws) = if server.gateway().is_encrypted() {
             ("https", "wss")
         } else {
             ("http", "ws")
         };
-        println!("Cluecast is ready: {http}://{address}/  (Ctrl-C stops it)");
-        if let Some(session) = open {
-            let code = &session.record().code;
-            println!();
-            println!("  hunt               {}", session.title());
-            println!("  join code          {code}");
-            println!("  players connect to {ws}://{address}/ws/{code}");
-            println!("  standings          {http}://{address}/api/v1/sessions/{code}/standings");
-            println!("  game master token  {}", token(session));
-            println!();
-            println!("How to join is at {http}://{address}/ and in protocol/README.md.");
-        }
+        let ready = format!("Cluecast is ready: {http}://{address}/  (Ctrl-C stops it)");
+        let Some(session) = open else { return ready };
+        let (code, title, token) = (&session.record().code, session.title(), token(session));
+        format!(
+            "{ready}
+
+  hunt               {title}
+  join code          {code}
+  players connect to {ws}://{address}/ws/{code}
+  standings          {http}://{address}/api/v1/sessions/{code}/standings
+  game master token  {token}
+
+How to join is at {http}://{address}/ and in protocol/README.md."
+        )
     }
 }
 
@@ -198,14 +216,12 @@ fn reload_certificate(server: &Server) {
 
 /// The unfinished session of the hunt in a folder; a new one is created and started if there is
 /// none.
-async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>, CommandError> {
+async fn open_hunt(
+    server: &Server,
+    hunt: Option<StoredHunt>,
+) -> Result<Option<SessionHandle<Hub>>, CommandError> {
+    let Some(stored) = hunt else { return Ok(None) };
     let failed = |error: &dyn std::fmt::Display| CommandError::Failed(error.to_string());
-    // On a thread of its own, because a folder may be on a disk that does not answer.
-    let reading = folder.to_owned();
-    let files = tokio::task::spawn_blocking(move || read_folder(&reading)).await;
-    let files = files.map_err(|error| failed(&error))??;
-    let stored = StoredHunt::new(&files);
-    let stored = stored.map_err(|_| CommandError::Hunt(folder.to_owned()))?;
     let sessions = server.gateway().sessions();
     let finished = sessions.journal().finished_sessions().await;
     let finished = finished.map_err(|error| failed(&error))?;
@@ -233,7 +249,7 @@ async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>,
         if session.record().hunt_revision == stored.revision {
             let phase = session.read(|view| view.state.phase()).await;
             if phase.map_err(|error| failed(&error))? != Phase::Finished {
-                return Ok(session);
+                return Ok(Some(session));
             }
         }
     }
@@ -249,5 +265,5 @@ async fn open_hunt(server: &Server, folder: &Path) -> Result<SessionHandle<Hub>,
         .await;
     let outcome = started.map_err(|error| failed(&error))?;
     outcome.map_err(|refusal| failed(&refusal))?;
-    Ok(session)
+    Ok(Some(session))
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::output::say;
 use super::{CommandError, SettingsArgs};
 use crate::clock::Clock;
 use crate::gateway::Grant;
@@ -24,8 +25,15 @@ impl TokenCommand {
     pub(super) fn run(self) -> Result<(), CommandError> {
         let Self::Admin(AdminToken { settings }) = self;
         let config = settings.read()?;
+        let folder = &config.server.data_dir;
+        if config.cluster.secret.is_none() && !folder.is_dir() {
+            return Err(CommandError::Failed(format!(
+                "{}: there is no such folder; name the server's with --data-dir, or start the server once",
+                folder.display()
+            )));
+        }
         let key = super::server::token_key(&config)?;
-        println!("{}", key.seal(Grant::Admin, Clock::System.now()));
+        say(key.seal(Grant::Admin, Clock::System.now()))?;
         Ok(())
     }
 }

@@ -106,9 +106,12 @@ fn address(text: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// Stands for no secret; it is none.
+pub(super) const NO_SECRET: &str = "none";
+
 /// The refusal says nothing of what was written.
 fn secret(text: &str) -> Result<Option<ClusterSecret>, String> {
-    if text == "none" {
+    if text == NO_SECRET {
         return Ok(None);
     }
     if text.chars().count() < SECRET_CHARS_MIN {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use super::cluster::NO_SECRET;
 use super::host_port::HostPort;
 use super::reader::Reader;
 
@@ -139,6 +140,9 @@ impl fmt::Debug for PostgresUrl {
 
 /// A secret's value as it may be shown.
 pub(super) fn redacted(value: &toml::Value) -> toml::Value {
+    if value.as_str() == Some(NO_SECRET) {
+        return value.clone();
+    }
     let parsed = value.as_str().map(PostgresUrl::parse);
     toml::Value::String(match parsed {
         Some(Ok(url)) => url.to_string(),

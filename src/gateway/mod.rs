@@ -38,7 +38,7 @@ pub use listener::{Slot, listen};
 pub use neighbours::{LIFE, LOOK_PATH, NodeError, PROBE_PATH, Peers};
 pub use origin::Origins;
 pub use relay::relay;
-pub use tls::TlsError;
+pub use tls::{TlsError, check_certificate};
 pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal};
 pub use upgrade::upgrade;
 

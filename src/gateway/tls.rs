@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::{Accept, TlsAcceptor};
 
 use super::stream::Tcp;
-use crate::config::TlsConfig;
+use crate::config::{TlsConfig, TlsMode};
 
 /// WebSockets begin as HTTP/1.1; a client that offers only other protocols is refused.
 const ALPN: &[u8] = b"http/1.1";
@@ -53,6 +53,14 @@ pub enum TlsError {
         /// Why not.
         reason: rustls::Error,
     },
+}
+
+/// Whether a server can greet clients with what the settings name.
+pub fn check_certificate(config: &TlsConfig) -> Result<(), TlsError> {
+    match config.mode {
+        TlsMode::Off => Ok(()),
+        TlsMode::On => load(&config.certificate_file, &config.key_file).map(drop),
+    }
 }
 
 impl Tls {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::journal::SessionId;
+use crate::journal::files::make_private_folder;
 
 /// The key's name within the data folder.
 const KEY_FILE: &str = "token.key";
@@ -175,7 +176,7 @@ impl TokenKey {
             path: path.clone(),
             reason,
         };
-        std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+        make_private_folder(folder).map_err(|error| failed(error.to_string()))?;
         match File::open(&path) {
             Ok(mut file) => {
                 let mut bytes = Vec::with_capacity(KEY_BYTES);

@@ -7,6 +7,7 @@
 //! Never here: what an event means, when to claim, what to do after a failure.
 
 mod archive;
+pub mod files;
 mod memory;
 mod nodes;
 mod postgres;

@@ -10,6 +10,7 @@ mod http;
 mod life;
 mod messages;
 mod origins;
+mod output;
 mod proxies;
 mod ready;
 mod requests;

@@ -94,7 +94,7 @@ fn serve(data: &Path, arguments: &[&str]) -> Child {
 }
 
 /// Asks it to stop, and waits for the end.
-async fn stop(mut server: Child) -> ExitStatus {
+pub(crate) async fn stop(mut server: Child) -> ExitStatus {
     let id = server.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     kill_process(id.expect("it runs"), Signal::TERM).expect("it is ours");
     let ended = timeout(PATIENCE, server.wait()).await;

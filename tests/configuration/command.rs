@@ -224,3 +224,42 @@ fn no_server_starts_with_wrong_settings() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(told.lines().count(), 2, "{told}");
 }
+
+#[test]
+fn a_certificate_that_a_server_could_not_use_is_refused_where_it_is_named() {
+    let folder = folder();
+    let empty = write(&folder, "empty.pem", "");
+    let empty = empty.display();
+    let text =
+        format!("[tls]\nmode = \"on\"\ncertificate_file = \"{empty}\"\nkey_file = \"{empty}\"\n");
+    let file = write(&folder, "tls.toml", text);
+    let printed = config("check").file(&file).run();
+    assert_eq!(printed.code, Some(1), "{}", printed.out);
+    let place = format!("{}:3: tls.certificate_file: ", file.display());
+    assert!(printed.err.starts_with(&place), "{}", printed.err);
+    assert!(
+        printed.err.contains("holds no certificate"),
+        "{}",
+        printed.err
+    );
+}
+
+#[test]
+fn no_secret_is_shown_as_none() {
+    let printed = config("show").run();
+    assert!(
+        printed.out.contains("cluster.secret = \"none\""),
+        "{}",
+        printed.out
+    );
+    let secret = "a secret of more than enough characters";
+    let printed = config("show")
+        .variable("CLUECAST_CLUSTER__SECRET", secret)
+        .run();
+    assert!(!printed.out.contains(secret), "{}", printed.out);
+    assert!(
+        printed.out.contains("cluster.secret = \"***\""),
+        "{}",
+        printed.out
+    );
+}

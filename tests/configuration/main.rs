@@ -5,6 +5,7 @@ mod accepted;
 mod command;
 #[path = "../bounds/http.rs"]
 mod http;
+mod hunts;
 mod keys;
 mod mutations;
 

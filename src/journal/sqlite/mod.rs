@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 
 pub use sqlx::sqlite::SqliteSynchronous;
 
+use super::files::{make_private_folder, open_private_file};
 use super::nodes::Nodes;
 use super::types::contiguous;
 use super::{
@@ -285,8 +286,10 @@ fn closed(action: &'static str) -> JournalError {
 
 fn lock_folder(folder: &Path) -> Result<File, String> {
     let described = |error: std::io::Error| format!("{}: {error}", folder.display());
-    std::fs::create_dir_all(folder).map_err(described)?;
-    let file = File::create(folder.join(LOCK_FILE)).map_err(described)?;
+    make_private_folder(folder).map_err(described)?;
+    let file = open_private_file(&folder.join(LOCK_FILE)).map_err(described)?;
+    // SQLite gives its other files the rights of this one.
+    open_private_file(&folder.join(DATABASE_FILE)).map_err(described)?;
     file.try_lock().map_err(|_| {
         let folder = folder.display();
         format!("{folder} is in use by another server; stop it or choose another folder")

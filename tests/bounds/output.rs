@@ -1,0 +1,89 @@
+//! Nobody reads what is printed and logged: whoever did is gone, or the disk is full.
+
+use std::fs::OpenOptions;
+use std::io::pipe;
+use std::process::{Command, Stdio};
+
+use testkit::temporary_folder;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
+
+use crate::http::{self, PATIENCE};
+use crate::stops::stop;
+
+fn cluecast() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cluecast"));
+    command.env_clear();
+    command
+}
+
+/// What a pipe is to a program once its reader is gone.
+fn broken_pipe() -> Stdio {
+    let (reader, writer) = pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_command_whose_output_is_cut_short_ends_quietly() {
+    let mut command = cluecast();
+    let printed = command
+        .args(["config", "show"])
+        .stdout(broken_pipe())
+        .output();
+    let printed = printed.expect("the binary runs");
+    assert!(printed.status.success(), "{}", printed.status);
+    assert_eq!(String::from_utf8_lossy(&printed.stderr), "");
+}
+
+#[test]
+fn a_command_that_cannot_print_says_so() {
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    let full = full.expect("the system has a full disk");
+    let mut command = cluecast();
+    let printed = command.args(["config", "check"]).stdout(full).output();
+    let printed = printed.expect("the binary runs");
+    assert_eq!(printed.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&printed.stderr);
+    assert!(
+        told.starts_with("what was found out could not be printed: "),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_whose_log_nobody_reads_goes_on() {
+    let folder = temporary_folder().expect("a temporary folder");
+    let mut server = tokio::process::Command::new(env!("CARGO_BIN_EXE_cluecast"))
+        .args([
+            "serve",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--set",
+            "telemetry.log=trace",
+        ])
+        .arg("--data-dir")
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(broken_pipe())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary runs");
+    let stdout = server.stdout.take().expect("it is piped");
+    let mut lines = BufReader::new(stdout).lines();
+    let line = timeout(PATIENCE, lines.next_line())
+        .await
+        .expect("a ready line");
+    let line = line.expect("it can be read").expect("it starts");
+    // Nor what it prints, from now on.
+    drop(lines);
+    let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let address = ready["ready"]["address"].as_str().expect("text");
+    let address = address.parse().expect("an address");
+    for _ in 0..3 {
+        assert_eq!(http::get(address, "/health/ready").await.status, 200);
+    }
+    let status = stop(server).await;
+    assert!(status.success(), "{status}");
+}
