@@ -132,10 +132,8 @@ fn collect(
                 }
                 Err(error) if is_text(&path) => {
                     let at = error.utf8_error().valid_up_to();
-                    let line = 1 + error.as_bytes()[..at]
-                        .iter()
-                        .filter(|byte| **byte == b'\n')
-                        .count();
+                    let lines = error.as_bytes()[..at].split(|byte| *byte == b'\n');
+                    let line = lines.count();
                     let what = format!("is not UTF-8 in line {line}; save it as UTF-8");
                     return Err(refused(&path, &what));
                 }
