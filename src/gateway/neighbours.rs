@@ -115,15 +115,16 @@ impl Neighbours for Peers {
     }
 }
 
-fn understood(answer: &Response<Incoming>) -> Probe {
+fn understood<B>(answer: &Response<B>) -> Probe {
     let life = answer.headers().get(LIFE);
     let life = life.and_then(|life| life.to_str().ok());
     let life = life.and_then(|life| u64::from_str_radix(life, 16).ok());
     match (answer.status(), life) {
         (StatusCode::OK, Some(life)) => Probe::Alive(Incarnation(life)),
         (StatusCode::SERVICE_UNAVAILABLE, _) => Probe::Lapsed,
-        // Somebody else's server, or a node with another secret: no life of this cluster.
-        (_, _) => Probe::Refused,
+        // Something listens there and does not tell which life it is: a node whose secret is being
+        // changed, a proxy, somebody else's server. The accused may well live.
+        (_, _) => Probe::Silent,
     }
 }
 
@@ -132,5 +133,37 @@ async fn refused_or_silent(address: &str) -> Probe {
     match timeout(PROBE_WAIT, TcpStream::connect(address)).await {
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Probe::Refused,
         Ok(Ok(_) | Err(_)) | Err(_) => Probe::Silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Response;
+
+    use super::{LIFE, understood};
+    use crate::cluster::{Incarnation, Probe};
+
+    #[test]
+    fn an_answer_without_a_life_is_no_refusal() {
+        for (status, life, told) in [
+            (
+                200,
+                Some("00000000000000ab"),
+                Probe::Alive(Incarnation(0xab)),
+            ),
+            (503, Some("00000000000000ab"), Probe::Lapsed),
+            (401, None, Probe::Silent),
+            (404, None, Probe::Silent),
+            (502, None, Probe::Silent),
+            (200, None, Probe::Silent),
+            (200, Some("kite"), Probe::Silent),
+        ] {
+            let answer = Response::builder().status(status);
+            let answer = life
+                .into_iter()
+                .fold(answer, |answer, life| answer.header(LIFE, life));
+            let answer = answer.body(()).expect("it is right");
+            assert_eq!(understood(&answer), told, "{status} {life:?}");
+        }
     }
 }
