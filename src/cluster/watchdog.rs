@@ -40,7 +40,9 @@ impl Watchdog {
 
     /// Whether the watched runtime was alive a moment ago.
     pub(super) fn is_content(&self) -> bool {
-        let age_ms = self.now_ms() - self.last_sign_ms.load(Ordering::Acquire);
+        // In this order: a sign may be shown at any moment.
+        let last_sign_ms = self.last_sign_ms.load(Ordering::Acquire);
+        let age_ms = self.now_ms().saturating_sub(last_sign_ms);
         Duration::from_millis(age_ms) <= SIGN_AGE_MAX
     }
 
