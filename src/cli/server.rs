@@ -153,7 +153,7 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let tokens = Arc::new(token_key(config)?);
         let is_alone = matches!(sharing, Sharing::Alone);
-        let defaults = session_defaults(config, journal.clone(), incarnation, sharing)?;
+        let defaults = session_defaults(config, journal.clone(), incarnation, sharing).await?;
         let defaults = SessionDefaults {
             planted,
             ..defaults
@@ -264,7 +264,7 @@ pub(super) fn token_key(config: &Config) -> Result<TokenKey, KeyError> {
     }
 }
 
-fn session_defaults(
+async fn session_defaults(
     config: &Config,
     journal: Arc<dyn Journal>,
     owner: Incarnation,
@@ -276,7 +276,7 @@ fn session_defaults(
         clock: Clock::System,
         config: config.session,
         snapshot_every_events: config.journal.snapshot_every_events,
-        archiving: archiving(&config.journal)?,
+        archiving: archiving(&config.journal).await?,
         tick_every: config.delivery.heads_every,
         sharing,
         planted: Planted::Nothing,
@@ -294,11 +294,18 @@ async fn new_sessions(
     Ok(Sessions::new(defaults, hub))
 }
 
-fn archiving(config: &JournalConfig) -> Result<Option<Archiving>, JournalError> {
+async fn archiving(config: &JournalConfig) -> Result<Option<Archiving>, JournalError> {
     let Some(folder) = &config.archive_dir else {
         return Ok(None);
     };
-    let archive = Arc::new(ArchiveFolder::open(folder)?);
+    // On a thread of its own, because a folder may be on a disk that does not answer.
+    let folder = folder.clone();
+    let opening = tokio::task::spawn_blocking(move || ArchiveFolder::open(&folder));
+    let opened = opening.await.map_err(|error| JournalError {
+        action: "open the archive",
+        reason: error.to_string(),
+    })?;
+    let archive = Arc::new(opened?);
     let after_events_min = config.archive_after_events_min;
     Ok(Some(Archiving::new(archive, after_events_min)))
 }
