@@ -76,6 +76,9 @@ impl Connector {
     ) -> Self {
         let options = options
             .application_name(&application_name(incarnation))
+            // The fence waits for a row and then looks at it again. A stricter level, which may be a
+            // database's default, fails the statement instead.
+            .options([("default_transaction_isolation", "read committed")])
             .disable_statement_logging();
         Self {
             options,
@@ -112,22 +115,21 @@ impl Connector {
 
     /// Connections for everything that is neither an append nor a beat.
     pub(super) fn pool(&self, connections_max: u32) -> PgPool {
-        let options = self.options.clone().options([
-            ("lock_timeout", LOCK_WAIT_MAX),
-            ("default_transaction_isolation", "read committed"),
-        ]);
+        let options = self.options.clone();
+        let options = options.options([("lock_timeout", LOCK_WAIT_MAX)]);
         PgPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(self.connect_max)
             .connect_lazy_with(options)
     }
 
-    /// The connection for beats, which say who is alive now: nothing is lost with one that a crash
-    /// takes back.
+    /// The connection for beats. A beat that was answered makes a validity longer, and a crash of the
+    /// server must not take its stamp back; but no beat waits for a standby, without which nodes fall
+    /// silent that still reach the primary.
     pub(super) async fn heart(&self) -> Result<PgConnection, ConnectError> {
         let options = self.options.clone().options([
             ("lock_timeout", LOCK_WAIT_MAX),
-            ("synchronous_commit", "off"),
+            ("synchronous_commit", "local"),
         ]);
         self.bounded(async { Ok(options.connect().await?) }).await
     }

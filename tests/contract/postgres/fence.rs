@@ -85,7 +85,20 @@ async fn without_the_lock_it_would_insert_behind_the_next_owners_back() {
 
 #[tokio::test]
 async fn an_append_that_waits_for_a_release_is_fenced_by_it() {
+    append_over_a_release(empty_database().await).await;
+}
+
+#[tokio::test]
+async fn a_databases_own_isolation_level_does_not_change_that() {
     let database = empty_database().await;
+    let name = database.get_database().expect("it was named");
+    let stricter = "SET default_transaction_isolation = 'serializable'";
+    let statement = format!("ALTER DATABASE {name} {stricter}");
+    execute(&mut connect(&database).await, statement).await;
+    append_over_a_release(database).await;
+}
+
+async fn append_over_a_release(database: PgConnectOptions) {
     let journal = open_on(PostgresOptions::new(database.clone(), NODE)).await;
     let epoch = hunt_and_session(&journal, id(1), "AAAA").await;
     let mut releasing = connect(&database).await;
