@@ -21,6 +21,7 @@ pub(super) async fn run(shared: &Shared, watchdog: &Watchdog) {
             Ok(()) => answered = Instant::now(),
             Err(error) => {
                 metrics().cluster_beats_failed.increment(1);
+                shared.lost_touch();
                 tracing::debug!(%error, "a beat failed");
             }
         }
@@ -53,6 +54,8 @@ async fn beat(shared: &Shared) -> Result<(), StoreError> {
             shared.look_now.notify_one();
             Ok(())
         }
+        // It has left: nobody but itself took it out.
+        Beat::Forgotten if shared.stop.is_cancelled() => Ok(()),
         Beat::Forgotten => begin_anew(shared).await,
     }
 }
@@ -81,6 +84,9 @@ async fn begin_anew(shared: &Shared) -> Result<(), StoreError> {
     tracing::warn!("the other nodes took this one for dead; it begins anew");
     let held = shared.host.held();
     join_all(held.into_iter().map(|session| shared.host.abandon(session))).await;
+    if shared.stop.is_cancelled() {
+        return Ok(());
+    }
     let sent = Instant::now();
     shared.store.join(shared.card()).await?;
     shared.renew(sent);

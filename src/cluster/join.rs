@@ -7,7 +7,8 @@ use tokio::time::sleep;
 
 use super::Shared;
 use super::ids::Incarnation;
-use super::ports::{NodeSeen, StoreError};
+use super::ports::StoreError;
+use super::sightings::Sighting;
 
 /// Why a node did not join.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,7 @@ pub(super) async fn outlive_predecessors(shared: &Shared) -> Result<(), JoinErro
     sleep(late.saturating_sub(age) + shared.patience.margin).await;
     for seen in same_address(shared).await? {
         let node = seen.card.incarnation;
-        let is_over = seen.age >= late && shared.store.forget(node, late).await?;
+        let is_over = seen.age >= late && shared.store.forget(node, Some(seen.last_sign)).await?;
         if !is_over {
             let address = seen.card.address;
             return Err(JoinError::AddressTaken { node, address });
@@ -49,10 +50,10 @@ pub(super) async fn outlive_predecessors(shared: &Shared) -> Result<(), JoinErro
     Ok(())
 }
 
-async fn same_address(shared: &Shared) -> Result<Vec<NodeSeen>, StoreError> {
+async fn same_address(shared: &Shared) -> Result<Vec<Sighting>, StoreError> {
     let me = shared.card();
-    let nodes = shared.store.nodes().await?.into_iter();
-    let is_same = |seen: &NodeSeen| {
+    let nodes = shared.nodes().await?.into_iter();
+    let is_same = |seen: &Sighting| {
         seen.card.address == me.address && seen.card.incarnation != me.incarnation
     };
     Ok(nodes.filter(is_same).collect())

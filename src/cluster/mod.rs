@@ -18,6 +18,7 @@ mod planner;
 mod ports;
 mod routes;
 mod scan;
+mod sightings;
 mod suspicion;
 mod validity;
 mod watch;
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use ids::{Epoch, Incarnation, SessionId};
 pub use join::JoinError;
 pub use ports::{
-    Answer, Beat, ClaimError, Host, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Store,
+    Answer, Beat, ClaimError, Host, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Sign, Store,
     StoreError,
 };
 pub use routes::{Route, Unrouted};
@@ -44,6 +45,7 @@ pub use validity::{Era, Validity};
 pub use watchdog::Watchdog;
 
 use routes::Routes;
+use sightings::{Sighting, Sightings};
 use suspicion::Patience;
 
 /// How a node behaves towards the others.
@@ -102,11 +104,13 @@ struct Shared {
     neighbours: Arc<dyn Neighbours>,
     validity: Validity,
     routes: Routes,
+    sightings: Mutex<Sightings>,
     /// Asks for a look at the sessions before its time.
     look_now: Arc<Notify>,
     /// How often everything has been carried out that looks had given to do.
     looks: watched::Sender<u64>,
-    /// Since when the validity has held without a gap; none while it does not.
+    /// Since when every beat has been answered, and the validity has held without a gap; none while
+    /// they are not.
     steady_since: Mutex<Option<Instant>>,
     /// Becomes true when the store was out of reach for too long.
     is_lost: watched::Sender<bool>,
@@ -132,6 +136,7 @@ impl Cluster {
             host: parts.host,
             neighbours: parts.neighbours,
             validity: parts.validity,
+            sightings: Mutex::default(),
             look_now,
             looks: watched::Sender::new(0),
             steady_since: Mutex::new(None),
@@ -254,7 +259,7 @@ impl Cluster {
         self.shared.card_mut(|card| card.is_leaving = true);
         scan::give_all(&self.shared).await;
         self.shared.stop.cancel();
-        let gone = self.shared.store.forget(self.shared.me, Duration::ZERO);
+        let gone = self.shared.store.forget(self.shared.me, None);
         if let Err(error) = gone.await {
             tracing::info!(%error, "the node was not forgotten; the others will notice");
         }
@@ -274,6 +279,14 @@ impl Shared {
         change(&mut card.expect("nothing panics while it holds the lock"));
     }
 
+    /// The nodes that the store knows, and since when this node has known what it knows of them.
+    async fn nodes(&self) -> Result<Vec<Sighting>, StoreError> {
+        let nodes = self.store.nodes().await?;
+        let sightings = self.sightings.lock();
+        let mut sightings = sightings.expect("nothing panics while it holds the lock");
+        Ok(sightings.note(nodes, Instant::now()))
+    }
+
     /// The validity lasts from when a beat was sent that the store has answered.
     fn renew(&self, sent: Instant) {
         let is_steady = self.validity.holds();
@@ -283,6 +296,13 @@ impl Shared {
         if !is_steady || since.is_none() {
             *since = Some(sent);
         }
+    }
+
+    /// A beat was not answered. What answers the next one may be another server, or one that was
+    /// restarted meanwhile.
+    fn lost_touch(&self) {
+        let since = self.steady_since.lock();
+        *since.expect("nothing panics while it holds the lock") = None;
     }
 
     /// Whether this node has been in touch with the store for long enough to judge others: after a

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::ids::{Incarnation, SessionId};
 use super::placement::preferences;
-use super::ports::{NodeCard, NodeSeen, Ownership};
+use super::ports::{NodeCard, Ownership};
+use super::sightings::Sighting;
 use super::suspicion::Patience;
 
 /// How long a session that never had an owner is left to the node that created it.
@@ -28,7 +29,7 @@ const CALM_FOR: Duration = Duration::from_secs(5);
 pub(super) struct Look {
     pub(super) at: Instant,
     pub(super) ownerships: Vec<Ownership>,
-    pub(super) nodes: Vec<NodeSeen>,
+    pub(super) nodes: Vec<Sighting>,
     pub(super) held: BTreeSet<SessionId>,
     /// Sessions that nobody needs to run.
     pub(super) finished: BTreeSet<SessionId>,
@@ -197,7 +198,8 @@ mod tests {
 
     use super::super::ids::{Epoch, Incarnation, SessionId};
     use super::super::placement::preferences;
-    use super::super::ports::{NodeCard, NodeSeen, Ownership};
+    use super::super::ports::{NodeCard, Ownership, Sign};
+    use super::super::sightings::Sighting;
     use super::super::suspicion::Patience;
     use super::{CALM_FOR, Look, NEWBORN_FOR, Planner, Step, TURN};
 
@@ -225,10 +227,12 @@ mod tests {
         }
     }
 
-    fn seen(node: Incarnation) -> NodeSeen {
-        NodeSeen {
+    fn seen(node: Incarnation) -> Sighting {
+        Sighting {
             card: card(node),
+            last_sign: Sign(1),
             age: Duration::ZERO,
+            silent_for: Duration::ZERO,
         }
     }
 

@@ -38,12 +38,18 @@ pub struct NodeCard {
     pub is_leaving: bool,
 }
 
+/// Tells a node's last sign of life from its earlier ones, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sign(pub i64);
+
 /// A node and when it was heard of last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeSeen {
     /// What it told last.
     pub card: NodeCard,
-    /// How long ago, by the store's clock.
+    /// Its last sign of life.
+    pub last_sign: Sign,
+    /// How long ago that was, by the store's clock, which may be set at any time.
     pub age: Duration,
 }
 
@@ -106,8 +112,9 @@ pub trait Store: Send + Sync + 'static {
     /// Every known node.
     fn nodes(&self) -> Answer<Vec<NodeSeen>>;
 
-    /// Forgets a node that was not heard of for so long; whether it is unknown now.
-    fn forget(&self, node: Incarnation, unseen_for: Duration) -> Answer<bool>;
+    /// Forgets a node unless it gave another sign of life after `last_sign`; without one, in any case.
+    /// Whether it is unknown now.
+    fn forget(&self, node: Incarnation, last_sign: Option<Sign>) -> Answer<bool>;
 }
 
 /// Runs the sessions that this node owns.
@@ -142,7 +149,7 @@ pub enum Probe {
     Lapsed,
     /// Nobody listens there.
     Refused,
-    /// No answer in time.
+    /// No answer in time, or one that no node of this cluster gives.
     Silent,
 }
 

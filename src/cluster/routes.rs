@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ClusterSettings;
 use super::ids::{Epoch, Incarnation, SessionId};
-use super::ports::{NodeCard, NodeSeen, Ownership, Store};
+use super::ports::{NodeCard, Ownership, Store};
+use super::sightings::Sighting;
 use crate::telemetry::metrics;
 
 /// Between two questions to the store about one session.
@@ -107,7 +108,7 @@ impl Routes {
     }
 
     /// Takes over what a look gave.
-    pub(super) fn learn(&self, ownerships: &[Ownership], nodes: &[NodeSeen]) {
+    pub(super) fn learn(&self, ownerships: &[Ownership], nodes: &[Sighting]) {
         let mut known = self.known();
         let cards = nodes.iter().map(|seen| &seen.card);
         known.addresses = cards

@@ -13,7 +13,8 @@ use tokio::time::{Instant, timeout};
 
 use super::placement::preferences;
 use super::planner::{Look, Planner, Step};
-use super::ports::{ClaimError, NodeCard, NodeSeen, Ownership, StoreError};
+use super::ports::{ClaimError, NodeCard, Ownership, StoreError};
+use super::sightings::Sighting;
 use super::{SCAN_EVERY, SessionId, Shared};
 use crate::telemetry::metrics;
 
@@ -48,7 +49,7 @@ async fn look(shared: &Shared) -> Result<Look, StoreError> {
     let wanted = shared.routes.wanted();
     let ownerships = shared.store.ownerships().await?;
     let finished = shared.store.finished().await?;
-    let nodes = shared.store.nodes().await?;
+    let nodes = shared.nodes().await?;
     Ok(Look {
         at: Instant::now(),
         ownerships,
@@ -212,9 +213,9 @@ async fn hand_over(shared: &Shared, session: SessionId, to: Option<&NodeCard>) {
 /// Gives every session to the node that it prefers of those that stay and are not late: one that was
 /// killed and not forgotten yet would get sessions that nobody runs. Finished ones go to nobody.
 pub(super) async fn give_all(shared: &Shared) {
-    let nodes = shared.store.nodes().await.unwrap_or_default();
+    let nodes = shared.nodes().await.unwrap_or_default();
     let finished = shared.store.finished().await.unwrap_or_default();
-    let is_next = |seen: &NodeSeen| {
+    let is_next = |seen: &Sighting| {
         let is_other = seen.card.incarnation != shared.me && !seen.card.is_leaving;
         is_other && !shared.patience.is_late(seen, shared.me)
     };

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::ids::Incarnation;
-use super::ports::{NodeSeen, Probe};
+use super::ports::Probe;
+use super::sightings::Sighting;
 
 /// When silence becomes suspicious.
 #[derive(Debug, Clone, Copy)]
@@ -22,21 +23,21 @@ pub(super) struct Patience {
 pub(super) enum Verdict {
     /// Nothing, for now.
     Trusted,
-    /// Forget it, if it still was not heard of for so long.
+    /// Forget it, if it has given no other sign of life.
     Dead {
-        /// See there.
+        /// For how long whoever judges must have been in touch with the store.
         unseen_for: Duration,
     },
 }
 
 impl Patience {
-    /// Whether a node is to be knocked at.
-    pub(super) fn is_late(self, node: &NodeSeen, me: Incarnation) -> bool {
+    /// Whether a node is to be knocked at. For this any clock will do: a wrong one costs a knock.
+    pub(super) fn is_late(self, node: &Sighting, me: Incarnation) -> bool {
         node.card.incarnation != me && node.age >= self.late
     }
 
     /// What a knock at a late node tells.
-    pub(super) fn judge(self, node: &NodeSeen, probe: Probe) -> Verdict {
+    pub(super) fn judge(self, node: &Sighting, probe: Probe) -> Verdict {
         let is_gone = match probe {
             Probe::Refused => true,
             // Another life at the same address: this one is over.
@@ -47,12 +48,14 @@ impl Patience {
             let unseen_for = self.late;
             return Verdict::Dead { unseen_for };
         }
+        // It may still speak. Its validity began before it gave its last sign, and is over for certain
+        // once this node has seen no other for as long.
         let unseen_for = node.card.valid + self.margin;
         let is_mute = match probe {
             Probe::Silent | Probe::Lapsed => true,
             Probe::Refused | Probe::Alive(_) => false,
         };
-        if is_mute && node.age >= unseen_for {
+        if is_mute && node.silent_for >= unseen_for {
             return Verdict::Dead { unseen_for };
         }
         Verdict::Trusted
@@ -64,8 +67,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::ids::Incarnation;
-    use super::super::ports::{NodeCard, NodeSeen, Probe};
-    use super::{Patience, Verdict};
+    use super::super::ports::{NodeCard, Probe, Sign};
+    use super::{Patience, Sighting, Verdict};
 
     const PATIENCE: Patience = Patience {
         late: Duration::from_millis(500),
@@ -73,8 +76,8 @@ mod tests {
     };
     const NODE: Incarnation = Incarnation(1);
 
-    fn seen(age_ms: u64) -> NodeSeen {
-        NodeSeen {
+    fn seen(age_ms: u64) -> Sighting {
+        Sighting {
             card: NodeCard {
                 incarnation: NODE,
                 address: "192.0.2.1:7000".to_owned(),
@@ -82,7 +85,9 @@ mod tests {
                 valid: Duration::from_millis(1_500),
                 is_leaving: false,
             },
+            last_sign: Sign(1),
             age: Duration::from_millis(age_ms),
+            silent_for: Duration::from_millis(age_ms),
         }
     }
 
@@ -105,6 +110,18 @@ mod tests {
         ] {
             let judged = PATIENCE.judge(&seen(age_ms), probe);
             assert_eq!(judged, verdict, "{age_ms} {probe:?}");
+        }
+    }
+
+    #[test]
+    fn a_store_whose_clock_is_set_forward_ends_no_validity() {
+        let leapt = Sighting {
+            silent_for: Duration::from_millis(1_599),
+            ..seen(60_000)
+        };
+        assert!(PATIENCE.is_late(&leapt, Incarnation(9)));
+        for probe in [Probe::Silent, Probe::Lapsed] {
+            assert_eq!(PATIENCE.judge(&leapt, probe), Verdict::Trusted);
         }
     }
 

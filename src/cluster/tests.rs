@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     Answer, Beat, ClaimError, Cluster, ClusterParts, ClusterSettings, Epoch, Era, Host,
     Incarnation, JoinError, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Route, SessionId,
-    Store, Unrouted, Validity,
+    Sign, Store, Unrouted, Validity, Watchdog,
 };
 
 const ME: Incarnation = Incarnation(1);
@@ -30,11 +30,17 @@ struct World {
     rows: BTreeMap<SessionId, Ownership>,
     /// Each node and when it was heard of last; nothing: at this very moment, always.
     nodes: Vec<(NodeCard, Option<Instant>)>,
+    /// How often somebody asked for them.
+    lists: i64,
+    /// The store's clock says that all signs of life are still to come.
+    is_set_back: bool,
     claims: Vec<Ownership>,
     running: BTreeSet<SessionId>,
     newborns: BTreeSet<SessionId>,
     /// Sessions whose recovery never ends.
     stuck: BTreeSet<SessionId>,
+    /// How long a beat takes to reach the store.
+    beat_takes: Duration,
 }
 
 #[derive(Clone, Default)]
@@ -59,6 +65,12 @@ impl Played {
     fn heard_of(&self, node: Incarnation, address: &str, at: Option<Instant>) {
         let card = card(node, address);
         self.world().nodes.push((card, at));
+    }
+
+    fn knows(&self, node: Incarnation) -> bool {
+        let world = self.world();
+        let mut nodes = world.nodes.iter();
+        nodes.any(|(card, _)| card.incarnation == node)
     }
 
     fn cluster(&self) -> Cluster {
@@ -143,29 +155,52 @@ impl Store for Played {
         })
     }
 
-    fn beat(&self, _card: NodeCard) -> Answer<Beat> {
-        self.answer(|_| Ok(Beat::Renewed))
+    fn beat(&self, card: NodeCard) -> Answer<Beat> {
+        let this = self.clone();
+        async move {
+            let beat_takes = this.world().beat_takes;
+            sleep(beat_takes).await;
+            let is_known = this.knows(card.incarnation);
+            Ok(if is_known {
+                Beat::Renewed
+            } else {
+                Beat::Forgotten
+            })
+        }
+        .boxed()
     }
 
     fn nodes(&self) -> Answer<Vec<NodeSeen>> {
         self.answer(|world| {
+            world.lists += 1;
+            let world = &*world;
             let nodes = world.nodes.iter().map(|(card, at)| NodeSeen {
                 card: card.clone(),
-                age: at.map_or(Duration::ZERO, |at| at.elapsed()),
+                last_sign: world.last_sign(*at),
+                age: match at {
+                    Some(at) if !world.is_set_back => at.elapsed(),
+                    Some(_) | None => Duration::ZERO,
+                },
             });
             Ok(nodes.collect())
         })
     }
 
-    fn forget(&self, node: Incarnation, unseen_for: Duration) -> Answer<bool> {
+    fn forget(&self, node: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
         self.answer(|world| {
-            let was_heard = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() < unseen_for);
-            world
-                .nodes
-                .retain(|(card, at)| card.incarnation != node || was_heard(*at));
+            let is_last = |at| last_sign.is_none_or(|sign| sign == world.last_sign(at));
+            let nodes = world.nodes.iter();
+            let stay = nodes.filter(|(card, at)| card.incarnation != node || !is_last(*at));
+            world.nodes = stay.cloned().collect();
             let remains = |(card, _): &(NodeCard, _)| card.incarnation == node;
             Ok(!world.nodes.iter().any(remains))
         })
+    }
+}
+
+impl World {
+    fn last_sign(&self, at: Option<Instant>) -> Sign {
+        Sign(if at.is_some() { 0 } else { self.lists })
     }
 }
 
@@ -316,6 +351,22 @@ async fn a_node_that_leaves_gives_nothing_to_one_that_is_late() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_leaves_during_a_beat_does_not_come_back() {
+    let played = Played::default();
+    played.world().beat_takes = BEAT;
+    let cluster = played.cluster();
+    cluster.join().await.expect("nobody else is there");
+    let leaving = async {
+        // The first beat is under way.
+        sleep(BEAT + BEAT / 2).await;
+        cluster.leave().await;
+    };
+    tokio::join!(cluster.run_heart(Watchdog::new()), leaving);
+    assert!(!played.knows(ME));
+    assert!(!cluster.validity().holds());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_does_not_join_beside_another_at_its_address() {
     let played = Played::default();
     played.heard_of(OTHER, "here:7000", None);
@@ -342,4 +393,36 @@ async fn a_node_that_is_started_again_outlives_its_earlier_life() {
         .map(|n| n.0.incarnation)
         .collect();
     assert_eq!(known, [OTHER, ME]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_clock_is_behind_keeps_no_earlier_life_alive() {
+    let played = Played::default();
+    played.world().is_set_back = true;
+    played.heard_of(DEAD, "here:7000", Some(Instant::now()));
+    let joined = played.cluster().join().await;
+    joined.expect("the earlier life does not beat any more");
+    assert!(!played.knows(DEAD));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_clock_is_behind_keeps_no_dead_node_alive() {
+    let played = Played::default();
+    let cluster = played.cluster();
+    cluster.join().await.expect("nobody else is there");
+    played.world().is_set_back = true;
+    played.heard_of(DEAD, "gone:7000", Some(Instant::now()));
+    let buried = async {
+        while played.knows(DEAD) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let began = Instant::now();
+    tokio::select! {
+        () = cluster.run_heart(Watchdog::new()) => panic!("it beats until it leaves"),
+        () = cluster.run_watch() => panic!("it watches until it leaves"),
+        ended = timeout(WAIT_MAX, buried) => ended.expect("it is forgotten"),
+    }
+    let valid = card(DEAD, "gone:7000").valid;
+    assert!(began.elapsed() >= valid, "it may have spoken until then");
 }

@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 
 use super::Shared;
-use super::ports::{NodeSeen, StoreError};
+use super::ports::StoreError;
+use super::sightings::Sighting;
 use super::suspicion::Verdict;
 use crate::telemetry::{as_f64, metrics};
 
@@ -16,7 +17,7 @@ pub(super) async fn run(shared: &Shared) {
 }
 
 async fn look(shared: &Shared) -> Result<(), StoreError> {
-    let nodes = shared.store.nodes().await?;
+    let nodes = shared.nodes().await?;
     metrics().cluster_nodes.set(as_f64(nodes.len() as u64));
     let late = nodes
         .iter()
@@ -29,7 +30,7 @@ async fn look(shared: &Shared) -> Result<(), StoreError> {
 }
 
 /// Knocks at a node that is late; whether it is forgotten now.
-async fn bury_if_dead(shared: &Shared, node: &NodeSeen) -> bool {
+async fn bury_if_dead(shared: &Shared, node: &Sighting) -> bool {
     let probe = shared.neighbours.probe(node.card.address.clone()).await;
     let Verdict::Dead { unseen_for } = shared.patience.judge(node, probe) else {
         return false;
@@ -37,12 +38,12 @@ async fn bury_if_dead(shared: &Shared, node: &NodeSeen) -> bool {
     if !shared.may_judge(unseen_for) {
         return false;
     }
-    match shared.store.forget(node.card.incarnation, unseen_for).await {
+    let life = node.card.incarnation;
+    match shared.store.forget(life, Some(node.last_sign)).await {
         Ok(is_gone) => {
             if is_gone {
                 metrics().cluster_nodes_buried.increment(1);
-                let node = node.card.incarnation;
-                tracing::warn!(%node, ?probe, "a node is dead; its sessions are taken over");
+                tracing::warn!(node = %life, ?probe, "a node is dead; its sessions are taken over");
             }
             is_gone
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 
@@ -11,7 +10,7 @@ use super::types::contiguous;
 use super::{
     Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
     Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 
 /// Keeps everything in memory. Clones share it.
@@ -327,8 +326,8 @@ impl Journal for MemoryJournal {
         done(Ok(self.nodes.all()))
     }
 
-    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
-        done(Ok(self.nodes.forget(incarnation, unseen_for)))
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+        done(Ok(self.nodes.forget(incarnation, last_sign)))
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {

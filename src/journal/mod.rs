@@ -15,8 +15,6 @@ pub mod records;
 mod sqlite;
 mod types;
 
-use std::time::Duration;
-
 use futures_util::future::{BoxFuture, FutureExt};
 
 pub use archive::{
@@ -28,7 +26,7 @@ pub use sqlite::{DATABASE_FILE, SqliteJournal, SqliteOptions, SqliteSynchronous}
 pub use types::{
     AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation,
     JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
-    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 
 /// What a call to a journal gives, some time later. It makes progress on its own: dropping it
@@ -108,10 +106,10 @@ pub trait Journal: Send + Sync + 'static {
     /// Every known node, in no particular order.
     fn nodes(&self) -> Answer<Vec<NodeSeen>>;
 
-    /// Forgets a node unless it was heard of less than `unseen_for` ago, by the store's clock. Gives
-    /// whether it is unknown now. From then on its sessions may be taken over; until it joins again
-    /// its beats do not count.
-    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool>;
+    /// Forgets a node unless it gave another sign of life after `last_sign`; without one, in any case.
+    /// Gives whether it is unknown now. From then on its sessions may be taken over; until it joins
+    /// again its beats do not count.
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool>;
 
     /// Appends a batch. Calls for one session commit in the order of being made, and each is
     /// durable when it answers `Ok`.

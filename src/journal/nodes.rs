@@ -4,55 +4,69 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Beat, Incarnation, NodeRecord, NodeSeen};
+use super::{Beat, Incarnation, NodeRecord, NodeSeen, Sign};
 
 /// The known nodes. Clones share them. As many as join: in one process that is one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Nodes {
-    heard_of: Arc<Mutex<BTreeMap<Incarnation, (NodeRecord, Instant)>>>,
+    heard_of: Arc<Mutex<HeardOf>>,
+}
+
+#[derive(Debug, Default)]
+struct HeardOf {
+    nodes: BTreeMap<Incarnation, (NodeRecord, Sign, Instant)>,
+    signs: i64,
+}
+
+impl HeardOf {
+    fn note(&mut self, node: NodeRecord) {
+        self.signs += 1;
+        let key = node.incarnation;
+        self.nodes
+            .insert(key, (node, Sign(self.signs), Instant::now()));
+    }
 }
 
 impl Nodes {
     pub(super) fn join(&self, node: NodeRecord) {
-        let key = node.incarnation;
-        self.heard_of().insert(key, (node, Instant::now()));
+        self.heard_of().note(node);
     }
 
     pub(super) fn beat(&self, node: NodeRecord) -> Beat {
-        match self.heard_of().get_mut(&node.incarnation) {
-            Some(known) => {
-                *known = (node, Instant::now());
-                Beat::Renewed
-            }
-            None => Beat::Forgotten,
+        let mut heard_of = self.heard_of();
+        if !heard_of.nodes.contains_key(&node.incarnation) {
+            return Beat::Forgotten;
         }
+        heard_of.note(node);
+        Beat::Renewed
     }
 
     pub(super) fn all(&self) -> Vec<NodeSeen> {
         let heard_of = self.heard_of();
-        let nodes = heard_of.values().map(|(record, at)| NodeSeen {
+        let nodes = heard_of.nodes.values();
+        let nodes = nodes.map(|(record, last_sign, at)| NodeSeen {
             record: record.clone(),
+            last_sign: *last_sign,
             age: at.elapsed(),
         });
         nodes.collect()
     }
 
-    pub(super) fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> bool {
+    pub(super) fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> bool {
         let mut heard_of = self.heard_of();
-        if let Some((_, at)) = heard_of.get(&incarnation)
-            && at.elapsed() < unseen_for
+        if let Some((_, last, _)) = heard_of.nodes.get(&incarnation)
+            && last_sign.is_some_and(|sign| sign != *last)
         {
             return false;
         }
-        heard_of.remove(&incarnation);
+        heard_of.nodes.remove(&incarnation);
         true
     }
 
-    fn heard_of(&self) -> MutexGuard<'_, BTreeMap<Incarnation, (NodeRecord, Instant)>> {
+    fn heard_of(&self) -> MutexGuard<'_, HeardOf> {
         self.heard_of
             .lock()
             .expect("nothing panics while it holds the lock")

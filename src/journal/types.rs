@@ -114,12 +114,19 @@ pub struct NodeRecord {
     pub is_leaving: bool,
 }
 
+/// Tells a node's last sign of life from its earlier ones, and nothing else: the store's clock may have
+/// been set back between two of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sign(pub i64);
+
 /// A node and when it was heard of last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeSeen {
     /// What it told last.
     pub record: NodeRecord,
-    /// How long ago, by the store's clock.
+    /// Its last sign of life.
+    pub last_sign: Sign,
+    /// How long ago that was, by the store's clock; zero if that says that it is still to come.
     pub age: Duration,
 }
 

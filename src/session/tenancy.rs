@@ -81,6 +81,7 @@ fn seen(node: journal::NodeSeen) -> cluster::NodeSeen {
             valid: Duration::from_millis(record.valid_ms),
             is_leaving: record.is_leaving,
         },
+        last_sign: cluster::Sign(node.last_sign.0),
         age: node.age,
     }
 }
@@ -155,8 +156,9 @@ impl Store for JournalStore {
         async move { Ok(nodes.await?.into_iter().map(seen).collect()) }.boxed()
     }
 
-    fn forget(&self, node: cluster::Incarnation, unseen_for: Duration) -> Answer<bool> {
-        let forgotten = self.journal.forget(life_of(node), unseen_for);
+    fn forget(&self, node: cluster::Incarnation, last_sign: Option<cluster::Sign>) -> Answer<bool> {
+        let last_sign = last_sign.map(|sign| journal::Sign(sign.0));
+        let forgotten = self.journal.forget(life_of(node), last_sign);
         async move { Ok(forgotten.await?) }.boxed()
     }
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use cluecast::journal::{
     Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
     Incarnation, Journal, JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen,
-    Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError,
+    Ownership, ReadError, SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError,
     Truncation,
 };
 use tokio::sync::watch;
@@ -161,8 +160,8 @@ impl Journal for Fragile {
         self.through(|inner| inner.nodes())
     }
 
-    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
-        self.through(move |inner| inner.forget(incarnation, unseen_for))
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+        self.through(move |inner| inner.forget(incarnation, last_sign))
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {

@@ -3,12 +3,10 @@
 //! What it commits is in a [`MemoryJournal`], fence and all. Its worker stands for the database:
 //! it outlives the node that talks to it, so that an append may commit after its node is dead.
 
-use std::time::Duration;
-
 use cluecast::journal::{
     Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
     Incarnation, Journal, JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen,
-    Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError,
+    Ownership, ReadError, SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError,
     Truncation,
 };
 use futures_util::FutureExt;
@@ -225,8 +223,8 @@ impl Journal for SimulatedJournal {
         self.committed.nodes()
     }
 
-    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
-        self.committed.forget(incarnation, unseen_for)
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+        self.committed.forget(incarnation, last_sign)
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {

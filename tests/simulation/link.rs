@@ -9,7 +9,7 @@ use std::time::Duration;
 use cluecast::journal::{
     Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
     Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -284,7 +284,7 @@ impl Journal for Link {
         not_here("list nodes")
     }
 
-    fn forget(&self, _incarnation: Incarnation, _unseen_for: Duration) -> Answer<bool> {
+    fn forget(&self, _incarnation: Incarnation, _last_sign: Option<Sign>) -> Answer<bool> {
         not_here("forget")
     }
 

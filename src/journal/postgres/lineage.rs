@@ -5,10 +5,15 @@
 //! tells; what it cannot tell is whether a standby that was promoted had received everything, so that
 //! a timeline that rises is believed.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 
 /// Nodes that were heard of so recently count as running.
 const RUNNING_WITHIN_S: f64 = 10.0;
+
+/// Longer than any node's `cluster.beat_every_ms`.
+const BEAT_WAIT: Duration = Duration::from_millis(5_500);
 
 /// What a server's write-ahead log is a part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,18 +86,39 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), LineageEr
     })
 }
 
+/// How many nodes the server's clock says were heard of when.
+struct HeardOf {
+    recently: i64,
+    /// In times that are still to come.
+    later: i64,
+}
+
+impl HeardOf {
+    async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let (recently, later) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE age BETWEEN 0 AND $1), count(*) FILTER (WHERE age < 0) \
+             FROM (SELECT extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age FROM node) \
+             AS nodes",
+        )
+        .bind(RUNNING_WITHIN_S)
+        .fetch_one(connection)
+        .await?;
+        Ok(Self { recently, later })
+    }
+}
+
 /// Begins a new generation on this server, whatever came before; while a node runs that would not hear
 /// of it, this is refused.
 pub(super) async fn raise_generation(connection: &mut PgConnection) -> Result<i64, LineageError> {
-    let running: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM node \
-         WHERE extract(epoch FROM clock_timestamp() - seen_at)::float8 < $1",
-    )
-    .bind(RUNNING_WITHIN_S)
-    .fetch_one(&mut *connection)
-    .await?;
-    if running > 0 {
-        return Err(LineageError::NodesRun(running));
+    let mut heard_of = HeardOf::read(connection).await?;
+    if heard_of.recently == 0 && heard_of.later > 0 {
+        // They were heard of by another clock, or before this one was set back. Those that run are
+        // heard of again by this one.
+        tokio::time::sleep(BEAT_WAIT).await;
+        heard_of = HeardOf::read(connection).await?;
+    }
+    if heard_of.recently > 0 {
+        return Err(LineageError::NodesRun(heard_of.recently));
     }
     let found = found(connection).await?;
     let raised = sqlx::query_scalar(

@@ -37,7 +37,7 @@ use super::types::contiguous;
 use super::{
     Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
     Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use connect::Connector;
 use group::{Append, FlushMax};
@@ -337,9 +337,9 @@ impl Journal for PostgresJournal {
         self.query("list the nodes", ownership::nodes)
     }
 
-    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
         self.query("forget a node", move |connection| {
-            ownership::forget(connection, incarnation, unseen_for)
+            ownership::forget(connection, incarnation, last_sign)
         })
     }
 

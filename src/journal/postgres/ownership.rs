@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use sqlx::{PgConnection, Row};
 
-use super::super::{Beat, Claim, Epoch, Incarnation, NodeRecord, NodeSeen, Ownership, SessionId};
+use super::super::{
+    Beat, Claim, Epoch, Incarnation, NodeRecord, NodeSeen, Ownership, SessionId, Sign,
+};
 use super::connect::application_name;
 use super::queries::Query;
 
@@ -162,7 +164,8 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeSeen>> {
     async move {
         let rows = sqlx::query(
             "SELECT inc, address, version, weight, valid_ms, is_leaving, \
-             floor(1000 * extract(epoch FROM clock_timestamp() - seen_at))::bigint FROM node",
+             floor(1000 * extract(epoch FROM clock_timestamp() - seen_at))::bigint, \
+             (1000000 * extract(epoch FROM seen_at))::bigint FROM node",
         )
         .fetch_all(connection)
         .await?;
@@ -178,6 +181,7 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeSeen>> {
                     valid_ms: row.try_get::<i64, _>(4)?.cast_unsigned(),
                     is_leaving: row.try_get(5)?,
                 },
+                last_sign: Sign(row.try_get(7)?),
                 // The server's clock may have been set back.
                 age: Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)),
             })
@@ -190,17 +194,16 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeSeen>> {
 pub(super) fn forget(
     connection: &mut PgConnection,
     incarnation: Incarnation,
-    unseen_for: Duration,
+    last_sign: Option<Sign>,
 ) -> Query<'_, bool> {
     async move {
         let inc = incarnation.0.cast_signed();
-        let unseen_ms = i64::try_from(unseen_for.as_millis()).unwrap_or(i64::MAX);
         let forgotten = sqlx::query(
             "DELETE FROM node WHERE inc = $1 \
-             AND 1000 * extract(epoch FROM clock_timestamp() - seen_at) >= $2",
+             AND coalesce((1000000 * extract(epoch FROM seen_at))::bigint = $2, true)",
         )
         .bind(inc)
-        .bind(unseen_ms)
+        .bind(last_sign.map(|Sign(sign)| sign))
         .execute(&mut *connection)
         .await?;
         if forgotten.rows_affected() > 0 {

@@ -34,7 +34,7 @@ use super::types::contiguous;
 use super::{
     Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
     Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use checkpoint::Checkpointer;
 use writer::{Job, Other, Writer};
@@ -395,8 +395,8 @@ impl Journal for SqliteJournal {
         async move { Ok(nodes) }.boxed()
     }
 
-    fn forget(&self, incarnation: Incarnation, unseen_for: Duration) -> Answer<bool> {
-        let is_gone = self.nodes.forget(incarnation, unseen_for);
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+        let is_gone = self.nodes.forget(incarnation, last_sign);
         async move { Ok(is_gone) }.boxed()
     }
 

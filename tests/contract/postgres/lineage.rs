@@ -68,9 +68,26 @@ async fn no_generation_begins_beside_a_node_that_runs() {
     let raised = PostgresJournal::raise_generation(&options).await;
     let refused = raised.expect_err("a node runs").to_string();
     assert!(refused.contains("stop all of them"), "{refused}");
-    let gone = journal.forget(Incarnation(7), Duration::ZERO).await;
+    let gone = journal.forget(Incarnation(7), None).await;
     assert!(gone.expect("forgets"));
     let raised = PostgresJournal::raise_generation(&options).await;
     assert_eq!(raised.expect("no node runs"), 2);
+    journal.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn a_node_of_a_time_that_is_still_to_come_does_not_run() {
+    let options = PostgresOptions::new(empty_database().await, NODE);
+    let journal = open_on(options.clone()).await;
+    journal.join(node()).await.expect("joins");
+    let mut connection = connect(&options.connect).await;
+    let to_come = "UPDATE node SET seen_at = seen_at + interval '1 hour'";
+    execute(&mut connection, to_come.to_owned()).await;
+    let seen = journal.nodes().await.expect("lists");
+    assert_eq!(seen[0].age, Duration::ZERO);
+    let raised = PostgresJournal::raise_generation(&options).await;
+    assert_eq!(raised.expect("it is heard of no more"), 2);
+    let forgotten = journal.forget(Incarnation(7), Some(seen[0].last_sign));
+    assert!(forgotten.await.expect("forgets"));
     journal.close().await.expect("closes");
 }

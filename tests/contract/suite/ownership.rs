@@ -167,8 +167,8 @@ pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
     let renewed = journal.beat(leaving.clone()).await.expect("beats");
     assert_eq!(renewed, Beat::Renewed);
     assert_eq!(records().await, [leaving, node(OTHER)]);
-    assert!(journal.forget(ME, Duration::ZERO).await.expect("forgets"));
-    assert!(journal.forget(ME, Duration::ZERO).await.expect("is gone"));
+    assert!(journal.forget(ME, None).await.expect("forgets"));
+    assert!(journal.forget(ME, None).await.expect("is gone"));
     let late = journal.beat(node(ME)).await.expect("beats");
     assert_eq!(late, Beat::Forgotten, "a late beat brings nobody back");
     assert_eq!(records().await, [node(OTHER)]);
@@ -178,13 +178,22 @@ pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
 
 pub async fn a_node_that_was_heard_of_is_not_forgotten(fixture: &Fixture) {
     let journal = &*fixture.journal;
+    let seen = async || {
+        let mut nodes = journal.nodes().await.expect("lists");
+        assert_eq!(nodes.len(), 1);
+        nodes.remove(0)
+    };
     journal.join(node(ME)).await.expect("joins");
-    let an_hour = Duration::from_hours(1);
-    assert!(!journal.forget(ME, an_hour).await.expect("asks"));
-    let nodes = journal.nodes().await.expect("lists");
-    assert_eq!(nodes.len(), 1);
-    assert!(nodes[0].age < an_hour, "{:?}", nodes[0].age);
-    let age = nodes[0].age;
-    assert!(journal.forget(ME, age).await.expect("it is older by now"));
+    let joined = seen().await;
+    assert!(joined.age < Duration::from_hours(1), "{:?}", joined.age);
+    assert_eq!(seen().await.last_sign, joined.last_sign);
+    let renewed = journal.beat(node(ME)).await.expect("beats");
+    assert_eq!(renewed, Beat::Renewed);
+    let beaten = seen().await;
+    assert_ne!(beaten.last_sign, joined.last_sign);
+    let forgotten = journal.forget(ME, Some(joined.last_sign)).await;
+    assert!(!forgotten.expect("asks"), "it gave a sign after that one");
+    let forgotten = journal.forget(ME, Some(beaten.last_sign)).await;
+    assert!(forgotten.expect("forgets"));
     assert_eq!(journal.nodes().await.expect("lists"), []);
 }
