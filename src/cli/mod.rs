@@ -13,6 +13,7 @@ mod output;
 mod serve;
 mod server;
 mod token;
+mod vital;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;

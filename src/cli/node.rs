@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::server::ServerError;
+use super::vital::VitalLoops;
 use crate::cluster::{
     self, Cluster, ClusterParts, ClusterSettings, Incarnation, NodeCard, Watchdog,
 };
@@ -28,6 +29,7 @@ impl Node {
     pub(super) async fn start(
         config: &ClusterConfig,
         gateway: &Gateway,
+        loops: &VitalLoops,
     ) -> Result<(Self, Routing), ServerError> {
         let failed = |reason| ServerError::BindNodes {
             address: config.listen,
@@ -58,13 +60,15 @@ impl Node {
         let routing = Routing::new(cluster.clone(), gateway.clone(), peers);
         let mut tasks = JoinSet::new();
         let router = http::router_for_nodes(gateway.clone(), &routing);
-        tasks.spawn(listen_to_nodes(gateway.clone(), listener, router));
+        let listening = listen_to_nodes(gateway.clone(), listener, router);
+        tasks.spawn(loops.run("port for other nodes", listening));
         let joined = cluster.join().await;
         joined.map_err(|error| ServerError::Join(error.to_string()))?;
-        let heart = start_loops(&cluster, &mut tasks)?;
+        let heart = start_loops(&cluster, loops, &mut tasks)?;
         tokio::select! {
             () = cluster.looked() => {}
             () = cluster.lost() => return Err(ServerError::Lost),
+            name = loops.ended() => return Err(ServerError::LoopEnded(name)),
         }
         tracing::info!(node = %cluster.incarnation(), address = %bound, "joined");
         let node = Self {
@@ -110,20 +114,28 @@ fn settings(config: &ClusterConfig) -> ClusterSettings {
 
 /// The heart has a thread of its own, so that no burst of work on the others makes it late; what it
 /// asks the watchdog keeps it from beating beside a runtime that hangs.
-fn start_loops(cluster: &Cluster, tasks: &mut JoinSet<()>) -> Result<JoinHandle<()>, ServerError> {
+fn start_loops(
+    cluster: &Cluster,
+    loops: &VitalLoops,
+    tasks: &mut JoinSet<()>,
+) -> Result<JoinHandle<()>, ServerError> {
     let watchdog = Watchdog::new();
-    tasks.spawn(watchdog.clone().show_signs());
+    tasks.spawn(loops.run("watchdog", watchdog.clone().show_signs()));
     let watching = cluster.clone();
-    tasks.spawn(async move { watching.run_watch().await });
+    let watching = async move { watching.run_watch().await };
+    tasks.spawn(loops.run("watch over other nodes", watching));
     let scanning = cluster.clone();
-    tasks.spawn(async move { scanning.run_scan().await });
+    let scanning = async move { scanning.run_scan().await };
+    tasks.spawn(loops.run("scan of the sessions", scanning));
     let beating = cluster.clone();
+    let beating = async move { beating.run_heart(watchdog).await };
+    let beating = loops.run("heart", beating);
     let failed = |error: std::io::Error| ServerError::Join(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(failed)?;
     let heart = thread::Builder::new().name("heart".to_owned());
-    let heart = heart.spawn(move || runtime.block_on(beating.run_heart(watchdog)));
+    let heart = heart.spawn(move || runtime.block_on(beating));
     heart.map_err(failed)
 }

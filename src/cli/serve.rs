@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::check_hunt::read_folder;
 use super::output::say;
-use super::server::{Server, ServerError};
+use super::server::Server;
 use super::{CommandError, SettingsArgs};
 use crate::config::Config;
 use crate::delivery::Hub;
@@ -201,7 +201,7 @@ async fn wait_for_the_end(server: &Server, signals: &mut Signals) -> Result<(), 
                 Asked::ToStop => return Ok(()),
                 Asked::ForTheCertificate => reload_certificate(server),
             },
-            () = server.lost() => return Err(ServerError::Lost.into()),
+            lost = server.lost() => return Err(lost.into()),
         }
     }
 }

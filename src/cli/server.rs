@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::node::Node;
+use super::vital::VitalLoops;
 use crate::clock::Clock;
 use crate::cluster::Validity;
 use crate::config::{Config, JournalBackend, JournalConfig};
@@ -52,6 +53,11 @@ pub enum ServerError {
          be reached"
     )]
     Lost,
+    /// A loop that must run for as long as the server does, while that ran or was starting.
+    #[error(
+        "the {0} of this server has failed, which is a defect; the log says where. Start it again"
+    )]
+    LoopEnded(&'static str),
     /// The port.
     #[error("{address}: {reason}; set server.listen to another address")]
     Bind {
@@ -69,6 +75,7 @@ pub struct Server {
     journal: Arc<dyn Journal>,
     /// None if the journal is this process's alone.
     node: Option<Node>,
+    loops: VitalLoops,
     accepting: JoinSet<()>,
     upkeep: JoinSet<()>,
 }
@@ -170,23 +177,26 @@ impl Server {
             limits: config.limits,
             tls: config.tls.clone(),
         })?;
+        let loops = VitalLoops::new();
         let (node, routing) = if is_alone {
             (None, None)
         } else {
-            let (node, routing) = Node::start(&config.cluster, &gateway).await?;
+            let (node, routing) = Node::start(&config.cluster, &gateway, &loops).await?;
             (Some(node), Some(routing))
         };
         let router = http::router(gateway.clone(), routing);
         let mut accepting = JoinSet::new();
-        accepting.spawn(listen(gateway.clone(), listener, router));
+        let listening = listen(gateway.clone(), listener, router);
+        accepting.spawn(loops.run("accept loop", listening));
         let mut upkeep = JoinSet::new();
-        upkeep.spawn(telemetry::upkeep());
+        upkeep.spawn(loops.run("upkeep of the metrics", telemetry::upkeep()));
         tracing::info!(%address, "ready");
         Ok(Self {
             address,
             gateway,
             journal,
             node,
+            loops,
             accepting,
             upkeep,
         })
@@ -210,12 +220,18 @@ impl Server {
         }
     }
 
-    /// Waits until the journal was out of reach for so long that the process should end; for ever, if
-    /// no other server has it.
-    pub async fn lost(&self) {
-        match &self.node {
-            Some(node) => node.lost().await,
-            None => std::future::pending().await,
+    /// Waits until the process should end, and tells why: the journal was out of reach for too long,
+    /// unless no other server has it, or one of the server's own loops has failed.
+    pub async fn lost(&self) -> ServerError {
+        let out_of_reach = async {
+            match &self.node {
+                Some(node) => node.lost().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = out_of_reach => ServerError::Lost,
+            name = self.loops.ended() => ServerError::LoopEnded(name),
         }
     }
 

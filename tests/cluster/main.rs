@@ -17,6 +17,7 @@ mod fleet;
 #[allow(dead_code, reason = "tests/bounds uses the rest of it")]
 #[path = "../bounds/fragile.rs"]
 mod fragile;
+mod loops;
 mod moves;
 mod rebalance;
 mod stage;

@@ -1,0 +1,60 @@
+//! A node one of whose loops has failed: it ends, instead of keeping its sessions from the others.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use cluecast::cli::{Server, ServerError};
+use cluecast::config::{Config, Layers};
+use cluecast::journal::{
+    Claim, Epoch, Incarnation, Journal, MemoryJournal, SessionId, SessionRecord,
+};
+use testkit::temporary_folder;
+use tokio::time::timeout;
+
+use crate::fragile::Fragile;
+use crate::stage::WAIT_MAX;
+
+#[tokio::test]
+async fn a_node_whose_scan_has_failed_does_not_go_on_without_it() {
+    let folder = temporary_folder().expect("a temporary folder can be made");
+    let mut layers = Layers::built_in();
+    layers.add_flag("server.listen=127.0.0.1:0");
+    layers.add_flag(&format!("server.data_dir={}", folder.path().display()));
+    let config = Config::read(layers).expect("the settings are good");
+    let shared = MemoryJournal::new();
+    let journal = Fragile::on(shared.clone());
+    let server = Server::start_node(&config, Arc::new(journal.clone())).await;
+    let server = server.expect("it starts");
+    // Whoever claims is brought down; the next look finds a dead node's session.
+    journal.panics.store(true, Ordering::SeqCst);
+    journal.broken.store(true, Ordering::SeqCst);
+    orphan(&shared).await;
+    let lost = timeout(WAIT_MAX, server.lost()).await;
+    let lost = lost.expect("it is noticed");
+    assert!(
+        matches!(lost, ServerError::LoopEnded("scan of the sessions")),
+        "{lost}"
+    );
+    server.stop().await.expect("it stops");
+}
+
+/// A session of a node that nobody knows.
+async fn orphan(journal: &MemoryJournal) {
+    let session = SessionId::new(1);
+    let record = SessionRecord {
+        id: session,
+        code: "KITE42".to_owned(),
+        hunt_revision: "any".to_owned(),
+        created_at_ms: 1,
+    };
+    let stored = journal.put_hunt(record.hunt_revision.clone(), Vec::new());
+    stored.await.expect("stores");
+    journal.create_session(record).await.expect("creates");
+    let claim = Claim {
+        session,
+        from: None,
+        epoch: Epoch(0),
+        to: Incarnation(9),
+    };
+    journal.claim(claim).await.expect("nobody has it");
+}
