@@ -1,5 +1,6 @@
 //! Requests to other nodes, on their internal port.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -29,6 +31,18 @@ pub const LOOK_PATH: &str = "/nodes/look";
 const PROBE_WAIT: Duration = Duration::from_millis(150);
 /// How long a connection to a node may take.
 const CONNECT_WAIT: Duration = Duration::from_millis(500);
+
+/// How long a node may take to begin an answer: longer than a commit that waits for PostgreSQL to come
+/// back. A session that moves meanwhile ends the wait at once.
+const ANSWER_WAIT: Duration = Duration::from_mins(1);
+/// How often the way to a node is tried while nothing is said on a connection, and how many tries may fail.
+/// An answer may take as long as it likes to come whole, and a relayed connection may be silent, as long
+/// as there is a way.
+const TRY_EVERY: Duration = Duration::from_secs(5);
+const TRIES_MAX: u32 = 3;
+/// How long what was sent may stay unacknowledged.
+#[cfg(target_os = "linux")]
+const UNHEARD_MAX: Duration = Duration::from_secs(20);
 
 /// Why a node did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +81,7 @@ impl Peers {
         let connecting = timeout(CONNECT_WAIT, TcpStream::connect(address));
         let stream = connecting.await.map_err(|_| NodeError::NotReached)?;
         let stream = stream.map_err(|_| NodeError::NotReached)?;
-        stream
-            .set_nodelay(true)
-            .map_err(|_| NodeError::NotReached)?;
+        prepare(&stream).map_err(|_| NodeError::NotReached)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|_| NodeError::NotReached)?;
@@ -79,9 +91,32 @@ impl Peers {
             }
         });
         request.headers_mut().insert(PASS, self.pass.clone());
-        let answer = sender.send_request(request).await;
-        answer.map_err(|_| NodeError::NoAnswer)
+        head_of_answer(&mut sender, request).await
     }
+}
+
+/// Has the operating system end the connection when the way to the node is lost, which neither side is
+/// told of otherwise.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(TRY_EVERY)
+        .with_interval(TRY_EVERY)
+        .with_retries(TRIES_MAX);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNHEARD_MAX))?;
+    Ok(())
+}
+
+async fn head_of_answer(
+    sender: &mut http1::SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, NodeError> {
+    let answer = timeout(ANSWER_WAIT, sender.send_request(request)).await;
+    let answer = answer.map_err(|_| NodeError::NoAnswer)?;
+    answer.map_err(|_| NodeError::NoAnswer)
 }
 
 fn ask(method: Method, path: &'static str) -> Request<Full<Bytes>> {
@@ -131,17 +166,50 @@ fn understood<B>(answer: &Response<B>) -> Probe {
 /// Tells a port that nobody listens on from a machine that does not answer.
 async fn refused_or_silent(address: &str) -> Probe {
     match timeout(PROBE_WAIT, TcpStream::connect(address)).await {
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Probe::Refused,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Probe::Refused,
         Ok(Ok(_) | Err(_)) | Err(_) => Probe::Silent,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use hyper::Response;
+    use hyper::client::conn::http1;
+    use hyper::{Method, Response};
+    use hyper_util::rt::TokioIo;
+    use socket2::SockRef;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
 
-    use super::{LIFE, understood};
+    use super::{
+        ANSWER_WAIT, LIFE, NodeError, PROBE_PATH, TRY_EVERY, ask, head_of_answer, prepare,
+        understood,
+    };
     use crate::cluster::{Incarnation, Probe};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_says_nothing_is_not_waited_for_without_end() {
+        let (near, _far) = tokio::io::duplex(4_096);
+        let connected = http1::handshake(TokioIo::new(near)).await;
+        let (mut sender, connection) = connected.expect("nothing is said yet");
+        let began = Instant::now();
+        let answer = tokio::select! {
+            answer = head_of_answer(&mut sender, ask(Method::GET, PROBE_PATH)) => answer,
+            ended = connection => panic!("the other side holds it: {ended:?}"),
+        };
+        assert!(matches!(answer, Err(NodeError::NoAnswer)), "{answer:?}");
+        assert_eq!(began.elapsed(), ANSWER_WAIT);
+    }
+
+    #[tokio::test]
+    async fn the_way_to_a_node_is_tried_while_nothing_is_said() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        prepare(&stream).expect("the operating system knows how");
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().expect("it tells"));
+        assert_eq!(socket.tcp_keepalive_time().expect("it tells"), TRY_EVERY);
+    }
 
     #[test]
     fn an_answer_without_a_life_is_no_refusal() {
