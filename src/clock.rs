@@ -82,3 +82,87 @@ impl Clock {
         }
     }
 }
+
+/// A moment of a clock that goes on while the machine is suspended. Tokio's stands still then, and is
+/// followed otherwise, so that a paused runtime decides how time passes.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    at: Instant,
+    /// How long the machine had been suspended by then, since it was started.
+    suspended: Duration,
+}
+
+/// What is not counted as suspended: a machine is not suspended for so short a time, while a thread may
+/// be stopped for as long between the reads of two clocks.
+const SUSPENDED_MIN: Duration = Duration::from_millis(20);
+
+impl Moment {
+    /// This moment.
+    pub fn now() -> Self {
+        Self {
+            suspended: suspended(),
+            at: Instant::now(),
+        }
+    }
+
+    /// The time from an earlier moment on; zero from a later one.
+    pub fn since(self, earlier: Self) -> Duration {
+        let suspended = self.suspended.saturating_sub(earlier.suspended);
+        let awake = self.at.saturating_duration_since(earlier.at);
+        if suspended < SUSPENDED_MIN {
+            awake
+        } else {
+            awake + suspended
+        }
+    }
+
+    /// This moment, had the machine been suspended for a time.
+    #[cfg(test)]
+    pub(crate) fn after_suspension(self, suspended: Duration) -> Self {
+        Self {
+            suspended: self.suspended + suspended,
+            ..self
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn suspended() -> Duration {
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+
+    let time = |clock| {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
+        let seconds = Duration::from_secs(u64::try_from(tv_sec).unwrap_or(0));
+        seconds + Duration::from_nanos(u64::try_from(tv_nsec).unwrap_or(0))
+    };
+    let awake = time(ClockId::Monotonic);
+    time(ClockId::Boottime).saturating_sub(awake)
+}
+
+/// Where there is no such clock, or it is not known how to ask for it.
+#[cfg(not(target_os = "linux"))]
+fn suspended() -> Duration {
+    Duration::ZERO
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::Moment;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_suspension_counts_as_time() {
+        let before = Moment::now();
+        advance(SECOND).await;
+        let after = Moment::now();
+        assert_eq!(after.since(before), SECOND, "the runtime's time alone");
+        let later = after.after_suspension(3 * SECOND);
+        assert_eq!(later.since(before), 4 * SECOND);
+        assert_eq!(before.since(later), Duration::ZERO);
+    }
+}

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::ports::{Beat, StoreError};
 use super::watchdog::Watchdog;
 use super::{SessionId, Shared};
+use crate::clock::Moment;
 use crate::telemetry::metrics;
 
 pub(super) async fn run(shared: &Shared, watchdog: &Watchdog) {
@@ -38,10 +39,12 @@ async fn beat(shared: &Shared) -> Result<(), StoreError> {
     let card = shared.card();
     let beat_max = card.valid / 2;
     let held_before = shared.validity.holds();
-    let sent = Instant::now();
+    let sent = Moment::now();
     let beat = timeout(beat_max, shared.store.beat(card)).await;
     let beat = beat.map_err(|_| StoreError(format!("no answer within {beat_max:?}")))??;
-    metrics().cluster_beat_seconds.record(sent.elapsed());
+    metrics()
+        .cluster_beat_seconds
+        .record(Moment::now().since(sent));
     match beat {
         Beat::Renewed if held_before && shared.validity.holds() => {
             shared.renew(sent);
@@ -87,7 +90,7 @@ async fn begin_anew(shared: &Shared) -> Result<(), StoreError> {
     if shared.stop.is_cancelled() {
         return Ok(());
     }
-    let sent = Instant::now();
+    let sent = Moment::now();
     shared.store.join(shared.card()).await?;
     shared.renew(sent);
     shared.look_now.notify_one();

@@ -44,6 +44,7 @@ pub use routes::{Route, Unrouted};
 pub use validity::{Era, Validity};
 pub use watchdog::Watchdog;
 
+use crate::clock::Moment;
 use routes::Routes;
 use sightings::{Sighting, Sightings};
 use suspicion::Patience;
@@ -169,7 +170,7 @@ impl Cluster {
     /// is forgotten first, as soon as it is late.
     pub async fn join(&self) -> Result<(), JoinError> {
         join::outlive_predecessors(&self.shared).await?;
-        let sent = Instant::now();
+        let sent = Moment::now();
         self.shared.store.join(self.shared.card()).await?;
         self.shared.renew(sent);
         Ok(())
@@ -288,13 +289,13 @@ impl Shared {
     }
 
     /// The validity lasts from when a beat was sent that the store has answered.
-    fn renew(&self, sent: Instant) {
+    fn renew(&self, sent: Moment) {
         let is_steady = self.validity.holds();
-        self.validity.renew(sent + self.card().valid);
+        self.validity.renew(sent, self.card().valid);
         let since = self.steady_since.lock();
         let mut since = since.expect("nothing panics while it holds the lock");
         if !is_steady || since.is_none() {
-            *since = Some(sent);
+            *since = Some(Instant::now());
         }
     }
 

@@ -3,14 +3,16 @@
 //! What is journaled is safe at any time: the store's fence proves it. Everything else that a session
 //! says (a snapshot, a head, a rejection) is only as true as the belief that nobody else owns it.
 //! That belief ends by the monotonic clock, counted from before a renewal was sent, and so before
-//! anyone else may act on its end.
+//! anyone else may act on its end. A machine that is suspended is no exception: the time goes on
+//! ([`Moment`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+
+use crate::clock::Moment;
 
 /// Tells whether the node may speak. Clones share it.
 #[derive(Debug, Clone)]
@@ -22,7 +24,7 @@ pub struct Validity {
 #[derive(Debug)]
 struct Shared {
     /// From when on the time is counted.
-    base: Instant,
+    base: Moment,
     /// Until when it holds, in microseconds after `base`; 0 while it does not.
     until_us: AtomicU64,
     /// Rises with every renewal, to wake those who wait for one.
@@ -44,7 +46,7 @@ impl Validity {
     /// Of a node that has not renewed yet.
     pub fn over() -> Self {
         let shared = Shared {
-            base: Instant::now(),
+            base: Moment::now(),
             until_us: AtomicU64::new(0),
             renewals: watch::Sender::new(0),
             era: AtomicU64::new(0),
@@ -56,10 +58,9 @@ impl Validity {
 
     /// Whether the node may speak at this moment.
     pub fn holds(&self) -> bool {
-        self.shared.as_ref().is_none_or(|shared| {
-            let now = Instant::now().saturating_duration_since(shared.base);
-            micros(now) < shared.until_us.load(Ordering::Acquire)
-        })
+        self.shared
+            .as_ref()
+            .is_none_or(|shared| shared.holds_at(Moment::now()))
     }
 
     /// The present era.
@@ -78,10 +79,10 @@ impl Validity {
         }
     }
 
-    /// It holds until a moment. An earlier moment than before changes nothing.
-    pub(super) fn renew(&self, until: Instant) {
+    /// It holds for a time from a moment on. An earlier end than before changes nothing.
+    pub(super) fn renew(&self, from: Moment, valid: Duration) {
         if let Some(shared) = &self.shared {
-            let until_us = micros(until.saturating_duration_since(shared.base));
+            let until_us = micros(from.since(shared.base) + valid);
             shared.until_us.fetch_max(until_us, Ordering::AcqRel);
             shared.renewals.send_modify(|count| *count += 1);
         }
@@ -96,6 +97,12 @@ impl Validity {
     }
 }
 
+impl Shared {
+    fn holds_at(&self, now: Moment) -> bool {
+        micros(now.since(self.base)) < self.until_us.load(Ordering::Acquire)
+    }
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -104,9 +111,10 @@ fn micros(duration: Duration) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use tokio::time::{Instant, advance};
+    use tokio::time::advance;
 
     use super::Validity;
+    use crate::clock::Moment;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -114,14 +122,28 @@ mod tests {
     async fn it_holds_until_the_moment_that_a_renewal_names() {
         let validity = Validity::over();
         assert!(!validity.holds());
-        validity.renew(Instant::now() + SECOND);
+        validity.renew(Moment::now(), SECOND);
         assert!(validity.holds());
         advance(Duration::from_millis(999)).await;
         assert!(validity.holds());
-        validity.renew(Instant::now());
+        validity.renew(Moment::now(), Duration::ZERO);
         assert!(validity.holds(), "a late answer shortens nothing");
         advance(Duration::from_millis(1)).await;
         assert!(!validity.holds());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_does_not_outlive_a_suspension_of_the_machine() {
+        let validity = Validity::over();
+        let sent = Moment::now();
+        validity.renew(sent, SECOND);
+        let shared = validity.shared.as_ref().expect("others may take sessions");
+        assert!(shared.holds_at(sent.after_suspension(SECOND / 2)));
+        let woken = sent.after_suspension(SECOND + Duration::from_millis(1));
+        assert!(!shared.holds_at(woken));
+        validity.renew(woken, SECOND);
+        let shared = validity.shared.as_ref().expect("others may take sessions");
+        assert!(shared.holds_at(woken), "the next answered beat renews it");
     }
 
     #[tokio::test(start_paused = true)]
@@ -131,7 +153,7 @@ mod tests {
         let waiting = async move { waiter.wait().await };
         let renewing = async {
             tokio::task::yield_now().await;
-            validity.renew(Instant::now() + SECOND);
+            validity.renew(Moment::now(), SECOND);
         };
         tokio::join!(waiting, renewing);
         let era = validity.era();
