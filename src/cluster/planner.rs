@@ -31,6 +31,8 @@ pub(super) struct Look {
     pub(super) ownerships: Vec<Ownership>,
     pub(super) nodes: Vec<Sighting>,
     pub(super) held: BTreeSet<SessionId>,
+    /// Those of them that stay closed.
+    pub(super) broken: BTreeSet<SessionId>,
     /// Sessions that nobody needs to run.
     pub(super) finished: BTreeSet<SessionId>,
     /// Sessions that somebody has just asked this node for and that nobody ran.
@@ -172,7 +174,8 @@ impl Planner {
         let mine = look.ownerships.iter().filter(|ownership| {
             let session = ownership.session;
             let runs_here = ownership.owner == Some(self.me) && look.held.contains(&session);
-            runs_here && !look.finished.contains(&session)
+            // To move one that stays closed would open it again, and each look would begin with it.
+            runs_here && !look.finished.contains(&session) && !look.broken.contains(&session)
         });
         // One that is late may have been killed: what it is given nobody runs until it is forgotten.
         let late = look.nodes.iter();
@@ -250,6 +253,7 @@ mod tests {
             ownerships,
             nodes: nodes.iter().map(|node| seen(*node)).collect(),
             held: BTreeSet::new(),
+            broken: BTreeSet::new(),
             finished: BTreeSet::new(),
             wanted: BTreeSet::new(),
         }
@@ -389,6 +393,24 @@ mod tests {
         let moves = plan(start + 2 * CALM_FOR, &[ME, OTHER]);
         let expected = [0, 1].map(|i| Step::HandOver(SessionId(far[i]), card(OTHER)));
         assert_eq!(moves, expected);
+    }
+
+    #[test]
+    fn a_session_that_stays_closed_is_not_moved_and_keeps_no_other_from_it() {
+        let start = Instant::now();
+        let cards = [card(ME), card(OTHER)];
+        let is_far = |s: &u64| preferences(SessionId(*s), &cards)[0].incarnation == OTHER;
+        let far: Vec<u64> = (0..).filter(is_far).take(REBALANCE_MAX + 1).collect();
+        let mine = far.iter().map(|session| owned(*session, Some(ME), 1));
+        let mut planner = planner(ME);
+        let mut look = look(start, mine.collect(), &[ME, OTHER]);
+        look.held = far.iter().map(|session| SessionId(*session)).collect();
+        look.broken = look.held.iter().take(REBALANCE_MAX).copied().collect();
+        assert_eq!(planner.plan(&look), []);
+        look.at += 2 * CALM_FOR;
+        let sound = SessionId(far[REBALANCE_MAX]);
+        let moved = Step::HandOver(sound, card(OTHER));
+        assert_eq!(planner.plan(&look), [moved]);
     }
 
     #[test]

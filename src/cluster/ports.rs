@@ -122,6 +122,9 @@ pub trait Host: Send + Sync + 'static {
     /// The sessions that run here. Each of them was claimed before.
     fn held(&self) -> Vec<SessionId>;
 
+    /// Those of them that stay closed before somebody acts: no other node would fare better.
+    fn broken(&self) -> Vec<SessionId>;
+
     /// Whether a session runs here, or is about to: one that is being created is held from before its
     /// claim on.
     fn holds(&self, session: SessionId) -> bool;

@@ -55,6 +55,7 @@ async fn look(shared: &Shared) -> Result<Look, StoreError> {
         ownerships,
         nodes,
         held: held.into_iter().collect(),
+        broken: shared.host.broken().into_iter().collect(),
         finished: finished.into_iter().collect(),
         wanted,
     })

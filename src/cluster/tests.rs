@@ -209,6 +209,10 @@ impl Host for Played {
         self.world().running.iter().copied().collect()
     }
 
+    fn broken(&self) -> Vec<SessionId> {
+        Vec::new()
+    }
+
     fn holds(&self, session: SessionId) -> bool {
         let world = self.world();
         world.running.contains(&session) || world.newborns.contains(&session)

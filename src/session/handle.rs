@@ -137,7 +137,8 @@ impl<D: Delivery> SessionHandle<D> {
         }
     }
 
-    fn is_broken(&self) -> bool {
+    /// Whether it stays closed before somebody acts.
+    pub(super) fn is_broken(&self) -> bool {
         *self.condition.borrow() == Condition::Broken
     }
 

@@ -180,6 +180,13 @@ impl<D: Delivery> Host for Sessions<D> {
         ids.map(cluster::SessionId).collect()
     }
 
+    fn broken(&self) -> Vec<cluster::SessionId> {
+        let running = self.running();
+        let broken = running.iter().filter(|open| open.handle.is_broken());
+        let ids = broken.map(|open| open.id().number());
+        ids.map(cluster::SessionId).collect()
+    }
+
     fn holds(&self, session: cluster::SessionId) -> bool {
         let id = session_of(session);
         // In this order: it is a newborn until it runs.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cluecast::cli::Server;
+use cluecast::cluster::{self, Host};
 use cluecast::config::{Config, Layers};
 use cluecast::journal::{Batch, Incarnation, Journal, SessionId};
 use cluecast::session::StoredHunt;
@@ -137,7 +138,9 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
             sleep(Duration::from_millis(5)).await;
         }
     };
+    assert_eq!(sessions.broken(), []);
     let answer = timeout(PATIENCE, waiting).await.expect("it stays closed");
+    assert_eq!(sessions.broken(), [cluster::SessionId(1)]);
     let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");
     assert!(seconds >= 60, "{seconds}");
 
