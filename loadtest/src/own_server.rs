@@ -61,6 +61,9 @@ pub enum OwnServerError {
     Server(#[from] ServerError),
 }
 
+/// The harness founds all teams from one address.
+const MANY_TEAMS: &str = "limits.address_new_teams_burst=1000000";
+
 /// A server to drive: one of our own, or another one's.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -105,7 +108,8 @@ impl OwnServer {
         let mut starts = 0;
         let (process, cluster_address) = loop {
             command.listen = format!("127.0.0.1:{}", testkit::free_port()?);
-            command.settings.clone_from(&options.settings);
+            command.settings = vec![MANY_TEAMS.to_owned()];
+            command.settings.extend_from_slice(&options.settings);
             let cluster_address = options.cluster_host.map(free_address).transpose()?;
             let setting = cluster_address.map(|address| format!("cluster.listen={address}"));
             command.settings.extend(setting);

@@ -1,4 +1,5 @@
-//! What a connection may send, and how often a code may be guessed wrongly.
+//! What a connection may send, how many teams an address may found, and how often a code may be guessed
+//! wrongly.
 
 use std::num::NonZeroU32;
 
@@ -11,6 +12,10 @@ pub struct LimitsConfig {
     pub commands_per_second: NonZeroU32,
     /// Units at once.
     pub commands_burst: NonZeroU32,
+    /// Teams that one address founds.
+    pub address_new_teams: Allowance,
+    /// Wrong codes from one address.
+    pub address_wrong_codes: Allowance,
     /// Wrong codes within one session.
     pub session_wrong_codes: Allowance,
     /// Wrong codes on the whole server.
@@ -36,6 +41,14 @@ impl LimitsConfig {
         let config = Self {
             commands_per_second: positive("limits.commands_per_second"),
             commands_burst: positive("limits.commands_burst"),
+            address_new_teams: Allowance {
+                per_minute: positive("limits.address_new_teams_per_minute"),
+                burst: positive("limits.address_new_teams_burst"),
+            },
+            address_wrong_codes: Allowance {
+                per_minute: positive("limits.address_wrong_codes_per_minute"),
+                burst: positive("limits.address_wrong_codes_burst"),
+            },
             session_wrong_codes: Allowance {
                 per_minute: positive("limits.session_wrong_codes_per_minute"),
                 burst: positive("limits.session_wrong_codes_burst"),

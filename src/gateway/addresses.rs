@@ -46,10 +46,20 @@ pub(super) enum Seat {
     },
 }
 
+/// Whom limits by address count something for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Whoever has this address, or of IPv6 the network that it stands for.
+    Subscriber(IpAddr),
+    /// A venue, which these limits leave out.
+    Unlimited,
+}
+
 /// A client's place. It travels with an upgrade and ends with the connection; behind a proxy with
 /// the request, if that asked for no upgrade.
 pub struct Place {
     share: Mutex<Option<Share>>,
+    source: Source,
     _room: Arc<Room>,
 }
 
@@ -89,8 +99,9 @@ impl Places {
                 places: self.clone(),
             });
         }
-        let share = Addresses::share(&self.addresses, address)?;
-        Ok(Seat::Client(Place::new(share, Room::new(permit))))
+        let source = self.addresses.source(address);
+        let share = Addresses::share(&self.addresses, source)?;
+        Ok(Seat::Client(Place::new(share, source, Room::new(permit))))
     }
 }
 
@@ -105,27 +116,34 @@ impl Seat {
                 places,
             } => {
                 let client = places.proxies.client(*address, headers);
-                let share = Addresses::share(&places.addresses, client)?;
-                Ok(Place::new(share, room.clone()))
+                let source = places.addresses.source(client);
+                let share = Addresses::share(&places.addresses, source)?;
+                Ok(Place::new(share, source, room.clone()))
             }
         }
     }
 }
 
 impl Room {
-    fn new(permit: OwnedSemaphorePermit) -> Arc<Self> {
+    pub(super) fn new(permit: OwnedSemaphorePermit) -> Arc<Self> {
         metrics().connections_open.increment(1);
         Arc::new(Self { _permit: permit })
     }
 }
 
 impl Addresses {
-    /// A share of what an address may have; none for venues, which are not counted.
-    fn share(this: &Arc<Self>, from: IpAddr) -> Result<Option<Share>, Refused> {
-        if this.venues.iter().any(|venue| venue.contains(&from)) {
-            return Ok(None);
+    fn source(&self, from: IpAddr) -> Source {
+        if self.venues.iter().any(|venue| venue.contains(&from)) {
+            return Source::Unlimited;
         }
-        let address = subscriber(from);
+        Source::Subscriber(subscriber(from))
+    }
+
+    /// A share of what an address may have; none for venues, which are not counted.
+    fn share(this: &Arc<Self>, source: Source) -> Result<Option<Share>, Refused> {
+        let Source::Subscriber(address) = source else {
+            return Ok(None);
+        };
         let mut counts = this.counts();
         let count = counts.entry(address).or_default();
         if *count >= this.per_address_max {
@@ -148,16 +166,22 @@ impl Addresses {
 }
 
 impl Place {
-    fn new(share: Option<Share>, room: Arc<Room>) -> Arc<Self> {
+    fn new(share: Option<Share>, source: Source, room: Arc<Room>) -> Arc<Self> {
         Arc::new(Self {
             share: Mutex::new(share),
+            source,
             _room: room,
         })
     }
 
-    /// Of another node's connection: whoever is relayed over it was counted where they came in.
-    pub(super) fn of_node(permit: OwnedSemaphorePermit) -> Arc<Self> {
-        Self::new(None, Room::new(permit))
+    /// Of a request that another node relays: whoever sent it was counted where they came in.
+    pub(super) fn relayed(source: Source, room: Arc<Room>) -> Arc<Self> {
+        Self::new(None, source, room)
+    }
+
+    /// Whom limits by address count this client's doings for.
+    pub fn source(&self) -> Source {
+        self.source
     }
 
     /// The connection has shown a valid token: it counts against its address no longer.

@@ -1,21 +1,26 @@
-//! How often codes may be guessed wrongly: per session, and on the whole server.
+//! How often codes may be guessed wrongly: from one address, per session, and on the whole server.
 //!
 //! A right code costs nothing, so that a crowd joins as fast as it can; but each attempt holds a unit
-//! of its allowance until its outcome is known, so that many at once cannot exceed it. Limiters that
-//! only take and never give back cannot do that.
+//! of its allowance until its outcome is known, so that many at once cannot exceed it. The address is
+//! asked first: what is refused there is not counted elsewhere, so that nobody who guesses from one
+//! address locks the others out.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::time::Instant;
 
+use super::addresses::Source;
+use super::bucket::Bucket;
+use super::shares::Shares;
 use crate::config::{Allowance, LimitsConfig};
 use crate::journal::SessionId;
 use crate::telemetry::{CodeLimit, metrics};
 
-/// The attempts at codes on this server. Bounded by the number of sessions.
+/// The attempts at codes on this server. Bounded by the number of sessions and of addresses.
 pub struct CodeAttempts {
+    addresses: Shares,
     in_all: Arc<Bucket>,
     session_allowance: Allowance,
     sessions: DashMap<SessionId, Arc<Bucket>>,
@@ -29,8 +34,10 @@ pub struct Attempt {
 
 /// Too many codes were wrong; this one was not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many codes were wrong; try again in {} s", retry_after.as_secs() + 1)]
+#[error("too many codes{} were wrong; try again in {} s", of(*limit), retry_after.as_secs() + 1)]
 pub struct TooManyWrongCodes {
+    /// Whose allowance is used up.
+    pub limit: CodeLimit,
     /// When the next one will be looked at.
     pub retry_after: Duration,
 }
@@ -39,6 +46,7 @@ impl CodeAttempts {
     /// No attempts yet.
     pub fn new(limits: &LimitsConfig) -> Self {
         Self {
+            addresses: Shares::new(limits.address_wrong_codes),
             in_all: Arc::new(Bucket::new(limits.wrong_codes)),
             session_allowance: limits.session_wrong_codes,
             sessions: DashMap::new(),
@@ -46,20 +54,41 @@ impl CodeAttempts {
     }
 
     /// Begins an attempt at a code of a session, such as a team's.
-    pub fn in_session(&self, session: SessionId) -> Result<Attempt, TooManyWrongCodes> {
+    pub fn in_session(
+        &self,
+        source: Source,
+        session: SessionId,
+    ) -> Result<Attempt, TooManyWrongCodes> {
         let new = || Arc::new(Bucket::new(self.session_allowance));
+        let mut attempt = self.from(source)?;
         let bucket = self.sessions.entry(session).or_insert_with(new).clone();
-        let mut attempt = Attempt { held: Vec::new() };
         attempt.hold(bucket, CodeLimit::Session)?;
         attempt.hold(self.in_all.clone(), CodeLimit::Server)?;
         Ok(attempt)
     }
 
     /// Begins an attempt at the code of a session itself.
-    pub fn at_session(&self) -> Result<Attempt, TooManyWrongCodes> {
-        let mut attempt = Attempt { held: Vec::new() };
+    pub fn at_session(&self, source: Source) -> Result<Attempt, TooManyWrongCodes> {
+        let mut attempt = self.from(source)?;
         attempt.hold(self.in_all.clone(), CodeLimit::Server)?;
         Ok(attempt)
+    }
+
+    fn from(&self, source: Source) -> Result<Attempt, TooManyWrongCodes> {
+        let mut attempt = Attempt { held: Vec::new() };
+        if let Some(share) = self.addresses.of(source) {
+            attempt.hold(share, CodeLimit::Address)?;
+        }
+        Ok(attempt)
+    }
+}
+
+/// Which codes are meant.
+fn of(limit: CodeLimit) -> &'static str {
+    match limit {
+        CodeLimit::Address => " from your address",
+        CodeLimit::Session => " of this session",
+        CodeLimit::Server => "",
     }
 }
 
@@ -73,7 +102,7 @@ impl Attempt {
             Err(retry_after) => {
                 self.give_back();
                 metrics().code_attempts_refused.of(limit).increment(1);
-                Err(TooManyWrongCodes { retry_after })
+                Err(TooManyWrongCodes { limit, retry_after })
             }
         }
     }
@@ -98,50 +127,6 @@ impl Drop for Attempt {
     }
 }
 
-/// A bucket that empties at a steady rate: the generic cell rate algorithm (ITU-T I.371), with a way
-/// back.
-struct Bucket {
-    /// What one unit takes to drain.
-    drain: Duration,
-    capacity: u32,
-    /// When it will be empty; in the past, it is.
-    empty_at: Mutex<Instant>,
-}
-
-impl Bucket {
-    fn new(allowance: Allowance) -> Self {
-        Self {
-            drain: Duration::from_mins(1) / allowance.per_minute.get(),
-            capacity: allowance.burst.get(),
-            empty_at: Mutex::new(Instant::now()),
-        }
-    }
-
-    /// Puts one unit in, or tells how long until there is room for it.
-    fn take(&self, now: Instant) -> Result<(), Duration> {
-        let mut empty_at = self.empty_at();
-        let with_one_more = (*empty_at).max(now) + self.drain;
-        let room = self.drain * self.capacity;
-        let overflow = (with_one_more - now).saturating_sub(room);
-        if overflow > Duration::ZERO {
-            return Err(overflow);
-        }
-        *empty_at = with_one_more;
-        Ok(())
-    }
-
-    fn give_back(&self) {
-        let mut empty_at = self.empty_at();
-        // At the very beginning of the clock there is nothing before it.
-        *empty_at = empty_at.checked_sub(self.drain).unwrap_or(*empty_at);
-    }
-
-    fn empty_at(&self) -> MutexGuard<'_, Instant> {
-        let empty_at = self.empty_at.lock();
-        empty_at.expect("nothing panics while it holds the lock")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -150,11 +135,15 @@ mod tests {
 
     use super::CodeAttempts;
     use crate::config::{Config, Layers, LimitsConfig};
+    use crate::gateway::addresses::Source;
     use crate::journal::SessionId;
+    use crate::telemetry::CodeLimit;
 
     fn attempts() -> CodeAttempts {
         let mut layers = Layers::built_in();
         for setting in [
+            "limits.address_wrong_codes_per_minute=30",
+            "limits.address_wrong_codes_burst=1",
             "limits.session_wrong_codes_per_minute=60",
             "limits.session_wrong_codes_burst=2",
             "limits.wrong_codes_per_minute=600",
@@ -166,6 +155,7 @@ mod tests {
         CodeAttempts::new(&limits)
     }
 
+    const ANYONE: Source = Source::Unlimited;
     const ONE: SessionId = SessionId::new(1);
     const OTHER: SessionId = SessionId::new(2);
 
@@ -173,13 +163,20 @@ mod tests {
     async fn wrong_codes_use_up_the_sessions_allowance_and_time_gives_it_back() {
         let attempts = attempts();
         for _ in 0..2 {
-            drop(attempts.in_session(ONE).expect("within the burst"));
+            drop(attempts.in_session(ANYONE, ONE).expect("within the burst"));
         }
-        let refused = attempts.in_session(ONE).err().expect("the third");
+        let refused = attempts.in_session(ANYONE, ONE).err().expect("the third");
         assert_eq!(refused.retry_after, Duration::from_secs(1));
         advance(refused.retry_after).await;
-        drop(attempts.in_session(ONE).expect("at the time that was told"));
-        attempts.in_session(ONE).err().expect("one a second");
+        drop(
+            attempts
+                .in_session(ANYONE, ONE)
+                .expect("at the time that was told"),
+        );
+        attempts
+            .in_session(ANYONE, ONE)
+            .err()
+            .expect("one a second");
     }
 
     #[tokio::test(start_paused = true)]
@@ -187,17 +184,21 @@ mod tests {
         let attempts = attempts();
         for _ in 0..1_000 {
             attempts
-                .in_session(ONE)
+                .in_session(ANYONE, ONE)
                 .expect("all are right")
                 .was_not_wrong();
         }
-        let under_way = [(); 2].map(|()| attempts.in_session(ONE).expect("within the burst"));
-        attempts.in_session(ONE).err().expect("two are under way");
+        let under_way =
+            [(); 2].map(|()| attempts.in_session(ANYONE, ONE).expect("within the burst"));
+        attempts
+            .in_session(ANYONE, ONE)
+            .err()
+            .expect("two are under way");
         for attempt in under_way {
             attempt.was_not_wrong();
         }
         attempts
-            .in_session(ONE)
+            .in_session(ANYONE, ONE)
             .expect("both were right")
             .was_not_wrong();
     }
@@ -206,20 +207,49 @@ mod tests {
     async fn sessions_share_the_servers_allowance() {
         let attempts = attempts();
         for _ in 0..2 {
-            drop(attempts.in_session(ONE).expect("within the burst"));
+            drop(attempts.in_session(ANYONE, ONE).expect("within the burst"));
         }
-        drop(attempts.at_session().expect("the third of all"));
-        let refused = attempts.in_session(OTHER).err().expect("the fourth of all");
+        drop(attempts.at_session(ANYONE).expect("the third of all"));
+        let refused = attempts
+            .in_session(ANYONE, OTHER)
+            .err()
+            .expect("the fourth of all");
         assert_eq!(refused.retry_after, Duration::from_millis(100));
-        attempts.at_session().err().expect("there too");
+        attempts.at_session(ANYONE).err().expect("there too");
         // What the server refused was not counted against the session.
         advance(Duration::from_millis(200)).await;
         for _ in 0..2 {
             drop(
                 attempts
-                    .in_session(OTHER)
+                    .in_session(ANYONE, OTHER)
                     .expect("its own allowance is whole"),
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_does_not_use_up_what_is_everybodys() {
+        let attempts = attempts();
+        let address = |last: u8| Source::Subscriber([192, 0, 2, last].into());
+        drop(attempts.in_session(address(1), ONE).expect("its share"));
+        for _ in 0..100 {
+            let refused = attempts.in_session(address(1), ONE).err();
+            let refused = refused.expect("its share is used up");
+            assert_eq!(refused.limit, CodeLimit::Address);
+            assert_eq!(refused.retry_after, Duration::from_secs(2));
+            attempts
+                .at_session(address(1))
+                .err()
+                .expect("the same share");
+        }
+        let attempt = attempts.in_session(address(2), ONE);
+        attempt.expect("the session has one left").was_not_wrong();
+        let attempt = attempts.in_session(address(2), ONE);
+        drop(attempt.expect("right ones are free for an address too"));
+        let refused = attempts.in_session(address(3), ONE).err();
+        let refused = refused.expect("the session's are used up");
+        assert_eq!(refused.limit, CodeLimit::Session);
+        // What the session refused was not counted against the address.
+        drop(attempts.in_session(address(3), OTHER).expect("its share"));
     }
 }

@@ -130,7 +130,7 @@ impl Connection {
 
     /// The session that was asked for without a token: wrong codes are limited.
     async fn find_session(&self) -> Result<SessionHandle<Hub>, Ending> {
-        let attempt = self.gateway.attempts().at_session();
+        let attempt = self.gateway.attempts().at_session(self.slot.source());
         let attempt = attempt.map_err(|_too_many| CloseCode::Overloaded)?;
         let sessions = &self.gateway.sessions;
         let code = self.session_code.to_ascii_uppercase();
@@ -167,7 +167,7 @@ impl Connection {
                 Err(CloseCode::SessionRestarting.into())
             }
             Some(_) | None => {
-                let attempt = self.gateway.attempts().at_session();
+                let attempt = self.gateway.attempts().at_session(self.slot.source());
                 // Dropped, it counts as wrong.
                 drop(attempt.map_err(|_too_many| CloseCode::Overloaded)?);
                 Err(CloseCode::Unauthorized.into())

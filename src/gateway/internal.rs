@@ -19,12 +19,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Gateway;
-use super::addresses::Place;
+use super::addresses::{Place, Room, Source};
 use super::http::{self, Impatient};
 use super::stream::{Stream, Tcp};
 
 /// In which a node shows its pass.
 pub(super) const PASS: HeaderName = HeaderName::from_static("x-cluecast-pass");
+
+/// In which a node tells whom limits by address count a relayed request for; nobody if it is missing.
+pub const CLIENT: HeaderName = HeaderName::from_static("x-cluecast-client");
 
 /// Accepts connections of other nodes until the gateway stops.
 pub async fn listen_to_nodes(gateway: Gateway, listener: TcpListener, router: Router) {
@@ -69,12 +72,14 @@ async fn serve(
             return;
         }
     };
-    let place = Place::of_node(permit);
+    let room = Room::new(permit);
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let is_node = shows(&request, &pass);
-        request.headers_mut().remove(PASS);
-        request.extensions_mut().insert(place.clone());
+        let headers = request.headers_mut();
+        headers.remove(PASS);
+        let place = Place::relayed(source_of(headers.remove(CLIENT).as_ref()), room.clone());
+        request.extensions_mut().insert(place);
         let answering = is_node.then(|| router.call(request));
         async {
             match answering {
@@ -92,6 +97,12 @@ async fn serve(
     if let Err(error) = http::serve(&mut connection, &gateway.stop).await {
         tracing::debug!(%error, "a node's connection ended early");
     }
+}
+
+fn source_of(told: Option<&HeaderValue>) -> Source {
+    let told = told.and_then(|told| told.to_str().ok());
+    let address = told.and_then(|told| told.parse().ok());
+    address.map_or(Source::Unlimited, Source::Subscriber)
 }
 
 /// Takes the same time wherever the first difference is.

@@ -6,6 +6,7 @@
 mod addresses;
 mod allowance;
 mod attempts;
+mod bucket;
 mod closing;
 mod connection;
 mod farewell;
@@ -16,9 +17,11 @@ mod http;
 mod internal;
 mod listener;
 mod neighbours;
+mod new_teams;
 mod origin;
 mod pulse;
 mod relay;
+mod shares;
 pub mod socket;
 mod stream;
 mod tls;
@@ -31,11 +34,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use addresses::Place;
+pub use addresses::{Place, Source};
 pub use attempts::{Attempt, CodeAttempts, TooManyWrongCodes};
-pub use internal::listen_to_nodes;
+pub use internal::{CLIENT, listen_to_nodes};
 pub use listener::{Slot, listen};
 pub use neighbours::{LIFE, LOOK_PATH, NodeError, PROBE_PATH, Peers};
+pub use new_teams::{Founding, NewTeams, TooManyNewTeams};
 pub use origin::Origins;
 pub use relay::relay;
 pub use tls::{TlsError, check_certificate};
@@ -60,6 +64,7 @@ pub struct Shared {
     delivery: DeliveryConfig,
     limits: LimitsConfig,
     attempts: CodeAttempts,
+    new_teams: NewTeams,
     origins: Origins,
     tls: Option<Arc<Tls>>,
     stop: CancellationToken,
@@ -105,6 +110,7 @@ impl Gateway {
             config: parts.config,
             delivery: parts.delivery,
             attempts: CodeAttempts::new(&parts.limits),
+            new_teams: NewTeams::new(&parts.limits),
             limits: parts.limits,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -143,6 +149,11 @@ impl Gateway {
     /// The attempts at codes.
     pub fn attempts(&self) -> &CodeAttempts {
         &self.attempts
+    }
+
+    /// The teams that were founded lately.
+    pub fn new_teams(&self) -> &NewTeams {
+        &self.new_teams
     }
 
     /// How long a request's body may take.

@@ -259,7 +259,7 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::time::sleep;
 
-    use super::super::addresses::Place;
+    use super::super::addresses::{Place, Room, Source};
     use super::{Error, Frames, close_frame, join};
 
     /// What becomes of a client that takes only the first bytes of what its owner sends, and what
@@ -274,7 +274,8 @@ mod tests {
             sleep(Duration::from_secs(1)).await;
             CloseCode::GoingAway
         };
-        let joined = join(to_client, to_owner, &Place::of_node(permit), ends).await;
+        let place = Place::relayed(Source::Unlimited, Room::new(permit));
+        let joined = join(to_client, to_owner, &place, ends).await;
         let mut taken = Vec::new();
         client.read_to_end(&mut taken).await.expect("it ends");
         (joined, taken)

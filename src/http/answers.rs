@@ -16,7 +16,7 @@ use protocol::{DecodeError, RejectionCode, decode_body};
 use serde::de::DeserializeOwned;
 
 use crate::delivery::{rejection_code, rejection_message};
-use crate::gateway::{Gateway, TooManyWrongCodes};
+use crate::gateway::{Gateway, TooManyNewTeams, TooManyWrongCodes};
 use crate::journal::JournalError;
 use crate::session::{Refusal, Unavailable};
 use crate::telemetry::{Late, metrics};
@@ -68,6 +68,14 @@ impl Failed {
             FailureCode::Unavailable,
             message,
         )
+    }
+
+    fn rate_limited(retry_after: Duration, message: String) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(status, FailureCode::RateLimited, message)
+        }
     }
 
     pub(super) fn too_large() -> Self {
@@ -158,11 +166,13 @@ impl From<DecodeError> for Failed {
 
 impl From<TooManyWrongCodes> for Failed {
     fn from(refusal: TooManyWrongCodes) -> Self {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        Self {
-            retry_after: Some(refusal.retry_after),
-            ..Self::new(status, FailureCode::RateLimited, refusal.to_string())
-        }
+        Self::rate_limited(refusal.retry_after, refusal.to_string())
+    }
+}
+
+impl From<TooManyNewTeams> for Failed {
+    fn from(refusal: TooManyNewTeams) -> Self {
+        Self::rate_limited(refusal.retry_after, refusal.to_string())
     }
 }
 

@@ -9,7 +9,7 @@ use protocol::rest::{Join, Joined};
 
 use super::answers::{Body, Failed};
 use super::codes::random_code;
-use super::identity::find_public_session;
+use super::identity::{Asker, find_public_session};
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, Grant};
 use crate::journal::Name;
@@ -20,18 +20,27 @@ const CODE_DRAWS_MAX: usize = 4;
 
 pub(super) async fn join(
     State(gateway): State<Gateway>,
+    Asker(source): Asker,
     Body(request): Body<Join>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = find_public_session(&gateway, &request.session).await?;
+    let session = find_public_session(&gateway, source, &request.session).await?;
     let player = named(&request.name, "name")?;
     let receipt = match (&request.new_team, &request.team_code) {
-        (Some(team), None) => create_team(&session, named(team, "new_team")?, player).await?,
+        (Some(team), None) => {
+            let team = named(team, "new_team")?;
+            let founding = gateway.new_teams().found(source)?;
+            let outcome = create_team(&session, team, player).await;
+            if matches!(outcome, Ok(Err(_))) {
+                founding.was_refused();
+            }
+            outcome?
+        }
         (None, Some(code)) => {
             let order = DeskOrder::JoinTeam {
                 code: TeamCode::from(code.as_str()),
                 player_name: NameId(player.id),
             };
-            let attempt = gateway.attempts().in_session(session.id())?;
+            let attempt = gateway.attempts().in_session(source, session.id())?;
             let outcome = session.desk(order, vec![player]).await;
             if outcome != Ok(Err(Refusal::Rejected(Rejection::UnknownTeam))) {
                 attempt.was_not_wrong();

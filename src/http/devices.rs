@@ -10,7 +10,7 @@ use protocol::rest::{
 
 use super::answers::{Body, Failed};
 use super::desk::{device_token, joined};
-use super::identity::{Bearer, find_public_session, parse_id};
+use super::identity::{Asker, Bearer, find_public_session, parse_id};
 use crate::delivery::{Hub, member};
 use crate::gateway::{Gateway, Grant};
 use crate::session::{Outcome, Refusal, SessionHandle, View};
@@ -93,11 +93,12 @@ async fn must_act(session: &SessionHandle<Hub>, device: DeviceId) -> Result<(), 
 /// The players of a team, for whoever knows its code.
 pub(super) async fn roster(
     State(gateway): State<Gateway>,
+    Asker(source): Asker,
     Body(request): Body<FindTeam>,
 ) -> Result<Json<Roster>, Failed> {
-    let session = find_public_session(&gateway, &request.session).await?;
+    let session = find_public_session(&gateway, source, &request.session).await?;
     let code = TeamCode::from(request.team_code.as_str());
-    let attempt = gateway.attempts().in_session(session.id())?;
+    let attempt = gateway.attempts().in_session(source, session.id())?;
     let roster = session.read(move |view| {
         let id = view.state.team_by_code(&code)?;
         let team = view.state.team(id)?;
@@ -118,9 +119,10 @@ pub(super) async fn roster(
 /// A new device for a player whose device is gone.
 pub(super) async fn restore(
     State(gateway): State<Gateway>,
+    Asker(source): Asker,
     Body(request): Body<Restore>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = find_public_session(&gateway, &request.session).await?;
+    let session = find_public_session(&gateway, source, &request.session).await?;
     let order = match (request.link, request.team_code, request.player) {
         (Some(link), None, None) => order_of_link(&gateway, &session, &link)?,
         (None, Some(code), Some(player)) => DeskOrder::RestorePlayer {
@@ -132,7 +134,7 @@ pub(super) async fn restore(
             return Err(Failed::bad_request(message));
         }
     };
-    let attempt = gateway.attempts().in_session(session.id())?;
+    let attempt = gateway.attempts().in_session(source, session.id())?;
     let outcome = session.desk(order, Vec::new()).await;
     if outcome != Ok(Err(Refusal::Rejected(hunt::Rejection::UnknownTeam))) {
         attempt.was_not_wrong();

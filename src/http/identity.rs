@@ -1,5 +1,6 @@
 //! Who sends a request: the token in its `Authorization` header.
 
+use std::convert::Infallible;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
@@ -9,11 +10,29 @@ use hyper::http::request::Parts;
 
 use super::answers::Failed;
 use crate::delivery::Hub;
-use crate::gateway::{Gateway, Grant, Slot};
+use crate::gateway::{Gateway, Grant, Slot, Source};
 use crate::session::{Refusal, SessionHandle};
 
-/// What the bearer of a request's token may do.
-pub(super) struct Bearer(Grant);
+/// Whom limits by address count a request for.
+pub(super) struct Asker(pub(super) Source);
+
+impl FromRequestParts<Gateway> for Asker {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Gateway) -> Result<Self, Infallible> {
+        let slot = parts.extensions.get::<Slot>();
+        Ok(Self(
+            slot.expect("a listener gives each request a place")
+                .source(),
+        ))
+    }
+}
+
+/// What the bearer of a request's token may do, and whom limits by address count them for.
+pub(super) struct Bearer {
+    grant: Grant,
+    source: Source,
+}
 
 impl FromRequestParts<Gateway> for Bearer {
     type Rejection = Failed;
@@ -30,10 +49,11 @@ impl FromRequestParts<Gateway> for Bearer {
         let now = gateway.sessions().clock().now();
         let grant = gateway.tokens().open(token.trim(), now);
         let grant = grant.map_err(|refusal| Failed::unauthorized(refusal.to_string()))?;
-        if let Some(slot) = parts.extensions.get::<Slot>() {
-            slot.authenticated();
-        }
-        Ok(Self(grant))
+        let slot = parts.extensions.get::<Slot>();
+        let slot = slot.expect("a listener gives each request a place");
+        slot.authenticated();
+        let source = slot.source();
+        Ok(Self { grant, source })
     }
 }
 
@@ -47,7 +67,7 @@ impl Bearer {
         code: &str,
     ) -> Result<SessionHandle<Hub>, Failed> {
         let found = find_session(gateway, code).await;
-        let of_session = match self.0 {
+        let of_session = match self.grant {
             Grant::Admin => return found,
             Grant::GameMaster(of_session, _)
             | Grant::Device(of_session, _)
@@ -62,13 +82,13 @@ impl Bearer {
             return found;
         }
         // Dropped, the attempt counts as wrong.
-        drop(gateway.attempts().at_session()?);
+        drop(gateway.attempts().at_session(self.source)?);
         Err(Failed::forbidden("This takes a token of this session."))
     }
 
     /// The bearer owns the server.
     pub(super) fn must_be_admin(&self) -> Result<(), Failed> {
-        match self.0 {
+        match self.grant {
             Grant::Admin => Ok(()),
             Grant::GameMaster(..) | Grant::Device(..) | Grant::Link(..) => {
                 Err(Failed::forbidden("This takes an admin's token."))
@@ -78,7 +98,7 @@ impl Bearer {
 
     /// Who runs the session; what exactly they may do is for the rules to say.
     pub(super) fn by(&self, session: &SessionHandle<Hub>) -> Result<By, Failed> {
-        match self.0 {
+        match self.grant {
             Grant::Admin => Ok(By::Admin),
             Grant::GameMaster(runs, id) if runs == session.id() => Ok(By::GameMaster(id)),
             Grant::GameMaster(..) | Grant::Device(..) | Grant::Link(..) => Err(Failed::forbidden(
@@ -113,7 +133,7 @@ impl Bearer {
 
     /// The device of the session that the bearer plays on.
     pub(super) fn device_of(&self, session: &SessionHandle<Hub>) -> Result<DeviceId, Failed> {
-        match self.0 {
+        match self.grant {
             Grant::Device(plays, device) if plays == session.id() => Ok(device),
             Grant::Device(..) | Grant::GameMaster(..) | Grant::Link(..) | Grant::Admin => Err(
                 Failed::forbidden("This takes a token of a device in this session."),
@@ -123,7 +143,7 @@ impl Bearer {
 
     /// Whether the bearer's token is a device's.
     pub(super) fn is_device(&self) -> bool {
-        matches!(self.0, Grant::Device(..))
+        matches!(self.grant, Grant::Device(..))
     }
 }
 
@@ -146,9 +166,10 @@ pub(super) fn parse_id<T: FromStr>(text: &str) -> Result<T, Failed> {
 /// As [`find_session`], for those who have shown no token: wrong codes are limited.
 pub(super) async fn find_public_session(
     gateway: &Gateway,
+    source: Source,
     code: &str,
 ) -> Result<SessionHandle<Hub>, Failed> {
-    let attempt = gateway.attempts().at_session()?;
+    let attempt = gateway.attempts().at_session(source)?;
     let session = find_session(gateway, code).await?;
     attempt.was_not_wrong();
     Ok(session)

@@ -6,16 +6,17 @@ use hunt::GameMasterOrder;
 use protocol::rest::{SessionState, Standings, StandingsRow};
 
 use super::answers::Failed;
-use super::identity::{Bearer, find_public_session};
+use super::identity::{Asker, Bearer, find_public_session};
 use crate::delivery::{Hub, phase};
 use crate::gateway::Gateway;
 use crate::session::{SessionHandle, View};
 
 pub(super) async fn session_state(
     State(gateway): State<Gateway>,
+    Asker(source): Asker,
     Path(code): Path<String>,
 ) -> Result<Json<SessionState>, Failed> {
-    let session = find_public_session(&gateway, &code).await?;
+    let session = find_public_session(&gateway, source, &code).await?;
     state_of(&session).await
 }
 
@@ -81,9 +82,10 @@ async fn order(
 
 pub(super) async fn standings(
     State(gateway): State<Gateway>,
+    Asker(source): Asker,
     Path(code): Path<String>,
 ) -> Result<Json<Standings>, Failed> {
-    let session = find_public_session(&gateway, &code).await?;
+    let session = find_public_session(&gateway, source, &code).await?;
     Ok(Json(session.read(render_standings).await?))
 }
 

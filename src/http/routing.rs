@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::answers::Failed;
 use super::routes;
 use crate::cluster::{Cluster, Incarnation, Route, SessionId};
-use crate::gateway::{Gateway, NodeError, Peers, Slot, relay};
+use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, Source, relay};
 use crate::telemetry::metrics;
 
 /// How long a session that this node owns is waited for, before the store is asked whether it still does.
@@ -248,6 +248,16 @@ impl Held {
         headers.remove(TRANSFER_ENCODING);
         if !headers.contains_key(UPGRADE) {
             headers.remove(CONNECTION);
+        }
+        headers.remove(CLIENT);
+        let source = self
+            .parts
+            .extensions
+            .get::<Slot>()
+            .map(|slot| slot.source());
+        if let Some(Source::Subscriber(address)) = source {
+            let address = HeaderValue::from_str(&address.to_string());
+            headers.extend(address.map(|address| (CLIENT, address)));
         }
         headers.remove(SESSION);
         headers.extend(HeaderValue::from_str(session_code).map(|code| (SESSION, code)));

@@ -86,13 +86,15 @@ label!(Late, "part", Header: "header", Body: "body");
 /// Whose allowance of wrong codes is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeLimit {
+    /// One address's.
+    Address,
     /// One session's.
     Session,
     /// The whole server's.
     Server,
 }
 
-label!(CodeLimit, "limit", Session: "session", Server: "server");
+label!(CodeLimit, "limit", Address: "address", Session: "session", Server: "server");
 
 /// How a connection got up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

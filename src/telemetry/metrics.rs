@@ -88,6 +88,8 @@ metrics! {
         "Commands answered with a receipt, those that were sent again included.";
     commands_rejected: Family<RejectionCode> = "cluecast_commands_rejected_total" in Count,
         "Commands answered with a rejection, by code.";
+    new_teams_refused: Counter = "cluecast_new_teams_refused_total" in Count,
+        "Teams that were not founded, because too many before were from the same address.";
     wrong_codes: Counter = "cluecast_wrong_codes_total" in Count,
         "Session, team and link codes that nothing has.";
     code_attempts_refused: Family<CodeLimit> = "cluecast_code_attempts_refused_total" in Count,

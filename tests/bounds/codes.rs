@@ -47,11 +47,7 @@ async fn a_refusal_tells_when_to_try_again() {
     let wrong = site.join_team("WRONG").await.expect_err("it is wrong");
     assert_eq!(wrong.code(), Some(UNKNOWN));
     let body = serde_json::to_string(&site.joining(None, Some("WRONG"))).expect("JSON");
-    let request = format!(
-        "POST /api/v1/join HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let request = http::post("/api/v1/join", &body);
     let mut stream = TcpStream::connect(site.address())
         .await
         .expect("it listens");
@@ -138,4 +134,43 @@ async fn a_token_of_another_session_does_not_tell_which_sessions_there_are() {
     // One's own session is let through.
     assert_eq!(devices(&site.session).await, None);
     Socket::attach(&site, &player.token).await;
+}
+
+#[tokio::test]
+async fn whoever_guesses_from_one_address_does_not_lock_the_others_out() {
+    let settings = [
+        "limits.address_wrong_codes_per_minute=1",
+        "limits.address_wrong_codes_burst=2",
+        "limits.session_wrong_codes_per_minute=1",
+        "limits.session_wrong_codes_burst=3",
+        "limits.wrong_codes_per_minute=1",
+        "limits.wrong_codes_burst=3",
+    ];
+    let site = Site::start(&settings).await;
+    let founder = site.join("Owls").await;
+    let join = async |source, code: &str| {
+        let asked = site.joining(None, Some(code));
+        site.join_from(source, &asked).await.status
+    };
+    for _ in 0..2 {
+        assert_eq!(join("127.0.0.9", "WRONG").await, 409);
+    }
+    for _ in 0..20 {
+        let asked = site.joining(None, Some(&founder.team_code));
+        let refused = site.join_from("127.0.0.9", &asked).await;
+        assert_eq!(refused.status, 429);
+        let told = failure(&refused.body).error;
+        assert_eq!(told.code, FailureCode::RateLimited);
+        assert!(told.message.contains("your address"), "{}", told.message);
+        let seconds: u64 = refused.headers["retry-after"].parse().expect("a number");
+        assert!((50..=61).contains(&seconds), "{seconds}");
+    }
+    assert_eq!(join("127.0.0.8", &founder.team_code).await, 201);
+    let count = "cluecast_code_attempts_refused_total{limit=\"address\"}";
+    assert_eq!(site.metric(count).await, 20);
+    // The session's own limit holds however many addresses there are.
+    assert_eq!(join("127.0.0.8", "WRONG").await, 409);
+    assert_eq!(join("127.0.0.7", &founder.team_code).await, 429);
+    let count = "cluecast_code_attempts_refused_total{limit=\"server\"}";
+    assert_eq!(site.metric(count).await, 1);
 }

@@ -18,4 +18,5 @@ mod secrets;
 mod site;
 mod socket;
 mod stops;
+mod teams;
 mod tls;

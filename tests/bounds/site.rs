@@ -7,8 +7,10 @@ use protocol::rest::{
     CreateHunt, CreateSession, Failure, HuntCreated, Join, Joined, SessionCreated, SessionState,
 };
 use testkit::{Rest, RestError, ServerCommand, ServerProcess, TempDir, admin_token};
+use tokio::io::AsyncWriteExt;
 
-use crate::http::{self, PATIENCE};
+use crate::http::{self, Answer, PATIENCE};
+use crate::socket::connect_from;
 
 /// Puzzles of the hunt: `p0`, `p1`, … A team has 1,000 guesses on each.
 pub const PUZZLES: u64 = 8;
@@ -76,6 +78,15 @@ impl Site {
     pub async fn join_team(&self, code: &str) -> Result<Joined, RestError> {
         let body = self.joining(None, Some(code));
         self.rest().post("/join", None, &body).await
+    }
+
+    /// Asks to join from an address of this machine.
+    pub async fn join_from(&self, source: &str, asked: &Join) -> Answer {
+        let body = serde_json::to_string(asked).expect("JSON");
+        let mut stream = connect_from(source, self.address()).await;
+        let request = http::post("/api/v1/join", &body);
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        http::read(&mut stream).await.expect("an answer")
     }
 
     pub fn joining(&self, team: Option<&str>, code: Option<&str>) -> Join {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use protocol::rest::{CreateHunt, CreateSession, HuntCreated, Join, Joined, SessionCreated};
 use protocol::rest::{SessionState, Standings};
 use testkit::{
-    Postgres, PostgresOptions, Rest, ServerCommand, ServerProcess, TempDir, temporary_folder,
+    Postgres, PostgresOptions, Rest, RestError, ServerCommand, ServerProcess, TempDir,
+    temporary_folder,
 };
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
@@ -188,14 +189,23 @@ pub(crate) async fn give_order(rest: &Rest, created: &SessionCreated, order: &st
 
 /// The first player of a new team.
 pub(crate) async fn found_team(rest: &Rest, session: &str, team: &str) -> Joined {
+    let joined = try_to_found_team(rest, session, team).await;
+    joined.expect("the session takes players")
+}
+
+/// The same, if it is not refused.
+pub(crate) async fn try_to_found_team(
+    rest: &Rest,
+    session: &str,
+    team: &str,
+) -> Result<Joined, RestError> {
     let body = Join {
         session: session.to_owned(),
         new_team: Some(team.to_owned()),
         team_code: None,
         name: "Ana".to_owned(),
     };
-    let joined = rest.post("/join", None, &body).await;
-    joined.expect("the session takes players")
+    rest.post("/join", None, &body).await
 }
 
 /// Runs a command of the binary that must succeed; what it printed.

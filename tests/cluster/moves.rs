@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use protocol::rest::SessionCreated;
+use protocol::rest::{FailureCode, SessionCreated};
 use protocol::{CloseCode, Codec, Event, ServerMessage, Verdict};
 use tokio::time::timeout;
 
 use crate::device::Device;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, try_to_found_team};
 use crate::stage::WAIT_MAX;
 
 const ANSWER: &str = "SOLVED";
@@ -73,6 +73,23 @@ async fn any_node_takes_any_client() {
     two.fleet
         .until_metric(1, "cluecast_relays_open ", 1.0)
         .await;
+}
+
+#[tokio::test]
+async fn what_an_address_may_do_is_counted_for_it_through_any_node() {
+    let settings = [
+        "limits.address_new_teams_per_minute=1",
+        "limits.address_new_teams_burst=2",
+    ];
+    let fleet = Fleet::start_with(2, &settings).await;
+    let session = fleet.session(0).await;
+    fleet.join(1, &session, "Far").await;
+    fleet.join(0, &session, "Near").await;
+    for by in [0, 1] {
+        let refused = try_to_found_team(&fleet.rest(by), &session, "Third").await;
+        let code = refused.err().and_then(|error| error.code());
+        assert_eq!(code, Some(FailureCode::RateLimited), "by way of {by}");
+    }
 }
 
 #[tokio::test]
