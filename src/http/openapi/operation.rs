@@ -112,8 +112,8 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
     shared(
         StatusCode::TOO_MANY_REQUESTS,
         "RateLimited",
-        "`rate_limited`: there were too many wrong codes; `retry-after` tells in how many seconds \
-         to try again.",
+        "`rate_limited`: there were too many wrong codes, or the address has founded too many teams; \
+         `retry-after` tells in how many seconds to try again.",
     ),
     shared(
         StatusCode::INTERNAL_SERVER_ERROR,
