@@ -129,7 +129,9 @@ pub enum GameMasterOrder {
         to: Target,
         /// What it says.
         text: String,
-        /// After how long it stops being live; never, if there is none.
+        /// After how long it stops being live, within
+        /// [`CLUE_LASTS_MS_MIN`](crate::limits::CLUE_LASTS_MS_MIN) and
+        /// [`CLUE_LASTS_MS_MAX`](crate::limits::CLUE_LASTS_MS_MAX); never, if there is none.
         lasts: Option<DurationMs>,
     },
     /// Takes a live clue back.
@@ -159,7 +161,7 @@ pub enum GameMasterOrder {
         /// What the new one may do; not more than who invites.
         scopes: BTreeSet<Scope>,
     },
-    /// Takes a game master's rights away.
+    /// Takes a game master's rights away: those who have no more than who revokes.
     RevokeGameMaster {
         /// Whose.
         game_master: GameMasterId,

@@ -155,16 +155,16 @@ pub struct NameId(pub u64);
 pub struct TeamCode(String);
 
 impl From<&str> for TeamCode {
-    /// A code as people type it: spaces and dashes away, upper case.
     fn from(typed: &str) -> Self {
-        Self(
-            typed
-                .chars()
-                .filter(char::is_ascii_alphanumeric)
-                .map(|c| c.to_ascii_uppercase())
-                .collect(),
-        )
+        Self(plain_code(typed))
     }
+}
+
+/// A code as people type it, of a team or of a session, in the form in which it is known: spaces and
+/// dashes away, upper case.
+pub fn plain_code(typed: &str) -> String {
+    let letters = typed.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|c| c.to_ascii_uppercase()).collect()
 }
 
 impl fmt::Display for TeamCode {

@@ -50,7 +50,7 @@ pub use definition::{Hunt, Puzzle, Round, TieBreak};
 pub use event::{Audience, Entry, Event, Origin, Scope, Target, Verdict};
 pub use ids::{
     AnnouncementId, ClueId, CommandId, DeviceId, DurationMs, GameMasterId, InvalidId, NameId,
-    PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp,
+    PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp, plain_code,
 };
 pub use normalise::normalise;
 pub use parse::{Bundle, Mistake, parse};

@@ -28,6 +28,12 @@ pub const ANNOUNCEMENTS_MAX: usize = 1_000;
 /// Characters of a clue or an announcement.
 pub const TEXT_CHARS_MAX: usize = 2_000;
 
+/// The least that a clue lasts, in milliseconds: one that is over as it is seen tells nobody anything.
+pub const CLUE_LASTS_MS_MIN: u64 = 1_000;
+
+/// The most that a clue lasts, in milliseconds: 30 days. One that is to stay has no end.
+pub const CLUE_LASTS_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
+
 /// Receipts kept of a device, so many commands may be under way without a known outcome.
 pub const RECEIPTS_PER_DEVICE_MAX: usize = 256;
 
@@ -65,5 +71,7 @@ const _: () = assert!(
     PUZZLES_MAX <= (u32::MAX / POINTS_MAX) as usize,
     "a score fits into a u32"
 );
+
+const _: () = assert!(CLUE_LASTS_MS_MIN < CLUE_LASTS_MS_MAX);
 
 const _: () = assert!(DEVICES_PER_PLAYER_MAX <= DEVICES_PER_PLAYER_EVER_MAX);

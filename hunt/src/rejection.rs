@@ -84,4 +84,7 @@ pub enum Rejection {
     /// The text is empty or too long.
     #[error("the text must have 1 to {max} characters", max = crate::limits::TEXT_CHARS_MAX)]
     BadText,
+    /// The clue would last for too short or too long.
+    #[error("a clue lasts from {min} to {max} ms; leave the duration out for one that stays", min = crate::limits::CLUE_LASTS_MS_MIN, max = crate::limits::CLUE_LASTS_MS_MAX)]
+    BadDuration,
 }

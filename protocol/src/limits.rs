@@ -20,6 +20,12 @@ pub const NAME_CHARS_MAX: usize = 64;
 /// The longest clue or announcement, counted in Unicode scalar values.
 pub const TEXT_CHARS_MAX: usize = 2_000;
 
+/// The least that a clue may last.
+pub const CLUE_LASTS_MS_MIN: u64 = 1_000;
+
+/// The most that a clue may last: 30 days. One that is to stay has no end.
+pub const CLUE_LASTS_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
+
 /// How many commands a device may have sent whose outcome it does not know yet. It equals the
 /// number of receipts kept for a device, so that each of them can be sent again after a cut.
 pub const COMMANDS_OUTSTANDING_MAX: usize = 256;

@@ -540,6 +540,9 @@ pub enum RejectionCode {
     UnknownClue,
     /// The text is empty or longer than [`TEXT_CHARS_MAX`](crate::limits::TEXT_CHARS_MAX).
     BadText,
+    /// The duration is not within [`CLUE_LASTS_MS_MIN`](crate::limits::CLUE_LASTS_MS_MIN) and
+    /// [`CLUE_LASTS_MS_MAX`](crate::limits::CLUE_LASTS_MS_MAX).
+    BadDuration,
     /// The id is older than the receipts that are kept: its outcome is no longer known.
     StaleCommand,
     /// The connection sends faster than its limit.

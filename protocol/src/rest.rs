@@ -266,6 +266,10 @@ pub struct PushClue {
     pub text: String,
     /// After how long it stops being live; never, if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 1000, maximum = 2_592_000_000_u64)
+    )]
     pub lasts_ms: Option<u64>,
 }
 

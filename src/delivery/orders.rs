@@ -1,6 +1,7 @@
 //! Commands of the wire in the words of the rules.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use hunt::{CommandId, DurationMs, GameMasterOrder, PlayerOrder, Rejection};
 use protocol as wire;
@@ -8,8 +9,10 @@ use protocol as wire;
 use super::who::Identity;
 use crate::session::{Numbered, Refusal};
 
-/// What a connection asks for; refused at once if its role never may, or if it names what cannot
-/// exist.
+/// Ids count from 1 on.
+const NOBODYS: u32 = 0;
+
+/// What a connection asks for; refused at once if its role never may.
 pub fn command(identity: Identity, command: wire::Command) -> Result<Numbered, Refusal> {
     let id = CommandId(command.id);
     match (identity, command.order) {
@@ -30,9 +33,9 @@ pub fn command(identity: Identity, command: wire::Command) -> Result<Numbered, R
 fn game_master_order(order: wire::Order) -> Result<GameMasterOrder, Rejection> {
     match order {
         wire::Order::SubmitGuess { .. } => Err(Rejection::Forbidden),
-        wire::Order::PushClue { to, text, lasts_ms } => push_clue(&to, text, lasts_ms),
+        wire::Order::PushClue { to, text, lasts_ms } => Ok(push_clue(&to, text, lasts_ms)),
         wire::Order::CancelClue { clue } => {
-            let clue = clue.parse().map_err(|_| Rejection::UnknownClue)?;
+            let clue = id(&clue);
             Ok(GameMasterOrder::CancelClue { clue })
         }
         wire::Order::Announce { text } => Ok(GameMasterOrder::Announce { text }),
@@ -44,22 +47,20 @@ fn game_master_order(order: wire::Order) -> Result<GameMasterOrder, Rejection> {
 }
 
 /// The order to push a clue.
-pub fn push_clue(
-    to: &wire::Target,
-    text: String,
-    lasts_ms: Option<u64>,
-) -> Result<GameMasterOrder, Rejection> {
+pub fn push_clue(to: &wire::Target, text: String, lasts_ms: Option<u64>) -> GameMasterOrder {
     let to = match to {
         wire::Target::Everyone => hunt::Target::Everyone,
-        wire::Target::Team { team } => hunt::Target::Team {
-            team: team.parse().map_err(|_| Rejection::UnknownTeam)?,
-        },
-        wire::Target::Player { player } => hunt::Target::Player {
-            player: player.parse().map_err(|_| Rejection::UnknownPlayer)?,
-        },
+        wire::Target::Team { team } => hunt::Target::Team { team: id(team) },
+        wire::Target::Player { player } => hunt::Target::Player { player: id(player) },
     };
     let lasts = lasts_ms.map(DurationMs);
-    Ok(GameMasterOrder::PushClue { to, text, lasts })
+    GameMasterOrder::PushClue { to, text, lasts }
+}
+
+/// An id; of something that is no id, one that nothing has. So the rules refuse it, after they have
+/// looked whether whoever names it may.
+fn id<Id: FromStr + From<u32>>(text: &str) -> Id {
+    text.parse().unwrap_or_else(|_| Id::from(NOBODYS))
 }
 
 /// Scopes in the words of the rules.

@@ -37,6 +37,7 @@ pub fn rejection_code(refusal: Refusal) -> RejectionCode {
         Rejection::UnknownGameMaster => RejectionCode::UnknownGameMaster,
         Rejection::UnknownClue => RejectionCode::UnknownClue,
         Rejection::BadText => RejectionCode::BadText,
+        Rejection::BadDuration => RejectionCode::BadDuration,
         Rejection::StaleCommand => RejectionCode::StaleCommand,
         // Whoever draws team codes draws another; a player never sees this.
         Rejection::TeamCodeTaken => RejectionCode::Unavailable,

@@ -2,6 +2,7 @@
 
 use axum::Extension;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -37,7 +38,7 @@ const LIMITS: SocketLimits = SocketLimits {
 /// status of a refused one.
 pub async fn upgrade(
     State(gateway): State<Gateway>,
-    Path(session): Path<String>,
+    session: Result<Path<String>, PathRejection>,
     Extension(slot): Extension<Slot>,
     mut request: Request<Body>,
 ) -> Response {
@@ -49,6 +50,8 @@ pub async fn upgrade(
         Ok(agreed) => agreed,
         Err(refusal) => return refusal.into_response(),
     };
+    // No session has the empty code: what is no text is told like any other that nothing has.
+    let session = session.map_or_else(|_not_text| String::new(), |Path(session)| session);
     let upgraded = hyper::upgrade::on(&mut request);
     let tasks = gateway.tasks.clone();
     tasks.spawn(async move {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::body::Body as _;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::http::request::Parts;
 use protocol::limits::REST_BODY_BYTES_MAX;
 use protocol::rest::{Failure, FailureCode, FailureDetail};
 use protocol::{DecodeError, RejectionCode, decode_body};
@@ -221,6 +222,23 @@ impl<T: DeserializeOwned> FromRequest<Gateway> for Body<T> {
             return Err(Failed::request_timeout());
         };
         Ok(Self(decode_body(&read?)?))
+    }
+}
+
+/// What a path names; what is wrong with it becomes a [`Failed`].
+pub(super) struct InPath<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Gateway> for InPath<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failed> {
+        match Path::from_request_parts(parts, gateway).await {
+            Ok(Path(named)) => Ok(Self(named)),
+            Err(error) if error.status() == StatusCode::BAD_REQUEST => Err(Failed::bad_request(
+                "The path is not UTF-8 where it is escaped with `%`; write it anew.",
+            )),
+            Err(error) => Err(Failed::internal(error)),
+        }
     }
 }
 

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use hunt::{DeskOrder, DeviceId, NameId, Receipt, Rejection, TeamCode};
 use hyper::StatusCode;
-use protocol::limits::NAME_CHARS_MAX;
 use protocol::rest::{Join, Joined};
 
 use super::answers::{Body, Failed};
 use super::codes::random_code;
 use super::identity::{Asker, find_public_session};
+use super::names::named;
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, Grant};
 use crate::journal::Name;
@@ -113,18 +113,4 @@ pub(super) fn device_token(
     gateway
         .tokens()
         .seal(Grant::Device(session.id(), device), now)
-}
-
-/// A name that can be shown, under a new random id.
-pub(super) fn named(typed: &str, field: &str) -> Result<Name, Failed> {
-    let text = typed.trim();
-    let shown = !text.is_empty() && !text.chars().any(char::is_control);
-    if !shown || text.chars().count() > NAME_CHARS_MAX {
-        let message = format!("{field} must have 1 to {NAME_CHARS_MAX} characters, on one line.");
-        return Err(Failed::bad_request(message));
-    }
-    Ok(Name {
-        id: rand::random(),
-        text: text.to_owned(),
-    })
 }

@@ -1,14 +1,14 @@
 //! Devices of players: adding, listing, restoring and revoking them.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use hunt::{By, DeskOrder, DeviceId, GameMasterOrder, PlayerId, Receipt, Scope, TeamCode};
 use hyper::StatusCode;
 use protocol::rest::{
     DeviceCreated, DeviceSummary, Devices, FindTeam, Joined, LinkCreated, Restore, Roster,
 };
 
-use super::answers::{Body, Failed};
+use super::answers::{Body, Failed, InPath};
 use super::desk::{device_token, joined};
 use super::identity::{Asker, Bearer, find_public_session, parse_id};
 use crate::delivery::{Hub, member};
@@ -17,7 +17,7 @@ use crate::session::{Outcome, Refusal, SessionHandle, View};
 
 pub(super) async fn add(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
@@ -29,7 +29,7 @@ pub(super) async fn add(
 /// A game master gives a player whose phone is gone a new device.
 pub(super) async fn add_for_player(
     State(gateway): State<Gateway>,
-    Path((code, player)): Path<(String, String)>,
+    InPath((code, player)): InPath<(String, String)>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
@@ -63,7 +63,7 @@ fn added(outcome: Outcome) -> Result<DeviceId, Failed> {
 /// A link by which the player logs in once more, on another device.
 pub(super) async fn create_link(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<LinkCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
@@ -161,7 +161,7 @@ fn order_of_link(
 
 pub(super) async fn list(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<Json<Devices>, Failed> {
     let session = bearer.session(&gateway, &code).await?;
@@ -214,7 +214,7 @@ fn devices_of(view: View<'_>, players: &[PlayerId]) -> Vec<DeviceSummary> {
 
 pub(super) async fn revoke(
     State(gateway): State<Gateway>,
-    Path((code, device)): Path<(String, String)>,
+    InPath((code, device)): InPath<(String, String)>,
     bearer: Bearer,
 ) -> Result<StatusCode, Failed> {
     let session = bearer.session(&gateway, &code).await?;

@@ -1,7 +1,7 @@
 //! The journal of a session as JSON lines, for those who run it. What an archive has taken is not in it.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use hunt::{Event, Origin, Scope};
@@ -9,7 +9,7 @@ use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use protocol::rest::{Cause, ExportLine};
 
-use super::answers::Failed;
+use super::answers::{Failed, InPath};
 use super::identity::Bearer;
 use crate::gateway::Gateway;
 use crate::journal::{Journal, ReadError, SessionId, StoredBatch, records};
@@ -22,7 +22,7 @@ const BEGINS_AT: HeaderName = HeaderName::from_static("cluecast-journal-begins-a
 /// Streams what is committed; what is committed meanwhile may be part of it.
 pub(super) async fn export(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<Response, Failed> {
     let session = bearer.session(&gateway, &code).await?;

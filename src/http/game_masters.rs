@@ -3,24 +3,24 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use hunt::{By, GameMasterId, GameMasterOrder, NameId, Receipt, Scope};
 use hyper::StatusCode;
 use protocol::rest::{
     Announce, Announced, CluePushed, GameMasterInvited, GameMasters, InviteGameMaster, PushClue,
 };
 
-use super::answers::{Body, Failed};
-use super::desk::named;
+use super::answers::{Body, Failed, InPath};
 use super::identity::{Bearer, parse_id};
+use super::names::named;
 use crate::delivery::{self, Hub, game_master};
 use crate::gateway::{Gateway, Grant};
 use crate::journal::Name;
-use crate::session::{Refusal, SessionHandle};
+use crate::session::SessionHandle;
 
 pub(super) async fn create(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
     Body(request): Body<InviteGameMaster>,
 ) -> Result<(StatusCode, Json<GameMasterInvited>), Failed> {
@@ -60,7 +60,7 @@ pub(super) async fn invite(
 
 pub(super) async fn list(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<Json<GameMasters>, Failed> {
     let session = bearer.session(&gateway, &code).await?;
@@ -76,7 +76,7 @@ pub(super) async fn list(
 
 pub(super) async fn revoke(
     State(gateway): State<Gateway>,
-    Path((code, game_master)): Path<(String, String)>,
+    InPath((code, game_master)): InPath<(String, String)>,
     bearer: Bearer,
 ) -> Result<StatusCode, Failed> {
     let session = bearer.session(&gateway, &code).await?;
@@ -89,14 +89,13 @@ pub(super) async fn revoke(
 
 pub(super) async fn push_clue(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
     Body(request): Body<PushClue>,
 ) -> Result<(StatusCode, Json<CluePushed>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let order = delivery::push_clue(&request.to, request.text, request.lasts_ms);
-    let order = order.map_err(Refusal::from)?;
     match session.game_master(by, order, Vec::new()).await?? {
         Receipt::CluePushed { clue } => {
             let clue = clue.to_string();
@@ -108,7 +107,7 @@ pub(super) async fn push_clue(
 
 pub(super) async fn cancel_clue(
     State(gateway): State<Gateway>,
-    Path((code, clue)): Path<(String, String)>,
+    InPath((code, clue)): InPath<(String, String)>,
     bearer: Bearer,
 ) -> Result<StatusCode, Failed> {
     let session = bearer.session(&gateway, &code).await?;
@@ -121,7 +120,7 @@ pub(super) async fn cancel_clue(
 
 pub(super) async fn announce(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
     Body(request): Body<Announce>,
 ) -> Result<(StatusCode, Json<Announced>), Failed> {

@@ -12,6 +12,7 @@ mod game_masters;
 mod health;
 mod identity;
 mod metrics;
+mod names;
 mod nodes;
 mod openapi;
 mod owner;

@@ -1,11 +1,11 @@
 //! A session while it runs: its state, its standings, and the orders of its game masters.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use hunt::GameMasterOrder;
 use protocol::rest::{SessionState, Standings, StandingsRow};
 
-use super::answers::Failed;
+use super::answers::{Failed, InPath};
 use super::identity::{Asker, Bearer, find_public_session};
 use crate::delivery::{Hub, phase};
 use crate::gateway::Gateway;
@@ -14,7 +14,7 @@ use crate::session::{SessionHandle, View};
 pub(super) async fn session_state(
     State(gateway): State<Gateway>,
     Asker(source): Asker,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
 ) -> Result<Json<SessionState>, Failed> {
     let session = find_public_session(&gateway, source, &code).await?;
     state_of(&session).await
@@ -38,7 +38,7 @@ async fn state_of(session: &SessionHandle<Hub>) -> Result<Json<SessionState>, Fa
 
 pub(super) async fn start(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<Json<SessionState>, Failed> {
     order(&gateway, &code, &bearer, GameMasterOrder::Start).await
@@ -46,7 +46,7 @@ pub(super) async fn start(
 
 pub(super) async fn pause(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<Json<SessionState>, Failed> {
     order(&gateway, &code, &bearer, GameMasterOrder::Pause).await
@@ -54,7 +54,7 @@ pub(super) async fn pause(
 
 pub(super) async fn resume(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<Json<SessionState>, Failed> {
     order(&gateway, &code, &bearer, GameMasterOrder::Resume).await
@@ -62,7 +62,7 @@ pub(super) async fn resume(
 
 pub(super) async fn finish(
     State(gateway): State<Gateway>,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<Json<SessionState>, Failed> {
     order(&gateway, &code, &bearer, GameMasterOrder::Finish).await
@@ -83,7 +83,7 @@ async fn order(
 pub(super) async fn standings(
     State(gateway): State<Gateway>,
     Asker(source): Asker,
-    Path(code): Path<String>,
+    InPath(code): InPath<String>,
 ) -> Result<Json<Standings>, Failed> {
     let session = find_public_session(&gateway, source, &code).await?;
     Ok(Json(session.read(render_standings).await?))

@@ -260,7 +260,10 @@ fn those_who_run_it() -> Vec<Route> {
             game_masters::revoke,
             about("revokeGameMaster", "Takes a game master's rights away")
                 .token(Token::GameMasters(Scope::Run))
-                .does("Their connections are closed and the token refused from now on.")
+                .does(
+                    "Their connections are closed and the token refused from now on. It takes every \
+                     scope of theirs.",
+                )
                 .conflicts(rejections([
                     RejectionCode::UnknownGameMaster,
                     RejectionCode::AlreadyRevoked,
@@ -283,6 +286,7 @@ fn texts() -> Vec<Route> {
                     RejectionCode::UnknownTeam,
                     RejectionCode::UnknownPlayer,
                     RejectionCode::BadText,
+                    RejectionCode::BadDuration,
                     RejectionCode::Full,
                 ])),
         ),

@@ -11,10 +11,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hunt::plain_code;
 use hyper::header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
 use protocol::limits::REST_BODY_BYTES_MAX;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -104,14 +106,14 @@ impl Routing {
 
     async fn pass_on(&self, request: Request) -> Result<Passed, Failed> {
         let path = request.uri().path();
-        let in_path = session_in_path(path).map(str::to_owned);
+        let in_path = session_in_path(path);
         let is_socket = path.starts_with(SOCKETS);
         if in_path.is_none() && !names_session_in_body(&request) {
             return Ok(Passed::Here(request));
         }
         self.cluster.settled().await;
         if let Some(code) = &in_path
-            && self.runs_here(&code.to_ascii_uppercase())
+            && self.runs_here(code)
         {
             return Ok(Passed::Here(request));
         }
@@ -148,7 +150,7 @@ impl Routing {
     }
 
     async fn find(&self, code: Option<String>) -> Result<Option<Wanted>, Failed> {
-        let Some(code) = code.map(|code| code.to_ascii_uppercase()) else {
+        let Some(code) = code else {
             return Ok(None);
         };
         let record = self.gateway.sessions().find(&code).await?;
@@ -269,13 +271,15 @@ impl Held {
     }
 }
 
-/// The session's code in a path that has one.
-pub(super) fn session_in_path(path: &str) -> Option<&str> {
+/// The session's code in a path that has one; as people type it, with what a path has to escape.
+pub(super) fn session_in_path(path: &str) -> Option<String> {
     let rest = path.strip_prefix(SOCKETS).or_else(|| {
         let below = path.strip_prefix(routes::PREFIX)?;
         below.strip_prefix("/sessions/")
     })?;
-    let code = rest.split('/').next()?;
+    let segment = rest.split('/').next()?;
+    let typed = percent_decode_str(segment).decode_utf8().ok()?;
+    let code = plain_code(&typed);
     (!code.is_empty()).then_some(code)
 }
 
@@ -292,7 +296,7 @@ fn session_in_body(body: &Bytes) -> Option<String> {
         session: String,
     }
     let named: Named = serde_json::from_slice(body).ok()?;
-    Some(named.session)
+    Some(plain_code(&named.session))
 }
 
 #[cfg(test)]
@@ -302,7 +306,9 @@ mod tests {
     #[test]
     fn a_path_tells_its_session() {
         for (path, code) in [
-            ("/ws/kite42", Some("kite42")),
+            ("/ws/kite42", Some("KITE42")),
+            ("/ws/%20ki-te%34%32%20/", Some("KITE42")),
+            ("/api/v1/sessions/%ff", None),
             ("/api/v1/sessions/KITE42", Some("KITE42")),
             ("/api/v1/sessions/KITE42/clues/c1", Some("KITE42")),
             ("/api/v1/sessions/", None),
@@ -311,7 +317,7 @@ mod tests {
             ("/ws/", None),
             ("/metrics", None),
         ] {
-            assert_eq!(session_in_path(path), code, "{path}");
+            assert_eq!(session_in_path(path).as_deref(), code, "{path}");
         }
     }
 }

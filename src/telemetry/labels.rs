@@ -177,6 +177,7 @@ label!(
     UnknownGameMaster: "unknown_game_master",
     UnknownClue: "unknown_clue",
     BadText: "bad_text",
+    BadDuration: "bad_duration",
     StaleCommand: "stale_command",
     RateLimited: "rate_limited",
     Unavailable: "unavailable",

@@ -129,6 +129,24 @@ async fn bad_bodies_are_bad_requests() {
 }
 
 #[tokio::test]
+async fn names_that_deceive_are_refused() {
+    let stage = Stage::running(&[]).await;
+    let mut rows = Vec::new();
+    for field in ["name", "new_team"] {
+        for (what, name) in [
+            ("a name that is not seen", "\u{200b}"),
+            ("a name that turns the direction", "Owls \u{202e}slwO"),
+        ] {
+            let mut body = json!({ "session": stage.session, "new_team": "Owls", "name": "Ana" });
+            body[field] = json!(name);
+            let request = post("/join").json(body.to_string());
+            rows.push((what, request, 400, "bad_request"));
+        }
+    }
+    check(&stage, rows).await;
+}
+
+#[tokio::test]
 async fn bodies_that_are_too_large_are_not_read() {
     let stage = Stage::running(&[]).await;
     let body = vec![b' '; REST_BODY_BYTES_MAX + 1];
@@ -163,6 +181,18 @@ async fn paths_and_methods_that_do_not_exist_are_told() {
         ("no such order", dance, 404, "not_found"),
         ("no such session", get("/sessions/NOSUCH"), 404, "not_found"),
         ("a strange session", strange, 404, "not_found"),
+        (
+            "a session that is no text",
+            get("/sessions/%ff"),
+            400,
+            "bad_request",
+        ),
+        (
+            "a device that is no text",
+            method("DELETE", &format!("{session}/devices/%c3")).bearer(&stage.game_master),
+            400,
+            "bad_request",
+        ),
         (
             "a join that is read",
             get("/join"),

@@ -137,7 +137,7 @@ async fn an_expired_clue_is_taken_from_whom_it_had_reached() {
     let mut cast = Cast::of(&stage).await;
     let ana = cast.ana();
     cast.received().await;
-    let clue = clue_of(&cast.push(1, ana, Some(50)).await);
+    let clue = clue_of(&cast.push(1, ana, Some(1_000)).await);
     let expired = Event::ClueExpired { clue: clue.clone() };
     let update = cast.players[ANA].sees(|event| *event == expired).await;
     cast.organiser.sees(|event| *event == expired).await;
@@ -154,7 +154,7 @@ async fn an_expired_clue_is_taken_from_whom_it_had_reached() {
         panic!("{received:?}");
     };
     // It ends when it was said to end.
-    assert_eq!(shown.expires_at_ms, Some(shown.pushed_at_ms + 50));
+    assert_eq!(shown.expires_at_ms, Some(shown.pushed_at_ms + 1_000));
     assert_eq!(shown.expires_at_ms, Some(update.at_ms));
     let order = Order::CancelClue { clue };
     let refused = cast.organiser.order(2, order).await;
@@ -173,7 +173,7 @@ async fn a_snapshot_holds_what_is_live_and_ones_own() {
     cast.push(2, Cast::everyone(), None).await;
     cast.push(3, owls, None).await;
     cast.push(4, ana, Some(3_600_000)).await;
-    let over = clue_of(&cast.push(5, Cast::everyone(), Some(1)).await);
+    let over = clue_of(&cast.push(5, Cast::everyone(), Some(1_000)).await);
     cast.organiser
         .ordered(6, Order::CancelClue { clue: cancelled })
         .await;
@@ -280,6 +280,11 @@ async fn what_is_pushed_over_rest_reaches_the_same_people() {
             "Look up",
             "unknown_player",
         ),
+        (
+            json!({ "type": "player", "player": "nobody" }),
+            "Look up",
+            "unknown_player",
+        ),
         (json!({ "type": "everyone" }), "  ", "bad_text"),
         (
             json!({ "type": "everyone" }),
@@ -290,5 +295,11 @@ async fn what_is_pushed_over_rest_reaches_the_same_people() {
         let body = json!({ "to": to, "text": text });
         let answer = stage.post("/clues", &stage.organiser, Some(body)).await;
         assert_eq!(answer.failure(), (409, code.to_owned()), "{to}");
+    }
+    for lasts_ms in [0, u64::MAX] {
+        let to = json!({ "type": "everyone" });
+        let body = json!({ "to": to, "text": "Look up", "lasts_ms": lasts_ms });
+        let answer = stage.post("/clues", &stage.organiser, Some(body)).await;
+        assert_eq!(answer.failure(), (409, "bad_duration".to_owned()));
     }
 }

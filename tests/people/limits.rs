@@ -1,6 +1,7 @@
 //! The rules' limits as the specification has them: neither package knows the other.
 
 use hunt::limits;
+use protocol::limits as wire;
 
 const SPECIFICATION: &str = include_str!("../../protocol/README.md");
 
@@ -28,4 +29,7 @@ fn the_specification_has_the_rules_limits() {
         let cell = row.split(" |").next().expect("a row has cells");
         assert_eq!(cell.replace(',', ""), value.to_string(), "{name}");
     }
+    let rules = [limits::CLUE_LASTS_MS_MIN, limits::CLUE_LASTS_MS_MAX];
+    let wire = [wire::CLUE_LASTS_MS_MIN, wire::CLUE_LASTS_MS_MAX];
+    assert_eq!(rules, wire);
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use protocol::limits::{NAME_CHARS_MAX, REST_BODY_BYTES_MAX, TEXT_CHARS_MAX};
+use protocol::limits::{
+    CLUE_LASTS_MS_MAX, CLUE_LASTS_MS_MIN, NAME_CHARS_MAX, REST_BODY_BYTES_MAX, TEXT_CHARS_MAX,
+};
 use serde_json::Value;
 
 use crate::api::Ask;
@@ -154,6 +156,9 @@ fn the_document_tells_the_limits_as_they_are() {
         let told = &schemas[schema]["properties"][field]["maxLength"];
         assert_eq!(*told, max, "{schema}.{field}");
     }
+    let lasts = &schemas["PushClue"]["properties"]["lasts_ms"];
+    assert_eq!(lasts["minimum"], CLUE_LASTS_MS_MIN);
+    assert_eq!(lasts["maximum"], CLUE_LASTS_MS_MAX);
     let too_large = &document["components"]["responses"]["TooLarge"]["description"];
     let mebibytes = REST_BODY_BYTES_MAX / 1024 / 1024;
     let told = too_large.as_str().expect("a text");

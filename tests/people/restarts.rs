@@ -1,7 +1,7 @@
 //! What is left after the server was killed, and who did what.
 
 use protocol::rest::{GameMasters, Joined};
-use protocol::{CloseCode, Order, Resume, Scope, Target};
+use protocol::{CloseCode, Event, Order, Resume, Scope, Target};
 use serde_json::{Value, json};
 
 use crate::seat::Seat;
@@ -119,10 +119,14 @@ async fn the_export_tells_who_did_what() {
     let brief = Order::PushClue {
         to: Target::Everyone,
         text: "Quick".to_owned(),
-        lasts_ms: Some(1),
+        lasts_ms: Some(1_000),
     };
+    let mut player = Seat::take(&stage, &ana.token).await;
     seat.ordered(8, brief).await;
-    Seat::take(&stage, &ana.token).await.guess(9, "hoot").await;
+    player.guess(9, "hoot").await;
+    player
+        .sees(|event| matches!(event, Event::ClueExpired { .. }))
+        .await;
     let restored = stage
         .post(&format!("/players/{}/devices", ana.player), &mo.token, None)
         .await;

@@ -150,6 +150,33 @@ async fn each_order_takes_its_scope_and_no_other() {
 }
 
 #[tokio::test]
+async fn who_lacks_a_scope_is_told_so_whatever_they_name() {
+    let stage = Stage::lobby().await;
+    let lacking = stage.invite("Lacking", &without(Scope::Hints)).await;
+    let mut seat = Seat::take(&stage, &lacking.token).await;
+    let text = "Look up".to_owned();
+    let nobody = || "nobody".to_owned();
+    let (player, team) = (nobody(), nobody());
+    let targets = [Target::Player { player }, Target::Team { team }];
+    let pushes = targets.map(|to| Order::PushClue {
+        to,
+        text: text.clone(),
+        lasts_ms: Some(0),
+    });
+    let cancel = Order::CancelClue { clue: nobody() };
+    let orders = pushes.into_iter().chain([cancel]);
+    for (id, order) in (1..).zip(orders) {
+        let refused = seat.order(id, order.clone()).await;
+        let code = refused.expect_err("the scope is missing").code;
+        assert_eq!(code, RejectionCode::Forbidden, "{order:?}");
+    }
+    let to = json!({ "type": "player", "player": "nobody" });
+    let body = json!({ "to": to, "text": text });
+    let refused = stage.post("/clues", &lacking.token, Some(body)).await;
+    assert_eq!(refused.failure(), (403, "forbidden".to_owned()));
+}
+
+#[tokio::test]
 async fn only_a_viewer_sees_teams_clues_and_guesses() {
     let stage = Stage::running().await;
     let ana = stage.found("Owls").await;

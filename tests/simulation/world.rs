@@ -16,7 +16,7 @@ use cluecast::session::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hunt::{By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, Target, TeamCode};
+use hunt::{By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, Target, TeamCode, limits};
 use protocol::Board;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -35,6 +35,7 @@ const TEAMS: u32 = 2;
 pub const DEVICES_A_TEAM: u32 = 2;
 /// Orders of which somebody waits for the outcome; a further one is given up.
 const ORDERS_AWAITED_MAX: usize = 100;
+/// Beyond the least that one may last.
 const CLUE_LASTS_MS_MAX: usize = 2_000;
 pub const WAIT_MAX: Duration = Duration::from_secs(5);
 const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
@@ -312,7 +313,8 @@ impl World {
                         player: first().into(),
                     },
                 };
-                let lasts_ms = self.dice.throw(CLUE_LASTS_MS_MAX) as u64;
+                let beyond = self.dice.throw(CLUE_LASTS_MS_MAX) as u64;
+                let lasts_ms = limits::CLUE_LASTS_MS_MIN + beyond;
                 let lasts = self.dice.chance(50).then_some(DurationMs(lasts_ms));
                 GameMasterOrder::PushClue {
                     to,
@@ -411,7 +413,7 @@ impl World {
         let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
         // It may have finished before.
         drop(finish.await.expect("the session answers"));
-        let ms = CLUE_LASTS_MS_MAX + CLOCKS_DIFFER_MS + 500;
+        let ms = CLUE_LASTS_MS_MAX + CLOCKS_DIFFER_MS + 1_500;
         self.pass(Duration::from_millis(ms as u64)).await;
         self.check_latest();
         let session = &self.node.as_ref().expect("the node runs").session;

@@ -1,11 +1,15 @@
 //! What game masters order.
 
+use std::ops::RangeInclusive;
+
 use crate::command::{By, GameMasterOrder};
 use crate::event::{Event, Scope, Target};
 use crate::ids::{AnnouncementId, ClueId, DurationMs, GameMasterId, TeamId, Timestamp};
 use crate::limits;
 use crate::rejection::Rejection;
 use crate::state::{Clue, Phase, State, Team};
+
+const CLUE_LASTS_MS: RangeInclusive<u64> = limits::CLUE_LASTS_MS_MIN..=limits::CLUE_LASTS_MS_MAX;
 
 impl State {
     pub(super) fn decide_game_master(
@@ -55,7 +59,11 @@ impl State {
             }
             GameMasterOrder::RevokeGameMaster { game_master } => {
                 let known = self.game_master(*game_master);
-                if known.ok_or(Rejection::UnknownGameMaster)?.revoked {
+                let known = known.ok_or(Rejection::UnknownGameMaster)?;
+                for scope in &known.scopes {
+                    self.must_have(by, *scope)?;
+                }
+                if known.revoked {
                     return Err(Rejection::AlreadyRevoked);
                 }
                 Ok(vec![Event::GameMasterRevoked {
@@ -127,6 +135,9 @@ impl State {
             Target::Player { player } => {
                 self.player(player).ok_or(Rejection::UnknownPlayer)?;
             }
+        }
+        if lasts.is_some_and(|lasts| !CLUE_LASTS_MS.contains(&lasts.0)) {
+            return Err(Rejection::BadDuration);
         }
         let clues = self.progress.clues.len();
         if clues >= limits::CLUES_MAX {

@@ -6,7 +6,7 @@ use cluecast_hunt::{
     Receipt, Rejection, Target, TeamId, Timestamp, limits,
 };
 
-use crate::story::{DAWN, MINUTE, Story, announcement, clue, short_clue};
+use crate::story::{DAWN, MINUTE, Story, announcement, clue, replayed, short_clue};
 
 const HOUR: u64 = 60 * MINUTE;
 
@@ -194,6 +194,22 @@ fn a_text_is_neither_empty_nor_too_long() {
 }
 
 #[test]
+fn a_journal_with_a_clue_that_lasts_longer_replays() {
+    let mut story = Story::in_lobby();
+    story.order(short_clue(MINUTE)).expect("there is room");
+    // As versions before the bound have written it.
+    let entry = story.journal.last_mut().expect("it was accepted");
+    for event in &mut entry.events {
+        if let Event::CluePushed { expires_at, .. } = event {
+            *expires_at = Some(Timestamp(u64::MAX));
+        }
+    }
+    let state = replayed(story.state.hunt(), &story.journal);
+    let expires_at = state.live_clues().map(|(_, clue)| clue.expires_at);
+    assert_eq!(expires_at.collect::<Vec<_>>(), [Some(Timestamp(u64::MAX))]);
+}
+
+#[test]
 fn a_clue_is_taken_back_once() {
     let mut story = Story::in_lobby();
     for number in 1..=3 {
@@ -239,13 +255,20 @@ fn a_clue_expires_to_the_millisecond() {
 #[test]
 fn the_shortest_and_the_longest_life_of_a_clue() {
     let mut story = Story::in_lobby();
-    assert_eq!(story.order(short_clue(0)), pushed(1));
-    assert_eq!(story.state.next_deadline(), Some(DAWN));
-    story.wait(0);
-    assert_eq!(timers(&story), [(0, &expired(1))]);
-    assert_eq!(story.order(short_clue(u64::MAX)), pushed(2));
-    story.wait(HOUR);
+    let (min, max) = (limits::CLUE_LASTS_MS_MIN, limits::CLUE_LASTS_MS_MAX);
+    for lasts in [0, 1, min - 1, max + 1, u64::MAX] {
+        let answer = story.order(short_clue(lasts));
+        assert_eq!(answer, Err(Rejection::BadDuration), "{lasts}");
+    }
+    assert_eq!(story.order(short_clue(min)), pushed(1));
+    assert_eq!(story.state.next_deadline(), Some(DAWN.plus_ms(min)));
+    assert_eq!(story.order(short_clue(max)), pushed(2));
+    story.wait(min);
+    assert_eq!(timers(&story), [(min, &expired(1))]);
+    story.wait(max - min - 1);
     assert_eq!(live(&story), [2]);
+    story.wait(1);
+    assert_eq!(live(&story), [0; 0]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use cluecast_hunt::{
     Receipt, Rejection, Scope, Target, limits,
 };
 
-use crate::story::{Story, announcement, clue, invitation};
+use crate::story::{Story, announcement, clue, invitation, replayed};
 
 /// The scope that an order takes, the orders of an admin by which it becomes possible, and the next
 /// order. Because the match has no wildcard, a new order has to be thought about.
@@ -215,6 +215,45 @@ fn nobody_gives_scopes_that_they_lack() {
             }
         }
     }
+}
+
+#[test]
+fn nobody_revokes_who_may_do_more() {
+    for own in scope_sets() {
+        for theirs in scope_sets() {
+            let mut story = Story::in_lobby();
+            let revoker = story.invites(&own);
+            let game_master = story.invites(&theirs);
+            let revoke = GameMasterOrder::RevokeGameMaster { game_master };
+            let answer = story.order_by(revoker, revoke);
+            let may = own.contains(&Scope::Run) && theirs.iter().all(|scope| own.contains(scope));
+            let expected = if may {
+                Ok(Receipt::Done)
+            } else {
+                Err(Rejection::Forbidden)
+            };
+            assert_eq!(answer, expected, "{own:?} revokes {theirs:?}");
+            let known = story.state.game_master(game_master);
+            assert_eq!(known.expect("it was invited").revoked, may);
+        }
+    }
+}
+
+#[test]
+fn a_journal_in_which_somebody_revoked_who_may_do_more_replays() {
+    let mut story = Story::in_lobby();
+    let host = story.invites(&Scope::ALL);
+    let revoker = story.invites(&[Scope::Run]);
+    let revoke = GameMasterOrder::RevokeGameMaster { game_master: host };
+    story.order(revoke).expect("an admin may");
+    let entry = story.journal.last_mut().expect("it was accepted");
+    entry.origin = Origin::GameMaster {
+        game_master: Some(revoker),
+        command: None,
+    };
+    let state = replayed(story.state.hunt(), &story.journal);
+    let known = state.game_master(host).expect("it was invited");
+    assert!(known.revoked);
 }
 
 #[test]

@@ -100,6 +100,7 @@ kinds!(rejection_code, REJECTION_CODES, RejectionCode, {
     RejectionCode::UnknownGameMaster => "unknown_game_master",
     RejectionCode::UnknownClue => "unknown_clue",
     RejectionCode::BadText => "bad_text",
+    RejectionCode::BadDuration => "bad_duration",
     RejectionCode::StaleCommand => "stale_command",
     RejectionCode::RateLimited => "rate_limited",
     RejectionCode::Unavailable => "unavailable",

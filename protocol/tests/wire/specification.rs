@@ -109,6 +109,8 @@ fn every_limit_has_a_row_with_its_value() {
         ("GUESS_CHARS_MAX", size(limits::GUESS_CHARS_MAX)),
         ("NAME_CHARS_MAX", size(limits::NAME_CHARS_MAX)),
         ("TEXT_CHARS_MAX", size(limits::TEXT_CHARS_MAX)),
+        ("CLUE_LASTS_MS_MIN", limits::CLUE_LASTS_MS_MIN),
+        ("CLUE_LASTS_MS_MAX", limits::CLUE_LASTS_MS_MAX),
         (
             "COMMANDS_OUTSTANDING_MAX",
             size(limits::COMMANDS_OUTSTANDING_MAX),
@@ -122,7 +124,7 @@ fn every_limit_has_a_row_with_its_value() {
         .matches("pub const ")
         .count();
     assert_eq!(
-        declared, 9,
+        declared, 11,
         "a new limit needs a line above and a row in the specification"
     );
 }

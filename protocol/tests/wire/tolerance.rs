@@ -59,6 +59,33 @@ fn an_unknown_server_message_decodes_to_unknown() {
 }
 
 #[test]
+fn nil_from_a_client_is_a_field_that_is_left_out() {
+    let push = json!({ "type": "push_clue", "to": { "type": "everyone" }, "text": "t" });
+    let mut push_for = push.clone();
+    push_for["lasts_ms"] = Value::Null;
+    let command = |order| json!({ "type": "command", "id": 1, "do": order });
+    for (with_nil, without) in [
+        (
+            json!({ "type": "hello", "token": "t", "cursor": null }),
+            json!({ "type": "hello", "token": "t" }),
+        ),
+        (
+            json!({ "type": "resync", "cursor": null }),
+            json!({ "type": "resync" }),
+        ),
+        (command(push_for), command(push)),
+    ] {
+        for codec in Codec::ALL {
+            let [with_nil, without] = [&with_nil, &without].map(|value| {
+                let decoded = codec.decode_of_client(&codec.encode(value));
+                decoded.unwrap_or_else(|error| panic!("{value}: {error}"))
+            });
+            assert_eq!(with_nil, without);
+        }
+    }
+}
+
+#[test]
 fn an_unknown_rejection_code_keeps_its_message() {
     let decoded = tolerated(&json!({
         "type": "rejection", "id": 3, "code": "lantern_out", "message": "wait 30 s",

@@ -70,7 +70,8 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
     shared(
         StatusCode::BAD_REQUEST,
         "BadRequest",
-        "`bad_request`: the body is not what the request takes; the message says what is wrong.",
+        "`bad_request`: the path or the body is not what the request takes; the message says what is \
+         wrong.",
     ),
     shared(
         StatusCode::UNAUTHORIZED,
@@ -277,9 +278,8 @@ impl Operation {
 
     fn may_fail(&self, path: &str, status: StatusCode) -> bool {
         let by_nature = match status {
-            StatusCode::BAD_REQUEST
-            | StatusCode::REQUEST_TIMEOUT
-            | StatusCode::PAYLOAD_TOO_LARGE => self.body.is_some(),
+            StatusCode::BAD_REQUEST => self.body.is_some() || parameters(path).next().is_some(),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => self.body.is_some(),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => !self.is_public(),
             StatusCode::NOT_FOUND => parameters(path).next().is_some(),
             StatusCode::TOO_MANY_REQUESTS => {
@@ -335,7 +335,7 @@ fn parameters(path: &str) -> impl Iterator<Item = &str> {
 
 fn parameter(name: &str) -> Value {
     let description = match name {
-        "code" => "The session's code, in any case.",
+        "code" => "The session's code, in any case; spaces and dashes do not matter.",
         "device" => "The device's id.",
         "player" => "The player's id.",
         "game_master" => "The game master's id.",
