@@ -1,8 +1,10 @@
 //! How a connection ends.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use protocol::{CloseCode, DecodeError};
+use protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
+use protocol::{CloseCode, Codec, FrameKind};
 
 use super::allowance::UsedUp;
 use super::socket::{Socket, SocketError};
@@ -17,8 +19,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(1);
 pub(super) enum Ending {
     /// The server closes it with a code.
     Close(CloseCode),
-    /// The server closes it with [`CloseCode::BadMessage`] and says what is wrong.
-    BadMessage(DecodeError),
+    /// The server closes it with a code and says what is wrong.
+    Wrong(CloseCode, String),
     /// The server closes it with [`CloseCode::Overloaded`] and tells when to try again.
     UsedUp(UsedUp),
     /// The server closes it with [`CloseCode::Overloaded`]: the session stays closed, which does not
@@ -29,11 +31,25 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// The client sent what is no message, or not at this moment.
+    pub(super) fn bad_message(what: impl Display) -> Self {
+        Self::Wrong(CloseCode::BadMessage, what.to_string())
+    }
+
+    /// The client sent a frame of the kind that its subprotocol has not.
+    pub(super) fn wrong_frame_kind(codec: Codec) -> Self {
+        let kind = match codec.frame_kind() {
+            FrameKind::Binary => "binary",
+            FrameKind::Text => "text",
+        };
+        let what = format!("{} takes {kind} frames", codec.subprotocol());
+        Self::Wrong(CloseCode::WrongFrameKind, what)
+    }
+
     /// The code that the server closes with.
     pub(super) fn code(&self) -> Option<CloseCode> {
         match self {
-            Self::Close(code) => Some(*code),
-            Self::BadMessage(_) => Some(CloseCode::BadMessage),
+            Self::Close(code) | Self::Wrong(code, _) => Some(*code),
             Self::UsedUp(_) | Self::Closed(_) => Some(CloseCode::Overloaded),
             Self::Gone => None,
         }
@@ -43,7 +59,7 @@ impl Ending {
     fn reason(&self) -> String {
         match self {
             Self::Close(code) => code.name().to_owned(),
-            Self::BadMessage(error) => format!("{}: {error}", CloseCode::BadMessage.name()),
+            Self::Wrong(code, what) => format!("{}: {what}", code.name()),
             Self::UsedUp(used_up) => {
                 let wait_ms = used_up.retry_after.as_millis() + 1;
                 let name = CloseCode::Overloaded.name();
@@ -76,12 +92,21 @@ impl From<Unavailable> for Ending {
     }
 }
 
-/// What a failure of the socket means for the connection.
-pub(super) fn ending_of(error: &SocketError) -> Ending {
+/// What a failure of the socket means for a connection of a codec.
+pub(super) fn ending_of(codec: Codec, error: &SocketError) -> Ending {
     match error {
-        SocketError::TooLong => CloseCode::TooLarge.into(),
-        SocketError::Protocol(_) => CloseCode::ProtocolError.into(),
-        SocketError::NotText => CloseCode::BadMessage.into(),
+        SocketError::TooLong => {
+            let what = format!("a message has at most {CLIENT_MESSAGE_BYTES_MAX} bytes");
+            Ending::Wrong(CloseCode::TooLarge, what)
+        }
+        SocketError::Protocol(_) | SocketError::BadReason => {
+            Ending::Wrong(CloseCode::ProtocolError, error.to_string())
+        }
+        // Whatever is in it, it is of the wrong kind.
+        SocketError::NotText if codec.frame_kind() != FrameKind::Text => {
+            Ending::wrong_frame_kind(codec)
+        }
+        SocketError::NotText => Ending::bad_message(error),
         SocketError::Forgotten => CloseCode::SessionRestarting.into(),
         SocketError::Ended | SocketError::Broken(_) => Ending::Gone,
     }
@@ -107,7 +132,7 @@ mod tests {
     #[test]
     fn a_reason_begins_with_the_codes_name() {
         assert_eq!(Ending::Close(CloseCode::Replaced).reason(), "replaced");
-        let bad = Ending::BadMessage(DecodeError::TrailingBytes(3));
+        let bad = Ending::bad_message(DecodeError::TrailingBytes(3));
         assert!(bad.reason().starts_with("bad_message: 3 bytes"), "{bad:?}");
         let used_up = Ending::UsedUp(UsedUp {
             retry_after: Duration::from_millis(350),

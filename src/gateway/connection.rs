@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hunt::plain_code;
 use protocol::{
     ClientMessage, CloseCode, Codec, Command, GoAway, Rejection, RejectionCode, ServerMessage,
     Watch,
@@ -66,8 +67,7 @@ impl Connection {
             gateway,
             socket,
             codec,
-            // Codes are typed in any case.
-            session_code: session_code.to_ascii_uppercase(),
+            session_code: plain_code(session_code),
             slot,
         }
     }
@@ -111,7 +111,9 @@ impl Connection {
                 (self.find_session().await?, Identity::Spectator, None)
             }
             ClientMessage::Command(_) | ClientMessage::Resync(_) => {
-                return Err(CloseCode::BadMessage.into());
+                return Err(Ending::bad_message(
+                    "the first message is `hello`, or `watch`",
+                ));
             }
         };
         let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);
@@ -133,11 +135,11 @@ impl Connection {
         let attempt = self.gateway.attempts().at_session(self.slot.source());
         let attempt = attempt.map_err(|_too_many| CloseCode::Overloaded)?;
         let sessions = &self.gateway.sessions;
-        let code = self.session_code.to_ascii_uppercase();
-        let session = match sessions.wake(&code).await {
+        let code = &self.session_code;
+        let session = match sessions.wake(code).await {
             Some(session) => session,
             // It was not found in time, and may be in a moment.
-            None if sessions.elsewhere(&code).is_some() => {
+            None if sessions.elsewhere(code).is_some() => {
                 return Err(CloseCode::SessionRestarting.into());
             }
             None => return Err(CloseCode::UnknownSession.into()),
@@ -160,10 +162,10 @@ impl Connection {
                 return Err(CloseCode::Unauthorized.into());
             }
         };
-        let code = self.session_code.to_ascii_uppercase();
-        match sessions.wake(&code).await {
+        let code = &self.session_code;
+        match sessions.wake(code).await {
             Some(session) if session.id() == of_session => Ok((session, identity)),
-            None if sessions.elsewhere(&code) == Some(of_session) => {
+            None if sessions.elsewhere(code) == Some(of_session) => {
                 Err(CloseCode::SessionRestarting.into())
             }
             Some(_) | None => {
@@ -179,7 +181,7 @@ impl Connection {
     async fn first_message(&mut self) -> Result<ClientMessage, Ending> {
         loop {
             let received = self.socket.next().await;
-            let received = received.map_err(|error| ending_of(&error))?;
+            let received = received.map_err(|error| ending_of(self.codec, &error))?;
             if let Some(message) = read(self.codec, &received)? {
                 return Ok(message);
             }
@@ -227,7 +229,7 @@ impl Attached {
         metrics().frames_written.increment(batch.len() as u64);
         self.offer(socket, batch)?;
         let written = socket.write_now().await;
-        written.map_err(|error| ending_of(&error))?;
+        written.map_err(|error| ending_of(self.codec, &error))?;
         if let Some(since) = socket.stuck_since() {
             let give_up_at = since + self.gateway.config.write_max;
             if give_up_at < timer.deadline() {
@@ -274,7 +276,7 @@ impl Attached {
     }
 
     fn receive(&self, received: Result<Received, SocketError>) -> Result<(), Ending> {
-        let received = received.map_err(|error| ending_of(&error))?;
+        let received = received.map_err(|error| ending_of(self.codec, &error))?;
         match read(self.codec, &received)? {
             None => self.allowance.control_frame().map_err(Ending::UsedUp),
             Some(ClientMessage::Command(command)) => {
@@ -285,9 +287,9 @@ impl Attached {
                 self.allowance.resync().map_err(Ending::UsedUp)?;
                 self.attach(resync.cursor)
             }
-            Some(ClientMessage::Hello(_) | ClientMessage::Watch(_)) => {
-                Err(CloseCode::BadMessage.into())
-            }
+            Some(ClientMessage::Hello(_) | ClientMessage::Watch(_)) => Err(Ending::bad_message(
+                "`hello` and `watch` are sent once, as the first message",
+            )),
         }
     }
 
@@ -358,9 +360,12 @@ impl Attached {
             socket
                 .write_out()
                 .await
-                .map_err(|error| ending_of(&error))?;
+                .map_err(|error| ending_of(self.codec, &error))?;
             self.offer(socket, goaway)?;
-            socket.write_out().await.map_err(|error| ending_of(&error))
+            socket
+                .write_out()
+                .await
+                .map_err(|error| ending_of(self.codec, &error))
         };
         match timeout(self.gateway.config.write_max, telling).await {
             Ok(Ok(())) => CloseCode::GoingAway.into(),

@@ -1,6 +1,6 @@
 //! From WebSocket frames to messages: those of a codec travel in frames of one kind.
 
-use protocol::{ClientMessage, CloseCode, Codec};
+use protocol::{ClientMessage, Codec};
 
 use super::closing::Ending;
 use super::socket::Received;
@@ -13,10 +13,10 @@ pub(super) fn read(codec: Codec, received: &Received) -> Result<Option<ClientMes
         Received::Close => return Err(Ending::Gone),
     };
     if kind != codec.frame_kind() {
-        return Err(CloseCode::WrongFrameKind.into());
+        return Err(Ending::wrong_frame_kind(codec));
     }
     match codec.decode_of_client(payload) {
         Ok(message) => Ok(Some(message)),
-        Err(error) => Err(Ending::BadMessage(error)),
+        Err(error) => Err(Ending::bad_message(error)),
     }
 }

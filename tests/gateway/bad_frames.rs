@@ -28,6 +28,20 @@ async fn send(wire: &mut Wire, sent: &Sent) {
     }
 }
 
+/// The reason tells the code's name and what is wrong.
+fn check(ended: &Ended, code: CloseCode, what: &str) {
+    assert_eq!(ended.code(), Some(code.number()), "{what}: {ended:?}");
+    let Ended::Closed { reason, .. } = ended else {
+        panic!("{what}: {ended:?}");
+    };
+    let explained = reason.strip_prefix(code.name());
+    let explained = explained.and_then(|rest| rest.strip_prefix(": "));
+    assert!(
+        explained.is_some_and(|text| text.len() > 5),
+        "{what}: {reason}"
+    );
+}
+
 #[tokio::test]
 async fn a_bad_frame_ends_its_own_connection_and_no_other() {
     let stage = Stage::running(&[]).await;
@@ -48,22 +62,14 @@ async fn a_bad_frame_ends_its_own_connection_and_no_other() {
             let mut wire = Wire::open(stage.address(), &stage.session, codec).await;
             send(&mut wire, &sent).await;
             let ended = wire.ended().await;
-            assert_eq!(
-                ended.code(),
-                Some(code.number()),
-                "{what}, {codec:?}: {ended:?}"
-            );
+            check(&ended, code, &format!("{what}, {codec:?}"));
         }
         if moment != Moment::First {
             let mut device = Device::attached(&stage, codec, &joined.token).await;
             send(device.wire(), &sent).await;
             let ended = device.ended().await;
             let at = "on an attached connection";
-            assert_eq!(
-                ended.code(),
-                Some(code.number()),
-                "{what}, {codec:?}, {at}: {ended:?}"
-            );
+            check(&ended, code, &format!("{what}, {codec:?}, {at}"));
         }
         beside.goes_on().await;
     }
@@ -135,7 +141,8 @@ async fn a_close_is_not_taken_back_by_a_reset() {
     let mut too_long = vec![0x82, 0xfe, 0xea, 0x60, 0, 0, 0, 0];
     too_long.resize(too_long.len() + 60_000, b' ');
     wire.send_raw(&too_long).await;
-    let close = [&[0x88, 11], 1009_u16.to_be_bytes().as_slice(), b"too_large"].concat();
+    let reason = b"too_large: a message has at most 16384 bytes";
+    let close = [&[0x88, 46], 1009_u16.to_be_bytes().as_slice(), reason].concat();
     let rest = wire.rest_raw().await.expect("the connection is not reset");
     assert_eq!(rest, close);
 }

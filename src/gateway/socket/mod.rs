@@ -33,15 +33,20 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocket, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Control};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 
 pub use queue::NotTaken;
 use wire::Wire;
 
 use crate::cluster::Validity;
 
+/// The first byte of a whole close frame.
+const FINAL_CLOSE: u8 = 0x88;
 /// What a close frame holds besides its code (RFC 6455, section 5.5).
 const REASON_BYTES_MAX: usize = 123;
+/// What tungstenite makes of a close frame whose code is not to be sent.
+const BAD_CLOSE_CODE: &str = "Protocol violation";
 /// What is read at a time when it is thrown away.
 const DRAIN_BYTES: usize = 4 * 1024;
 
@@ -91,6 +96,9 @@ pub enum SocketError {
     /// A text was not UTF-8.
     #[error("a text is not UTF-8")]
     NotText,
+    /// The reason in a close frame was not UTF-8.
+    #[error("the reason of a close frame is not UTF-8")]
+    BadReason,
     /// A message is longer than the socket's limit.
     #[error("a message is too long")]
     TooLong,
@@ -168,13 +176,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// arrives. The caller sets a deadline.
     pub async fn finish(&mut self, close: Option<(u16, &str)>) -> Result<(), SocketError> {
         if let Some((code, reason)) = close {
-            let end = reason.floor_char_boundary(REASON_BYTES_MAX);
-            let frame = CloseFrame {
-                code: code.into(),
-                reason: reason[..end].into(),
-            };
-            // It fails only where a close frame is on its way already.
-            let _closing = self.inner.close(Some(frame));
+            // Ours first: the queue takes one close frame, and what it has is not followed by another.
+            let queue = &mut self.inner.get_mut().queue;
+            queue.control(Control::Close, &close_frame(code, reason));
+            // It fails only where the other side has closed already.
+            let _closing = self.inner.close(None);
         }
         while !self.is_read_out {
             match self.next().await {
@@ -186,6 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     SocketError::Ended
                     | SocketError::Protocol(_)
                     | SocketError::NotText
+                    | SocketError::BadReason
                     | SocketError::TooLong
                     | SocketError::Forgotten,
                 ) => {}
@@ -223,6 +230,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Ok(Message::Binary(payload)) => Ok(Received::Message(FrameKind::Binary, payload)),
             Ok(Message::Text(text)) => Ok(Received::Message(FrameKind::Text, text.into())),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(Received::Control),
+            // tungstenite gives its own answer in place of the frame; the words are the owner's to choose.
+            Ok(Message::Close(Some(frame)))
+                if frame.code == CloseCode::Protocol && frame.reason == BAD_CLOSE_CODE =>
+            {
+                let what = "a close frame has a code that is not to be sent".to_owned();
+                Err(SocketError::Protocol(what))
+            }
             Ok(Message::Close(_)) => Ok(Received::Close),
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return None,
             Err(Error::Io(_)) if self.inner.get_ref().has_bad_text() => Err(SocketError::NotText),
@@ -256,7 +270,7 @@ impl SocketError {
         match self {
             Self::Ended | Self::Broken(_) | Self::Forgotten => None,
             Self::Protocol(_) => Some(1002),
-            Self::NotText => Some(1007),
+            Self::NotText | Self::BadReason => Some(1007),
             Self::TooLong => Some(1009),
         }
     }
@@ -269,12 +283,23 @@ impl From<Error> for SocketError {
             | Error::AlreadyClosed
             | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Ended,
             Error::Protocol(broken) => Self::Protocol(broken.to_string()),
-            Error::Utf8(_) => Self::NotText,
+            // Of texts, it is told before tungstenite looks at them.
+            Error::Utf8(_) => Self::BadReason,
             Error::Capacity(CapacityError::MessageTooLong { .. }) => Self::TooLong,
             Error::Io(error) => Self::Broken(error),
             other => Self::Broken(std::io::Error::other(other)),
         }
     }
+}
+
+/// A close frame with as much of the reason as it may hold (RFC 6455, sections 5.2 and 5.5.1).
+fn close_frame(code: u16, reason: &str) -> Vec<u8> {
+    let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
+    let length = u8::try_from(2 + reason.len()).expect("a reason is cut to size");
+    let mut frame = vec![FINAL_CLOSE, length];
+    frame.extend(code.to_be_bytes());
+    frame.extend(reason.as_bytes());
+    frame
 }
 
 /// Says that nothing more will be written, and reads what may still come. Closing over unread bytes

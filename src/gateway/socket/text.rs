@@ -42,6 +42,8 @@ struct Frame {
     mask: [u8; 4],
     masked_at: usize,
     is_text: bool,
+    /// Whether a text is over with it.
+    ends_text: bool,
 }
 
 /// Some text is not UTF-8.
@@ -58,6 +60,8 @@ impl TextWatch {
         while at < bytes.len() {
             if self.frame.left == 0 {
                 self.header_byte(bytes[at]);
+                let is_whole = self.is_whole();
+                is_whole.map_err(|NotUtf8| BadText { good_bytes: at })?;
                 at += 1;
                 continue;
             }
@@ -69,6 +73,8 @@ impl TextWatch {
                 is_good.map_err(|NotUtf8| BadText { good_bytes: at })?;
             }
             self.frame.left -= piece as u64;
+            let is_whole = self.is_whole();
+            is_whole.map_err(|NotUtf8| BadText { good_bytes: at })?;
             at += piece;
         }
         Ok(())
@@ -116,10 +122,20 @@ impl TextWatch {
             mask,
             masked_at: 0,
             is_text: !is_control && self.message_is_text,
+            ends_text: !is_control && self.message_is_text && first & FINAL != 0,
         };
         if !is_control && first & FINAL != 0 {
             self.message_is_text = false;
         }
+    }
+
+    /// A text that is over does not end within a character.
+    fn is_whole(&self) -> Result<(), NotUtf8> {
+        let is_over = self.frame.ends_text && self.frame.left == 0;
+        if is_over && self.tail_bytes > 0 {
+            return Err(NotUtf8);
+        }
+        Ok(())
     }
 
     /// Goes on with a text by at most [`PIECE_BYTES`].

@@ -278,7 +278,8 @@ pub(super) fn announcing_too_much() -> Vec<Bad> {
 
 /// Bytes that break RFC 6455, and a header that announces more than the limit.
 pub(super) fn broken_frames() -> Vec<Bad> {
-    use CloseCode::{ProtocolError, TooLarge};
+    use CloseCode::{BadMessage, ProtocolError, TooLarge, WrongFrameKind};
+    use Codec::{Json, MessagePack};
     let masked = |first: u8, length: u8| {
         let payload = usize::from(length & 0x7f);
         let mut bytes = vec![first, 0x80 | length, 0, 0, 0, 0];
@@ -291,10 +292,32 @@ pub(super) fn broken_frames() -> Vec<Bad> {
         &[0x89, 0xfe, 0x00, 0x80, 0, 0, 0, 0],
         [b' '; 128].as_slice(),
     ];
+    let close = |code: u16, reason: &[u8]| {
+        let length = u8::try_from(2 + reason.len()).expect("it is short");
+        let [high, low] = code.to_be_bytes();
+        [&[0x88, 0x80 | length, 0, 0, 0, 0, high, low], reason].concat()
+    };
+    let half_a_character = [&masked(0x01, 1)[..], &[0x80, 0x81, 0, 0, 0, 0, 0xc3]].concat();
     let rows = [
         (
             "a frame without a mask",
             vec![0x82, 0x01, 0xc0],
+            ProtocolError,
+        ),
+        (
+            "a close code that is not to be sent",
+            close(1005, b""),
+            ProtocolError,
+        ),
+        ("a close code below all", close(999, b""), ProtocolError),
+        (
+            "a close reason that is no text",
+            close(1000, b"\xff"),
+            ProtocolError,
+        ),
+        (
+            "a close frame of one byte",
+            vec![0x88, 0x81, 0, 0, 0, 0, 3],
             ProtocolError,
         ),
         ("a reserved opcode", masked(0x83, 1), ProtocolError),
@@ -305,12 +328,31 @@ pub(super) fn broken_frames() -> Vec<Bad> {
         ("a continuation of nothing", masked(0x80, 1), ProtocolError),
         ("a frame of 2^62 bytes", vast.concat(), TooLarge),
     ];
-    let row = |(what, bytes, code): (&str, Vec<u8>, CloseCode)| Bad {
+    let not_text = [0x81, 0x81, 0, 0, 0, 0, 0xff].to_vec();
+    let texts = [
+        (
+            "half a character",
+            half_a_character.clone(),
+            Json,
+            BadMessage,
+        ),
+        (
+            "half a character",
+            half_a_character,
+            MessagePack,
+            WrongFrameKind,
+        ),
+        ("a text that is none", not_text.clone(), Json, BadMessage),
+        ("a text that is none", not_text, MessagePack, WrongFrameKind),
+    ];
+    let row = |(what, bytes, codec, code): (&str, Vec<u8>, Codec, CloseCode)| Bad {
         what: what.to_owned(),
-        codec: Codec::MessagePack,
+        codec,
         moment: Moment::Any,
         sent: Sent::Raw(bytes),
         code,
     };
-    rows.into_iter().map(row).collect()
+    let frames = rows.into_iter();
+    let frames = frames.map(|(what, bytes, code)| (what, bytes, MessagePack, code));
+    frames.chain(texts).map(row).collect()
 }
