@@ -1,6 +1,7 @@
 //! Who may have a place: connections in all, and from one address before a valid token is shown.
 //!
-//! Overflow policy: whoever comes last is sent away with the time to try again. An address is counted
+//! Overflow policy: whoever comes last is sent away with the time to try again, but for what a small
+//! `reserve` is for. An address is counted
 //! only while it has connections, so that the count is bounded by them. A token frees its connection
 //! from the address's count: a school or a mobile carrier is one address. A connection of a trusted
 //! proxy is not counted itself; each of its requests is, for the address that the proxy tells.
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::forwarded::Proxies;
+use super::reserve::Reserve;
 use crate::config::GatewayConfig;
 use crate::telemetry::{Refused, metrics};
 
@@ -25,9 +27,11 @@ pub(super) struct Places {
     in_all: Arc<Semaphore>,
     addresses: Arc<Addresses>,
     proxies: Proxies,
+    reserve: Reserve,
 }
 
-struct Addresses {
+/// How many connections each address has that have not shown a token.
+pub(super) struct Addresses {
     unauthenticated: Mutex<HashMap<IpAddr, usize>>,
     per_address_max: usize,
     venues: Arc<[IpNet]>,
@@ -42,6 +46,13 @@ pub(super) enum Seat {
     Proxy {
         address: IpAddr,
         room: Arc<Room>,
+        places: Arc<Places>,
+    },
+    /// Of somebody who is refused but for what the reserve is for.
+    Reserved {
+        refused: Refused,
+        address: IpAddr,
+        place: Arc<Place>,
         places: Arc<Places>,
     },
 }
@@ -60,7 +71,7 @@ pub enum Source {
 pub struct Place {
     share: Mutex<Option<Share>>,
     source: Source,
-    _room: Arc<Room>,
+    room: Arc<Room>,
 }
 
 /// One of the connections in all.
@@ -69,7 +80,7 @@ pub(super) struct Room {
 }
 
 /// One connection that counts against its address.
-struct Share {
+pub(super) struct Share {
     address: IpAddr,
     addresses: Arc<Addresses>,
 }
@@ -78,20 +89,34 @@ impl Places {
     pub(super) fn new(config: &GatewayConfig) -> Self {
         Self {
             in_all: Arc::new(Semaphore::new(config.connections_max)),
-            addresses: Arc::new(Addresses {
-                unauthenticated: Mutex::default(),
-                per_address_max: config.unauthenticated_per_address_max,
-                venues: config.venues.clone(),
-            }),
+            addresses: Arc::new(Addresses::new(
+                config.unauthenticated_per_address_max,
+                config.venues.clone(),
+            )),
             proxies: Proxies::new(config),
+            reserve: Reserve::new(config),
         }
     }
 
     /// A seat for a connection from an address.
     pub(super) fn take(self: &Arc<Self>, from: IpAddr) -> Result<Seat, Refused> {
+        let address = from.to_canonical();
+        let refused = match self.take_within_bounds(address) {
+            Ok(seat) => return Ok(seat),
+            Err(refused) => refused,
+        };
+        let (share, room) = self.reserve.take(address).ok_or(refused)?;
+        Ok(Seat::Reserved {
+            refused,
+            address,
+            place: Place::new(share, self.addresses.source(address), room),
+            places: self.clone(),
+        })
+    }
+
+    fn take_within_bounds(self: &Arc<Self>, address: IpAddr) -> Result<Seat, Refused> {
         let permit = self.in_all.clone().try_acquire_owned();
         let permit = permit.map_err(|_| Refused::Full)?;
-        let address = from.to_canonical();
         if self.proxies.has(address) {
             return Ok(Seat::Proxy {
                 address,
@@ -120,6 +145,39 @@ impl Seat {
                 let share = Addresses::share(&places.addresses, source)?;
                 Ok(Place::new(share, source, room.clone()))
             }
+            Self::Reserved { refused, .. } => Err(*refused),
+        }
+    }
+
+    /// The place of a request that the reserve is for.
+    pub(super) fn place_beyond_bounds(&self, headers: &HeaderMap) -> Arc<Place> {
+        match self {
+            Self::Proxy {
+                address,
+                room,
+                places,
+            } => {
+                let client = places.proxies.client(*address, headers);
+                Place::new(None, places.addresses.source(client), room.clone())
+            }
+            Self::Reserved {
+                address,
+                place,
+                places,
+                ..
+            } if places.proxies.has(*address) => {
+                let client = places.proxies.client(*address, headers);
+                Place::new(None, places.addresses.source(client), place.room.clone())
+            }
+            Self::Client(place) | Self::Reserved { place, .. } => place.clone(),
+        }
+    }
+
+    /// Why all but what the reserve is for is refused; nothing if it is not.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        match self {
+            Self::Client(_) | Self::Proxy { .. } => None,
+            Self::Reserved { refused, .. } => Some(*refused),
         }
     }
 }
@@ -132,7 +190,15 @@ impl Room {
 }
 
 impl Addresses {
-    fn source(&self, from: IpAddr) -> Source {
+    pub(super) fn new(per_address_max: usize, venues: Arc<[IpNet]>) -> Self {
+        Self {
+            unauthenticated: Mutex::default(),
+            per_address_max,
+            venues,
+        }
+    }
+
+    pub(super) fn source(&self, from: IpAddr) -> Source {
         if self.venues.iter().any(|venue| venue.contains(&from)) {
             return Source::Unlimited;
         }
@@ -140,7 +206,7 @@ impl Addresses {
     }
 
     /// A share of what an address may have; none for venues, which are not counted.
-    fn share(this: &Arc<Self>, source: Source) -> Result<Option<Share>, Refused> {
+    pub(super) fn share(this: &Arc<Self>, source: Source) -> Result<Option<Share>, Refused> {
         let Source::Subscriber(address) = source else {
             return Ok(None);
         };
@@ -170,7 +236,7 @@ impl Place {
         Arc::new(Self {
             share: Mutex::new(share),
             source,
-            _room: room,
+            room,
         })
     }
 

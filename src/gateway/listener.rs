@@ -20,6 +20,7 @@ use super::addresses::{Place, Places, Seat};
 use super::farewell::{Farewell, Farewells};
 use super::head::{self, Head};
 use super::http::{self, Impatient};
+use super::reserve;
 use super::stream::{Stream, Tcp};
 use super::tls::Tls;
 use crate::telemetry::{Handshake, Late, metrics};
@@ -114,14 +115,26 @@ impl Guest {
     /// The stream once the first request's head has come; nothing if none came in time.
     async fn open(&self, stream: TcpStream, gateway: &Gateway) -> std::io::Result<Option<Stream>> {
         let mut stream = open(stream, gateway.tls.clone()).await?;
-        let wait_max = gateway.config.header_max;
-        match head::read(&mut stream, HEADER_BYTES_MAX, wait_max).await? {
-            Head::Read(head) => {
+        let refused = self.seat.refused();
+        let wait_max = match refused {
+            Some(_) => reserve::HEADER_MAX,
+            None => gateway.config.header_max,
+        };
+        match (
+            head::read(&mut stream, HEADER_BYTES_MAX, wait_max).await?,
+            refused,
+        ) {
+            (Head::Read(head), _) => {
                 stream.unread(head);
                 Ok(Some(stream))
             }
-            Head::None => Ok(None),
-            Head::Late => {
+            (Head::None | Head::Late, Some(refused)) => {
+                metrics().connections_refused.of(refused).increment(1);
+                self.say(refused.into(), stream).await;
+                Ok(None)
+            }
+            (Head::None, None) => Ok(None),
+            (Head::Late, None) => {
                 self.say_late(stream).await;
                 Ok(None)
             }
@@ -131,18 +144,29 @@ impl Guest {
     /// Tells somebody that a header took too long.
     async fn say_late(&self, stream: Stream) {
         metrics().requests_late.of(Late::Header).increment(1);
+        self.say(Farewell::LateHeader, stream).await;
+    }
+
+    async fn say(&self, farewell: Farewell, stream: Stream) {
         let opened = std::future::ready(Ok(stream));
-        if let Some(saying) = self.farewells.say(Farewell::LateHeader, opened) {
+        if let Some(saying) = self.farewells.say(farewell, opened) {
             saying.await;
         }
     }
 
     async fn answer_on(self, stream: Stream, gateway: Gateway, router: Router) {
         let seat = self.seat.clone();
+        let goes_on = seat.refused().is_none();
+        let asked = gateway.clone();
         let router = TowerToHyperService::new(router);
         let service = service_fn(move |request: Request<Incoming>| {
             let answering = match seat.place(request.headers()) {
                 Ok(place) => Ok(answer(router.clone(), place, request)),
+                Err(_) if reserve::is_for(&asked, &request) => {
+                    metrics().requests_reserved.increment(1);
+                    let place = seat.place_beyond_bounds(request.headers());
+                    Ok(answer(router.clone(), place, request))
+                }
                 Err(refused) => Err(refused),
             };
             async {
@@ -160,6 +184,7 @@ impl Guest {
             .timer(TokioTimer::new())
             .header_read_timeout(gateway.config.header_max)
             .max_buf_size(HEADER_BYTES_MAX)
+            .keep_alive(goes_on)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let ended = http::serve(&mut connection, &gateway.stop).await;

@@ -21,6 +21,7 @@ mod new_teams;
 mod origin;
 mod pulse;
 mod relay;
+mod reserve;
 mod shares;
 pub mod socket;
 mod stream;
@@ -43,7 +44,7 @@ pub use new_teams::{Founding, NewTeams, TooManyNewTeams};
 pub use origin::Origins;
 pub use relay::relay;
 pub use tls::{TlsError, check_certificate};
-pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal};
+pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal, bearer};
 pub use upgrade::upgrade;
 
 use tls::Tls;

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use hunt::{DeviceId, GameMasterId, Timestamp};
+use hyper::header::{AUTHORIZATION, HeaderMap};
 use pasetors::Local;
 use pasetors::keys::{Generate, SymmetricKey};
 use pasetors::token::UntrustedToken;
@@ -38,6 +39,14 @@ pub enum Grant {
     /// Adds one device for the player of the device that made it, once; the number tells links
     /// apart.
     Link(SessionId, DeviceId, u64),
+}
+
+/// The token in a request's `Authorization` header.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| token.trim())
 }
 
 /// Why a token is not believed.

@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use hunt::{By, DeviceId, Rejection, Scope};
-use hyper::header::AUTHORIZATION;
+use hunt::{By, DeviceId, Rejection, Scope, plain_code};
 use hyper::http::request::Parts;
 
 use super::answers::Failed;
 use crate::delivery::Hub;
-use crate::gateway::{Gateway, Grant, Slot, Source};
+use crate::gateway::{Gateway, Grant, Slot, Source, bearer};
 use crate::session::{Refusal, SessionHandle};
 
 /// Whom limits by address count a request for.
@@ -38,16 +37,10 @@ impl FromRequestParts<Gateway> for Bearer {
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failed> {
-        let header = parts.headers.get(AUTHORIZATION);
-        let token = header
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token);
-        let token =
-            token.ok_or_else(|| Failed::unauthorized("Send `Authorization: Bearer TOKEN`."))?;
+        let token = bearer(&parts.headers)
+            .ok_or_else(|| Failed::unauthorized("Send `Authorization: Bearer TOKEN`."))?;
         let now = gateway.sessions().clock().now();
-        let grant = gateway.tokens().open(token.trim(), now);
+        let grant = gateway.tokens().open(token, now);
         let grant = grant.map_err(|refusal| Failed::unauthorized(refusal.to_string()))?;
         let slot = parts.extensions.get::<Slot>();
         let slot = slot.expect("a listener gives each request a place");
@@ -58,7 +51,7 @@ impl FromRequestParts<Gateway> for Bearer {
 }
 
 impl Bearer {
-    /// The session with this code, typed in any case, if the bearer's token is of it; what they may do
+    /// The session with this code, as people type it, if the bearer's token is of it; what they may do
     /// there is a question of its own. Whoever has another session's token is told the same whether
     /// there is such a session or not, and counts as guessing codes.
     pub(super) async fn session(
@@ -76,7 +69,7 @@ impl Bearer {
         let asked_for = found.as_ref().map(SessionHandle::id).ok();
         let asked_for = asked_for.or_else(|| {
             let sessions = gateway.sessions();
-            sessions.elsewhere(&code.to_ascii_uppercase())
+            sessions.elsewhere(&plain_code(code))
         });
         if asked_for == Some(of_session) {
             return found;
@@ -175,9 +168,9 @@ pub(super) async fn find_public_session(
     Ok(session)
 }
 
-/// The session with this code, typed in any case.
+/// The session with this code, as people type it.
 async fn find_session(gateway: &Gateway, code: &str) -> Result<SessionHandle<Hub>, Failed> {
-    let code = code.to_ascii_uppercase();
+    let code = plain_code(code);
     let session = gateway.sessions().wake(&code).await;
     session.ok_or_else(|| {
         if gateway.sessions().elsewhere(&code).is_some() {

@@ -64,6 +64,8 @@ metrics! {
         "Connections that were given a place.";
     connections_refused: Family<Refused> = "cluecast_connections_refused_total" in Count,
         "Connections that were sent away, by reason.";
+    requests_reserved: Counter = "cluecast_requests_reserved_total" in Count,
+        "Requests answered on connections beyond the bounds: of monitors, game masters and admins.";
     requests_late: Family<Late> = "cluecast_requests_late_total" in Count,
         "Requests whose header or body was not complete in time.";
     handshakes_failed: Family<Handshake> = "cluecast_tls_handshakes_failed_total" in Count,

@@ -40,7 +40,7 @@ async fn beyond_the_places_of_the_server_there_is_503_with_the_time_to_come_back
         assert!(is_taken(&mut other).await);
         others.push(other);
     }
-    let answer = http::get(site.address(), "/health/live").await;
+    let answer = http::get(site.address(), "/").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.headers["retry-after"], "5");
     let told = failure(&answer.body).error;
@@ -67,7 +67,7 @@ async fn beyond_the_places_of_the_server_there_is_503_with_the_time_to_come_back
     drop((attached, others));
 
     // Places that become free are given again.
-    while http::get(site.address(), "/health/live").await.status == 503 {}
+    while http::get(site.address(), "/").await.status == 503 {}
 }
 
 #[tokio::test]

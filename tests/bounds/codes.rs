@@ -3,10 +3,8 @@
 use protocol::rest::{Devices, FailureCode, Standings};
 use protocol::{ClientMessage, CloseCode, Hello, RejectionCode};
 use testkit::RestError;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::http;
 use crate::site::{Site, failure};
 use crate::socket::{CODEC, Socket};
 
@@ -46,13 +44,8 @@ async fn a_refusal_tells_when_to_try_again() {
     let site = Site::start(&settings).await;
     let wrong = site.join_team("WRONG").await.expect_err("it is wrong");
     assert_eq!(wrong.code(), Some(UNKNOWN));
-    let body = serde_json::to_string(&site.joining(None, Some("WRONG"))).expect("JSON");
-    let request = http::post("/api/v1/join", &body);
-    let mut stream = TcpStream::connect(site.address())
-        .await
-        .expect("it listens");
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let answer = http::read(&mut stream).await.expect("an answer");
+    let asked = site.joining(None, Some("WRONG"));
+    let answer = site.join_from("127.0.0.1", &asked).await;
     assert_eq!(answer.status, 429);
     assert_eq!(failure(&answer.body).error.code, FailureCode::RateLimited);
     let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");

@@ -27,15 +27,6 @@ pub async fn get(address: SocketAddr, path: &str) -> Answer {
     read(&mut stream).await.expect("an answer")
 }
 
-/// The text of a request with a JSON body, on a connection of its own.
-pub fn post(path: &str, body: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
 /// Reads an answer up to the end of the connection; none if it ends before one began.
 pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Answer> {
     let mut bytes = Vec::new();

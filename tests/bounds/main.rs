@@ -14,6 +14,7 @@ mod output;
 mod proxies;
 mod ready;
 mod requests;
+mod reserve;
 mod secrets;
 mod site;
 mod socket;

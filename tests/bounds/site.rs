@@ -83,8 +83,12 @@ impl Site {
     /// Asks to join from an address of this machine.
     pub async fn join_from(&self, source: &str, asked: &Join) -> Answer {
         let body = serde_json::to_string(asked).expect("JSON");
+        let request = format!(
+            "POST /api/v1/join HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         let mut stream = connect_from(source, self.address()).await;
-        let request = http::post("/api/v1/join", &body);
         stream.write_all(request.as_bytes()).await.expect("sent");
         http::read(&mut stream).await.expect("an answer")
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::rest::{Joined, Roster, Standings};
+use protocol::rest::{Joined, Roster, SessionState, Standings};
 use serde_json::json;
 
 use crate::seat::Seat;
@@ -29,7 +29,7 @@ async fn two_teams_of_one_name_are_two_teams() {
 
 #[tokio::test]
 async fn an_existing_team_is_joined_by_its_code_only() {
-    let stage = Stage::lobby().await;
+    let mut stage = Stage::lobby().await;
     let captain = stage.found("Owls").await;
     for wrong in ["Owls", "OWLS", "", "99999999", captain.team.as_str()] {
         let body = json!({ "session": stage.session, "team_code": wrong, "name": "Eve" });
@@ -54,14 +54,20 @@ async fn an_existing_team_is_joined_by_its_code_only() {
         json!({ "session": stage.session.to_lowercase(), "team_code": typed, "name": "Ben" });
     let joined: Joined = stage.post_to("/join", None, Some(body)).await.read(201);
     assert_eq!(joined.team, captain.team);
-    let body = json!({ "session": stage.session, "team_code": typed });
+    let code = stage.session.to_lowercase();
+    let typed_session = format!(" {}-{} ", &code[..4], &code[4..]);
+    let body = json!({ "session": typed_session, "team_code": typed });
     let roster: Roster = stage.post_to("/roster", None, Some(body)).await.read(200);
     let players: Vec<&str> = roster
         .players
         .iter()
         .map(|player| player.id.as_str())
         .collect();
-    assert_eq!(players, [captain.player, joined.player]);
+    assert_eq!(players, [captain.player.clone(), joined.player]);
+    stage.session = typed_session.replace(' ', "%20");
+    let read: SessionState = stage.get("", "").await.read(200);
+    assert_eq!(read.session.to_lowercase(), code);
+    Seat::take(&stage, &captain.token).await;
 }
 
 #[tokio::test]
