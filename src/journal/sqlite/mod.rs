@@ -7,12 +7,13 @@
 mod append;
 mod changes;
 mod checkpoint;
+mod folder;
 mod queries;
 mod snapshots;
 mod writer;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,6 @@ use tokio_util::task::TaskTracker;
 
 pub use sqlx::sqlite::SqliteSynchronous;
 
-use super::files::{make_private_folder, open_private_file};
 use super::nodes::Nodes;
 use super::types::contiguous;
 use super::{
@@ -37,11 +37,10 @@ use super::{
     SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use checkpoint::Checkpointer;
+pub use folder::DATABASE_FILE;
+use folder::lock_folder;
 use writer::{Job, Other, Writer};
 
-/// The database's name within its folder.
-pub const DATABASE_FILE: &str = "journal.sqlite";
-const LOCK_FILE: &str = "journal.lock";
 /// How long a connection waits for another one's lock: longer than any checkpoint takes.
 const BUSY_WAIT: Duration = Duration::from_secs(30);
 const READERS_MAX: u32 = 4;
@@ -282,19 +281,6 @@ fn closed(action: &'static str) -> JournalError {
         action,
         reason: "it is closed".to_owned(),
     }
-}
-
-fn lock_folder(folder: &Path) -> Result<File, String> {
-    let described = |error: std::io::Error| format!("{}: {error}", folder.display());
-    make_private_folder(folder).map_err(described)?;
-    let file = open_private_file(&folder.join(LOCK_FILE)).map_err(described)?;
-    // SQLite gives its other files the rights of this one.
-    open_private_file(&folder.join(DATABASE_FILE)).map_err(described)?;
-    file.try_lock().map_err(|_| {
-        let folder = folder.display();
-        format!("{folder} is in use by another server; stop it or choose another folder")
-    })?;
-    Ok(file)
 }
 
 impl Journal for SqliteJournal {
