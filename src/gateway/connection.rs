@@ -191,7 +191,8 @@ impl Connection {
 
 impl Attached {
     async fn run(&self, socket: &mut Socket<Stream>, frames: &mut OutboxReader) -> Ending {
-        socket.speak_while(self.validity.clone());
+        let validity = self.validity.clone();
+        socket.speak_while(move || validity.holds());
         let stop = self.gateway.stop.clone();
         let mut pulse = Pulse::new(&self.gateway.config, Instant::now());
         let mut timer = std::pin::pin!(sleep_until(Instant::now()));

@@ -23,6 +23,7 @@ mod wire;
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::task::{Context, Poll, ready};
@@ -38,8 +39,6 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig}
 
 pub use queue::NotTaken;
 use wire::Wire;
-
-use crate::cluster::Validity;
 
 /// The first byte of a whole close frame.
 const FINAL_CLOSE: u8 = 0x88;
@@ -66,8 +65,22 @@ pub struct Socket<S> {
     stuck_since: Option<Instant>,
     /// Nothing more is read. After an error tungstenite's reader is in no state to go on.
     is_read_out: bool,
-    /// While it does not hold, messages are forgotten instead of written.
-    validity: Validity,
+    speaks: Speaks,
+}
+
+/// Tells whether what waits may still be said; always, if there is nothing to ask.
+struct Speaks(Option<Box<dyn Fn() -> bool + Send + Sync>>);
+
+impl Speaks {
+    fn now(&self) -> bool {
+        self.0.as_ref().is_none_or(|may_speak| may_speak())
+    }
+}
+
+impl fmt::Debug for Speaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Speaks").field(&self.now()).finish()
+    }
 }
 
 /// What came from the other side.
@@ -120,14 +133,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             inner: WebSocket::from_raw_socket(wire, Role::Server, Some(config)),
             stuck_since: None,
             is_read_out: false,
-            validity: Validity::for_ever(),
+            speaks: Speaks(None),
         }
     }
 
-    /// From now on messages that wait while the validity does not hold are forgotten, all but the rest
-    /// of one that has begun to leave.
-    pub fn speak_while(&mut self, validity: Validity) {
-        self.validity = validity;
+    /// From now on messages that wait while nothing may be said are forgotten, all but the rest of one
+    /// that has begun to leave.
+    pub fn speak_while(&mut self, may_speak: impl Fn() -> bool + Send + Sync + 'static) {
+        self.speaks = Speaks(Some(Box::new(may_speak)));
     }
 
     /// Writes what waits and waits for what comes. Cancel-safe.
@@ -250,7 +263,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if wire.queue.is_empty() && self.stuck_since.is_none() {
             return Poll::Ready(Ok(()));
         }
-        if !self.validity.holds() && wire.queue.forget_messages() {
+        if !self.speaks.now() && wire.queue.forget_messages() {
             return Poll::Ready(Err(SocketError::Forgotten));
         }
         let written = wire.poll_write_out(cx, &mut progressed);

@@ -11,7 +11,6 @@ use protocol::FrameKind;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{NotTaken, Received, Socket, SocketError, SocketLimits};
-use crate::cluster::Validity;
 
 const LIMITS: SocketLimits = SocketLimits {
     message_bytes_max: 100_000,
@@ -460,7 +459,7 @@ fn what_waits_while_it_may_not_be_said_is_forgotten() {
         .expect("there is room");
     stream(&mut socket).room = 3;
     assert!(now(socket.next()).is_pending());
-    socket.speak_while(Validity::over());
+    socket.speak_while(|| false);
     stream(&mut socket).room = usize::MAX;
     let all = receive_all(&mut socket);
     assert!(matches!(all[..], [Err(SocketError::Forgotten)]), "{all:?}");
