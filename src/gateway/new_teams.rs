@@ -12,7 +12,7 @@ use super::shares::Shares;
 use crate::config::LimitsConfig;
 use crate::telemetry::metrics;
 
-/// The teams that addresses have founded lately. Bounded as [`Shares`] are.
+/// The teams that addresses have founded lately. Bounded as `Shares` are.
 pub struct NewTeams {
     addresses: Shares,
 }
