@@ -7,6 +7,7 @@ use protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
 use protocol::{CloseCode, Codec, FrameKind};
 
 use super::allowance::UsedUp;
+use super::lookup::NoSession;
 use super::socket::{Socket, SocketError};
 use super::stream::Stream;
 use crate::session::Unavailable;
@@ -80,6 +81,18 @@ impl Ending {
 impl From<CloseCode> for Ending {
     fn from(code: CloseCode) -> Self {
         Self::Close(code)
+    }
+}
+
+impl From<NoSession> for Ending {
+    fn from(reason: NoSession) -> Self {
+        let code = match reason {
+            NoSession::ForNow => CloseCode::SessionRestarting,
+            NoSession::Unknown => CloseCode::UnknownSession,
+            NoSession::Foreign => CloseCode::Unauthorized,
+            NoSession::TooMany(_) => CloseCode::Overloaded,
+        };
+        code.into()
     }
 }
 

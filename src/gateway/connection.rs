@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hunt::plain_code;
 use protocol::{
     ClientMessage, CloseCode, Codec, Command, GoAway, Rejection, RejectionCode, ServerMessage,
     Watch,
@@ -67,7 +66,7 @@ impl Connection {
             gateway,
             socket,
             codec,
-            session_code: plain_code(session_code),
+            session_code: session_code.to_owned(),
             slot,
         }
     }
@@ -108,7 +107,9 @@ impl Connection {
             }
             // Without a token the connection goes on counting against its address.
             ClientMessage::Watch(Watch {}) => {
-                (self.find_session().await?, Identity::Spectator, None)
+                let (source, code) = (self.slot.source(), &self.session_code);
+                let session = self.gateway.public_session(source, code).await?;
+                (session, Identity::Spectator, None)
             }
             ClientMessage::Command(_) | ClientMessage::Resync(_) => {
                 return Err(Ending::bad_message(
@@ -130,30 +131,10 @@ impl Connection {
         Ok((attached, frames))
     }
 
-    /// The session that was asked for without a token: wrong codes are limited.
-    async fn find_session(&self) -> Result<SessionHandle<Hub>, Ending> {
-        let attempt = self.gateway.attempts().at_session(self.slot.source());
-        let attempt = attempt.map_err(|_too_many| CloseCode::Overloaded)?;
-        let sessions = &self.gateway.sessions;
-        let code = &self.session_code;
-        let session = match sessions.wake(code).await {
-            Some(session) => session,
-            // It was not found in time, and may be in a moment.
-            None if sessions.elsewhere(code).is_some() => {
-                return Err(CloseCode::SessionRestarting.into());
-            }
-            None => return Err(CloseCode::UnknownSession.into()),
-        };
-        attempt.was_not_wrong();
-        Ok(session)
-    }
-
-    /// Who the bearer of a token is in the session that was asked for. Whoever has another session's
-    /// token is told the same whether there is such a session or not, and counts as guessing codes.
+    /// Who the bearer of a token is in the session that was asked for.
     async fn authenticate(&self, token: &str) -> Result<(SessionHandle<Hub>, Identity), Ending> {
-        let sessions = &self.gateway.sessions;
-        let granted = self.gateway.tokens().open(token, sessions.clock().now());
-        let (of_session, identity) = match granted {
+        let now = self.gateway.sessions.clock().now();
+        let (of_session, identity) = match self.gateway.tokens().open(token, now) {
             Ok(Grant::Device(of_session, device)) => (of_session, Identity::Device(device)),
             Ok(Grant::GameMaster(of_session, game_master)) => {
                 (of_session, Identity::GameMaster(game_master))
@@ -162,19 +143,9 @@ impl Connection {
                 return Err(CloseCode::Unauthorized.into());
             }
         };
-        let code = &self.session_code;
-        match sessions.wake(code).await {
-            Some(session) if session.id() == of_session => Ok((session, identity)),
-            None if sessions.elsewhere(code) == Some(of_session) => {
-                Err(CloseCode::SessionRestarting.into())
-            }
-            Some(_) | None => {
-                let attempt = self.gateway.attempts().at_session(self.slot.source());
-                // Dropped, it counts as wrong.
-                drop(attempt.map_err(|_too_many| CloseCode::Overloaded)?);
-                Err(CloseCode::Unauthorized.into())
-            }
-        }
+        let (source, code) = (self.slot.source(), &self.session_code);
+        let session = self.gateway.session_of_token(source, of_session, code);
+        Ok((session.await?, identity))
     }
 
     /// The first frame that carries a message; pings may come before it.

@@ -17,7 +17,7 @@ use protocol::{DecodeError, RejectionCode, decode_body};
 use serde::de::DeserializeOwned;
 
 use crate::delivery::{rejection_code, rejection_message};
-use crate::gateway::{Gateway, TooManyNewTeams, TooManyWrongCodes};
+use crate::gateway::{Gateway, NoSession, TooManyNewTeams, TooManyWrongCodes};
 use crate::journal::JournalError;
 use crate::session::{Refusal, Unavailable};
 use crate::telemetry::{Late, metrics};
@@ -168,6 +168,19 @@ impl From<DecodeError> for Failed {
 impl From<TooManyWrongCodes> for Failed {
     fn from(refusal: TooManyWrongCodes) -> Self {
         Self::rate_limited(refusal.retry_after, refusal.to_string())
+    }
+}
+
+impl From<NoSession> for Failed {
+    fn from(reason: NoSession) -> Self {
+        match reason {
+            NoSession::ForNow => {
+                Self::unavailable("The session is changing hands; try again in a moment.")
+            }
+            NoSession::Unknown => Self::not_found("No session has this code; check the spelling."),
+            NoSession::Foreign => Self::forbidden("This takes a token of this session."),
+            NoSession::TooMany(refusal) => refusal.into(),
+        }
     }
 }
 

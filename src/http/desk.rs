@@ -8,7 +8,7 @@ use protocol::rest::{Join, Joined};
 
 use super::answers::{Body, Failed};
 use super::codes::random_code;
-use super::identity::{Asker, find_public_session};
+use super::identity::Asker;
 use super::names::named;
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, Grant};
@@ -23,7 +23,7 @@ pub(super) async fn join(
     Asker(source): Asker,
     Body(request): Body<Join>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = find_public_session(&gateway, source, &request.session).await?;
+    let session = gateway.public_session(source, &request.session).await?;
     let player = named(&request.name, "name")?;
     let receipt = match (&request.new_team, &request.team_code) {
         (Some(team), None) => {

@@ -10,7 +10,7 @@ use protocol::rest::{
 
 use super::answers::{Body, Failed, InPath};
 use super::desk::{device_token, joined};
-use super::identity::{Asker, Bearer, find_public_session, parse_id};
+use super::identity::{Asker, Bearer, parse_id};
 use crate::delivery::{Hub, member};
 use crate::gateway::{Gateway, Grant};
 use crate::session::{Outcome, Refusal, SessionHandle, View};
@@ -96,7 +96,7 @@ pub(super) async fn roster(
     Asker(source): Asker,
     Body(request): Body<FindTeam>,
 ) -> Result<Json<Roster>, Failed> {
-    let session = find_public_session(&gateway, source, &request.session).await?;
+    let session = gateway.public_session(source, &request.session).await?;
     let code = TeamCode::from(request.team_code.as_str());
     let attempt = gateway.attempts().in_session(source, session.id())?;
     let roster = session.read(move |view| {
@@ -122,7 +122,7 @@ pub(super) async fn restore(
     Asker(source): Asker,
     Body(request): Body<Restore>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = find_public_session(&gateway, source, &request.session).await?;
+    let session = gateway.public_session(source, &request.session).await?;
     let order = match (request.link, request.team_code, request.player) {
         (Some(link), None, None) => order_of_link(&gateway, &session, &link)?,
         (None, Some(code), Some(player)) => DeskOrder::RestorePlayer {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use hunt::{By, DeviceId, Rejection, Scope, plain_code};
+use hunt::{By, DeviceId, Rejection, Scope};
 use hyper::http::request::Parts;
 
 use super::answers::Failed;
@@ -52,31 +52,22 @@ impl FromRequestParts<Gateway> for Bearer {
 
 impl Bearer {
     /// The session with this code, as people type it, if the bearer's token is of it; what they may do
-    /// there is a question of its own. Whoever has another session's token is told the same whether
-    /// there is such a session or not, and counts as guessing codes.
+    /// there is a question of its own.
     pub(super) async fn session(
         &self,
         gateway: &Gateway,
         code: &str,
     ) -> Result<SessionHandle<Hub>, Failed> {
-        let found = find_session(gateway, code).await;
-        let of_session = match self.grant {
-            Grant::Admin => return found,
+        let found = match self.grant {
+            Grant::Admin => gateway.session(code).await,
             Grant::GameMaster(of_session, _)
             | Grant::Device(of_session, _)
-            | Grant::Link(of_session, ..) => of_session,
+            | Grant::Link(of_session, ..) => {
+                let found = gateway.session_of_token(self.source, of_session, code);
+                found.await
+            }
         };
-        let asked_for = found.as_ref().map(SessionHandle::id).ok();
-        let asked_for = asked_for.or_else(|| {
-            let sessions = gateway.sessions();
-            sessions.elsewhere(&plain_code(code))
-        });
-        if asked_for == Some(of_session) {
-            return found;
-        }
-        // Dropped, the attempt counts as wrong.
-        drop(gateway.attempts().at_session(self.source)?);
-        Err(Failed::forbidden("This takes a token of this session."))
+        Ok(found?)
     }
 
     /// The bearer owns the server.
@@ -154,28 +145,4 @@ pub(super) fn scope_name(scope: Scope) -> &'static str {
 pub(super) fn parse_id<T: FromStr>(text: &str) -> Result<T, Failed> {
     let parsed = text.parse();
     parsed.map_err(|_| Failed::not_found("There is nothing with this id."))
-}
-
-/// As [`find_session`], for those who have shown no token: wrong codes are limited.
-pub(super) async fn find_public_session(
-    gateway: &Gateway,
-    source: Source,
-    code: &str,
-) -> Result<SessionHandle<Hub>, Failed> {
-    let attempt = gateway.attempts().at_session(source)?;
-    let session = find_session(gateway, code).await?;
-    attempt.was_not_wrong();
-    Ok(session)
-}
-
-/// The session with this code, as people type it.
-async fn find_session(gateway: &Gateway, code: &str) -> Result<SessionHandle<Hub>, Failed> {
-    let code = plain_code(code);
-    let session = gateway.sessions().wake(&code).await;
-    session.ok_or_else(|| {
-        if gateway.sessions().elsewhere(&code).is_some() {
-            return Failed::unavailable("The session is changing hands; try again in a moment.");
-        }
-        Failed::not_found("No session has this code; check the spelling.")
-    })
 }

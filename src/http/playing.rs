@@ -6,7 +6,7 @@ use hunt::GameMasterOrder;
 use protocol::rest::{SessionState, Standings, StandingsRow};
 
 use super::answers::{Failed, InPath};
-use super::identity::{Asker, Bearer, find_public_session};
+use super::identity::{Asker, Bearer};
 use crate::delivery::{Hub, phase};
 use crate::gateway::Gateway;
 use crate::session::{SessionHandle, View};
@@ -16,7 +16,7 @@ pub(super) async fn session_state(
     Asker(source): Asker,
     InPath(code): InPath<String>,
 ) -> Result<Json<SessionState>, Failed> {
-    let session = find_public_session(&gateway, source, &code).await?;
+    let session = gateway.public_session(source, &code).await?;
     state_of(&session).await
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn standings(
     Asker(source): Asker,
     InPath(code): InPath<String>,
 ) -> Result<Json<Standings>, Failed> {
-    let session = find_public_session(&gateway, source, &code).await?;
+    let session = gateway.public_session(source, &code).await?;
     Ok(Json(session.read(render_standings).await?))
 }
 

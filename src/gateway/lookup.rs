@@ -1,0 +1,72 @@
+//! Which session somebody means, and what they are told if they may not know.
+
+use hunt::plain_code;
+
+use super::addresses::Source;
+use super::{Gateway, TooManyWrongCodes};
+use crate::delivery::Hub;
+use crate::journal::SessionId;
+use crate::session::SessionHandle;
+
+/// Why somebody gets no session.
+#[derive(Debug)]
+pub enum NoSession {
+    /// It was not found in time, and may be in a moment: it is changing hands.
+    ForNow,
+    /// No session has this code.
+    Unknown,
+    /// The token is another session's. There may be one with this code, or not.
+    Foreign,
+    /// Too many codes were wrong; this one was not looked at.
+    TooMany(TooManyWrongCodes),
+}
+
+impl From<TooManyWrongCodes> for NoSession {
+    fn from(refusal: TooManyWrongCodes) -> Self {
+        Self::TooMany(refusal)
+    }
+}
+
+impl Gateway {
+    /// The session with a code, as people type it, for those who may know all.
+    pub async fn session(&self, code: &str) -> Result<SessionHandle<Hub>, NoSession> {
+        let code = plain_code(code);
+        match self.sessions.wake(&code).await {
+            Some(session) => Ok(session),
+            None if self.sessions.elsewhere(&code).is_some() => Err(NoSession::ForNow),
+            None => Err(NoSession::Unknown),
+        }
+    }
+
+    /// The same for those who have shown no token: wrong codes are limited.
+    pub async fn public_session(
+        &self,
+        source: Source,
+        code: &str,
+    ) -> Result<SessionHandle<Hub>, NoSession> {
+        let attempt = self.attempts.at_session(source)?;
+        let session = self.session(code).await?;
+        attempt.was_not_wrong();
+        Ok(session)
+    }
+
+    /// The same for those whose token is of a session. Whoever names another one is told the same whether
+    /// there is such a session or not, and counts as guessing codes.
+    pub async fn session_of_token(
+        &self,
+        source: Source,
+        of_session: SessionId,
+        code: &str,
+    ) -> Result<SessionHandle<Hub>, NoSession> {
+        let code = plain_code(code);
+        match self.sessions.wake(&code).await {
+            Some(session) if session.id() == of_session => Ok(session),
+            None if self.sessions.elsewhere(&code) == Some(of_session) => Err(NoSession::ForNow),
+            Some(_) | None => {
+                // Dropped, the attempt counts as wrong.
+                drop(self.attempts.at_session(source)?);
+                Err(NoSession::Foreign)
+            }
+        }
+    }
+}
