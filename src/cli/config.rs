@@ -49,7 +49,7 @@ impl ConfigCommand {
 
 impl Check {
     fn run(self) -> Result<(), CommandError> {
-        let mistakes = match self.settings.checked() {
+        let mistakes = match self.settings.read_for_server() {
             Ok(_) => Vec::new(),
             Err(mistakes) => mistakes,
         };

@@ -1,7 +1,8 @@
 //! `cluecast migrate`: the schema of the PostgreSQL database.
 
-use clap::Args;
 use std::io;
+
+use clap::Args;
 
 use super::output::say;
 use super::server::postgres_options;

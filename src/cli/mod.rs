@@ -162,26 +162,26 @@ impl SettingsArgs {
     }
 
     fn read(&self) -> Result<Config, CommandError> {
-        self.checked().map_err(CommandError::Settings)
+        Config::read(self.layers()).map_err(CommandError::Settings)
     }
 
-    /// The settings, if a server could run with them: the certificate is looked at, too.
-    fn checked(&self) -> Result<Config, Vec<ConfigMistake>> {
+    /// The settings, if a server could run with them: the certificate is looked at, too, which only the
+    /// server's own user may be able to read.
+    fn read_for_server(&self) -> Result<Config, Vec<ConfigMistake>> {
         const BLAMED: &str = "tls.certificate_file";
         let layers = self.layers();
         let mut settings = layers.effective();
-        let blamed = settings.find(|(key, ..)| *key == BLAMED);
-        let origin = blamed.map(|(.., origin)| origin.clone());
+        let origin = settings.find_map(|(key, _, origin)| (key == BLAMED).then(|| origin.clone()));
         drop(settings);
         let config = Config::read(layers)?;
-        match (check_certificate(&config.tls), origin) {
-            (Err(error), Some(origin)) => Err(vec![ConfigMistake {
-                origin,
+        check_certificate(&config.tls).map_err(|error| {
+            vec![ConfigMistake {
+                origin: origin.expect("every setting has a default"),
                 key: Some(BLAMED.to_owned()),
                 message: error.to_string(),
-            }]),
-            (Ok(()) | Err(_), _) => Ok(config),
-        }
+            }]
+        })?;
+        Ok(config)
     }
 }
 

@@ -50,7 +50,8 @@ impl Serve {
                 .settings
                 .push(format!("server.listen={address}"));
         }
-        let config = self.settings.read()?;
+        let config = self.settings.read_for_server();
+        let config = config.map_err(CommandError::Settings)?;
         telemetry::init(&config.telemetry);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()

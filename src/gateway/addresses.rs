@@ -114,6 +114,11 @@ impl Places {
         })
     }
 
+    /// Whom a request is counted for that a trusted proxy passes on.
+    fn source_behind(&self, proxy: IpAddr, headers: &HeaderMap) -> Source {
+        self.addresses.source(self.proxies.client(proxy, headers))
+    }
+
     fn take_within_bounds(self: &Arc<Self>, address: IpAddr) -> Result<Seat, Refused> {
         let permit = self.in_all.clone().try_acquire_owned();
         let permit = permit.map_err(|_| Refused::Full)?;
@@ -140,8 +145,7 @@ impl Seat {
                 room,
                 places,
             } => {
-                let client = places.proxies.client(*address, headers);
-                let source = places.addresses.source(client);
+                let source = places.source_behind(*address, headers);
                 let share = Addresses::share(&places.addresses, source)?;
                 Ok(Place::new(share, source, room.clone()))
             }
@@ -157,8 +161,8 @@ impl Seat {
                 room,
                 places,
             } => {
-                let client = places.proxies.client(*address, headers);
-                Place::new(None, places.addresses.source(client), room.clone())
+                let source = places.source_behind(*address, headers);
+                Place::new(None, source, room.clone())
             }
             Self::Reserved {
                 address,
@@ -166,8 +170,8 @@ impl Seat {
                 places,
                 ..
             } if places.proxies.has(*address) => {
-                let client = places.proxies.client(*address, headers);
-                Place::new(None, places.addresses.source(client), place.room.clone())
+                let source = places.source_behind(*address, headers);
+                Place::new(None, source, place.room.clone())
             }
             Self::Client(place) | Self::Reserved { place, .. } => place.clone(),
         }

@@ -22,7 +22,6 @@ use super::pulse::{Beat, Pulse};
 use super::socket::{Received, Socket, SocketError};
 use super::stream::Stream;
 use super::tokens::Grant;
-use crate::cluster::Validity;
 use crate::delivery::{
     self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
     rejection_code, rejection_message,
@@ -46,7 +45,6 @@ pub(super) struct Connection {
 /// Who a connection authenticated as, and where its requests and frames go.
 struct Attached {
     gateway: Gateway,
-    validity: Validity,
     session: SessionHandle<Hub>,
     identity: Identity,
     codec: Codec,
@@ -117,10 +115,12 @@ impl Connection {
                 ));
             }
         };
+        let validity = self.gateway.sessions.validity_to_speak();
+        // What waits then may not be true any more; what of it is journaled is sent again.
+        self.socket.speak_while(move || validity.holds());
         let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);
         let attached = Attached {
             gateway: self.gateway.clone(),
-            validity: self.gateway.sessions.validity_to_speak(),
             session,
             identity,
             codec: self.codec,
@@ -162,8 +162,6 @@ impl Connection {
 
 impl Attached {
     async fn run(&self, socket: &mut Socket<Stream>, frames: &mut OutboxReader) -> Ending {
-        let validity = self.validity.clone();
-        socket.speak_while(move || validity.holds());
         let stop = self.gateway.stop.clone();
         let mut pulse = Pulse::new(&self.gateway.config, Instant::now());
         let mut timer = std::pin::pin!(sleep_until(Instant::now()));
@@ -174,10 +172,6 @@ impl Attached {
                 () = timer.as_mut() => self.beat(&mut pulse, socket, timer.as_mut()),
                 outgoing = frames.next(), if socket.has_room() => match outgoing {
                     Outgoing::Close(code) => Err(code.into()),
-                    // What waits may not be true any more; what of it is journaled is sent again.
-                    Outgoing::Frames(_) if !self.validity.holds() => {
-                        Err(CloseCode::SessionRestarting.into())
-                    }
                     Outgoing::Frames(batch) => self.write(socket, batch, timer.as_mut()).await,
                 },
                 received = socket.next() => {
@@ -198,10 +192,11 @@ impl Attached {
         batch: VecDeque<Bytes>,
         mut timer: Pin<&mut Sleep>,
     ) -> Result<(), Ending> {
-        metrics().frames_written.increment(batch.len() as u64);
+        let count = batch.len();
         self.offer(socket, batch)?;
         let written = socket.write_now().await;
         written.map_err(|error| ending_of(self.codec, &error))?;
+        metrics().frames_written.increment(count as u64);
         if let Some(since) = socket.stuck_since() {
             let give_up_at = since + self.gateway.config.write_max;
             if give_up_at < timer.deadline() {

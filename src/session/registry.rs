@@ -410,10 +410,14 @@ impl<D: Delivery> Sessions<D> {
         let (condition, told) = watch::channel(Condition::Recovering);
         let (departing, departed) = watch::channel(None);
         let backlog = Arc::new(Backlog::new(defaults.config.wait_max));
-        let (backlog_told, title) = (backlog.clone(), &hunt.title);
-        let handle = SessionHandle::new(record.clone(), title, mailbox, backlog_told, told.clone());
         let open = Open {
-            handle,
+            handle: SessionHandle::new(
+                record.clone(),
+                &hunt.title,
+                mailbox,
+                backlog.clone(),
+                told.clone(),
+            ),
             condition: told,
             stop: self.shared.stop.child_token(),
             abandon: CancellationToken::new(),

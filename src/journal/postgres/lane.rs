@@ -231,11 +231,8 @@ impl Lane {
 
     /// Makes sure of a connection, however long it takes; false if the stop came first.
     async fn connected(&mut self, stop: &CancellationToken) -> bool {
-        if let Some(link) = &self.link
-            && self.way.is_suspect(link.asked_at)
-        {
-            self.link = None;
-        }
+        let is_suspect = |link: &mut Link| self.way.is_suspect(link.asked_at);
+        drop(self.link.take_if(is_suspect));
         if self.link.is_none() {
             self.tell_durable();
         }

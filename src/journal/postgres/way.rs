@@ -35,15 +35,18 @@ impl Way {
 
     /// Whether a connection that was asked for then may lead nowhere.
     pub(super) fn is_suspect(&self, asked_at: Instant) -> bool {
-        self.newest.borrow().is_some_and(|newest| asked_at < newest)
+        is_older(asked_at, *self.newest.borrow())
     }
 
     /// Returns once a connection that was asked for then need not be waited for any longer.
     pub(super) async fn given_up(&self, asked_at: Instant) {
         let mut newest = self.newest.subscribe();
-        let is_newer = |newest: &Option<Instant>| newest.is_some_and(|newest| asked_at < newest);
         // The sender is in `self`.
-        drop(newest.wait_for(is_newer).await);
+        drop(newest.wait_for(|newest| is_older(asked_at, *newest)).await);
         sleep(LAST_MOMENT).await;
     }
+}
+
+fn is_older(asked_at: Instant, newest: Option<Instant>) -> bool {
+    newest.is_some_and(|newest| asked_at < newest)
 }

@@ -143,15 +143,9 @@ impl WireClient {
                 None => opening.await,
             }
         };
-        let left = async {
-            match up {
-                Some(_) => node.went_down().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             opened = opening => opened,
-            () = left => Err(OpenError::Late),
+            () = node.went_down(), if up.is_some() => Err(OpenError::Late),
         }
     }
 
