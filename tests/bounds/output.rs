@@ -5,10 +5,9 @@ use std::io::pipe;
 use std::process::{Command, Stdio};
 
 use testkit::temporary_folder;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::time::timeout;
 
-use crate::http::{self, PATIENCE};
+use crate::http;
+use crate::secrets::ready_line;
 use crate::stops::stop;
 
 fn cluecast() -> Command {
@@ -70,16 +69,8 @@ async fn a_server_whose_log_nobody_reads_goes_on() {
         .kill_on_drop(true)
         .spawn()
         .expect("the binary runs");
-    let stdout = server.stdout.take().expect("it is piped");
-    let mut lines = BufReader::new(stdout).lines();
-    let line = timeout(PATIENCE, lines.next_line())
-        .await
-        .expect("a ready line");
-    let line = line.expect("it can be read").expect("it starts");
-    // Nor what it prints, from now on.
-    drop(lines);
-    let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    let address = ready["ready"]["address"].as_str().expect("text");
+    let ready = ready_line(&mut server).await;
+    let address = ready["address"].as_str().expect("text");
     let address = address.parse().expect("an address");
     for _ in 0..3 {
         assert_eq!(http::get(address, "/health/ready").await.status, 200);

@@ -8,8 +8,9 @@ use std::time::Duration;
 use cluecast::cli::Server;
 use cluecast::cluster::{self, Host};
 use cluecast::config::{Config, Layers};
+use cluecast::delivery::Hub;
 use cluecast::journal::{Batch, Incarnation, Journal, SessionId};
-use cluecast::session::StoredHunt;
+use cluecast::session::{SessionHandle, StoredHunt};
 use hunt::GameMasterOrder;
 use protocol::{ClientMessage, CloseCode, Watch};
 use testkit::TempDir;
@@ -28,6 +29,17 @@ fn settings() -> (Config, TempDir) {
     layers.add_flag(&format!("server.data_dir={}", folder.path().display()));
     let config = Config::read(layers).expect("the settings are good");
     (config, folder)
+}
+
+async fn started_on(config: &Config, journal: &Fragile) -> Server {
+    let server = Server::start_on(config, Arc::new(journal.clone())).await;
+    server.expect("it starts")
+}
+
+async fn create(server: &Server, number: u64, code: &str, hunt: &str) -> SessionHandle<Hub> {
+    let sessions = server.gateway().sessions();
+    let created = sessions.create(SessionId::new(number), code.to_owned(), hunt.to_owned());
+    created.await.expect("created")
 }
 
 /// The revision of a hunt that is stored.
@@ -58,14 +70,11 @@ async fn until_ready_is(server: &Server, status: u16) -> String {
 async fn a_server_is_not_ready_while_a_session_is_being_recovered() {
     let (config, _folder) = settings();
     let journal = Fragile::default();
-    let server = Server::start_on(&config, Arc::new(journal.clone())).await;
-    let server = server.expect("it starts");
+    let server = started_on(&config, &journal).await;
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
 
-    let sessions = server.gateway().sessions();
     let hunt = put_hunt(&server).await;
-    let created = sessions.create(SessionId::new(1), "KITE42".to_owned(), hunt);
-    let session = created.await.expect("created");
+    let session = create(&server, 1, "KITE42", &hunt).await;
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
 
     journal.broken.store(true, Ordering::SeqCst);
@@ -116,12 +125,9 @@ async fn reaches(count: &watch::Sender<u64>, least: u64) {
 async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
     let (config, _folder) = settings();
     let journal = Fragile::default();
-    let server = Server::start_on(&config, Arc::new(journal.clone())).await;
-    let server = server.expect("it starts");
-    let sessions = server.gateway().sessions();
+    let server = started_on(&config, &journal).await;
     let hunt = put_hunt(&server).await;
-    let created = sessions.create(SessionId::new(1), "KITE42".to_owned(), hunt);
-    let session = created.await.expect("created");
+    let session = create(&server, 1, "KITE42", &hunt).await;
 
     journal.panics.store(true, Ordering::SeqCst);
     journal.broken.store(true, Ordering::SeqCst);
@@ -138,9 +144,12 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    assert_eq!(sessions.broken(), []);
+    assert_eq!(server.gateway().sessions().broken(), []);
     let answer = timeout(PATIENCE, waiting).await.expect("it stays closed");
-    assert_eq!(sessions.broken(), [cluster::SessionId(1)]);
+    assert_eq!(
+        server.gateway().sessions().broken(),
+        [cluster::SessionId(1)]
+    );
     let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");
     assert!(seconds >= 60, "{seconds}");
 
@@ -160,19 +169,16 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
 async fn a_session_that_cannot_be_read_keeps_nobody_from_the_others() {
     let (config, _folder) = settings();
     let journal = Fragile::default();
-    let server = Server::start_on(&config, Arc::new(journal.clone())).await;
-    let server = server.expect("it starts");
+    let server = started_on(&config, &journal).await;
     let hunt = put_hunt(&server).await;
     for (number, code) in [(1, "KITE42"), (2, "KITE43")] {
-        let sessions = server.gateway().sessions();
-        let created = sessions.create(SessionId::new(number), code.to_owned(), hunt.clone());
-        created.await.expect("created");
+        create(&server, number, code, &hunt).await;
     }
     server.stop().await.expect("it stops");
     damage(&journal, SessionId::new(1)).await;
 
-    let server = Server::start_on(&config, Arc::new(journal)).await;
-    let server = server.expect("it starts all the same");
+    // It starts all the same.
+    let server = started_on(&config, &journal).await;
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
     let standings = async |code: &str| {
         let path = format!("/api/v1/sessions/{code}/standings");

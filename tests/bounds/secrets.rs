@@ -46,20 +46,26 @@ async fn serve(folder: &Path, log: &Path) -> Ready {
         .kill_on_drop(true)
         .spawn()
         .expect("the binary runs");
-    let stdout = child.stdout.take().expect("it is piped");
-    let mut lines = BufReader::new(stdout).lines();
-    let line = timeout(PATIENCE, lines.next_line())
-        .await
-        .expect("a ready line");
-    let line = line.expect("it can be read").expect("it starts");
-    let ready: Value = serde_json::from_str(&line).expect("JSON");
-    let text = |key: &str| ready["ready"][key].as_str().expect("text").to_owned();
+    let ready = ready_line(&mut child).await;
+    let text = |key: &str| ready[key].as_str().expect("text").to_owned();
     Ready {
         child,
         address: text("address").parse().expect("an address"),
         session: text("session"),
         game_master: text("game_master_token"),
     }
+}
+
+/// What a server prints of itself once it is ready; nobody reads what it prints later.
+pub(crate) async fn ready_line(server: &mut Child) -> Value {
+    let stdout = server.stdout.take().expect("it is piped");
+    let mut lines = BufReader::new(stdout).lines();
+    let line = timeout(PATIENCE, lines.next_line())
+        .await
+        .expect("a ready line");
+    let line = line.expect("it can be read").expect("it starts");
+    let mut line: Value = serde_json::from_str(&line).expect("JSON");
+    line["ready"].take()
 }
 
 async fn post(ready: &Ready, path: &str, token: Option<&str>, body: &Value) -> Answer {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use protocol::rest::{
-    CreateHunt, CreateSession, Failure, HuntCreated, Join, Joined, SessionCreated, SessionState,
+    CreateHunt, CreateSession, Failure, FailureCode, HuntCreated, Join, Joined, SessionCreated,
+    SessionState,
 };
 use testkit::{Rest, RestError, ServerCommand, ServerProcess, TempDir, admin_token};
 use tokio::io::AsyncWriteExt;
@@ -145,4 +146,14 @@ async fn create_session(rest: &Rest, admin: &str) -> SessionCreated {
     };
     let created = rest.post("/sessions", Some(admin), &body).await;
     created.expect("there is room for a session")
+}
+
+/// What an address is told that has used up a share of one unit a minute.
+pub fn is_refused_by_address(answer: &Answer) {
+    assert_eq!(answer.status, 429);
+    let told = failure(&answer.body).error;
+    assert_eq!(told.code, FailureCode::RateLimited);
+    assert!(told.message.contains("your address"), "{}", told.message);
+    let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");
+    assert!((50..=61).contains(&seconds), "{seconds}");
 }

@@ -1,8 +1,6 @@
 //! How many teams one address may found.
 
-use protocol::rest::FailureCode;
-
-use crate::site::{Site, failure};
+use crate::site::{Site, is_refused_by_address};
 
 const SETTINGS: [&str; 3] = [
     "limits.address_new_teams_per_minute=1",
@@ -24,12 +22,7 @@ async fn one_address_does_not_fill_a_session() {
         assert_eq!(found("127.0.0.9").await.status, 201);
     }
     let refused = found("127.0.0.9").await;
-    assert_eq!(refused.status, 429);
-    let told = failure(&refused.body).error;
-    assert_eq!(told.code, FailureCode::RateLimited);
-    assert!(told.message.contains("your address"), "{}", told.message);
-    let seconds: u64 = refused.headers["retry-after"].parse().expect("a number");
-    assert!((50..=61).contains(&seconds), "{seconds}");
+    is_refused_by_address(&refused);
     assert_eq!(site.metric("cluecast_new_teams_refused_total").await, 1);
 
     assert_eq!(found("127.0.0.8").await.status, 201, "another address");
