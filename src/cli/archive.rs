@@ -1,6 +1,6 @@
-//! `cluecast archive verify`: whether files of an archive are in order.
+//! `cluecast archive`: whether files of an archive are in order, and what is in them.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -8,13 +8,17 @@ use serde_json::{Value, json};
 
 use super::CommandError;
 use super::output::{complain, say};
-use crate::journal::{ArchiveError, ArchiveFile, verify_archive};
+use crate::http::export_lines;
+use crate::journal::{ArchiveError, ArchiveFile, StoredBatch, read_archive, verify_archive};
 
 /// See there.
 #[derive(Subcommand)]
 pub(super) enum ArchiveCommand {
     /// Reads each file to its end and checks it; status 1 if one is not in order.
     Verify(Verify),
+    /// Prints the events of one session's files as JSON lines, like its export; status 1 if some are
+    /// missing between them.
+    Show(Show),
 }
 
 /// See there.
@@ -32,8 +36,70 @@ impl ArchiveCommand {
     pub(super) fn run(self) -> Result<(), CommandError> {
         match self {
             Self::Verify(verify) => verify.run(),
+            Self::Show(show) => show.run(),
         }
     }
+}
+
+/// See there.
+#[derive(Args)]
+pub(super) struct Show {
+    /// Files of the folder `journal.archive_dir`, in any order, all of one session.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+impl Show {
+    fn run(self) -> Result<(), CommandError> {
+        let mut files = Vec::new();
+        for path in &self.files {
+            files.push((
+                path,
+                verify_archive(path).map_err(|error| failed(path, &error))?,
+            ));
+        }
+        files.sort_by_key(|(_, file)| (file.session.number(), file.first_seq));
+        if files
+            .windows(2)
+            .any(|pair| pair[0].1.session != pair[1].1.session)
+        {
+            let reason =
+                "these files are of several sessions; their names begin with the session's";
+            return Err(CommandError::Failed(reason.to_owned()));
+        }
+        let mut shown = None;
+        let mut is_whole = true;
+        for (path, file) in files {
+            let next = shown.map_or(file.first_seq, |last: u64| last + 1);
+            if file.first_seq > next {
+                is_whole = false;
+                complain(format_args!(
+                    "events {next} to {} are in none of these files",
+                    file.first_seq - 1
+                ));
+            }
+            let (_, batches) = read_archive(path).map_err(|error| failed(path, &error))?;
+            // Files may overlap, and what they have in common is the same.
+            for batch in batches.iter().filter(|batch| batch.first_seq >= next) {
+                print(path, batch)?;
+            }
+            shown = shown.max(Some(file.last_seq));
+        }
+        if is_whole {
+            Ok(())
+        } else {
+            Err(CommandError::Reported)
+        }
+    }
+}
+
+fn print(path: &Path, batch: &StoredBatch) -> Result<(), CommandError> {
+    let lines = export_lines(batch).map_err(|error| failed(path, &error))?;
+    Ok(io::stdout().lock().write_all(&lines)?)
+}
+
+fn failed(path: &Path, error: &dyn std::error::Error) -> CommandError {
+    CommandError::Failed(format!("{}: {error}", path.display()))
 }
 
 type Verified = Result<ArchiveFile, ArchiveError>;

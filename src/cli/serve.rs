@@ -86,7 +86,10 @@ impl Serve {
             }
         };
         if let Some(open) = open {
-            if let Err(error) = say(self.ready(&server, open.as_ref())) {
+            // The session is not held longer than it is shown: finished, it may be closed.
+            let ready = self.ready(&server, open.as_ref());
+            drop(open);
+            if let Err(error) = say(ready) {
                 tracing::warn!(%error, "nobody reads what the server prints");
             }
             wait_for_the_end(&server, &mut signals).await?;

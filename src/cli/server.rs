@@ -190,6 +190,11 @@ impl Server {
         accepting.spawn(loops.run("accept loop", listening));
         let mut upkeep = JoinSet::new();
         upkeep.spawn(loops.run("upkeep of the metrics", telemetry::upkeep()));
+        if is_alone {
+            let sessions = gateway.sessions().clone();
+            let closing = async move { sessions.close_unneeded().await };
+            upkeep.spawn(loops.run("closing of finished sessions", closing));
+        }
         tracing::info!(%address, "ready");
         Ok(Self {
             address,
@@ -293,7 +298,6 @@ async fn session_defaults(
         config: config.session,
         snapshot_every_events: config.journal.snapshot_every_events,
         archiving: archiving(&config.journal).await?,
-        tick_every: config.delivery.heads_every,
         sharing,
         planted: Planted::Nothing,
         sessions_max: usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX),

@@ -33,6 +33,8 @@ pub(super) struct Look {
     pub(super) held: BTreeSet<SessionId>,
     /// Those of them that stay closed.
     pub(super) broken: BTreeSet<SessionId>,
+    /// Those of them that are finished and that nobody has used for a while.
+    pub(super) unneeded: BTreeSet<SessionId>,
     /// Sessions that nobody needs to run.
     pub(super) finished: BTreeSet<SessionId>,
     /// Sessions that somebody has just asked this node for and that nobody ran.
@@ -48,13 +50,15 @@ pub(super) enum Step {
     Take(Ownership),
     /// Give a session to a node that it prefers.
     HandOver(SessionId, NodeCard),
+    /// Close a session and leave it to nobody, until somebody asks for it.
+    Retire(SessionId),
 }
 
 impl Step {
     /// The session that it is about.
     pub(super) fn session(&self) -> SessionId {
         match self {
-            Self::Abandon(session) | Self::HandOver(session, _) => *session,
+            Self::Abandon(session) | Self::HandOver(session, _) | Self::Retire(session) => *session,
             Self::Take(ground) => ground.session,
         }
     }
@@ -97,6 +101,8 @@ impl Planner {
                 Some(owner) if owner == self.me => {
                     if !look.held.contains(&session) {
                         steps.push(Step::Take(*ownership));
+                    } else if look.unneeded.contains(&session) {
+                        steps.push(Step::Retire(session));
                     }
                 }
                 Some(owner) if is_member(owner) => {}
@@ -254,6 +260,7 @@ mod tests {
             nodes: nodes.iter().map(|node| seen(*node)).collect(),
             held: BTreeSet::new(),
             broken: BTreeSet::new(),
+            unneeded: BTreeSet::new(),
             finished: BTreeSet::new(),
             wanted: BTreeSet::new(),
         }
@@ -320,6 +327,17 @@ mod tests {
         assert_eq!(planner.plan(&look), []);
         look.finished.clear();
         assert_eq!(planner.plan(&look).len(), 1);
+    }
+
+    #[test]
+    fn a_session_that_nobody_needs_is_given_up() {
+        let mut planner = planner(ME);
+        let mine = [1, 2].map(|session| owned(session, Some(ME), 4));
+        let mut look = look(Instant::now(), mine.to_vec(), &[ME]);
+        look.held = [SessionId(1), SessionId(2)].into();
+        assert_eq!(planner.plan(&look), []);
+        look.unneeded = [SessionId(2)].into();
+        assert_eq!(planner.plan(&look), [Step::Retire(SessionId(2))]);
     }
 
     #[test]
@@ -469,6 +487,7 @@ mod tests {
                             held[index].insert(session);
                             nodes[index]
                         }
+                        Step::Retire(_) => return Err(TestCaseError::fail("all are needed")),
                         Step::HandOver(_, to) => {
                             prop_assert_eq!(row.owner, Some(nodes[index]));
                             held[index].remove(&session);

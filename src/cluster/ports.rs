@@ -125,6 +125,9 @@ pub trait Host: Send + Sync + 'static {
     /// Those of them that stay closed before somebody acts: no other node would fare better.
     fn broken(&self) -> Vec<SessionId>;
 
+    /// Those of them that are finished and that nobody has used for a while.
+    fn unneeded(&self) -> Vec<SessionId>;
+
     /// Whether a session runs here, or is about to: one that is being created is held from before its
     /// claim on.
     fn holds(&self, session: SessionId) -> bool;

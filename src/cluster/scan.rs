@@ -56,6 +56,7 @@ async fn look(shared: &Shared) -> Result<Look, StoreError> {
         nodes,
         held: held.into_iter().collect(),
         broken: shared.host.broken().into_iter().collect(),
+        unneeded: shared.host.unneeded().into_iter().collect(),
         finished: finished.into_iter().collect(),
         wanted,
     })
@@ -120,7 +121,7 @@ async fn carry_out(shared: &Shared, places: Arc<Semaphore>, step: Step) {
     let _place = match step {
         // What another node owns is thrown away at once.
         Step::Abandon(_) => None,
-        Step::Take(_) | Step::HandOver(..) => {
+        Step::Take(_) | Step::HandOver(..) | Step::Retire(_) => {
             let place = places.acquire().await;
             Some(place.expect("the semaphore is never closed"))
         }
@@ -129,6 +130,10 @@ async fn carry_out(shared: &Shared, places: Arc<Semaphore>, step: Step) {
         Step::Abandon(session) => shared.host.abandon(session).await,
         Step::Take(ground) => take(shared, ground).await,
         Step::HandOver(session, to) => hand_over(shared, session, Some(&to)).await,
+        Step::Retire(session) => {
+            hand_over(shared, session, None).await;
+            metrics().sessions_retired.increment(1);
+        }
     }
 }
 

@@ -37,6 +37,7 @@ struct World {
     claims: Vec<Ownership>,
     running: BTreeSet<SessionId>,
     newborns: BTreeSet<SessionId>,
+    unneeded: BTreeSet<SessionId>,
     /// Sessions whose recovery never ends.
     stuck: BTreeSet<SessionId>,
     /// How long a beat takes to reach the store.
@@ -211,6 +212,10 @@ impl Host for Played {
 
     fn broken(&self) -> Vec<SessionId> {
         Vec::new()
+    }
+
+    fn unneeded(&self) -> Vec<SessionId> {
+        self.world().unneeded.iter().copied().collect()
     }
 
     fn holds(&self, session: SessionId) -> bool {
@@ -429,4 +434,21 @@ async fn a_store_whose_clock_is_behind_keeps_no_dead_node_alive() {
     }
     let valid = card(DEAD, "gone:7000").valid;
     assert!(began.elapsed() >= valid, "it may have spoken until then");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_nobody_needs_is_closed_and_left_to_nobody() {
+    let played = Played::default();
+    let cluster = played.cluster();
+    cluster.join().await.expect("nobody else is there");
+    played.owned(KITE, ME, 1);
+    played.world().running.insert(KITE);
+    played.world().unneeded.insert(KITE);
+    let left_to_nobody = async {
+        while played.world().rows[&KITE].owner.is_some() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    scan_during(&cluster, left_to_nobody).await;
+    assert!(!played.world().running.contains(&KITE));
 }

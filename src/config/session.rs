@@ -15,6 +15,8 @@ pub struct SessionConfig {
     pub batches_in_flight_max: usize,
     /// How long the oldest of them may be before commands are refused.
     pub wait_max: Duration,
+    /// How long a finished session that nobody uses stays open.
+    pub idle_max: Duration,
 }
 
 impl SessionConfig {
@@ -24,6 +26,7 @@ impl SessionConfig {
             turn_requests_max: reader.take_count("session.turn_requests_max", 1..=10_000),
             batches_in_flight_max: reader.take_count("session.batches_in_flight_max", 1..=100),
             wait_max: reader.take_ms("session.wait_ms_max", 100..=60_000),
+            idle_max: reader.take_ms("session.idle_ms_max", 1_000..=86_400_000),
         }
     }
 }

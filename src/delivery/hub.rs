@@ -70,7 +70,7 @@ impl Hub {
             clock,
             generation: FIRST_GENERATION,
             ring: Ring::new(config.ring_bytes_max, config.ring_age_max),
-            subscribers: Subscribers::default(),
+            subscribers: Subscribers::new(config.heads_every),
             bulletin: Bulletin::new(config),
             snapshots: Snapshots::new(config.snapshot_bytes_max),
             spectators_max: config.spectators_max,
@@ -229,14 +229,21 @@ impl Delivery for Hub {
         peer.outbox.is_gone()
     }
 
+    fn tick_due(&self) -> Instant {
+        self.subscribers.heads_due_at()
+    }
+
     fn tick(&mut self) {
         let now = self.clock.now();
-        self.ring.evict(now);
-        self.snapshots.clear();
-        self.subscribers.let_go();
-        // Most devices of a team have seen the same numbers: their frame is encoded once.
+        let due = self.subscribers.take_heads_due();
+        if due.is_new_period {
+            self.ring.evict(now);
+            self.snapshots.clear();
+            self.subscribers.let_go();
+        }
+        // Many have seen the same numbers: their frame is encoded once.
         let mut frames: HashMap<(Heads, Codec), Bytes> = HashMap::new();
-        for subscriber in self.subscribers.iter() {
+        for subscriber in self.subscribers.at(&due.places) {
             let Subscriber { heads, codec, .. } = *subscriber;
             let frame = frames.entry((heads, codec)).or_insert_with(|| {
                 let message = ServerMessage::Heads(HeadsFrame {

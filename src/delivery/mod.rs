@@ -15,6 +15,7 @@ mod outbox;
 mod refusal;
 mod render;
 mod ring;
+mod rota;
 mod snapshots;
 mod subscribers;
 mod who;

@@ -1,12 +1,15 @@
 //! The attached connections of a session, by audience.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use hunt::{Audience, Stamp, TeamId};
 use protocol::{CloseCode, Codec, Heads};
+use tokio::time::Instant;
 
 use super::frames::Frames;
 use super::outbox::{Outbox, OutboxId};
+use super::rota::{Due, Rota};
 use super::who::{Identity, Who, advance};
 
 /// A connection that receives what is let out.
@@ -19,12 +22,13 @@ pub(super) struct Subscriber {
 }
 
 /// Numbers a subscriber among those of one actor's life.
-type Place = u64;
+pub(super) type Place = u64;
 
 /// Subscribers, by place and by audience. Their number is bounded by the gateway's connections.
-#[derive(Default)]
 pub(super) struct Subscribers {
     next: Place,
+    /// Who is told heads when.
+    rota: Rota,
     all: HashMap<Place, Subscriber>,
     /// Who belongs to an audience; `Everyone` is all of them but the spectators and has no entry.
     members: HashMap<Audience, Vec<Place>>,
@@ -40,6 +44,21 @@ pub(super) struct Subscribers {
 }
 
 impl Subscribers {
+    /// Nobody yet; each will be told heads once in such a period.
+    pub(super) fn new(heads_every: Duration) -> Self {
+        Self {
+            next: 0,
+            rota: Rota::new(heads_every),
+            all: HashMap::new(),
+            members: HashMap::new(),
+            devices: HashMap::new(),
+            others: HashMap::new(),
+            spectators: 0,
+            changed: BTreeSet::new(),
+            anyone_changed: false,
+        }
+    }
+
     /// Adds a connection. An older one of the same device is closed; one that attaches again over
     /// the same connection takes its own place.
     pub(super) fn add(&mut self, subscriber: Subscriber) {
@@ -69,6 +88,7 @@ impl Subscribers {
             }
         }
         self.note_change(subscriber.who);
+        self.rota.add(place);
         self.all.insert(place, subscriber);
     }
 
@@ -84,6 +104,7 @@ impl Subscribers {
 
     fn remove(&mut self, place: Place) -> Option<Subscriber> {
         let subscriber = self.all.remove(&place)?;
+        self.rota.remove(place);
         for audience in subscriber.who.audiences() {
             if let Some(members) = self.members.get_mut(&audience) {
                 members.retain(|member| *member != place);
@@ -160,6 +181,21 @@ impl Subscribers {
         }
     }
 
+    /// When somebody is to be told heads, or a period of them begins.
+    pub(super) fn heads_due_at(&self) -> Instant {
+        self.rota.due_at()
+    }
+
+    /// Who is to be told heads now.
+    pub(super) fn take_heads_due(&mut self) -> Due {
+        self.rota.take_due(Instant::now())
+    }
+
+    /// Those at these places who are still there.
+    pub(super) fn at(&self, places: &[Place]) -> impl Iterator<Item = &Subscriber> {
+        places.iter().filter_map(|place| self.all.get(place))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Subscriber> {
         self.all.values()
     }
@@ -202,10 +238,14 @@ impl Subscribers {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self {
-            next: self.next,
-            ..Self::default()
-        };
+        self.rota.clear();
+        self.all.clear();
+        self.members.clear();
+        self.devices.clear();
+        self.others.clear();
+        self.spectators = 0;
+        self.changed.clear();
+        self.anyone_changed = false;
     }
 }
 

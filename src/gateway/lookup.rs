@@ -50,6 +50,13 @@ impl Gateway {
         Ok(session)
     }
 
+    /// Whether the store may be asked for a code that this node does not know: not by those who have used
+    /// up what may be wrong, since each of their codes would cost it a query.
+    pub fn may_look_up(&self, source: Source) -> Result<(), NoSession> {
+        self.attempts.at_session(source)?.was_not_wrong();
+        Ok(())
+    }
+
     /// The same for those whose token is of a session. Whoever names another one is told the same whether
     /// there is such a session or not, and counts as guessing codes.
     pub async fn session_of_token(

@@ -12,7 +12,8 @@ use protocol::rest::{Cause, ExportLine};
 use super::answers::{Failed, InPath};
 use super::identity::Bearer;
 use crate::gateway::Gateway;
-use crate::journal::{Journal, ReadError, SessionId, StoredBatch, records};
+use crate::journal::records::{self, RecordError};
+use crate::journal::{Journal, ReadError, SessionId, StoredBatch};
 
 /// Batches read at a time: what one export keeps in memory.
 const BATCHES_AT_A_TIME: usize = 256;
@@ -60,12 +61,14 @@ async fn next_lines(
     let last_seq = last.last_seq;
     let mut lines = Vec::new();
     for batch in &batches {
-        write_lines(&mut lines, batch)?;
+        lines.extend(export_lines(batch)?);
     }
     Ok(Some((lines.into(), last_seq)))
 }
 
-fn write_lines(lines: &mut Vec<u8>, batch: &StoredBatch) -> Result<(), ExportError> {
+/// The events of a batch as lines of JSON, each with its end.
+pub fn export_lines(batch: &StoredBatch) -> Result<Vec<u8>, RecordError> {
+    let mut lines = Vec::new();
     let mut seq = batch.first_seq;
     for entry in records::decode_entries(&batch.events)? {
         let (by, device, game_master, command) = match entry.origin {
@@ -93,12 +96,12 @@ fn write_lines(lines: &mut Vec<u8>, batch: &StoredBatch) -> Result<(), ExportErr
                 command: command.map(|command| command.0),
                 event,
             };
-            serde_json::to_writer(&mut *lines, &line).expect("events are numbers and text");
+            serde_json::to_writer(&mut lines, &line).expect("events are numbers and text");
             lines.push(b'\n');
             seq += 1;
         }
     }
-    Ok(())
+    Ok(lines)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -106,5 +109,5 @@ enum ExportError {
     #[error(transparent)]
     Journal(#[from] ReadError),
     #[error(transparent)]
-    Record(#[from] records::RecordError),
+    Record(#[from] RecordError),
 }

@@ -27,6 +27,7 @@ use axum::routing::get;
 use protocol::limits::REST_BODY_BYTES_MAX;
 
 pub use codes::random_code;
+pub use export::export_lines;
 pub use routing::Routing;
 
 use crate::gateway::{Gateway, upgrade};

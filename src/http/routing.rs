@@ -66,7 +66,7 @@ impl Routing {
     }
 
     pub(super) fn runs_here(&self, code: &str) -> bool {
-        self.gateway.sessions().by_code(code).is_some()
+        self.gateway.sessions().runs_here(code)
     }
 }
 
@@ -119,6 +119,13 @@ impl Routing {
         }
         let mut held = self.hold(request).await?;
         let code = in_path.or_else(|| session_in_body(&held.body));
+        // A WebSocket shows its token later; until then it is bounded by its connection.
+        if let Some(code) = &code
+            && !is_socket
+            && self.gateway.sessions().elsewhere(code).is_none()
+        {
+            self.gateway.may_look_up(held.source())?;
+        }
         let Some(wanted) = self.find(code).await? else {
             return Ok(Passed::Here(held.into_request()));
         };
@@ -236,6 +243,11 @@ impl Routing {
 }
 
 impl Held {
+    fn source(&self) -> Source {
+        let slot = self.parts.extensions.get::<Slot>();
+        slot.map_or(Source::Unlimited, |slot| slot.source())
+    }
+
     /// Whether it may be sent twice.
     fn changes_nothing(&self) -> bool {
         self.parts.method == Method::GET
@@ -252,12 +264,7 @@ impl Held {
             headers.remove(CONNECTION);
         }
         headers.remove(CLIENT);
-        let source = self
-            .parts
-            .extensions
-            .get::<Slot>()
-            .map(|slot| slot.source());
-        if let Some(Source::Subscriber(address)) = source {
+        if let Source::Subscriber(address) = self.source() {
             let address = HeaderValue::from_str(&address.to_string());
             headers.extend(address.map(|address| (CLIENT, address)));
         }

@@ -18,7 +18,8 @@ mod types;
 use futures_util::future::{BoxFuture, FutureExt};
 
 pub use archive::{
-    Archive, ArchiveError, ArchiveFile, ArchiveFolder, ArchivePlace, Piece, verify_archive,
+    Archive, ArchiveError, ArchiveFile, ArchiveFolder, ArchivePlace, Piece, read_archive,
+    verify_archive,
 };
 pub use memory::MemoryJournal;
 pub use postgres::{PostgresJournal, PostgresOptions, SchemaError, SchemaStatus, SchemaStep};

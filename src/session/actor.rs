@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -15,7 +16,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
 use hunt::{By, Command, CommandId, Decision, DeviceId, Entry, GameMasterId, State, Timestamp};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::{Delivery, Outcome, Refusal, View};
@@ -90,6 +91,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         delivery: &'a mut D,
     ) -> Self {
         let snapshots = Snapshots::new(run.clone(), ownership, recovered.snapshot_at);
+        let finish = Finish::new(run.usage.clone());
         Self {
             state: recovered.state,
             names: recovered.names,
@@ -103,7 +105,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             turn: Turn::default(),
             in_flight: FuturesOrdered::new(),
             snapshots,
-            finish: Finish::default(),
+            finish,
             quarantined: HashSet::new(),
         }
     }
@@ -117,8 +119,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
     ) -> Ended {
         let config = self.run.config;
         let mut mails = Vec::with_capacity(config.turn_requests_max);
-        let mut ticks = tokio::time::interval(self.run.tick_every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = pin!(sleep_until(self.delivery.tick_due()));
         let mut reachable = true;
         self.finish_if_due();
         loop {
@@ -131,6 +132,10 @@ impl<'a, D: Delivery> Actor<'a, D> {
             let has_room = self.in_flight.len() < config.batches_in_flight_max;
             let speaks = self.run.validity.holds();
             let takes_mail = has_room && speaks && !stop.is_cancelled();
+            let tick_due = self.delivery.tick_due();
+            if tick_due < tick.deadline() {
+                tick.as_mut().reset(tick_due);
+            }
             tokio::select! {
                 biased;
                 Some(appended) = self.in_flight.next() => match appended {
@@ -143,7 +148,10 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
                 () = self.snapshots.go_on() => {}
                 () = self.finish.noted(self.ownership.session) => {}
-                _ = ticks.tick(), if speaks => self.delivery.tick(),
+                () = tick.as_mut(), if speaks => {
+                    self.delivery.tick();
+                    tick.as_mut().reset(self.delivery.tick_due());
+                }
                 () = self.run.validity.wait(), if !speaks || self.gate.withholds() => {}
                 () = reached(self.delivery.latest_due()), if takes_mail => self.render_latest(),
                 () = self.clock.sleep_until(self.state.next_deadline()), if takes_mail => {
@@ -353,7 +361,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
 /// Returns at or after a moment; for `None` it never returns.
 async fn reached(moment: Option<Instant>) {
     match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
+        Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

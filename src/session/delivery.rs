@@ -93,6 +93,9 @@ pub trait Delivery: Send + 'static {
     /// Lets it out to those whom it concerns.
     fn release_latest(&mut self, latest: Self::Latest);
 
+    /// When [`tick`](Self::tick) is to be called next. Only a new attachment brings it forward.
+    fn tick_due(&self) -> Instant;
+
     /// Does what is due from time to time: heads, and letting go of who has left.
     fn tick(&mut self);
 

@@ -132,6 +132,9 @@ mod tests {
         }
         fn render_latest(&mut self, _: View<'_>) {}
         fn release_latest(&mut self, (): ()) {}
+        fn tick_due(&self) -> Instant {
+            Instant::now()
+        }
         fn tick(&mut self) {}
         fn detach_all(&mut self) {}
     }

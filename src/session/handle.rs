@@ -1,5 +1,6 @@
 //! The way into a session's actor.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hunt::{
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::backlog::Backlog;
 use super::delivery::{Delivery, Outcome, View};
 use super::supervisor::Condition;
+use super::usage::Usage;
 use crate::journal::{Name, SessionId, SessionRecord};
 use crate::telemetry::metrics;
 
@@ -100,9 +102,10 @@ const CLOSED_RETRY: Duration = Duration::from_mins(1);
 
 /// Sends requests to a session's actor. Clones share the mailbox.
 pub struct SessionHandle<D: Delivery> {
-    record: std::sync::Arc<SessionRecord>,
-    backlog: std::sync::Arc<Backlog>,
-    title: std::sync::Arc<str>,
+    record: Arc<SessionRecord>,
+    backlog: Arc<Backlog>,
+    usage: Arc<Usage>,
+    title: Arc<str>,
     mailbox: mpsc::Sender<Mail<D>>,
     condition: watch::Receiver<Condition>,
 }
@@ -112,6 +115,7 @@ impl<D: Delivery> Clone for SessionHandle<D> {
         Self {
             record: self.record.clone(),
             backlog: self.backlog.clone(),
+            usage: self.usage.clone(),
             title: self.title.clone(),
             mailbox: self.mailbox.clone(),
             condition: self.condition.clone(),
@@ -125,12 +129,14 @@ impl<D: Delivery> SessionHandle<D> {
         record: SessionRecord,
         title: &str,
         mailbox: mpsc::Sender<Mail<D>>,
-        backlog: std::sync::Arc<Backlog>,
+        backlog: Arc<Backlog>,
+        usage: Arc<Usage>,
         condition: watch::Receiver<Condition>,
     ) -> Self {
         Self {
             record: record.into(),
             backlog,
+            usage,
             title: title.into(),
             mailbox,
             condition,
@@ -140,6 +146,20 @@ impl<D: Delivery> SessionHandle<D> {
     /// Whether it stays closed before somebody acts.
     pub(super) fn is_broken(&self) -> bool {
         *self.condition.borrow() == Condition::Broken
+    }
+
+    /// Somebody has asked for the session.
+    pub(super) fn note_used(&self) {
+        self.usage.note_used();
+    }
+
+    /// Whether the session is finished, and for so long nobody has asked for it or had another handle of
+    /// it, as every connection has.
+    pub(super) fn is_over_for(&self, unused: Duration) -> bool {
+        if Arc::strong_count(&self.record) > 1 {
+            self.usage.note_used();
+        }
+        self.usage.is_over_for(unused)
     }
 
     fn unavailable(&self) -> Unavailable {

@@ -23,6 +23,7 @@ mod registry;
 mod snapshots;
 mod supervisor;
 mod tenancy;
+mod usage;
 
 pub use archiving::Archiving;
 pub use backlog::Backlog;
@@ -35,3 +36,4 @@ pub use recovery::RecoverError;
 pub use registry::{CreateSessionError, SessionDefaults, Sessions, Sharing, first_game_master};
 pub use supervisor::{Condition, Departure, SessionRun, Tenure, supervise};
 pub use tenancy::JournalStore;
+pub use usage::Usage;

@@ -46,6 +46,16 @@ impl<D: Delivery> Open<D> {
         drop(self.condition.wait_for(is_settled).await);
     }
 
+    /// Whether it was told to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.stop.is_cancelled() || self.abandon.is_cancelled()
+    }
+
+    /// Waits until it has ended, and can be opened anew.
+    pub(super) async fn ended(mut self) {
+        self.departed().await;
+    }
+
     /// Stops it and waits for its end; the epoch in which it was owned until then.
     pub(super) async fn close(mut self) -> Option<Epoch> {
         self.stop.cancel();

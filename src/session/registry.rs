@@ -8,6 +8,7 @@ use dashmap::mapref::entry::Entry;
 use dashmap::{DashMap, DashSet};
 use hunt::{By, GameMasterId, GameMasterOrder, Hunt, NameId, Receipt, Scope};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +21,7 @@ use super::hunts::{HuntError, StoredHunt};
 use super::open::Open;
 use super::planted::Planted;
 use super::supervisor::{Condition, Departure, SessionRun, Tenure, supervise};
+use super::usage::Usage;
 use crate::clock::Clock;
 use crate::cluster::{Era, Validity};
 use crate::config::SessionConfig;
@@ -27,6 +29,7 @@ use crate::journal::{
     ClaimError, CreateError, Epoch, Incarnation, Journal, JournalError, Name, Ownership, SessionId,
     SessionRecord,
 };
+use crate::telemetry::metrics;
 
 /// What every session of this server is started with.
 #[derive(Clone)]
@@ -43,8 +46,6 @@ pub struct SessionDefaults {
     pub snapshot_every_events: u64,
     /// Where old batches go; nowhere without.
     pub archiving: Option<Archiving>,
-    /// Time between calls of [`Delivery::tick`].
-    pub tick_every: Duration,
     /// How many sessions may be open.
     pub sessions_max: usize,
     /// Who else may run sessions of this journal.
@@ -93,6 +94,9 @@ pub enum CreateSessionError {
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
+
+/// The longest time between two looks for sessions that nobody needs.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(10);
 
 /// What the game master is called whom every session begins with.
 const FIRST_GAME_MASTER_NAME: &str = "Organiser";
@@ -206,12 +210,15 @@ impl<D: Delivery> Sessions<D> {
         self.shared.defaults.owner
     }
 
-    /// The session that players know by this code.
-    pub fn by_code(&self, code: &str) -> Option<SessionHandle<D>> {
-        self.shared
-            .by_code
-            .get(code)
-            .map(|open| open.handle.clone())
+    /// Whether the session that players know by this code runs here.
+    pub fn runs_here(&self, code: &str) -> bool {
+        self.shared.by_code.contains_key(code)
+    }
+
+    fn by_code(&self, code: &str) -> Option<Open<D>> {
+        let open = self.shared.by_code.get(code)?;
+        open.handle.note_used();
+        Some(open.clone())
     }
 
     /// Waits until a session with this code runs here. Cancel-safe.
@@ -226,11 +233,15 @@ impl<D: Delivery> Sessions<D> {
         }
     }
 
-    /// The session that players know by this code. One that was finished when this process began is
-    /// opened first, if no other process has the journal: its requests wait until it is recovered.
+    /// The session that players know by this code. One that is finished and not open is opened first,
+    /// if no other process has the journal: its requests wait until it is recovered.
     pub async fn wake(&self, code: &str) -> Option<SessionHandle<D>> {
-        if let Some(open) = self.by_code(code) {
-            return Some(open);
+        while let Some(open) = self.by_code(code) {
+            if !open.is_ending() || self.shared.stop.is_cancelled() {
+                return Some(open.handle);
+            }
+            // It is being closed because nobody seemed to need it.
+            open.ended().await;
         }
         match self.shared.defaults.sharing {
             Sharing::Alone => {}
@@ -252,6 +263,35 @@ impl<D: Delivery> Sessions<D> {
     pub fn all(&self) -> Vec<SessionHandle<D>> {
         let sessions = self.shared.by_code.iter();
         sessions.map(|open| open.handle.clone()).collect()
+    }
+
+    /// Closes finished sessions that nobody needs, whenever there are some, until the sessions are
+    /// stopped. For a process that has its journal to itself; the nodes of a cluster give them up.
+    pub async fn close_unneeded(&self) {
+        let pause = self.shared.defaults.config.idle_max.min(LOOK_EVERY_MAX);
+        let stop = &self.shared.stop;
+        while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+            for session in self.unneeded() {
+                // Under the entry's lock, and so nobody gets a handle between the look and the end.
+                let entry = self.shared.by_code.get_mut(&session.code);
+                if let Some(open) = entry.filter(|open| self.is_unneeded(open)) {
+                    open.stop.cancel();
+                    metrics().sessions_retired.increment(1);
+                }
+            }
+        }
+    }
+
+    /// Finished sessions that nobody has used for a while.
+    pub(super) fn unneeded(&self) -> Vec<SessionRecord> {
+        let sessions = self.shared.by_code.iter();
+        let unneeded = sessions.filter(|open| self.is_unneeded(open));
+        unneeded.map(|open| open.handle.record().clone()).collect()
+    }
+
+    fn is_unneeded(&self, open: &Open<D>) -> bool {
+        open.handle
+            .is_over_for(self.shared.defaults.config.idle_max)
     }
 
     /// How many sessions are being recovered. A broken one is not among them: it must not keep players
@@ -316,6 +356,7 @@ impl<D: Delivery> Sessions<D> {
             OpenError::Hunt(_, error) => CreateSessionError::Hunt(error),
         })?;
         defaults.journal.create_session(record.clone()).await?;
+        self.shared.directory.learn(&record);
         let mut open = {
             let _newborn = Newborn::hold(&self.shared.newborns, id);
             let era = self.validity().era();
@@ -410,12 +451,14 @@ impl<D: Delivery> Sessions<D> {
         let (condition, told) = watch::channel(Condition::Recovering);
         let (departing, departed) = watch::channel(None);
         let backlog = Arc::new(Backlog::new(defaults.config.wait_max));
+        let usage = Arc::new(Usage::default());
         let open = Open {
             handle: SessionHandle::new(
                 record.clone(),
                 &hunt.title,
                 mailbox,
                 backlog.clone(),
+                usage.clone(),
                 told.clone(),
             ),
             condition: told,
@@ -437,7 +480,7 @@ impl<D: Delivery> Sessions<D> {
             snapshot_every_events: defaults.snapshot_every_events,
             archiving: defaults.archiving,
             backlog,
-            tick_every: defaults.tick_every,
+            usage,
             planted: defaults.planted,
         };
         let stop = open.stop.clone();

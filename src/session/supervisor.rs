@@ -17,6 +17,7 @@ use super::delivery::Delivery;
 use super::handle::Mail;
 use super::planted::Planted;
 use super::recovery::{RecoverError, recover};
+use super::usage::Usage;
 use crate::clock::Clock;
 use crate::cluster::Validity;
 use crate::config::SessionConfig;
@@ -99,8 +100,8 @@ pub struct SessionRun {
     pub archiving: Option<Archiving>,
     /// How long its oldest event waits to become durable.
     pub backlog: Arc<Backlog>,
-    /// Time between calls of [`Delivery::tick`].
-    pub tick_every: Duration,
+    /// Whether anybody still needs it.
+    pub usage: Arc<Usage>,
     /// A defect on purpose, in tests.
     pub planted: Planted,
 }

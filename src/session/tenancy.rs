@@ -187,6 +187,13 @@ impl<D: Delivery> Host for Sessions<D> {
         ids.map(cluster::SessionId).collect()
     }
 
+    fn unneeded(&self) -> Vec<cluster::SessionId> {
+        let unneeded = Self::unneeded(self).into_iter();
+        unneeded
+            .map(|record| cluster::SessionId(record.id.number()))
+            .collect()
+    }
+
     fn holds(&self, session: cluster::SessionId) -> bool {
         let id = session_of(session);
         // In this order: it is a newborn until it runs.

@@ -182,6 +182,8 @@ metrics! {
         "Sessions that stay closed until somebody acts: the log says why.";
     sessions_finished: Counter = "cluecast_sessions_finished_total" in Count,
         "Sessions that were noted as finished, each once an owner.";
+    sessions_retired: Counter = "cluecast_sessions_retired_total" in Count,
+        "Finished sessions that were closed because nobody used them any more.";
     snapshots_stored: Counter = "cluecast_snapshots_stored_total" in Count,
         "States of sessions that were stored.";
     snapshots_failed: Counter = "cluecast_snapshots_failed_total" in Count,

@@ -134,6 +134,22 @@ async fn a_finished_session_of_a_killed_node_waits_until_somebody_asks_for_it() 
 }
 
 #[tokio::test]
+async fn a_finished_session_that_nobody_uses_is_left_to_nobody_until_somebody_asks() {
+    let fleet = Fleet::start_with(2, &["session.idle_ms_max=1000"]).await;
+    let session = fleet.session(0).await;
+    fleet.join(0, &session, "Owls").await;
+    fleet.finish(1, &session).await;
+    let retired = "cluecast_sessions_retired_total ";
+    fleet.until_metric(0, retired, 1.0).await;
+    let open = "cluecast_sessions_open ";
+    assert_eq!(fleet.metric(0, open).await, Some(0.0));
+    let asked_by = 1;
+    let scores = [("Owls".to_owned(), 0)];
+    assert_eq!(fleet.scores(asked_by, &session).await, scores);
+    assert_eq!(fleet.metric(asked_by, open).await, Some(1.0));
+}
+
+#[tokio::test]
 async fn a_node_that_hangs_is_replaced_and_says_nothing_stale_afterwards() {
     let mut two = Two::attached().await;
     solve(&mut two.near, 1, "p0").await;

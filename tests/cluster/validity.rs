@@ -118,7 +118,7 @@ async fn stale_words(planted: Planted) -> Vec<String> {
     cut.device.read_until_heads().await;
     cut.journal.is_reached.send_replace(false);
     let sessions = cut.new.gateway().sessions();
-    let is_taken = || sessions.by_code(&cut.session.session).is_some();
+    let is_taken = || sessions.runs_here(&cut.session.session);
     until("the takeover", is_taken).await;
     give_order(&rest(&cut.new), &cut.session, "resume").await;
     let mut elsewhere = Device::new(Codec::MessagePack, &cut.joined.token);

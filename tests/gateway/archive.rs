@@ -66,6 +66,29 @@ async fn verify(files: &[PathBuf]) -> (Option<i32>, Value) {
     (output.status.code(), printed)
 }
 
+async fn show(files: &[PathBuf]) -> (Option<i32>, Vec<Value>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_cluecast"))
+        .args(["archive", "show"])
+        .args(files)
+        .output()
+        .await
+        .expect("the binary runs");
+    let lines = std::str::from_utf8(&output.stdout).expect("it is text");
+    let lines = lines.lines().map(serde_json::from_str);
+    let lines: Result<Vec<Value>, _> = lines.collect();
+    let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+    (
+        output.status.code(),
+        lines.expect("each line is JSON"),
+        complaints,
+    )
+}
+
+fn numbers(lines: &[Value]) -> Vec<u64> {
+    let numbers = lines.iter().map(|line| line["seq"].as_u64());
+    numbers.map(|seq| seq.expect("it is a number")).collect()
+}
+
 #[tokio::test]
 async fn old_events_are_in_the_archive_and_a_session_goes_on_without_them() {
     let folder = temporary_folder().expect("a temporary folder");
@@ -107,6 +130,18 @@ async fn old_events_are_in_the_archive_and_a_session_goes_on_without_them() {
     }
     assert!(archived + 1 >= begins_at, "{archived} and {begins_at}");
 
+    let (status, shown, complaints) = show(&files).await;
+    assert_eq!((status, complaints.as_str()), (Some(0), ""));
+    assert_eq!(numbers(&shown), (1..=archived).collect::<Vec<_>>());
+    for line in lines
+        .iter()
+        .filter(|line| line["seq"].as_u64() <= Some(archived))
+    {
+        let seq = line["seq"].as_u64().expect("it is a number");
+        let place = usize::try_from(seq - 1).expect("it is small");
+        assert_eq!(shown[place], *line, "as the export tells it");
+    }
+
     // A session is what it was before, and who was away for long gets a snapshot.
     let path = format!("/sessions/{}/standings", stage.session);
     let standings = async |stage: &Stage| -> Standings {
@@ -132,6 +167,9 @@ async fn old_events_are_in_the_archive_and_a_session_goes_on_without_them() {
     let (status, printed) = verify(&files[..1]).await;
     assert_eq!(status, Some(1));
     assert_eq!(printed["files"][0]["ok"], false);
+    let (status, shown, complaints) = show(&files).await;
+    assert_eq!((status, shown), (Some(1), Vec::new()));
+    assert!(complaints.contains("damaged"), "{complaints}");
 }
 
 #[tokio::test]

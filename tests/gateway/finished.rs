@@ -1,4 +1,6 @@
-//! Sessions that were finished before the server started: nobody opens them until somebody asks.
+//! Finished sessions: nobody has to run them until somebody asks.
+
+use std::time::Duration;
 
 use protocol::rest::Standings;
 use protocol::{Codec, RejectionCode};
@@ -43,5 +45,31 @@ async fn a_finished_session_is_opened_when_somebody_asks_for_it() {
     let rejected = rejected.expect_err("it is over");
     assert_eq!(rejected.code, RejectionCode::Finished);
     assert_eq!(stage.metric(OPEN).await, 1);
+    stage.assert_unharmed();
+}
+
+#[tokio::test]
+async fn a_finished_session_is_closed_when_nobody_uses_it_any_more() {
+    let stage = Stage::running(&["session.idle_ms_max=1000"]).await;
+    let owls = stage.join("Owls").await;
+    let mut device = Device::attached(&stage, Codec::MessagePack, &owls.token).await;
+    device.guess(1, "p0", ANSWER).await.expect("accepted");
+    stage.order("finish").await;
+    let retired = "cluecast_sessions_retired_total";
+    // Two more heartbeats of a connection than the session may be unused.
+    for _ in 0..12 {
+        device.read_until_heads().await;
+    }
+    assert_eq!(stage.metric(retired).await, 0, "somebody is connected");
+    device.cut();
+    while stage.metric(OPEN).await > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(stage.metric(retired).await, 1);
+
+    assert_eq!(score(&stage).await, 1);
+    assert_eq!(stage.metric(OPEN).await, 1);
+    device.connect(&stage).await;
+    device.read_until_heads().await;
     stage.assert_unharmed();
 }

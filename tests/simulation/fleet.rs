@@ -315,18 +315,19 @@ impl Fleet {
                 turn_requests_max: 1 + self.dice.throw(4),
                 batches_in_flight_max: 1 + self.dice.throw(4),
                 wait_max: WAIT_MAX,
+                idle_max: WAIT_MAX,
             },
             backlog: Arc::new(Backlog::new(WAIT_MAX)),
+            usage: Arc::default(),
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(
                 Arc::new(self.store.archive.clone()),
                 1 + self.dice.throw(10) as u64,
             )),
-            tick_every: delivery_config().heads_every,
             planted: self.defect.in_node,
         };
         let (mailbox, mails) = mpsc::channel(run.config.mailbox_max);
-        let backlog = run.backlog.clone();
+        let (backlog, usage) = (run.backlog.clone(), run.usage.clone());
         let (condition, told) = watch::channel(Condition::Recovering);
         let stop = CancellationToken::new();
         let clock = run.clock.clone();
@@ -344,6 +345,7 @@ impl Fleet {
                 "Simulated",
                 mailbox,
                 backlog,
+                usage,
                 told,
             ),
             stop,

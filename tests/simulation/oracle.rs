@@ -270,6 +270,10 @@ impl Delivery for Watched {
         self.hub.release_latest(latest);
     }
 
+    fn tick_due(&self) -> Instant {
+        self.hub.tick_due()
+    }
+
     fn tick(&mut self) {
         self.hub.tick();
     }

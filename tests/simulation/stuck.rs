@@ -76,16 +76,24 @@ async fn run_on(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Running
             turn_requests_max: 4,
             batches_in_flight_max: 4,
             wait_max: WAIT_MAX,
+            idle_max: WAIT_MAX,
         },
         snapshot_every_events: 10,
         archiving: Some(Archiving::new(archive, 1)),
         backlog: Arc::new(Backlog::new(WAIT_MAX)),
-        tick_every: delivery_config().heads_every,
+        usage: Arc::default(),
         planted: Planted::Nothing,
     };
     let (mailbox, mails) = mpsc::channel(run.config.mailbox_max);
     let (condition, told) = watch::channel(Condition::Recovering);
-    let session = SessionHandle::new(record, "Stuck", mailbox, run.backlog.clone(), told);
+    let session = SessionHandle::new(
+        record,
+        "Stuck",
+        mailbox,
+        run.backlog.clone(),
+        run.usage.clone(),
+        told,
+    );
     let hub = move || Hub::new(&delivery_config(), clock.clone());
     let mut task = JoinSet::new();
     let stop = CancellationToken::new();

@@ -120,11 +120,12 @@ impl World {
                 turn_requests_max: 1 + dice.throw(4),
                 batches_in_flight_max: 1 + dice.throw(4),
                 wait_max: WAIT_MAX,
+                idle_max: WAIT_MAX,
             },
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(Arc::new(archive), 1 + dice.throw(10) as u64)),
             backlog: Arc::new(Backlog::new(WAIT_MAX)),
-            tick_every: delivery_config().heads_every,
+            usage: Arc::default(),
             planted,
         };
         Self {
@@ -183,6 +184,7 @@ impl World {
                 "Simulated",
                 mailbox,
                 self.run.backlog.clone(),
+                self.run.usage.clone(),
                 told,
             ),
             stop,

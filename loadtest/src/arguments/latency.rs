@@ -9,7 +9,7 @@ use super::seconds;
 
 const EXAMPLES: &str = "\
 Examples:
-  The whole measurement, about five minutes on an otherwise idle machine:
+  The whole measurement, about eight minutes on an otherwise idle machine:
     cluecast-loadtest latency --json latency.json
 
   A first look, which gives no verdict:
@@ -75,8 +75,9 @@ pub struct LatencyArguments {
     #[arg(long)]
     pub pin: bool,
 
-    /// How many connections guess, each for a team of its own
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    /// How many connections guess, each for a team of its own. With few, each has several guesses under
+    /// way at the highest rate, as no player has, and half of that rate costs as much
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub connections: u16,
 
     /// Pairs of windows in all

@@ -22,6 +22,8 @@ pub(super) const RECOVERY_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// After a freeze, so long passes before the next fault that normal latency can be told.
 const CALM_AFTER_FREEZE_MIN: Duration = Duration::from_secs(11);
+/// Before a freeze, so long passes after the last fault: its end is no part of what is normal.
+const CALM_BEFORE_FREEZE_MIN: Duration = Duration::from_secs(10);
 
 /// A fault that was injected.
 #[derive(Debug, Clone)]
@@ -109,6 +111,11 @@ impl Injector {
         for fault in order {
             self.progress.set_message(fault.name());
             self.fleet.all_up().await;
+            if fault == Fault::PgFreeze {
+                let last = self.blows.last().map(|blow| blow.over_at.elapsed());
+                let calm = CALM_BEFORE_FREEZE_MIN.saturating_sub(last.unwrap_or_default());
+                self.pass(calm).await;
+            }
             let blow = self.inject(fault).await?;
             let is_recovered = blow.is_recovered;
             self.blows.push(blow);

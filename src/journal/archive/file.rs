@@ -20,7 +20,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::super::SessionId;
+use super::super::{Epoch, SessionId, StoredBatch};
 use super::Piece;
 
 const MAGIC: [u8; 8] = *b"CLUEARCH";
@@ -92,10 +92,20 @@ pub(super) fn encode(piece: &Piece) -> (Vec<u8>, [u8; 32]) {
 /// Reads all of a file and checks it: its digest, and that its batches follow each other from its first
 /// event to its last. Blocks.
 pub fn verify_archive(path: &Path) -> Result<ArchiveFile, ArchiveError> {
-    verify(BufReader::new(File::open(path)?))
+    read(BufReader::new(File::open(path)?), drop)
 }
 
-fn verify(file: impl Read) -> Result<ArchiveFile, ArchiveError> {
+/// The same, with the batches. Blocks.
+pub fn read_archive(path: &Path) -> Result<(ArchiveFile, Vec<StoredBatch>), ArchiveError> {
+    let mut batches = Vec::new();
+    let file = read(BufReader::new(File::open(path)?), |batch| {
+        batches.push(batch);
+    })?;
+    Ok((file, batches))
+}
+
+/// Reads to the end. What `each` is given may be damaged until this has returned.
+fn read(file: impl Read, mut each: impl FnMut(StoredBatch)) -> Result<ArchiveFile, ArchiveError> {
     let mut reader = Reader {
         file,
         digest: Sha256::new(),
@@ -119,9 +129,14 @@ fn verify(file: impl Read) -> Result<ArchiveFile, ArchiveError> {
                 "a batch does not follow the one before",
             ));
         }
-        let _epoch = reader.number()?;
+        let epoch = Epoch(reader.number()?);
         let length = u32::from_be_bytes(reader.bytes()?);
-        reader.skip(u64::from(length))?;
+        each(StoredBatch {
+            first_seq: first,
+            last_seq: last,
+            epoch,
+            events: reader.events(length)?,
+        });
         next_seq = last.saturating_add(1);
     }
     if next_seq != last_seq.saturating_add(1) {
@@ -155,12 +170,14 @@ impl<R: Read> Reader<R> {
         Ok(u64::from_be_bytes(self.bytes()?))
     }
 
-    fn skip(&mut self, length: u64) -> Result<(), ArchiveError> {
-        let mut part = self.file.by_ref().take(length);
-        if io::copy(&mut part, &mut self.digest)? < length {
+    fn events(&mut self, length: u32) -> Result<Vec<u8>, ArchiveError> {
+        let mut part = self.file.by_ref().take(length.into());
+        let mut events = Vec::new();
+        if part.read_to_end(&mut events)? < length as usize {
             return Err(ArchiveError::Damaged("it is cut short"));
         }
-        Ok(())
+        self.digest.update(&events);
+        Ok(events)
     }
 
     /// The digest, which must be that of all before, and the last that there is.
@@ -188,7 +205,11 @@ fn cut_short(error: io::Error) -> ArchiveError {
 mod tests {
     use super::super::super::{Epoch, SessionId, StoredBatch};
     use super::super::Piece;
-    use super::{ArchiveError, encode, verify};
+    use super::{ArchiveError, ArchiveFile, encode, read};
+
+    fn verify(file: &[u8]) -> Result<ArchiveFile, ArchiveError> {
+        read(file, drop)
+    }
 
     fn piece() -> Piece {
         let batch = |first_seq, last_seq| StoredBatch {
@@ -204,7 +225,9 @@ mod tests {
     #[test]
     fn a_file_tells_what_it_holds() {
         let (bytes, digest) = encode(&piece());
-        let file = verify(&*bytes).expect("just written");
+        let mut batches = Vec::new();
+        let file = read(&*bytes, |batch| batches.push(batch)).expect("just written");
+        assert_eq!(batches, piece().batches());
         assert_eq!((file.first_seq, file.last_seq), (4, 12));
         assert_eq!((file.session, file.batches), (SessionId::new(7), 3));
         assert_eq!(file.digest, digest);
@@ -216,18 +239,18 @@ mod tests {
         for place in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[place] ^= 1;
-            verify(&*changed).expect_err("a bit is another one");
+            verify(&changed).expect_err("a bit is another one");
             verify(&bytes[..place]).expect_err("the end is missing");
         }
         let longer = [&*bytes, &[0]].concat();
-        verify(&*longer).expect_err("a byte follows");
+        verify(&longer).expect_err("a byte follows");
     }
 
     #[test]
     fn a_later_format_is_refused_by_its_number() {
         let (mut bytes, _) = encode(&piece());
         bytes[9] = 2;
-        let refused = verify(&*bytes);
+        let refused = verify(&bytes);
         assert!(
             matches!(refused, Err(ArchiveError::LaterFormat(2))),
             "{refused:?}"

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{Answer, SessionId, StoredBatch};
 use crate::telemetry::metrics;
 
-pub use file::{ArchiveError, ArchiveFile, verify_archive};
+pub use file::{ArchiveError, ArchiveFile, read_archive, verify_archive};
 pub use folder::ArchiveFolder;
 
 /// Batches of one session that follow each other; at least one.
