@@ -66,13 +66,14 @@ async fn beat(shared: &Shared) -> Result<(), StoreError> {
 /// After a time without validity: throws away what has another owner by now. Nobody forgot this
 /// node, so nobody should have taken anything; but nothing is said before that is known.
 async fn verify(shared: &Shared) -> Result<(), StoreError> {
+    // Before the owners: what is claimed and opened meanwhile is none of these.
+    let held = shared.host.held();
     let ownerships = shared.store.ownerships().await?;
     let mine: BTreeSet<SessionId> = ownerships
         .into_iter()
         .filter(|ownership| ownership.owner == Some(shared.me))
         .map(|ownership| ownership.session)
         .collect();
-    let held = shared.host.held();
     let lost = held.into_iter().filter(|held| !mine.contains(held));
     join_all(lost.map(|session| shared.host.abandon(session))).await;
     Ok(())

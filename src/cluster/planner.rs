@@ -50,8 +50,10 @@ pub(super) enum Step {
     Take(Ownership),
     /// Give a session to a node that it prefers.
     HandOver(SessionId, NodeCard),
-    /// Close a session and leave it to nobody, until somebody asks for it.
+    /// Close a session that nobody needs, and leave it to nobody.
     Retire(SessionId),
+    /// Leave to nobody what this node owns, does not run, and need not run.
+    Release(Ownership),
 }
 
 impl Step {
@@ -59,7 +61,7 @@ impl Step {
     pub(super) fn session(&self) -> SessionId {
         match self {
             Self::Abandon(session) | Self::HandOver(session, _) | Self::Retire(session) => *session,
-            Self::Take(ground) => ground.session,
+            Self::Take(owned) | Self::Release(owned) => owned.session,
         }
     }
 }
@@ -99,7 +101,11 @@ impl Planner {
             let session = ownership.session;
             match ownership.owner {
                 Some(owner) if owner == self.me => {
-                    if !look.held.contains(&session) {
+                    let is_idle =
+                        look.finished.contains(&session) && !look.wanted.contains(&session);
+                    if !look.held.contains(&session) && is_idle {
+                        steps.push(Step::Release(*ownership));
+                    } else if !look.held.contains(&session) {
                         steps.push(Step::Take(*ownership));
                     } else if look.unneeded.contains(&session) {
                         steps.push(Step::Retire(session));
@@ -198,314 +204,4 @@ impl Planner {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-    use tokio::time::Instant;
-
-    use super::super::ids::{Epoch, Incarnation, SessionId};
-    use super::super::placement::preferences;
-    use super::super::ports::{NodeCard, Ownership, Sign};
-    use super::super::sightings::Sighting;
-    use super::super::suspicion::Patience;
-    use super::{CALM_FOR, Look, NEWBORN_FOR, Planner, Step, TURN};
-
-    const ME: Incarnation = Incarnation(1);
-    const OTHER: Incarnation = Incarnation(2);
-    const DEAD: Incarnation = Incarnation(3);
-    const REBALANCE_MAX: usize = 2;
-
-    const PATIENCE: Patience = Patience {
-        late: Duration::from_millis(500),
-        margin: Duration::from_millis(100),
-    };
-
-    fn planner(node: Incarnation) -> Planner {
-        Planner::new(node, PATIENCE, REBALANCE_MAX)
-    }
-
-    fn card(node: Incarnation) -> NodeCard {
-        NodeCard {
-            incarnation: node,
-            address: format!("10.0.0.{}:7000", node.0),
-            weight: 100,
-            valid: Duration::from_secs(1),
-            is_leaving: false,
-        }
-    }
-
-    fn seen(node: Incarnation) -> Sighting {
-        Sighting {
-            card: card(node),
-            last_sign: Sign(1),
-            age: Duration::ZERO,
-            silent_for: Duration::ZERO,
-        }
-    }
-
-    fn owned(session: u64, owner: Option<Incarnation>, epoch: u64) -> Ownership {
-        Ownership {
-            session: SessionId(session),
-            owner,
-            epoch: Epoch(epoch),
-        }
-    }
-
-    fn look(at: Instant, ownerships: Vec<Ownership>, nodes: &[Incarnation]) -> Look {
-        Look {
-            at,
-            ownerships,
-            nodes: nodes.iter().map(|node| seen(*node)).collect(),
-            held: BTreeSet::new(),
-            broken: BTreeSet::new(),
-            unneeded: BTreeSet::new(),
-            finished: BTreeSet::new(),
-            wanted: BTreeSet::new(),
-        }
-    }
-
-    /// A session that prefers this node, of me and the other.
-    fn preferring(node: Incarnation) -> u64 {
-        let cards = [card(ME), card(OTHER)];
-        let prefers = |session: &u64| {
-            let ranked = preferences(SessionId(*session), &cards);
-            ranked[0].incarnation == node
-        };
-        (0..10_000)
-            .find(prefers)
-            .expect("each node is preferred by some")
-    }
-
-    #[test]
-    fn orphans_are_taken_by_the_node_that_they_prefer() {
-        let start = Instant::now();
-        let (near, far) = (preferring(ME), preferring(OTHER));
-        for owner in [None, Some(DEAD)] {
-            let mut planner = planner(ME);
-            let orphans = vec![owned(near, owner, 4), owned(far, owner, 4)];
-            let nodes = [ME, OTHER];
-            let steps = planner.plan(&look(start, orphans.clone(), &nodes));
-            assert_eq!(steps, [Step::Take(owned(near, owner, 4))]);
-            let later = planner.plan(&look(start + TURN, orphans.clone(), &nodes));
-            let both = [near, far].map(|session| Step::Take(owned(session, owner, 4)));
-            assert_eq!(
-                later, both,
-                "nobody is forgotten when the other does nothing"
-            );
-        }
-    }
-
-    #[test]
-    fn a_finished_session_is_left_alone_until_it_is_asked_for() {
-        let mut planner = Planner::new(ME, PATIENCE, REBALANCE_MAX);
-        // Not even the node that it would prefer: that one was not asked.
-        let orphan = owned(preferring(OTHER), Some(DEAD), 4);
-        let mut look = look(Instant::now(), vec![orphan], &[ME, OTHER]);
-        look.finished = [orphan.session].into();
-        for _ in 0..5 {
-            assert_eq!(planner.plan(&look), []);
-            look.at += 2 * TURN;
-        }
-        look.wanted = [orphan.session].into();
-        assert_eq!(planner.plan(&look), [Step::Take(orphan)]);
-        look.nodes.retain(|seen| seen.card.incarnation != ME);
-        assert_eq!(planner.plan(&look), [], "this node is not known");
-    }
-
-    #[test]
-    fn a_finished_session_is_not_moved_for_balance() {
-        let start = Instant::now();
-        let mut planner = Planner::new(ME, PATIENCE, REBALANCE_MAX);
-        let mine = owned(preferring(OTHER), Some(ME), 4);
-        let mut look = look(start, vec![mine], &[ME, OTHER]);
-        look.held = [mine.session].into();
-        look.finished = [mine.session].into();
-        assert_eq!(planner.plan(&look), []);
-        look.at += 2 * CALM_FOR;
-        assert_eq!(planner.plan(&look), []);
-        look.finished.clear();
-        assert_eq!(planner.plan(&look).len(), 1);
-    }
-
-    #[test]
-    fn a_session_that_nobody_needs_is_given_up() {
-        let mut planner = planner(ME);
-        let mine = [1, 2].map(|session| owned(session, Some(ME), 4));
-        let mut look = look(Instant::now(), mine.to_vec(), &[ME]);
-        look.held = [SessionId(1), SessionId(2)].into();
-        assert_eq!(planner.plan(&look), []);
-        look.unneeded = [SessionId(2)].into();
-        assert_eq!(planner.plan(&look), [Step::Retire(SessionId(2))]);
-    }
-
-    #[test]
-    fn a_newborn_session_is_left_to_its_creator_for_a_while() {
-        let start = Instant::now();
-        let mut planner = planner(ME);
-        let newborn = vec![owned(preferring(ME), None, 0)];
-        let mut plan = |at| planner.plan(&look(at, newborn.clone(), &[ME, OTHER]));
-        assert_eq!(plan(start), []);
-        assert_eq!(plan(start + NEWBORN_FOR / 2), []);
-        assert_eq!(plan(start + NEWBORN_FOR), [Step::Take(newborn[0])]);
-    }
-
-    #[test]
-    fn what_runs_here_and_is_anothers_is_thrown_away_first() {
-        let mut planner = planner(ME);
-        let near = preferring(ME);
-        let mut look = look(
-            Instant::now(),
-            vec![owned(near, Some(DEAD), 9), owned(500, Some(OTHER), 7)],
-            &[ME, OTHER],
-        );
-        look.held = [SessionId(500), SessionId(501)].into();
-        let steps = planner.plan(&look);
-        let expected = [
-            Step::Abandon(SessionId(500)),
-            Step::Abandon(SessionId(501)),
-            Step::Take(owned(near, Some(DEAD), 9)),
-        ];
-        assert_eq!(steps, expected);
-    }
-
-    #[test]
-    fn what_is_mine_and_does_not_run_is_claimed_anew() {
-        let mut planner = planner(ME);
-        let mine = owned(1, Some(ME), 3);
-        let steps = planner.plan(&look(Instant::now(), vec![mine], &[ME, OTHER]));
-        assert_eq!(steps, [Step::Take(mine)]);
-    }
-
-    #[test]
-    fn a_node_that_is_not_known_takes_nothing_of_others() {
-        let mut planner = planner(ME);
-        let orphan = vec![owned(1, Some(DEAD), 3)];
-        let at = Instant::now();
-        assert_eq!(planner.plan(&look(at, orphan.clone(), &[OTHER])), []);
-        assert_eq!(planner.plan(&look(at + 9 * TURN, orphan, &[OTHER])), []);
-    }
-
-    #[test]
-    fn sessions_move_for_balance_a_few_at_a_time_when_all_is_calm() {
-        let start = Instant::now();
-        let far = (0..).filter(|session| {
-            let cards = [card(ME), card(OTHER)];
-            preferences(SessionId(*session), &cards)[0].incarnation == OTHER
-        });
-        let far: Vec<u64> = far.take(5).collect();
-        let mine: Vec<Ownership> = far.iter().map(|s| owned(*s, Some(ME), 1)).collect();
-        let mut planner = planner(ME);
-        let mut plan = |at, nodes: &[Incarnation]| {
-            let mut look = look(at, mine.clone(), nodes);
-            look.held = far.iter().map(|session| SessionId(*session)).collect();
-            planner.plan(&look)
-        };
-        assert_eq!(plan(start, &[ME]), []);
-        assert_eq!(
-            plan(start + CALM_FOR, &[ME, OTHER]),
-            [],
-            "one came just now"
-        );
-        let moves = plan(start + 2 * CALM_FOR, &[ME, OTHER]);
-        let expected = [0, 1].map(|i| Step::HandOver(SessionId(far[i]), card(OTHER)));
-        assert_eq!(moves, expected);
-    }
-
-    #[test]
-    fn a_session_that_stays_closed_is_not_moved_and_keeps_no_other_from_it() {
-        let start = Instant::now();
-        let cards = [card(ME), card(OTHER)];
-        let is_far = |s: &u64| preferences(SessionId(*s), &cards)[0].incarnation == OTHER;
-        let far: Vec<u64> = (0..).filter(is_far).take(REBALANCE_MAX + 1).collect();
-        let mine = far.iter().map(|session| owned(*session, Some(ME), 1));
-        let mut planner = planner(ME);
-        let mut look = look(start, mine.collect(), &[ME, OTHER]);
-        look.held = far.iter().map(|session| SessionId(*session)).collect();
-        look.broken = look.held.iter().take(REBALANCE_MAX).copied().collect();
-        assert_eq!(planner.plan(&look), []);
-        look.at += 2 * CALM_FOR;
-        let sound = SessionId(far[REBALANCE_MAX]);
-        let moved = Step::HandOver(sound, card(OTHER));
-        assert_eq!(planner.plan(&look), [moved]);
-    }
-
-    #[test]
-    fn a_late_node_is_given_nothing() {
-        let start = Instant::now();
-        let far = preferring(OTHER);
-        let mut planner = planner(ME);
-        let mut plan = |at, age| {
-            let mut look = look(at, vec![owned(far, Some(ME), 1)], &[ME, OTHER]);
-            look.held = [SessionId(far)].into();
-            look.nodes[1].age = age;
-            planner.plan(&look)
-        };
-        assert_eq!(plan(start, Duration::ZERO), []);
-        assert_eq!(plan(start + CALM_FOR, PATIENCE.late), []);
-        let moved = Step::HandOver(SessionId(far), card(OTHER));
-        assert_eq!(plan(start + CALM_FOR, PATIENCE.late / 2), [moved]);
-    }
-
-    proptest! {
-        /// Several nodes that act on the same tables in any order: each session ends up with one
-        /// owner, which is alive and the one that it prefers, whatever was the case before.
-        #[test]
-        fn every_session_ends_up_with_one_living_owner(
-            owners in prop::collection::vec(prop::option::of(1_u64..6), 1..20),
-            order in prop::collection::vec(0_usize..3, 30),
-        ) {
-            let nodes = [Incarnation(1), Incarnation(2), Incarnation(3)];
-            let mut table: BTreeMap<SessionId, Ownership> = (0..)
-                .zip(&owners)
-                .map(|(session, owner)| {
-                    let owner = owner.map(Incarnation);
-                    (SessionId(session), owned(session, owner, 1))
-                })
-                .collect();
-            let mut planners = nodes.map(planner);
-            let mut held = [const { BTreeSet::new() }; 3];
-            let mut at = Instant::now();
-            // After the random looks, each node looks in its turn until every turn is over.
-            let settling = (0..60).map(|look| look % 3);
-            for index in order.into_iter().chain(settling) {
-                at += TURN;
-                let mut look = look(at, table.values().copied().collect(), &nodes);
-                look.held = held[index].clone();
-                for step in planners[index].plan(&look) {
-                    let session = step.session();
-                    let row = table.get_mut(&session).expect("only these exist");
-                    let next = match step {
-                        Step::Abandon(_) => {
-                            prop_assert_ne!(row.owner, Some(nodes[index]));
-                            held[index].remove(&session);
-                            continue;
-                        }
-                        Step::Take(ground) => {
-                            prop_assert_eq!(*row, ground);
-                            held[index].insert(session);
-                            nodes[index]
-                        }
-                        Step::Retire(_) => return Err(TestCaseError::fail("all are needed")),
-                        Step::HandOver(_, to) => {
-                            prop_assert_eq!(row.owner, Some(nodes[index]));
-                            held[index].remove(&session);
-                            to.incarnation
-                        }
-                    };
-                    row.owner = Some(next);
-                    row.epoch = Epoch(row.epoch.0 + 1);
-                }
-            }
-            let cards = nodes.map(card);
-            for (session, row) in &table {
-                let preferred = preferences(*session, &cards)[0].incarnation;
-                prop_assert_eq!(row.owner, Some(preferred), "it is where it should be");
-                let holders = (0..3).filter(|index| held[*index].contains(session));
-                let holders: Vec<_> = holders.map(|index| Some(nodes[index])).collect();
-                prop_assert_eq!(holders, vec![row.owner], "it runs there and nowhere else");
-            }
-        }
-    }
-}
+mod tests;

@@ -141,6 +141,9 @@ pub trait Host: Send + Sync + 'static {
     /// the epoch in which it was owned to the end, if it was.
     fn close(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>>;
 
+    /// The same, if nobody has used it for a while still.
+    fn retire(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>>;
+
     /// Throws a session away that another node may own: nothing of it is let out any more when this
     /// returns.
     fn abandon(&self, session: SessionId) -> BoxFuture<'static, ()>;

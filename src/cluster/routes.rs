@@ -111,9 +111,10 @@ impl Routes {
     pub(super) fn learn(&self, ownerships: &[Ownership], nodes: &[Sighting]) {
         let mut known = self.known();
         let cards = nodes.iter().map(|seen| &seen.card);
-        known.addresses = cards
-            .map(|card| (card.incarnation, card.address.clone()))
-            .collect();
+        let addresses = cards.map(|card| (card.incarnation, card.address.clone()));
+        let addresses: HashMap<Incarnation, String> = addresses.collect();
+        let mut has_changed = addresses != known.addresses;
+        known.addresses = addresses;
         let before = std::mem::take(&mut known.owners);
         let owned = ownerships.iter().filter_map(|row| {
             let owner = row.owner?;
@@ -123,7 +124,7 @@ impl Routes {
             Some((row.session, (owner, epoch)))
         });
         known.owners = owned.collect();
-        let has_changed = known.owners != before;
+        has_changed |= known.owners != before;
         drop(known);
         if has_changed {
             self.changed();
@@ -145,14 +146,21 @@ impl Routes {
         self.changed();
     }
 
-    /// Waits until a session turns out to be owned by another node than this. Cancel-safe.
+    /// Waits until a session turns out to be owned by another node than this, or this one to be known no
+    /// more: nobody takes over what is finished. Cancel-safe.
     pub(super) async fn moved(&self, session: SessionId, from: Incarnation) {
         let mut changes = self.changes.subscribe();
+        let mut was_known = false;
         loop {
-            let owner = self.known().owners.get(&session).map(|(owner, _)| *owner);
-            if owner.is_some_and(|owner| owner != from) {
+            let (owner, is_known) = {
+                let known = self.known();
+                let owner = known.owners.get(&session).map(|(owner, _)| *owner);
+                (owner, known.addresses.contains_key(&from))
+            };
+            if owner.is_some_and(|owner| owner != from) || (was_known && !is_known) {
                 return;
             }
+            was_known |= is_known;
             // The sender is in `self`.
             drop(changes.changed().await);
         }

@@ -120,7 +120,7 @@ impl<'a> Moves<'a> {
 async fn carry_out(shared: &Shared, places: Arc<Semaphore>, step: Step) {
     let _place = match step {
         // What another node owns is thrown away at once.
-        Step::Abandon(_) => None,
+        Step::Abandon(_) | Step::Release(_) => None,
         Step::Take(_) | Step::HandOver(..) | Step::Retire(_) => {
             let place = places.acquire().await;
             Some(place.expect("the semaphore is never closed"))
@@ -130,10 +130,10 @@ async fn carry_out(shared: &Shared, places: Arc<Semaphore>, step: Step) {
         Step::Abandon(session) => shared.host.abandon(session).await,
         Step::Take(ground) => take(shared, ground).await,
         Step::HandOver(session, to) => hand_over(shared, session, Some(&to)).await,
-        Step::Retire(session) => {
-            hand_over(shared, session, None).await;
-            metrics().sessions_retired.increment(1);
-        }
+        Step::Retire(session) => retire(shared, session).await,
+        // Between the look and now it may have been asked for, and be about to run.
+        Step::Release(held) if shared.host.holds(held.session) => {}
+        Step::Release(held) => release(shared, held).await,
     }
 }
 
@@ -184,6 +184,31 @@ async fn evict_owner(shared: &Shared, ground: Ownership, try_number: u32) {
     };
     if let Err(error) = shared.store.evict(owner).await {
         tracing::info!(%error, "a dead node's connections could not be ended");
+    }
+}
+
+/// Stops a session that nobody needs, and leaves it to nobody.
+async fn retire(shared: &Shared, session: SessionId) {
+    let Some(epoch) = shared.host.retire(session).await else {
+        return;
+    };
+    metrics().sessions_retired.increment(1);
+    let owner = Some(shared.me);
+    release(
+        shared,
+        Ownership {
+            session,
+            owner,
+            epoch,
+        },
+    )
+    .await;
+}
+
+async fn release(shared: &Shared, held: Ownership) {
+    if let Err(error) = shared.store.release(held).await {
+        // The next look tries again.
+        tracing::info!(session.id = %held.session, %error, "a session was not left to nobody");
     }
 }
 

@@ -239,6 +239,14 @@ impl Host for Played {
         async move { was_running.then_some(epoch) }.boxed()
     }
 
+    fn retire(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>> {
+        if self.world().unneeded.remove(&session) {
+            self.close(session)
+        } else {
+            async { None }.boxed()
+        }
+    }
+
     fn abandon(&self, session: SessionId) -> BoxFuture<'static, ()> {
         self.world().running.remove(&session);
         async {}.boxed()

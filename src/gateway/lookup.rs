@@ -45,14 +45,22 @@ impl Gateway {
         code: &str,
     ) -> Result<SessionHandle<Hub>, NoSession> {
         let attempt = self.attempts.at_session(source)?;
-        let session = self.session(code).await?;
-        attempt.was_not_wrong();
-        Ok(session)
+        let found = self.session(code).await;
+        match &found {
+            // Whether it is right is not known, or it is.
+            Ok(_) | Err(NoSession::ForNow) => attempt.was_not_wrong(),
+            Err(NoSession::Unknown | NoSession::Foreign | NoSession::TooMany(_)) => drop(attempt),
+        }
+        found
     }
 
-    /// Whether the store may be asked for a code that this node does not know: not by those who have used
-    /// up what may be wrong, since each of their codes would cost it a query.
-    pub fn may_look_up(&self, source: Source) -> Result<(), NoSession> {
+    /// Whether the store may be asked for a code that this node does not know: not by those who show no
+    /// token and have used up what may be wrong, since each of their codes would cost it a query.
+    pub fn may_look_up(&self, source: Source, token: Option<&str>) -> Result<(), NoSession> {
+        let now = self.sessions.clock().now();
+        if token.is_some_and(|token| self.tokens().open(token, now).is_ok()) {
+            return Ok(());
+        }
         self.attempts.at_session(source)?.was_not_wrong();
         Ok(())
     }

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use super::answers::Failed;
 use super::routes;
 use crate::cluster::{Cluster, Incarnation, Route, SessionId};
-use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, Source, relay};
+use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, Source, bearer, relay};
 use crate::telemetry::metrics;
 
 /// How long a session that this node owns is waited for, before the store is asked whether it still does.
@@ -119,12 +119,12 @@ impl Routing {
         }
         let mut held = self.hold(request).await?;
         let code = in_path.or_else(|| session_in_body(&held.body));
-        // A WebSocket shows its token later; until then it is bounded by its connection.
         if let Some(code) = &code
-            && !is_socket
             && self.gateway.sessions().elsewhere(code).is_none()
+            && !held.is_upgrade()
         {
-            self.gateway.may_look_up(held.source())?;
+            let token = bearer(&held.parts.headers);
+            self.gateway.may_look_up(held.source(), token)?;
         }
         let Some(wanted) = self.find(code).await? else {
             return Ok(Passed::Here(held.into_request()));
@@ -246,6 +246,11 @@ impl Held {
     fn source(&self) -> Source {
         let slot = self.parts.extensions.get::<Slot>();
         slot.map_or(Source::Unlimited, |slot| slot.source())
+    }
+
+    /// Whether it becomes a WebSocket, which shows its token later, and is bounded by its connection.
+    fn is_upgrade(&self) -> bool {
+        self.parts.extensions.get::<OnUpgrade>().is_some()
     }
 
     /// Whether it may be sent twice.

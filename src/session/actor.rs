@@ -150,6 +150,8 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 () = self.finish.noted(self.ownership.session) => {}
                 () = tick.as_mut(), if speaks => {
                     self.delivery.tick();
+                    // Its note may have failed.
+                    self.finish_if_due();
                     tick.as_mut().reset(self.delivery.tick_due());
                 }
                 () = self.run.validity.wait(), if !speaks || self.gate.withholds() => {}

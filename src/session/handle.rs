@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::backlog::Backlog;
 use super::delivery::{Delivery, Outcome, View};
 use super::supervisor::Condition;
-use super::usage::Usage;
+use super::usage::{InUse, Usage};
 use crate::journal::{Name, SessionId, SessionRecord};
 use crate::telemetry::metrics;
 
@@ -105,6 +105,8 @@ pub struct SessionHandle<D: Delivery> {
     record: Arc<SessionRecord>,
     backlog: Arc<Backlog>,
     usage: Arc<Usage>,
+    /// None in the handle by which the session itself is kept.
+    in_use: Option<InUse>,
     title: Arc<str>,
     mailbox: mpsc::Sender<Mail<D>>,
     condition: watch::Receiver<Condition>,
@@ -116,6 +118,7 @@ impl<D: Delivery> Clone for SessionHandle<D> {
             record: self.record.clone(),
             backlog: self.backlog.clone(),
             usage: self.usage.clone(),
+            in_use: self.in_use.clone(),
             title: self.title.clone(),
             mailbox: self.mailbox.clone(),
             condition: self.condition.clone(),
@@ -137,6 +140,7 @@ impl<D: Delivery> SessionHandle<D> {
             record: record.into(),
             backlog,
             usage,
+            in_use: None,
             title: title.into(),
             mailbox,
             condition,
@@ -148,17 +152,17 @@ impl<D: Delivery> SessionHandle<D> {
         *self.condition.borrow() == Condition::Broken
     }
 
-    /// Somebody has asked for the session.
-    pub(super) fn note_used(&self) {
-        self.usage.note_used();
+    /// The same for somebody who uses the session: while one of these or of its clones exists, the session
+    /// is not closed for want of users.
+    pub(super) fn in_use(&self) -> Self {
+        Self {
+            in_use: Some(InUse::of(&self.usage)),
+            ..self.clone()
+        }
     }
 
-    /// Whether the session is finished, and for so long nobody has asked for it or had another handle of
-    /// it, as every connection has.
+    /// Whether the session is finished and nobody has used it for so long.
     pub(super) fn is_over_for(&self, unused: Duration) -> bool {
-        if Arc::strong_count(&self.record) > 1 {
-            self.usage.note_used();
-        }
         self.usage.is_over_for(unused)
     }
 

@@ -20,6 +20,7 @@ mod open;
 mod planted;
 mod recovery;
 mod registry;
+mod retiring;
 mod snapshots;
 mod supervisor;
 mod tenancy;

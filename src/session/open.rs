@@ -51,6 +51,11 @@ impl<D: Delivery> Open<D> {
         self.stop.is_cancelled() || self.abandon.is_cancelled()
     }
 
+    /// Whether it was told to end and has not ended yet.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_ending() && self.departed.borrow().is_none()
+    }
+
     /// Waits until it has ended, and can be opened anew.
     pub(super) async fn ended(mut self) {
         self.departed().await;

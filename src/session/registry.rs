@@ -8,7 +8,7 @@ use dashmap::mapref::entry::Entry;
 use dashmap::{DashMap, DashSet};
 use hunt::{By, GameMasterId, GameMasterOrder, Hunt, NameId, Receipt, Scope};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +29,6 @@ use crate::journal::{
     ClaimError, CreateError, Epoch, Incarnation, Journal, JournalError, Name, Ownership, SessionId,
     SessionRecord,
 };
-use crate::telemetry::metrics;
 
 /// What every session of this server is started with.
 #[derive(Clone)]
@@ -95,8 +94,8 @@ pub enum CreateSessionError {
     Refused(#[from] Refusal),
 }
 
-/// The longest time between two looks for sessions that nobody needs.
-const LOOK_EVERY_MAX: Duration = Duration::from_secs(10);
+/// How long a request waits for a session that is being closed, to open it again.
+const CLOSING_WAIT: Duration = Duration::from_secs(5);
 
 /// What the game master is called whom every session begins with.
 const FIRST_GAME_MASTER_NAME: &str = "Organiser";
@@ -108,19 +107,19 @@ pub fn first_game_master() -> GameMasterId {
 
 /// The sessions of this server. Clones share them.
 pub struct Sessions<D: Delivery> {
-    shared: Arc<Shared<D>>,
+    pub(super) shared: Arc<Shared<D>>,
 }
 
-struct Shared<D: Delivery> {
-    defaults: SessionDefaults,
+pub(super) struct Shared<D: Delivery> {
+    pub(super) defaults: SessionDefaults,
     delivery: Box<dyn Fn(&SessionRecord) -> D + Send + Sync>,
     directory: Directory,
-    by_code: DashMap<String, Open<D>>,
+    pub(super) by_code: DashMap<String, Open<D>>,
     /// Sessions that are being created, from before their claim until they run.
     newborns: DashSet<SessionId>,
     /// Wakes those who wait for a session to run here.
     arrivals: Notify,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -215,10 +214,10 @@ impl<D: Delivery> Sessions<D> {
         self.shared.by_code.contains_key(code)
     }
 
-    fn by_code(&self, code: &str) -> Option<Open<D>> {
+    /// The session with this code, and a handle for whoever uses it.
+    fn used(&self, code: &str) -> Option<(Open<D>, SessionHandle<D>)> {
         let open = self.shared.by_code.get(code)?;
-        open.handle.note_used();
-        Some(open.clone())
+        Some((open.clone(), open.handle.in_use()))
     }
 
     /// Waits until a session with this code runs here. Cancel-safe.
@@ -236,12 +235,14 @@ impl<D: Delivery> Sessions<D> {
     /// The session that players know by this code. One that is finished and not open is opened first,
     /// if no other process has the journal: its requests wait until it is recovered.
     pub async fn wake(&self, code: &str) -> Option<SessionHandle<D>> {
-        while let Some(open) = self.by_code(code) {
-            if !open.is_ending() || self.shared.stop.is_cancelled() {
-                return Some(open.handle);
+        while let Some((open, handle)) = self.used(code) {
+            if !open.is_closing() || self.shared.stop.is_cancelled() {
+                return Some(handle);
             }
-            // It is being closed because nobody seemed to need it.
-            open.ended().await;
+            // It is being closed because nobody needed it.
+            if timeout(CLOSING_WAIT, open.ended()).await.is_err() {
+                return Some(handle);
+            }
         }
         match self.shared.defaults.sharing {
             Sharing::Alone => {}
@@ -251,7 +252,7 @@ impl<D: Delivery> Sessions<D> {
         let record = self.shared.directory.known_by_code(code)?;
         match self.shared.directory.hunt(&record).await {
             Ok(_) if self.shared.stop.is_cancelled() => None,
-            Ok(hunt) => Some(self.open_alone(record, hunt)?.handle),
+            Ok(hunt) => Some(self.open_alone(record, hunt)?.handle.in_use()),
             Err(error) => {
                 tracing::error!(session.id = %record.id, %error, "a finished session is not open");
                 None
@@ -263,35 +264,6 @@ impl<D: Delivery> Sessions<D> {
     pub fn all(&self) -> Vec<SessionHandle<D>> {
         let sessions = self.shared.by_code.iter();
         sessions.map(|open| open.handle.clone()).collect()
-    }
-
-    /// Closes finished sessions that nobody needs, whenever there are some, until the sessions are
-    /// stopped. For a process that has its journal to itself; the nodes of a cluster give them up.
-    pub async fn close_unneeded(&self) {
-        let pause = self.shared.defaults.config.idle_max.min(LOOK_EVERY_MAX);
-        let stop = &self.shared.stop;
-        while stop.run_until_cancelled(sleep(pause)).await.is_some() {
-            for session in self.unneeded() {
-                // Under the entry's lock, and so nobody gets a handle between the look and the end.
-                let entry = self.shared.by_code.get_mut(&session.code);
-                if let Some(open) = entry.filter(|open| self.is_unneeded(open)) {
-                    open.stop.cancel();
-                    metrics().sessions_retired.increment(1);
-                }
-            }
-        }
-    }
-
-    /// Finished sessions that nobody has used for a while.
-    pub(super) fn unneeded(&self) -> Vec<SessionRecord> {
-        let sessions = self.shared.by_code.iter();
-        let unneeded = sessions.filter(|open| self.is_unneeded(open));
-        unneeded.map(|open| open.handle.record().clone()).collect()
-    }
-
-    fn is_unneeded(&self, open: &Open<D>) -> bool {
-        open.handle
-            .is_over_for(self.shared.defaults.config.idle_max)
     }
 
     /// How many sessions are being recovered. A broken one is not among them: it must not keep players
@@ -366,7 +338,7 @@ impl<D: Delivery> Sessions<D> {
         };
         open.opened().await;
         invite_first_game_master(&open.handle).await?;
-        Ok(open.handle)
+        Ok(open.handle.in_use())
     }
 
     async fn tenure_of_newborn(&self, session: SessionId) -> Result<Tenure, ClaimError> {

@@ -24,9 +24,11 @@ use crate::config::SessionConfig;
 use crate::journal::{Epoch, Incarnation, Journal, SessionRecord};
 use crate::telemetry::{RecoveryFailure, metrics};
 
-/// Panics in a row, without a request answered in between, after which a session stays closed: its
-/// journal would bring it down again and again.
+/// Panics in a row, each soon after the recovery, after which a session stays closed: its journal would bring
+/// it down again and again.
 const PANICS_MAX: u32 = 3;
+/// An actor that has lived for so long does not count with those before it.
+const SOUND_AFTER: Duration = Duration::from_mins(1);
 /// The waits between attempts to recover: doubled from the first to the last.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_LAST: Duration = Duration::from_secs(2);
@@ -124,6 +126,7 @@ pub async fn supervise<D: Delivery>(
     while !stop.is_cancelled() {
         let mut delivery = delivery();
         let start = (&run, claimed.take());
+        let began = Instant::now();
         let life = live(start, &mut delivery, &mut mailbox, &condition, &stop);
         let life = AssertUnwindSafe(life).catch_unwind();
         let ended = run.abandon.run_until_cancelled(life).await;
@@ -153,7 +156,12 @@ pub async fn supervise<D: Delivery>(
                 while mailbox.try_recv().is_ok() {}
             }
             Err(_panic) => {
-                panics += 1;
+                // One that ran well for a while was not brought down by its journal.
+                panics = if began.elapsed() < SOUND_AFTER {
+                    panics + 1
+                } else {
+                    1
+                };
                 metrics().actor_panics.increment(1);
                 tracing::error!(session.id = %session, panics, "a session's actor panicked");
                 if panics == PANICS_MAX {

@@ -173,6 +173,15 @@ impl<D: Delivery> Sessions<D> {
     }
 }
 
+/// Stops a session that was taken out; the epoch in which it was owned to the end.
+fn closed<D: Delivery>(held: Option<Open<D>>) -> BoxFuture<'static, Option<cluster::Epoch>> {
+    async move {
+        let epoch = held?.close().await?;
+        Some(cluster::Epoch(epoch.0))
+    }
+    .boxed()
+}
+
 impl<D: Delivery> Host for Sessions<D> {
     fn held(&self) -> Vec<cluster::SessionId> {
         let running = self.running();
@@ -237,12 +246,11 @@ impl<D: Delivery> Host for Sessions<D> {
     }
 
     fn close(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
-        let held = self.take_out(session);
-        async move {
-            let epoch = held?.close().await?;
-            Some(cluster::Epoch(epoch.0))
-        }
-        .boxed()
+        closed(self.take_out(session))
+    }
+
+    fn retire(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
+        closed(self.let_go_if_unneeded(session_of(session)))
     }
 
     fn abandon(&self, session: cluster::SessionId) -> BoxFuture<'static, ()> {

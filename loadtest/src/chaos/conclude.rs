@@ -13,7 +13,7 @@ use super::goals::Watched;
 use super::injector::{Blow, Injector};
 use super::log::{PlayerLog, Refused};
 use super::report::{ChaosReport, FaultFigures, Spread};
-use super::timeline::{Ack, Acks, acked_within, first_told, latencies};
+use super::timeline::{Ack, Acks, acked_within, first_told, latencies, latencies_before};
 use crate::arguments::{Fault, JournalStore};
 use crate::report::AckMs;
 
@@ -256,7 +256,7 @@ fn figures_of(blows: &[&Blow], answers: &Answers, told: &[Instant]) -> FaultFigu
             .filter_map(|acks| acks.worst_pause(blow))
             .max();
         pauses.extend(worst);
-        before.extend(latencies(sessions, blow.at - WINDOW, blow.at));
+        before.extend(latencies_before(sessions, blow.at - WINDOW, blow.at));
         let over_at = blow.over_at;
         after.extend(latencies(sessions, over_at + WINDOW, over_at + 2 * WINDOW));
     }

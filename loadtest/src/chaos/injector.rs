@@ -22,7 +22,8 @@ pub(super) const RECOVERY_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// After a freeze, so long passes before the next fault that normal latency can be told.
 const CALM_AFTER_FREEZE_MIN: Duration = Duration::from_secs(11);
-/// Before a freeze, so long passes after the last fault: its end is no part of what is normal.
+/// Before a freeze, so long passes after the last fault was over and borne, or from the begin: what is normal
+/// is measured in the end of it.
 const CALM_BEFORE_FREEZE_MIN: Duration = Duration::from_secs(10);
 
 /// A fault that was injected.
@@ -107,16 +108,17 @@ impl Injector {
             order.extend((0..self.arguments.count).map(|_| *fault));
         }
         order.shuffle(&mut self.random);
+        let mut calm_since = Instant::now();
         self.calm(Duration::ZERO).await;
         for fault in order {
             self.progress.set_message(fault.name());
             self.fleet.all_up().await;
             if fault == Fault::PgFreeze {
-                let last = self.blows.last().map(|blow| blow.over_at.elapsed());
-                let calm = CALM_BEFORE_FREEZE_MIN.saturating_sub(last.unwrap_or_default());
+                let calm = CALM_BEFORE_FREEZE_MIN.saturating_sub(calm_since.elapsed());
                 self.pass(calm).await;
             }
             let blow = self.inject(fault).await?;
+            calm_since = Instant::now();
             let is_recovered = blow.is_recovered;
             self.blows.push(blow);
             self.progress.inc(1);

@@ -68,11 +68,24 @@ pub(super) fn first_told(told: &[Instant], blow: &Blow, sessions: &[Acks]) -> Op
     told.get(first).copied().filter(|at| *at <= end)
 }
 
-/// How many commands were sent and acknowledged between these moments.
+/// A receipt that left before a freeze is with its client within this.
+const ON_ITS_WAY_MAX: Duration = Duration::from_secs(1);
+
+/// How many receipts left between these moments: of commands that were sent meanwhile, or so late that
+/// none can have been on its way before.
 pub(super) fn acked_within(sessions: &[Acks], from: Instant, to: Instant) -> u64 {
     let acks = sessions.iter().flat_map(Acks::iter);
-    let within = acks.filter(|ack| ack.sent_at > from && ack.at < to);
+    let is_of_then = |ack: &Ack| ack.sent_at > from || ack.at > from + ON_ITS_WAY_MAX;
+    let within = acks.filter(|ack| ack.at < to && is_of_then(ack));
     within.count() as u64
+}
+
+/// From send to receipt, of the commands that were sent and acknowledged between these moments: without
+/// those that something held up which began at their end.
+pub(super) fn latencies_before(sessions: &[Acks], from: Instant, to: Instant) -> Vec<Duration> {
+    let acks = sessions.iter().flat_map(Acks::iter);
+    let within = acks.filter(|ack| ack.sent_at >= from && ack.at <= to);
+    within.map(|ack| ack.at - ack.sent_at).collect()
 }
 
 /// From send to receipt, of the commands that were sent between these moments.
@@ -89,7 +102,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::super::injector::Blow;
-    use super::{Ack, Acks, acked_within, first_told, latencies};
+    use super::{Ack, Acks, acked_within, first_told, latencies, latencies_before};
     use crate::arguments::Fault;
 
     fn ms(ms: u64) -> Duration {
@@ -144,6 +157,14 @@ mod tests {
         assert_eq!(longer, 1, "the one that was sent meanwhile");
         let latencies = latencies(&sessions, begin + ms(50), begin + ms(150));
         assert_eq!(latencies, [ms(10), ms(380)]);
+        let before = latencies_before(&sessions, begin + ms(50), blow.at);
+        assert_eq!(before, [ms(10)], "what the fault held up is none of it");
+    }
+
+    #[test]
+    fn a_receipt_in_the_middle_of_a_freeze_counts_whenever_its_command_was_sent() {
+        let (_, acks, blow) = stage(&[(90, 105), (95, 1_500)], 10_000);
+        assert_eq!(acked_within(&[acks], blow.at, blow.over_at), 1);
     }
 
     #[test]

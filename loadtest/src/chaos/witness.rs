@@ -153,14 +153,8 @@ impl Witnesses {
         loop {
             let word = match waiting.connection.receive().await {
                 Ok(message) => judge(message, waiting.command, waiting.head_min),
-                Err(
-                    Ended::Closed { .. }
-                    | Ended::Cut(_)
-                    | Ended::End
-                    | Ended::Silent
-                    | Ended::Text
-                    | Ended::Invalid(_),
-                ) => return,
+                Err(Ended::Closed { .. } | Ended::Cut(_) | Ended::End | Ended::Silent) => return,
+                Err(ended @ (Ended::Text | Ended::Invalid(_))) => Word::Stale(ended.to_string()),
             };
             let session = waiting.session;
             match word {

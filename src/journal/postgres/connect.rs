@@ -9,6 +9,8 @@ use super::super::Incarnation;
 
 /// How long a claim waits for an append of the owner that is under way.
 const LOCK_WAIT_MAX: &str = "500ms";
+/// How long a transaction of another kind than an append may rest between two of its statements.
+const IDLE_IN_TRANSACTION_MAX: &str = "30s";
 /// What would let an acknowledged event be lost, with what each protects from.
 const UNSAFE_WHEN_OFF: [(&str, &str); 3] = [
     ("fsync", "a crash of the machine"),
@@ -17,6 +19,15 @@ const UNSAFE_WHEN_OFF: [(&str, &str); 3] = [
         "a page that a crash leaves half written",
     ),
     ("synchronous_commit", "a crash of the server"),
+];
+
+/// When the server takes a connection for lost: within half a minute. Otherwise what a firewall forgot would
+/// keep its place among the server's connections, and its locks, for two hours.
+const LOST_CONNECTION: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "20000"),
 ];
 
 /// The oldest version of the server.
@@ -79,6 +90,7 @@ impl Connector {
             // The fence waits for a row and then looks at it again. A stricter level, which may be a
             // database's default, fails the statement instead.
             .options([("default_transaction_isolation", "read committed")])
+            .options(LOST_CONNECTION)
             .disable_statement_logging();
         Self {
             options,
@@ -116,7 +128,13 @@ impl Connector {
     /// Connections for everything that is neither an append nor a beat.
     pub(super) fn pool(&self, connections_max: u32) -> PgPool {
         let options = self.options.clone();
-        let options = options.options([("lock_timeout", LOCK_WAIT_MAX)]);
+        let options = options.options([
+            ("lock_timeout", LOCK_WAIT_MAX),
+            (
+                "idle_in_transaction_session_timeout",
+                IDLE_IN_TRANSACTION_MAX,
+            ),
+        ]);
         PgPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(self.connect_max)
