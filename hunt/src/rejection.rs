@@ -34,7 +34,7 @@ pub enum Rejection {
     #[error("your team has made {max} guesses on this puzzle, which is the limit", max = crate::limits::GUESSES_PER_PUZZLE_MAX)]
     TooManyGuesses,
     /// No team has this code.
-    #[error("no team has this team code; check the spelling with your team")]
+    #[error("there is no such team; check its code, or its id")]
     UnknownTeam,
     /// The drawn team code is in use; draw another.
     #[error("this team code is in use")]
@@ -82,7 +82,7 @@ pub enum Rejection {
     #[error("the session has had as many clues or announcements as it may have")]
     TooManyTexts,
     /// The text is empty or too long.
-    #[error("the text must have 1 to {max} characters", max = crate::limits::TEXT_CHARS_MAX)]
+    #[error("the text must have 1 to {max} characters, not only spaces and none that controls a terminal", max = crate::limits::TEXT_CHARS_MAX)]
     BadText,
     /// The clue would last for too short or too long.
     #[error("a clue lasts from {min} to {max} ms; leave the duration out for one that stays", min = crate::limits::CLUE_LASTS_MS_MIN, max = crate::limits::CLUE_LASTS_MS_MAX)]

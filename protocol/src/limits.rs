@@ -33,8 +33,11 @@ pub const COMMANDS_OUTSTANDING_MAX: usize = 256;
 /// The longest time between two `heads` frames on an idle connection.
 pub const HEADS_EVERY_MS_MAX: u64 = 5_000;
 
-/// The largest REST body: a hunt with its texts.
-pub const REST_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The largest REST body, but for an uploaded hunt's. The longest text fits, however it is escaped.
+pub const REST_BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// The largest REST body of all: a hunt with its texts, which takes an admin's token.
+pub const HUNT_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 const _: () = assert!(
     GUESS_CHARS_MAX * 4 < CLIENT_MESSAGE_BYTES_MAX,

@@ -413,7 +413,8 @@ pub enum FailureCode {
     /// 409: another session has this code already.
     CodeTaken,
     /// 413: the body is larger than
-    /// [`REST_BODY_BYTES_MAX`](crate::limits::REST_BODY_BYTES_MAX).
+    /// [`REST_BODY_BYTES_MAX`](crate::limits::REST_BODY_BYTES_MAX), or a hunt than
+    /// [`HUNT_BODY_BYTES_MAX`](crate::limits::HUNT_BODY_BYTES_MAX).
     TooLarge,
     /// 408: the request did not arrive in time; send it again.
     RequestTimeout,

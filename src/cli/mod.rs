@@ -156,7 +156,8 @@ impl SettingsArgs {
             layers.add_flag(assignment);
         }
         if let Some(folder) = &self.data_dir {
-            layers.add_flag(&format!("server.data_dir={}", folder.display()));
+            let folder = folder.display().to_string();
+            layers.add_own_flag("--data-dir", "server.data_dir", &folder);
         }
         layers
     }

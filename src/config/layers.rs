@@ -151,12 +151,18 @@ impl Layers {
 
     /// Adds `section.key=value`.
     pub fn add_flag(&mut self, assignment: &str) {
+        let origin = Origin::Flag("--set");
         if let Some((key, text)) = assignment.split_once('=') {
-            self.add_unquoted(key.trim(), text.trim(), Origin::Flag);
+            self.add_unquoted(key.trim(), text.trim(), origin);
         } else {
             let message = format!("`{assignment}` is not of the form section.key=value");
-            self.wrong(Origin::Flag, None, message);
+            self.wrong(origin, None, message);
         }
+    }
+
+    /// The value of a flag of its own for one key, such as `--data-dir`.
+    pub fn add_own_flag(&mut self, flag: &'static str, key: &str, text: &str) {
+        self.add_unquoted(key, text, Origin::Flag(flag));
     }
 
     /// A value as it is typed in a shell: text needs no quotes, everything else is TOML.
@@ -196,9 +202,12 @@ impl Layers {
                 format!("a section, not a value; write [{name}] and its keys below")
             }
             (false, true) => "no such section; config/default.toml lists all of them".to_owned(),
-            (false, false) => match self.of_some_section(&name) {
-                Some((section, key)) => format!("outside a section; write {key} below [{section}]"),
-                None => "no such key; config/default.toml lists all of them".to_owned(),
+            (false, false) => match &*self.sections_of(&name) {
+                [] => "no such key; config/default.toml lists all of them".to_owned(),
+                sections => {
+                    let sections = sections.join("] or [");
+                    format!("outside a section; write {name} below [{sections}]")
+                }
             },
         };
         self.wrong(origin, Some(&name), message);
@@ -214,15 +223,17 @@ impl Layers {
             .map(|(_, known)| known.clone());
         nearest.or_else(|| {
             let (_, last) = key.rsplit_once('.')?;
-            let (section, key) = self.of_some_section(last)?;
-            Some(format!("{section}.{key}"))
+            let sections = self.sections_of(last);
+            sections.first().map(|section| format!("{section}.{last}"))
         })
     }
 
-    fn of_some_section(&self, wanted: &str) -> Option<(&str, &str)> {
+    /// The sections that have such a key.
+    fn sections_of(&self, wanted: &str) -> Vec<&str> {
         let keys = self.stacks.keys();
-        let mut split = keys.filter_map(|key| key.split_once('.'));
-        split.find(|(_, key)| *key == wanted)
+        let split = keys.filter_map(|key| key.split_once('.'));
+        let having = split.filter(|(_, key)| *key == wanted);
+        having.map(|(section, _)| section).collect()
     }
 
     pub(super) fn wrong(&mut self, origin: Origin, key: Option<&str>, message: String) {

@@ -18,8 +18,8 @@ pub enum Origin {
     WholeFile(String),
     /// A variable of the environment.
     Environment(String),
-    /// A `--set` or another flag.
-    Flag,
+    /// A `--set`, or the flag of a key of its own.
+    Flag(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -29,7 +29,7 @@ impl fmt::Display for Origin {
             Self::File { name, line } => write!(f, "{name}:{line}"),
             Self::WholeFile(name) => f.write_str(name),
             Self::Environment(variable) => f.write_str(variable),
-            Self::Flag => f.write_str("--set"),
+            Self::Flag(flag) => f.write_str(flag),
         }
     }
 }

@@ -119,7 +119,13 @@ impl Reader {
                 let parsed = text.parse();
                 parsed.map_err(|error: T::Err| format!("{value}: {error}; {wanted}"))
             });
-            read.collect()
+            let (good, wrong): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
+            let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
+            if wrong.is_empty() {
+                Ok(good.into_iter().flatten().collect())
+            } else {
+                Err(wrong.join("; "))
+            }
         })
     }
 
@@ -182,7 +188,7 @@ fn place(origin: &Origin) -> (u8, &str, usize) {
         Origin::WholeFile(name) => (1, name, 0),
         Origin::File { name, line } => (1, name, *line),
         Origin::Environment(variable) => (2, variable, 0),
-        Origin::Flag => (3, "", 0),
+        Origin::Flag(flag) => (3, flag, 0),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::subscribers::Place;
 
 /// Into how many parts a period is divided.
-const SLOTS: usize = 64;
+const SLOTS: u32 = 64;
 
 /// The places of each slot. A connection's place decides its slot.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Rota {
     step: Duration,
     /// The next slot to come, counted from the begin.
     next: u64,
-    slots: [Vec<Place>; SLOTS],
+    slots: [Vec<Place>; SLOTS as usize],
     due_at: Instant,
 }
 
@@ -36,12 +36,12 @@ impl Rota {
     /// Nobody yet; the first period begins now.
     pub(super) fn new(period: Duration) -> Self {
         let now = Instant::now();
-        let step = period / SLOTS as u32;
+        let step = period / SLOTS;
         let mut rota = Self {
             began_at: now,
             step,
             next: 1,
-            slots: [const { Vec::new() }; SLOTS],
+            slots: [const { Vec::new() }; SLOTS as usize],
             due_at: now,
         };
         rota.note_due();
@@ -59,7 +59,7 @@ impl Rota {
     }
 
     pub(super) fn clear(&mut self) {
-        self.slots = [const { Vec::new() }; SLOTS];
+        self.slots = [const { Vec::new() }; SLOTS as usize];
         self.note_due();
     }
 
@@ -76,7 +76,7 @@ impl Rota {
         };
         let steps = (now - self.began_at).as_nanos() / self.step.as_nanos();
         let end = u64::try_from(steps).unwrap_or(u64::MAX).saturating_add(1);
-        self.next = self.next.max(end.saturating_sub(SLOTS as u64));
+        self.next = self.next.max(end.saturating_sub(SLOTS.into()));
         while self.next < end {
             let slot = slot_of(self.next);
             due.places.extend(&self.slots[slot]);
@@ -101,7 +101,7 @@ impl Rota {
 }
 
 fn slot_of(number: u64) -> usize {
-    usize::try_from(number % SLOTS as u64).expect("there are few slots")
+    usize::try_from(number % u64::from(SLOTS)).expect("there are few slots")
 }
 
 #[cfg(test)]
@@ -128,7 +128,10 @@ mod tests {
         while begin.elapsed() < 3 * PERIOD {
             sleep_until(rota.due_at()).await;
             let due = rota.take_due(Instant::now());
-            assert!(due.places.len() <= 1_000_usize.div_ceil(SLOTS), "{due:?}");
+            assert!(
+                due.places.len() <= 1_000_usize.div_ceil(SLOTS as usize),
+                "{due:?}"
+            );
             periods += u32::from(due.is_new_period);
             for place in due.places {
                 times.entry(place).or_default().push(begin.elapsed());
@@ -138,7 +141,7 @@ mod tests {
         assert_eq!(times.len(), 1_000);
         for times in times.values() {
             assert!(times[0] <= PERIOD, "{times:?}");
-            assert!(times.windows(2).all(|pair| pair[1] - pair[0] == PERIOD));
+            assert!(times.windows(2).all(|pair| pair[1] == pair[0] + PERIOD));
         }
     }
 
@@ -159,13 +162,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_a_long_time_everybody_is_due_once() {
         let mut rota = Rota::new(PERIOD);
-        for place in 0..SLOTS as u64 {
+        for place in 0..u64::from(SLOTS) {
             rota.add(place);
         }
         advance(10 * PERIOD + STEP / 2).await;
         let mut due = rota.take_due(Instant::now());
         due.places.sort_unstable();
-        assert_eq!(due.places, (0..SLOTS as u64).collect::<Vec<_>>());
+        assert_eq!(due.places, (0..u64::from(SLOTS)).collect::<Vec<u64>>());
         assert!(rota.due_at() > Instant::now());
         assert!(rota.take_due(Instant::now()).places.is_empty());
     }

@@ -59,7 +59,7 @@ impl Ending {
     /// The code's name, and after it what is wrong, if that is known; the socket cuts it to size.
     fn reason(&self) -> String {
         match self {
-            Self::Close(code) => code.name().to_owned(),
+            Self::Close(code) => format!("{}: {}", code.name(), what_to_do(*code)),
             Self::Wrong(code, what) => format!("{}: {what}", code.name()),
             Self::UsedUp(used_up) => {
                 let wait_ms = used_up.retry_after.as_millis() + 1;
@@ -78,6 +78,25 @@ impl Ending {
     }
 }
 
+/// What to do about a code that nothing more is known of.
+fn what_to_do(code: CloseCode) -> &'static str {
+    match code {
+        CloseCode::Normal => "nothing is wrong",
+        CloseCode::GoingAway => "the server is stopping; come back after the delay that it told",
+        CloseCode::ProtocolError | CloseCode::WrongFrameKind | CloseCode::TooLarge => {
+            "mend the client"
+        }
+        CloseCode::BadMessage => "mend the client; protocol/README.md lists the messages",
+        CloseCode::Unauthorized => "this token is not, or no longer, good for this session",
+        CloseCode::UnknownSession => "no session has this code; check the spelling",
+        CloseCode::HelloTimeout => "send `hello` or `watch` at once; connect again",
+        CloseCode::Replaced => "this device has connected again elsewhere",
+        CloseCode::SlowReader => "too much waited for this connection; resume from the cursor",
+        CloseCode::SessionRestarting => "the session is changing hands; resume from the cursor",
+        CloseCode::Overloaded => "there is no room now; come back after the delay that was advised",
+    }
+}
+
 impl From<CloseCode> for Ending {
     fn from(code: CloseCode) -> Self {
         Self::Close(code)
@@ -86,13 +105,16 @@ impl From<CloseCode> for Ending {
 
 impl From<NoSession> for Ending {
     fn from(reason: NoSession) -> Self {
-        let code = match reason {
-            NoSession::ForNow => CloseCode::SessionRestarting,
-            NoSession::Unknown => CloseCode::UnknownSession,
-            NoSession::Foreign => CloseCode::Unauthorized,
-            NoSession::TooMany(_) => CloseCode::Overloaded,
-        };
-        code.into()
+        match reason {
+            NoSession::ForNow => CloseCode::SessionRestarting.into(),
+            NoSession::Full => {
+                let what = "the session is finished, and as many are open as may; come back later";
+                Self::Wrong(CloseCode::Overloaded, what.to_owned())
+            }
+            NoSession::Unknown => CloseCode::UnknownSession.into(),
+            NoSession::Foreign => CloseCode::Unauthorized.into(),
+            NoSession::TooMany(refusal) => Self::Wrong(CloseCode::Overloaded, refusal.to_string()),
+        }
     }
 }
 
@@ -144,7 +166,14 @@ mod tests {
 
     #[test]
     fn a_reason_begins_with_the_codes_name() {
-        assert_eq!(Ending::Close(CloseCode::Replaced).reason(), "replaced");
+        for code in CloseCode::ALL {
+            let reason = Ending::Close(code).reason();
+            assert!(
+                reason.starts_with(&format!("{}: ", code.name())),
+                "{reason}"
+            );
+            assert!(reason.len() <= 123, "a close frame has room for 125 bytes");
+        }
         let bad = Ending::bad_message(DecodeError::TrailingBytes(3));
         assert!(bad.reason().starts_with("bad_message: 3 bytes"), "{bad:?}");
         let used_up = Ending::UsedUp(UsedUp {

@@ -6,7 +6,7 @@ use super::addresses::Source;
 use super::{Gateway, TooManyWrongCodes};
 use crate::delivery::Hub;
 use crate::journal::SessionId;
-use crate::session::SessionHandle;
+use crate::session::{NotHere, SessionHandle};
 
 /// Why somebody gets no session.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub enum NoSession {
     Unknown,
     /// The token is another session's. There may be one with this code, or not.
     Foreign,
+    /// It is finished, and cannot be opened because the server has as many sessions open as it may.
+    Full,
     /// Too many codes were wrong; this one was not looked at.
     TooMany(TooManyWrongCodes),
 }
@@ -32,9 +34,12 @@ impl Gateway {
     pub async fn session(&self, code: &str) -> Result<SessionHandle<Hub>, NoSession> {
         let code = plain_code(code);
         match self.sessions.wake(&code).await {
-            Some(session) => Ok(session),
-            None if self.sessions.elsewhere(&code).is_some() => Err(NoSession::ForNow),
-            None => Err(NoSession::Unknown),
+            Ok(session) => Ok(session),
+            Err(NotHere::Full) => Err(NoSession::Full),
+            Err(NotHere::Absent) if self.sessions.elsewhere(&code).is_some() => {
+                Err(NoSession::ForNow)
+            }
+            Err(NotHere::Absent) => Err(NoSession::Unknown),
         }
     }
 
@@ -48,7 +53,7 @@ impl Gateway {
         let found = self.session(code).await;
         match &found {
             // Whether it is right is not known, or it is.
-            Ok(_) | Err(NoSession::ForNow) => attempt.was_not_wrong(),
+            Ok(_) | Err(NoSession::ForNow | NoSession::Full) => attempt.was_not_wrong(),
             Err(NoSession::Unknown | NoSession::Foreign | NoSession::TooMany(_)) => drop(attempt),
         }
         found
@@ -74,10 +79,12 @@ impl Gateway {
         code: &str,
     ) -> Result<SessionHandle<Hub>, NoSession> {
         let code = plain_code(code);
+        let is_elsewhere = || self.sessions.elsewhere(&code) == Some(of_session);
         match self.sessions.wake(&code).await {
-            Some(session) if session.id() == of_session => Ok(session),
-            None if self.sessions.elsewhere(&code) == Some(of_session) => Err(NoSession::ForNow),
-            Some(_) | None => {
+            Ok(session) if session.id() == of_session => Ok(session),
+            Err(NotHere::Full) if is_elsewhere() => Err(NoSession::Full),
+            Err(NotHere::Absent) if is_elsewhere() => Err(NoSession::ForNow),
+            Ok(_) | Err(NotHere::Absent | NotHere::Full) => {
                 // Dropped, the attempt counts as wrong.
                 drop(self.attempts.at_session(source)?);
                 Err(NoSession::Foreign)

@@ -48,6 +48,9 @@ pub async fn upgrade(
     }
     let (accept, codec) = match negotiate(request.headers()) {
         Ok(agreed) => agreed,
+        Err(refusal @ (StatusCode::UPGRADE_REQUIRED, _)) => {
+            return ([(UPGRADE, "websocket")], refusal).into_response();
+        }
         Err(refusal) => return refusal.into_response(),
     };
     // No session has the empty code: what is no text is told like any other that nothing has.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::Body as _;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -79,19 +79,20 @@ impl Failed {
         }
     }
 
-    pub(super) fn too_large() -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            FailureCode::TooLarge,
-            "The body is larger than 8 MiB; send less.",
-        )
+    fn too_large(bytes_max: usize) -> Self {
+        let message = format!(
+            "The body is larger than {} KiB; send less.",
+            bytes_max / 1024
+        );
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Self::new(status, FailureCode::TooLarge, message)
     }
 
-    pub(super) fn broken_off() -> Self {
+    fn broken_off() -> Self {
         Self::bad_request("The request's body is not whole; send it again.")
     }
 
-    pub(super) fn request_timeout() -> Self {
+    fn request_timeout() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             FailureCode::RequestTimeout,
@@ -150,15 +151,6 @@ impl From<JournalError> for Failed {
     }
 }
 
-impl From<BytesRejection> for Failed {
-    fn from(rejection: BytesRejection) -> Self {
-        match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
-            _ => Self::broken_off(),
-        }
-    }
-}
-
 impl From<DecodeError> for Failed {
     fn from(error: DecodeError) -> Self {
         Self::bad_request(error.to_string())
@@ -177,6 +169,9 @@ impl From<NoSession> for Failed {
             NoSession::ForNow => {
                 Self::unavailable("The session is changing hands; try again in a moment.")
             }
+            NoSession::Full => Self::unavailable(
+                "The session is finished, and the server has as many open as it may; try again later.",
+            ),
             NoSession::Unknown => Self::not_found("No session has this code; check the spelling."),
             NoSession::Foreign => Self::forbidden("This takes a token of this session."),
             NoSession::TooMany(refusal) => refusal.into(),
@@ -213,29 +208,47 @@ impl IntoResponse for Failed {
     }
 }
 
-/// A JSON body; what is wrong with it, or that it takes too long, becomes a [`Failed`].
-pub(super) struct Body<T>(pub(super) T);
+/// A JSON body of at most so many bytes; what is wrong with it, or that it takes too long, becomes a
+/// [`Failed`].
+pub(super) struct Body<T, const BYTES_MAX: usize = REST_BODY_BYTES_MAX>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<Gateway> for Body<T> {
+impl<T: DeserializeOwned, const BYTES_MAX: usize> FromRequest<Gateway> for Body<T, BYTES_MAX> {
     type Rejection = Failed;
 
     async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Failed> {
         // What is told beforehand to be too large is not waited for.
-        if request.body().size_hint().lower() > REST_BODY_BYTES_MAX as u64 {
-            return Err(Failed::too_large());
+        if request.body().size_hint().lower() > BYTES_MAX as u64 {
+            return Err(Failed::too_large(BYTES_MAX));
         }
         if !is_json(request.headers()) {
             let message =
                 "Send the body as JSON, with the header `Content-Type: application/json`.";
             return Err(Failed::bad_request(message));
         }
-        let reading = Bytes::from_request(request, gateway);
-        let Ok(read) = tokio::time::timeout(gateway.body_max(), reading).await else {
-            metrics().requests_late.of(Late::Body).increment(1);
-            return Err(Failed::request_timeout());
-        };
-        Ok(Self(decode_body(&read?)?))
+        let read = read_body(request.into_body(), BYTES_MAX, gateway.body_max()).await?;
+        Ok(Self(decode_body(&read)?))
     }
+}
+
+/// Reads a body to its end.
+pub(super) async fn read_body(
+    body: axum::body::Body,
+    bytes_max: usize,
+    within: Duration,
+) -> Result<Bytes, Failed> {
+    let reading = Limited::new(body, bytes_max).collect();
+    let Ok(read) = tokio::time::timeout(within, reading).await else {
+        metrics().requests_late.of(Late::Body).increment(1);
+        return Err(Failed::request_timeout());
+    };
+    let read = read.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Failed::too_large(bytes_max)
+        } else {
+            Failed::broken_off()
+        }
+    });
+    Ok(read?.to_bytes())
 }
 
 /// What a path names; what is wrong with it becomes a [`Failed`].

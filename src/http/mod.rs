@@ -22,9 +22,7 @@ mod routing;
 mod welcome;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
-use protocol::limits::REST_BODY_BYTES_MAX;
 
 pub use codes::random_code;
 pub use export::export_lines;
@@ -59,14 +57,13 @@ pub fn router_for_nodes(gateway: Gateway, routing: &Routing) -> Router {
 }
 
 fn paths() -> Router<Gateway> {
-    let api = routes::router().layer(DefaultBodyLimit::max(REST_BODY_BYTES_MAX));
     Router::new()
         .route("/", get(welcome::welcome))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::metrics))
         .route("/ws/{code}", get(upgrade))
-        .nest(routes::PREFIX, api)
+        .nest(routes::PREFIX, routes::router())
         .fallback(answers::no_such_path)
         .method_not_allowed_fallback(answers::method_not_allowed)
 }

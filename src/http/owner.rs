@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use hyper::StatusCode;
+use protocol::limits::HUNT_BODY_BYTES_MAX;
 use protocol::rest::{CreateHunt, CreateSession, HuntCreated, SessionCreated};
 
 use super::answers::{Body, Failed};
@@ -18,7 +19,7 @@ const CODE_DRAWS_MAX: usize = 8;
 pub(super) async fn create_hunt(
     State(gateway): State<Gateway>,
     bearer: Bearer,
-    Body(request): Body<CreateHunt>,
+    Body(request): Body<CreateHunt, { HUNT_BODY_BYTES_MAX }>,
 ) -> Result<(StatusCode, Json<HuntCreated>), Failed> {
     bearer.must_be_admin()?;
     let stored = match StoredHunt::new(&request.files) {
@@ -95,7 +96,9 @@ fn refused(error: CreateSessionError) -> Failed {
         }
         CreateSessionError::Create(CreateError::Failed(error)) => error.into(),
         CreateSessionError::Hunt(error) => Failed::internal(error),
-        full @ CreateSessionError::Full(_) => Failed::unavailable(full.to_string()),
+        full @ CreateSessionError::Full(_) => Failed::unavailable(format!(
+            "{full}; finish sessions that are over, which are closed when nobody uses them, or raise it."
+        )),
         claim @ CreateSessionError::Claim(_) => Failed::unavailable(claim.to_string()),
         CreateSessionError::Unavailable(unavailable) => unavailable.into(),
         CreateSessionError::Refused(refusal) => refusal.into(),

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hunt::plain_code;
 use hyper::header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
@@ -21,7 +21,7 @@ use protocol::limits::REST_BODY_BYTES_MAX;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::answers::Failed;
+use super::answers::{Failed, read_body};
 use super::routes;
 use crate::cluster::{Cluster, Incarnation, Route, SessionId};
 use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, Source, bearer, relay};
@@ -141,18 +141,7 @@ impl Routing {
     /// Reads a request's body, within the bounds that it has anywhere else.
     async fn hold(&self, request: Request) -> Result<Held, Failed> {
         let (parts, body) = request.into_parts();
-        let reading = Limited::new(body, REST_BODY_BYTES_MAX).collect();
-        let Ok(read) = timeout(self.gateway.body_max(), reading).await else {
-            return Err(Failed::request_timeout());
-        };
-        let read = read.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                Failed::too_large()
-            } else {
-                Failed::broken_off()
-            }
-        });
-        let body = read?.to_bytes();
+        let body = read_body(body, REST_BODY_BYTES_MAX, self.gateway.body_max()).await?;
         Ok(Held { parts, body })
     }
 

@@ -34,7 +34,9 @@ pub use handle::{Mail, Numbered, SessionHandle, Unavailable};
 pub use hunts::{HuntError, StoredHunt, parse_stored, revision_of};
 pub use planted::Planted;
 pub use recovery::RecoverError;
-pub use registry::{CreateSessionError, SessionDefaults, Sessions, Sharing, first_game_master};
+pub use registry::{
+    CreateSessionError, NotHere, SessionDefaults, Sessions, Sharing, first_game_master,
+};
 pub use supervisor::{Condition, Departure, SessionRun, Tenure, supervise};
 pub use tenancy::JournalStore;
 pub use usage::Usage;

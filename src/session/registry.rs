@@ -53,6 +53,15 @@ pub struct SessionDefaults {
     pub planted: Planted,
 }
 
+/// Why nobody gets a session here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotHere {
+    /// It does not run here, and is not to be opened here.
+    Absent,
+    /// It is finished, and as many sessions are open as may.
+    Full,
+}
+
 /// Who runs the sessions of a journal.
 #[derive(Debug, Clone)]
 pub enum Sharing {
@@ -233,29 +242,36 @@ impl<D: Delivery> Sessions<D> {
     }
 
     /// The session that players know by this code. One that is finished and not open is opened first,
-    /// if no other process has the journal: its requests wait until it is recovered.
-    pub async fn wake(&self, code: &str) -> Option<SessionHandle<D>> {
+    /// if no other process has the journal and there is room: its requests wait until it is recovered.
+    pub async fn wake(&self, code: &str) -> Result<SessionHandle<D>, NotHere> {
         while let Some((open, handle)) = self.used(code) {
             if !open.is_closing() || self.shared.stop.is_cancelled() {
-                return Some(handle);
+                return Ok(handle);
             }
             // It is being closed because nobody needed it.
             if timeout(CLOSING_WAIT, open.ended()).await.is_err() {
-                return Some(handle);
+                return Ok(handle);
             }
         }
         match self.shared.defaults.sharing {
             Sharing::Alone => {}
             // The cluster opens what is asked for, before a request is let in here.
-            Sharing::Nodes(_) => return None,
+            Sharing::Nodes(_) => return Err(NotHere::Absent),
         }
-        let record = self.shared.directory.known_by_code(code)?;
+        let record = self.shared.directory.known_by_code(code);
+        let record = record.ok_or(NotHere::Absent)?;
+        if self.is_full() {
+            return Err(NotHere::Full);
+        }
         match self.shared.directory.hunt(&record).await {
-            Ok(_) if self.shared.stop.is_cancelled() => None,
-            Ok(hunt) => Some(self.open_alone(record, hunt)?.handle.in_use()),
+            Ok(_) if self.shared.stop.is_cancelled() => Err(NotHere::Absent),
+            Ok(hunt) => {
+                let open = self.open_alone(record, hunt);
+                Ok(open.ok_or(NotHere::Absent)?.handle.in_use())
+            }
             Err(error) => {
                 tracing::error!(session.id = %record.id, %error, "a finished session is not open");
-                None
+                Err(NotHere::Absent)
             }
         }
     }
@@ -312,7 +328,7 @@ impl<D: Delivery> Sessions<D> {
         hunt_revision: String,
     ) -> Result<SessionHandle<D>, CreateSessionError> {
         let defaults = &self.shared.defaults;
-        if self.shared.by_code.len() >= defaults.sessions_max {
+        if self.is_full() {
             return Err(CreateSessionError::Full(defaults.sessions_max));
         }
         let record = SessionRecord {
@@ -355,6 +371,10 @@ impl<D: Delivery> Sessions<D> {
                 Ok(Tenure::Claimed(defaults.journal.claim(claim).await?))
             }
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.shared.by_code.len() >= self.shared.defaults.sessions_max
     }
 
     /// Stops every session and waits until each has flushed and stored its state.

@@ -19,7 +19,9 @@ fn closed(code: &str) -> String {
 async fn a_connection_without_hello_is_closed_with_4408() {
     let site = Site::start(&["gateway.hello_ms_max=300"]).await;
     let mut socket = Socket::open(&site).await;
-    assert_eq!(socket.closed().await, (4408, "hello_timeout".to_owned()));
+    let (code, reason) = socket.closed().await;
+    assert_eq!(code, 4408);
+    assert!(reason.starts_with("hello_timeout: send"), "{reason}");
     let failed = "cluecast_hellos_failed_total{code=\"hello_timeout\"}";
     assert_eq!(site.metric(failed).await, 1);
     assert_eq!(site.metric(&closed("hello_timeout")).await, 1);
@@ -124,7 +126,8 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
         assert_eq!(site.metric("cluecast_socket_writes_refused_peak").await, 1);
 
         let (code, reason) = asleep.closed().await;
-        assert_eq!((code, reason.as_str()), (4410, "slow_reader"));
+        assert_eq!(code, 4410);
+        assert!(reason.starts_with("slow_reader: "), "{reason}");
         assert_eq!(site.metric(&closed("slow_reader")).await, 1);
         assert!(site.metric("cluecast_outbox_bytes_peak").await > 0);
         assert!(site.metric("cluecast_outbox_frames_peak").await > 0);

@@ -10,7 +10,7 @@ use cluecast::cluster::{self, Host};
 use cluecast::config::{Config, Layers};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Batch, Incarnation, Journal, SessionId};
-use cluecast::session::{SessionHandle, StoredHunt};
+use cluecast::session::{SessionHandle, StoredHunt, Unavailable};
 use hunt::GameMasterOrder;
 use protocol::{ClientMessage, CloseCode, Watch};
 use testkit::TempDir;
@@ -161,6 +161,38 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
     let (code, reason) = socket.closed().await;
     assert_eq!(code, CloseCode::Overloaded.number());
     assert!(reason.ends_with("try again in 60000 ms"), "{reason}");
+    server.stop().await.expect("it stops");
+}
+
+/// It is finished, and what is read from it brings its actor down.
+#[tokio::test]
+async fn a_finished_session_that_stays_closed_is_not_given_up() {
+    let (mut config, _folder) = settings();
+    config.session.idle_max = Duration::from_millis(100);
+    let journal = Fragile::default();
+    let server = started_on(&config, &journal).await;
+    let hunt = put_hunt(&server).await;
+    let session = create(&server, 1, "KITE42", &hunt).await;
+    for order in [GameMasterOrder::Start, GameMasterOrder::Finish] {
+        let ordered = session.game_master(hunt::By::Admin, order, Vec::new());
+        ordered.await.expect("it runs").expect("it may");
+    }
+    let sessions = server.gateway().sessions();
+    let bringing_down = async {
+        while sessions.broken().is_empty() {
+            let reading = session.read(|_| -> () { panic!("a panic that the test asked for") });
+            reading.await.expect_err("its actor ends");
+        }
+    };
+    let down = timeout(PATIENCE, bringing_down).await;
+    down.expect("it is brought down three times");
+    drop(session);
+    // Many looks for what nobody uses.
+    sleep(Duration::from_secs(1)).await;
+    let woken = timeout(PATIENCE, sessions.wake("KITE42")).await;
+    let woken = woken.expect("it is told at once").expect("it is there");
+    let refused = woken.read(|_| ()).await.expect_err("it stays closed");
+    assert_eq!(refused, Unavailable::Closed);
     server.stop().await.expect("it stops");
 }
 

@@ -160,6 +160,20 @@ async fn old_events_are_in_the_archive_and_a_session_goes_on_without_them() {
     early.guess(2, "p2", ANSWER).await.expect("accepted");
     stage.assert_unharmed();
 
+    let other = files[0].with_file_name("other.cluearc");
+    std::fs::copy(&files[0], &other).expect("it can be copied");
+    let (status, printed) = verify(std::slice::from_ref(&other)).await;
+    assert_eq!(status, Some(1), "{printed}");
+    std::fs::remove_file(&other).expect("it is there");
+    if files.len() > 2 {
+        let with_a_hole = [files[2].clone(), files[0].clone()];
+        let (status, shown, complaints) = show(&with_a_hole).await;
+        let is_whole = numbers(&shown)
+            .windows(2)
+            .all(|pair| pair[1] == pair[0] + 1);
+        assert_eq!(status == Some(0), is_whole, "{complaints}");
+    }
+
     let mut bytes = std::fs::read(&files[0]).expect("it is there");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

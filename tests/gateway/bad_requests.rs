@@ -1,6 +1,6 @@
 //! REST requests that are wrong: each is answered with its status and code.
 
-use protocol::limits::{NAME_CHARS_MAX, REST_BODY_BYTES_MAX};
+use protocol::limits::{HUNT_BODY_BYTES_MAX, NAME_CHARS_MAX, REST_BODY_BYTES_MAX};
 use serde_json::json;
 
 use crate::bad_hellos::{expired, foreign, forged};
@@ -149,8 +149,9 @@ async fn names_that_deceive_are_refused() {
 #[tokio::test]
 async fn bodies_that_are_too_large_are_not_read() {
     let stage = Stage::running(&[]).await;
+    let hunt = vec![b' '; HUNT_BODY_BYTES_MAX + 1];
+    let hunts = post("/hunts").bearer(&stage.admin).json(hunt);
     let body = vec![b' '; REST_BODY_BYTES_MAX + 1];
-    let hunts = post("/hunts").bearer(&stage.admin).json(body.clone());
     let rows = vec![
         ("a large hunt", hunts, 413, "too_large"),
         (

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::rest::Standings;
+use protocol::rest::{FailureCode, Standings};
 use protocol::{Codec, RejectionCode};
 
 use crate::device::Device;
@@ -72,4 +72,45 @@ async fn a_finished_session_is_closed_when_nobody_uses_it_any_more() {
     device.connect(&stage).await;
     device.read_until_heads().await;
     stage.assert_unharmed();
+}
+
+/// Sessions and those who ask for them, all at once, while sessions are closed for want of users.
+#[tokio::test]
+async fn whoever_asks_at_the_moment_when_a_session_is_closed_is_answered() {
+    let stage = Stage::running(&["session.idle_ms_max=1000"]).await;
+    stage.join("Owls").await;
+    stage.order("finish").await;
+    let rest = stage.rest();
+    let path = format!("/sessions/{}/standings", stage.session);
+    let mut retired = 0;
+    while retired < 3 {
+        while stage.metric("cluecast_sessions_retired_total").await == retired {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        retired += 1;
+        for _ in 0..20 {
+            let standings: Standings = rest.get(&path, None).await.expect("it is opened again");
+            assert_eq!(standings.rows.len(), 1);
+        }
+    }
+    stage.assert_unharmed();
+}
+
+#[tokio::test]
+async fn a_finished_session_takes_no_place_that_is_not_free() {
+    let settings = ["session.idle_ms_max=1000", "server.sessions_max=1"];
+    let stage = Stage::running(&settings).await;
+    stage.order("finish").await;
+    while stage.metric(OPEN).await > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let newer = stage.create_session().await;
+    let path = format!("/sessions/{}/standings", stage.session);
+    let refused = stage.rest().get::<Standings>(&path, None).await;
+    let refused = refused.expect_err("there is one open");
+    assert_eq!(refused.code(), Some(FailureCode::Unavailable));
+    assert_eq!(stage.metric(OPEN).await, 1);
+    let path = format!("/sessions/{}/standings", newer.session);
+    let standings: Standings = stage.rest().get(&path, None).await.expect("it is open");
+    assert_eq!(standings.rows.len(), 0);
 }

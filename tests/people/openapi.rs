@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use protocol::limits::{
-    CLUE_LASTS_MS_MAX, CLUE_LASTS_MS_MIN, NAME_CHARS_MAX, REST_BODY_BYTES_MAX, TEXT_CHARS_MAX,
+    CLUE_LASTS_MS_MAX, CLUE_LASTS_MS_MIN, HUNT_BODY_BYTES_MAX, NAME_CHARS_MAX, REST_BODY_BYTES_MAX,
+    TEXT_CHARS_MAX,
 };
 use serde_json::Value;
 
@@ -160,8 +161,10 @@ fn the_document_tells_the_limits_as_they_are() {
     assert_eq!(lasts["minimum"], CLUE_LASTS_MS_MIN);
     assert_eq!(lasts["maximum"], CLUE_LASTS_MS_MAX);
     let too_large = &document["components"]["responses"]["TooLarge"]["description"];
-    let mebibytes = REST_BODY_BYTES_MAX / 1024 / 1024;
+    let kibibytes = REST_BODY_BYTES_MAX / 1024;
+    let mebibytes = HUNT_BODY_BYTES_MAX / 1024 / 1024;
     let told = too_large.as_str().expect("a text");
+    assert!(told.contains(&format!("{kibibytes} KiB")), "{told}");
     assert!(told.contains(&format!("{mebibytes} MiB")), "{told}");
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use protocol::limits::{HEADS_EVERY_MS_MAX, REST_BODY_BYTES_MAX};
+use protocol::limits::{HEADS_EVERY_MS_MAX, HUNT_BODY_BYTES_MAX};
 use protocol::{ClientMessage, CloseCode, Codec, DecodeError, ServerMessage};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,7 +21,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 /// The largest message of a server: a snapshot holds at most a hunt and a team's guesses.
-pub(crate) const SERVER_MESSAGE_BYTES_MAX: usize = 2 * REST_BODY_BYTES_MAX;
+pub(crate) const SERVER_MESSAGE_BYTES_MAX: usize = 2 * HUNT_BODY_BYTES_MAX;
 
 /// How long a connection may take until it is open.
 pub(crate) const OPEN_WAIT_MAX: Duration = Duration::from_secs(15);

@@ -21,7 +21,7 @@ pub(super) fn decode<M: DeserializeOwned>(payload: &[u8], shape: Shape) -> Resul
     let mut values = serde_json::Deserializer::from_slice(payload).into_iter();
     let message = match values.next() {
         Some(read) => read.map_err(malformed)?,
-        None => return Err(malformed("the frame is empty")),
+        None => return Err(malformed("nothing is there")),
     };
     match payload.len() - values.byte_offset() {
         0 => Ok(message),

@@ -117,6 +117,7 @@ fn every_limit_has_a_row_with_its_value() {
         ),
         ("HEADS_EVERY_MS_MAX", limits::HEADS_EVERY_MS_MAX),
         ("REST_BODY_BYTES_MAX", size(limits::REST_BODY_BYTES_MAX)),
+        ("HUNT_BODY_BYTES_MAX", size(limits::HUNT_BODY_BYTES_MAX)),
     ] {
         assert_mentions("a limit", &format!("\n| `{name}` | {} |", grouped(value)));
     }
@@ -124,7 +125,7 @@ fn every_limit_has_a_row_with_its_value() {
         .matches("pub const ")
         .count();
     assert_eq!(
-        declared, 11,
+        declared, 12,
         "a new limit needs a line above and a row in the specification"
     );
 }

@@ -103,7 +103,7 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
     shared(
         StatusCode::PAYLOAD_TOO_LARGE,
         "TooLarge",
-        "`too_large`: the body is larger than 8 MiB.",
+        "`too_large`: the body is larger than 32 KiB, or a hunt than 8 MiB.",
     ),
     shared(
         StatusCode::UNPROCESSABLE_ENTITY,

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::{Epoch, SessionId, StoredBatch};
 use super::Piece;
+use super::folder::file_name;
 
 const MAGIC: [u8; 8] = *b"CLUEARCH";
 /// The format that is written.
@@ -60,6 +61,9 @@ pub enum ArchiveError {
     /// It is shorter, longer or other than it was when it was written.
     #[error("damaged: {0}")]
     Damaged(&'static str),
+    /// Its name tells of other events than it holds.
+    #[error("it holds what is called {0}; give it this name")]
+    OtherName(String),
     /// What was read back is not what was written.
     #[error("what was read back is not what was written")]
     ReadBack,
@@ -89,10 +93,15 @@ pub(super) fn encode(piece: &Piece) -> (Vec<u8>, [u8; 32]) {
     (bytes, digest)
 }
 
-/// Reads all of a file and checks it: its digest, and that its batches follow each other from its first
-/// event to its last. Blocks.
+/// Reads all of a file and checks it: its digest, that its batches follow each other from its first event to
+/// its last, and that its name tells of these. Blocks.
 pub fn verify_archive(path: &Path) -> Result<ArchiveFile, ArchiveError> {
-    read(BufReader::new(File::open(path)?), drop)
+    let file = read(BufReader::new(File::open(path)?), drop)?;
+    let name = file_name(file.session, file.first_seq, file.last_seq);
+    if path.file_name() != Some(name.as_ref()) {
+        return Err(ArchiveError::OtherName(name));
+    }
+    Ok(file)
 }
 
 /// The same, with the batches. Blocks.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
 
-use super::super::{Answer, JournalError};
+use super::super::{Answer, JournalError, SessionId};
 use super::file::{ArchiveError, encode, verify_archive};
 use super::{Archive, ArchivePlace, Piece};
 
@@ -53,12 +53,7 @@ impl Archive for ArchiveFolder {
 /// Writes a file under another name, gives it its own when it is on the disk, and reads it back.
 fn store(folder: &Path, piece: &Piece) -> Result<(), ArchiveError> {
     let (bytes, digest) = encode(piece);
-    let name = format!(
-        "{}-{:020}-{:020}.{ENDING}",
-        piece.session(),
-        piece.first_seq(),
-        piece.last_seq()
-    );
+    let name = file_name(piece.session(), piece.first_seq(), piece.last_seq());
     let path = folder.join(&name);
     // Of its own: a node that was replaced may still be writing the same piece.
     let partial = folder.join(format!("{name}.{:016x}.{PARTIAL}", rand::random::<u64>()));
@@ -75,6 +70,11 @@ fn store(folder: &Path, piece: &Piece) -> Result<(), ArchiveError> {
         return Err(ArchiveError::ReadBack);
     }
     Ok(())
+}
+
+/// What the file of these events is called.
+pub(super) fn file_name(session: SessionId, first_seq: u64, last_seq: u64) -> String {
+    format!("{session}-{first_seq:020}-{last_seq:020}.{ENDING}")
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use protocol::limits::REST_BODY_BYTES_MAX;
+use protocol::limits::HUNT_BODY_BYTES_MAX;
 use protocol::rest::{Failure, FailureCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use exchange::{Ask, Exchange};
 
 /// The longest answer that is read as a whole: the standings of the largest session.
-const ANSWER_BYTES_MAX: usize = 2 * REST_BODY_BYTES_MAX;
+const ANSWER_BYTES_MAX: usize = 2 * HUNT_BODY_BYTES_MAX;
 
 /// The longest line of a stream of lines.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
