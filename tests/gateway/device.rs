@@ -1,6 +1,8 @@
 //! A device: it attaches with its cursor, and proves from the numbers that it misses nothing and
 //! sees nothing twice.
 
+use std::time::UNIX_EPOCH;
+
 use protocol::{
     Audience, Board, ClientMessage, Codec, Command, Cursor, Heads, HeadsFrame, Hello, Order,
     Receipt, Rejection, Resume, Resync, ServerMessage, Snapshot, Update, Verdict, Welcome,
@@ -175,10 +177,15 @@ impl Device {
         }
     }
 
-    /// Reads until `heads` shows that nothing is missing.
+    /// Reads until `heads` that were told after this was asked for show that nothing is missing: earlier
+    /// ones may be on their way.
     pub(crate) async fn read_until_heads(&mut self) -> HeadsFrame {
-        let is_heads = |message: &ServerMessage| matches!(message, ServerMessage::Heads(_));
-        match self.read_until(is_heads).await {
+        let asked_at = UNIX_EPOCH.elapsed().expect("it is after 1970").as_millis();
+        let is_new = |message: &ServerMessage| match message {
+            ServerMessage::Heads(frame) => u128::from(frame.server_time_ms) > asked_at,
+            _ => false,
+        };
+        match self.read_until(is_new).await {
             ServerMessage::Heads(frame) => frame,
             other => unreachable!("{other:?} is no heads frame"),
         }

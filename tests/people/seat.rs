@@ -165,7 +165,7 @@ impl Seat {
         self.read().await.expect("the connection holds")
     }
 
-    /// Reads the next `heads` frame and gives the time when it was sent, to all at once.
+    /// Reads the next `heads` frame and gives the time when it was sent.
     pub(crate) async fn next_heads(&mut self) -> u64 {
         self.heads_since(0).await
     }
