@@ -67,11 +67,12 @@ pub(super) async fn highest(
     Ok(highest)
 }
 
-/// Whether a window was kept up with. That a server refuses what it cannot bear is an answer.
+/// Whether a window was kept up with. That a server refuses what it cannot bear is an answer, and so is that
+/// these teams cannot make so many guesses.
 fn keeps_up(outcome: Result<Outcome, LatencyError>) -> Result<bool, LatencyError> {
     let outcome = match outcome {
         Ok(outcome) => outcome,
-        Err(LatencyError::Refused(_)) => return Ok(false),
+        Err(LatencyError::Refused(_) | LatencyError::TooFewTeams) => return Ok(false),
         Err(error) => return Err(error),
     };
     if outcome.unanswered > 0 {
