@@ -78,7 +78,7 @@ impl Show {
                     file.first_seq - 1
                 ));
             }
-            let (_, batches) = read_archive(path).map_err(|error| failed(path, &error))?;
+            let batches = read_archive(path).map_err(|error| failed(path, &error))?;
             // Files may overlap, and what they have in common is the same.
             for batch in batches.iter().filter(|batch| batch.first_seq >= next) {
                 print(path, batch)?;

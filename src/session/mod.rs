@@ -10,6 +10,7 @@
 mod actor;
 mod archiving;
 mod backlog;
+mod creating;
 mod delivery;
 mod directory;
 mod finish;
@@ -28,15 +29,14 @@ mod usage;
 
 pub use archiving::Archiving;
 pub use backlog::Backlog;
+pub use creating::{CreateSessionError, first_game_master};
 pub use delivery::{Delivery, Outcome, Refusal, View};
 pub use directory::OpenError;
 pub use handle::{Mail, Numbered, SessionHandle, Unavailable};
 pub use hunts::{HuntError, StoredHunt, parse_stored, revision_of};
 pub use planted::Planted;
 pub use recovery::RecoverError;
-pub use registry::{
-    CreateSessionError, NotHere, SessionDefaults, Sessions, Sharing, first_game_master,
-};
+pub use registry::{NotHere, SessionDefaults, Sessions, Sharing};
 pub use supervisor::{Condition, Departure, SessionRun, Tenure, supervise};
 pub use tenancy::JournalStore;
 pub use usage::Usage;

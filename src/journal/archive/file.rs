@@ -104,13 +104,13 @@ pub fn verify_archive(path: &Path) -> Result<ArchiveFile, ArchiveError> {
     Ok(file)
 }
 
-/// The same, with the batches. Blocks.
-pub fn read_archive(path: &Path) -> Result<(ArchiveFile, Vec<StoredBatch>), ArchiveError> {
+/// The batches of a file, whatever its name. Blocks.
+pub fn read_archive(path: &Path) -> Result<Vec<StoredBatch>, ArchiveError> {
     let mut batches = Vec::new();
-    let file = read(BufReader::new(File::open(path)?), |batch| {
+    read(BufReader::new(File::open(path)?), |batch| {
         batches.push(batch);
     })?;
-    Ok((file, batches))
+    Ok(batches)
 }
 
 /// Reads to the end. What `each` is given may be damaged until this has returned.
