@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::event::{Audience, Entry, Event, Origin, Scope, Verdict};
+use crate::guesses::Guesses;
 use crate::ids::{
     ClueId, DeviceId, GameMasterId, NameId, PlayerId, PuzzleId, RoundId, TeamCode, TeamId,
     Timestamp,
@@ -11,7 +12,7 @@ use crate::ids::{
 use crate::limits;
 use crate::receipts::{Receipt, Receipts};
 use crate::state::{
-    Announcement, Clue, Device, GameMaster, GuessMade, Phase, Player, PuzzleProgress, State, Team,
+    Announcement, Clue, Device, GameMaster, Phase, Player, PuzzleProgress, State, Team,
 };
 
 /// The place of an event in an audience's stream.
@@ -97,14 +98,9 @@ impl State {
                 verdict,
                 points,
             } => {
-                let made = GuessMade {
-                    player: *player,
-                    guess: guess.clone(),
-                    verdict: *verdict,
-                };
-                self.record_guess(at, *team, puzzle, made);
+                let team = self.team_mut(*team);
+                team.record_guess(at, *player, puzzle, guess, *verdict);
                 if *points > 0 {
-                    let team = self.team_mut(*team);
                     team.score += points;
                     team.last_scored = Some(at);
                 }
@@ -214,23 +210,11 @@ impl State {
             let fresh = PuzzleProgress {
                 unlocked_at: at,
                 solved_at: None,
-                guesses: Vec::new(),
+                guesses: Guesses::default(),
             };
             let before = team.puzzles.insert(puzzle.clone(), fresh);
             assert!(before.is_none(), "{puzzle} is unlocked once");
         }
-    }
-
-    fn record_guess(&mut self, at: Timestamp, team: TeamId, puzzle: &PuzzleId, made: GuessMade) {
-        let team = self.team_mut(team);
-        let progress = team.puzzles.get_mut(puzzle);
-        let progress = progress.expect("guesses are made on puzzles that the team sees");
-        if made.verdict == Verdict::Correct {
-            assert!(progress.solved_at.is_none(), "{puzzle} is solved once");
-            progress.solved_at = Some(at);
-            team.solved.insert(puzzle.clone());
-        }
-        progress.guesses.push(made);
     }
 
     fn number(&mut self, audience: Audience) -> Stamp {
@@ -265,5 +249,25 @@ impl State {
     fn game_master_mut(&mut self, id: GameMasterId) -> &mut GameMaster {
         let game_master = self.progress.game_masters.get_mut(id.index());
         game_master.expect("events name game masters that exist")
+    }
+}
+
+impl Team {
+    fn record_guess(
+        &mut self,
+        at: Timestamp,
+        player: PlayerId,
+        puzzle: &PuzzleId,
+        guess: &str,
+        verdict: Verdict,
+    ) {
+        let progress = self.puzzles.get_mut(puzzle);
+        let progress = progress.expect("guesses are made on puzzles that the team sees");
+        if verdict == Verdict::Correct {
+            assert!(progress.solved_at.is_none(), "{puzzle} is solved once");
+            progress.solved_at = Some(at);
+            self.solved.insert(puzzle.clone());
+        }
+        progress.guesses.push(player, guess, verdict);
     }
 }

@@ -33,6 +33,7 @@ mod command;
 mod decide;
 mod definition;
 mod event;
+mod guesses;
 mod ids;
 pub mod limits;
 mod normalise;
@@ -48,6 +49,7 @@ pub use command::{By, Command, DeskOrder, GameMasterOrder, PlayerOrder};
 pub use decide::Decision;
 pub use definition::{Hunt, Puzzle, Round, TieBreak};
 pub use event::{Audience, Entry, Event, Origin, Scope, Target, Verdict};
+pub use guesses::{GuessMade, Guesses};
 pub use ids::{
     AnnouncementId, ClueId, CommandId, DeviceId, DurationMs, GameMasterId, InvalidId, NameId,
     PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp, plain_code,
@@ -58,7 +60,6 @@ pub use receipts::Receipt;
 pub use rejection::Rejection;
 pub use scoreboard::Place;
 pub use state::{
-    Announcement, Clue, Device, GameMaster, GuessMade, Phase, Player, Progress, PuzzleProgress,
-    State, Team,
+    Announcement, Clue, Device, GameMaster, Phase, Player, Progress, PuzzleProgress, State, Team,
 };
 pub use unlock::Unlock;

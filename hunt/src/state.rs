@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::definition::Hunt;
 use crate::event::{Audience, Scope, Target, Verdict};
+use crate::guesses::Guesses;
 use crate::ids::{
     AnnouncementId, ClueId, CommandId, DeviceId, GameMasterId, NameId, PlayerId, PuzzleId, RoundId,
     TeamCode, TeamId, Timestamp,
@@ -90,18 +91,7 @@ pub struct PuzzleProgress {
     /// When it was solved.
     pub solved_at: Option<Timestamp>,
     /// The guesses, in order; no two are equal.
-    pub guesses: Vec<GuessMade>,
-}
-
-/// A guess that was judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GuessMade {
-    /// Who made it.
-    pub player: PlayerId,
-    /// The guess, normalised.
-    pub guess: String,
-    /// The verdict.
-    pub verdict: Verdict,
+    pub guesses: Guesses,
 }
 
 /// A person in a team.
@@ -341,8 +331,8 @@ impl State {
             let is_solved = progress.solved_at.is_some();
             assert_eq!(is_solved, team.solved.contains(puzzle));
             assert!(progress.guesses.len() <= limits::GUESSES_PER_PUZZLE_MAX);
-            let correct = |guess: &&GuessMade| guess.verdict == Verdict::Correct;
-            let solves = progress.guesses.iter().filter(correct).count();
+            let made = progress.guesses.iter();
+            let solves = made.filter(|made| made.verdict == Verdict::Correct).count();
             assert_eq!(solves, usize::from(is_solved), "{puzzle} is counted once");
             if is_solved {
                 let points = self.hunt.puzzle(puzzle.as_str()).map(|p| p.points);

@@ -10,6 +10,7 @@
 mod actor;
 mod archiving;
 mod backlog;
+mod beside;
 mod creating;
 mod delivery;
 mod directory;

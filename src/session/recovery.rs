@@ -155,7 +155,7 @@ async fn start(run: &SessionRun) -> Result<Start, RecoverError> {
         match records::decode_state(&snapshot.state) {
             Ok(progress) => return Ok(Start::new(run, progress, seq, loaded.tail)),
             Err(error @ records::RecordError::Damaged(_)) => leave_out(run, seq, &error),
-            Err(source @ records::RecordError::LaterFormat(_)) => {
+            Err(source @ records::RecordError::LaterFormat { .. }) => {
                 return Err(RecoverError::Record { seq, source });
             }
         }

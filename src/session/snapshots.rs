@@ -1,19 +1,19 @@
 //! When a session's state is stored, and the one snapshot that is being stored.
 //!
 //! Encoding a state takes as long as the session is large. The actor only hands a clone over, which
-//! shares what does not change; the rest happens beside it: encoding, storing, reading back, and, once
-//! two snapshots are verified, moving old batches from the journal into the archive (`archiving`). An
+//! shares what does not change; the rest happens beside it (`beside`): encoding, storing, reading back,
+//! and, once two snapshots are verified, moving old batches from the journal into the archive (`archiving`). An
 //! archive that hangs holds up no snapshot: moving goes on beside the next ones.
 
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use hunt::Progress;
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
 use super::actor::Ownership;
 use super::archiving::archive_old_batches;
+use super::beside::{Haste, beside};
 use super::supervisor::SessionRun;
 use crate::journal::{JournalError, Snapshot, records};
 use crate::telemetry::metrics;
@@ -96,7 +96,7 @@ impl Snapshots {
     /// Begins to store a state that is durable; [`Snapshots::go_on`] goes on with it.
     pub(super) fn store(&mut self, state: StateAt) {
         let run = self.run.clone();
-        self.storing = Some(async move { keep(&run, state).await }.boxed());
+        self.storing = Some(async move { keep(&run, state, Haste::Gently).await }.boxed());
     }
 
     /// Goes on with what is under way until the snapshot that is being stored is there or has failed,
@@ -130,7 +130,7 @@ impl Snapshots {
                 seq: head,
                 progress: progress.clone(),
             };
-            keep(&self.run, state).await;
+            keep(&self.run, state, Haste::AtOnce).await;
         }
     }
 }
@@ -144,12 +144,13 @@ pub(super) async fn under_way<T>(work: &mut Option<BoxFuture<'static, T>>) -> T 
 }
 
 /// Stores a snapshot and verifies it; whether it is verified.
-async fn keep(run: &SessionRun, state: StateAt) -> bool {
+async fn keep(run: &SessionRun, state: StateAt, haste: Haste) -> bool {
     let session = run.record.id;
     let StateAt { seq, progress } = state;
-    let (snapshot, progress) = beside(move || {
-        let snapshot = Snapshot::new(seq, records::encode_state(&progress));
-        (snapshot, progress)
+    let (snapshot, progress) = beside(haste, move |pace| {
+        let mut encoded = Vec::new();
+        records::encode_state(&progress, pace.of(&mut encoded));
+        (Snapshot::new(seq, encoded), progress)
     })
     .await;
     let digest = snapshot.digest;
@@ -159,7 +160,7 @@ async fn keep(run: &SessionRun, state: StateAt) -> bool {
         return false;
     }
     metrics().snapshots_stored.increment(1);
-    let verified = verify(run, seq, digest, progress).await;
+    let verified = verify(run, seq, digest, progress, haste).await;
     if let Err(error) = &verified {
         metrics().snapshots_unverified.increment(1);
         tracing::warn!(session.id = %session, seq, %error, "a stored snapshot is not verified");
@@ -173,16 +174,18 @@ async fn verify(
     seq: u64,
     digest: [u8; 32],
     made_from: Progress,
+    haste: Haste,
 ) -> Result<(), VerifyError> {
     let session = run.record.id;
     let stored = run.journal.snapshot(session, seq).await?;
     let stored = stored.ok_or(VerifyError::Gone)?;
-    beside(move || {
+    beside(haste, move |pace| {
         if stored.digest != digest || !stored.is_sound() {
             return Err(VerifyError::Changed);
         }
         // Two states that are equal have equal hashes, and comparing them needs no second encoding.
-        if records::decode_state(&stored.state)? != made_from {
+        let read_back = records::read_state(pace.of(stored.state.as_slice()))?;
+        if read_back != made_from {
             return Err(VerifyError::OtherState);
         }
         Ok(())
@@ -190,14 +193,4 @@ async fn verify(
     .await?;
     let is_marked = run.journal.mark_verified(session, seq, digest).await?;
     is_marked.then_some(()).ok_or(VerifyError::Gone)
-}
-
-/// Computes on another thread; where the runtime has only one, as in simulations, on that one, so that
-/// the same seed gives the same run.
-async fn beside<T: Send + 'static>(compute: impl FnOnce() -> T + Send + 'static) -> T {
-    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
-        return compute();
-    }
-    let computed = tokio::task::spawn_blocking(compute).await;
-    computed.expect("encoding and decoding a state do not panic, and nobody aborts it")
 }

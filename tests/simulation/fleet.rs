@@ -452,7 +452,7 @@ impl Fleet {
         let session = running.session.clone();
         // It may have finished before.
         let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
-        drop(finish.await.expect("the session answers"));
+        _ = finish.await.expect("the session answers");
         // From the next heads on, everybody knows of everything.
         for _ in 0..5 {
             tokio::time::sleep(delivery_config().heads_every).await;

@@ -414,7 +414,7 @@ impl World {
         let session = &self.node.as_ref().expect("the node runs").session;
         let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
         // It may have finished before.
-        drop(finish.await.expect("the session answers"));
+        _ = finish.await.expect("the session answers");
         let ms = CLUE_LASTS_MS_MAX + CLOCKS_DIFFER_MS + 1_500;
         self.pass(Duration::from_millis(ms as u64)).await;
         self.check_latest();

@@ -69,7 +69,7 @@ impl State {
         if progress.solved_at.is_some() {
             return Err(Rejection::AlreadySolved);
         }
-        if progress.guesses.iter().any(|made| made.guess == guess) {
+        if progress.guesses.contains(guess) {
             return Err(Rejection::AlreadyGuessed);
         }
         if progress.guesses.len() >= limits::GUESSES_PER_PUZZLE_MAX {

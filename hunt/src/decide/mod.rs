@@ -104,7 +104,7 @@ impl State {
 fn kept(receipts: &Receipts, id: CommandId) -> Result<Option<Receipt>, Rejection> {
     match receipts.known(id) {
         Known::New => Ok(None),
-        Known::Accepted(receipt) => Ok(Some(receipt.clone())),
+        Known::Accepted(receipt) => Ok(Some(*receipt)),
         Known::Forgotten => Err(Rejection::StaleCommand),
     }
 }

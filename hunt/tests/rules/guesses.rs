@@ -59,11 +59,7 @@ fn every_guess_is_kept_in_order() {
     story.wait(MINUTE);
     story.solves(owls, "flags");
     let progress = story.team_of(owls).puzzle("flags").expect("it is unlocked");
-    let guesses: Vec<&str> = progress
-        .guesses
-        .iter()
-        .map(|made| made.guess.as_str())
-        .collect();
+    let guesses: Vec<_> = progress.guesses.iter().map(|made| made.guess).collect();
     assert_eq!(guesses, ["SAIL", "MAST", "SPINNAKER"]);
     assert_eq!(progress.unlocked_at, DAWN);
     assert_eq!(progress.solved_at, Some(DAWN.plus_ms(MINUTE)));

@@ -101,10 +101,10 @@ fn a_device_is_revoked_by_its_player_the_captain_or_a_game_master() {
     let stranger = story.team("FOXES");
     let forbidden = Err(Rejection::Forbidden);
     for (by, device, expected) in [
-        (teammate, phone, forbidden.clone()),
-        (stranger, phone, forbidden.clone()),
-        (laptop, captain, forbidden.clone()),
-        (captain, stranger, forbidden.clone()),
+        (teammate, phone, forbidden),
+        (stranger, phone, forbidden),
+        (laptop, captain, forbidden),
+        (captain, stranger, forbidden),
         (captain, DeviceId::from(0), Err(Rejection::UnknownDevice)),
         (captain, DeviceId::from(99), Err(Rejection::UnknownDevice)),
         (DeviceId::from(99), phone, Err(Rejection::UnknownDevice)),

@@ -32,34 +32,10 @@ fn each_order_fits_some_phases() {
     let done = Ok(Receipt::Done);
     let into_phase = [vec![], vec![Start], vec![Start, Pause], vec![Finish]];
     for (order, expected) in [
-        (
-            Start,
-            [
-                done.clone(),
-                wrong_phase.clone(),
-                wrong_phase.clone(),
-                finished.clone(),
-            ],
-        ),
-        (
-            Pause,
-            [
-                wrong_phase.clone(),
-                done.clone(),
-                wrong_phase.clone(),
-                finished.clone(),
-            ],
-        ),
-        (
-            Resume,
-            [
-                wrong_phase.clone(),
-                wrong_phase,
-                done.clone(),
-                finished.clone(),
-            ],
-        ),
-        (Finish, [done.clone(), done.clone(), done, finished]),
+        (Start, [done, wrong_phase, wrong_phase, finished]),
+        (Pause, [wrong_phase, done, wrong_phase, finished]),
+        (Resume, [wrong_phase, wrong_phase, done, finished]),
+        (Finish, [done, done, done, finished]),
     ] {
         for (orders, expected) in into_phase.iter().zip(expected) {
             let mut story = Story::in_lobby();

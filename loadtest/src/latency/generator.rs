@@ -80,7 +80,12 @@ pub(super) struct Generator {
     epoll: OwnedFd,
     timer: OwnedFd,
     outcome: Outcome,
+    /// Guesses that wait for an answer, on all connections.
+    waiting: usize,
+    /// Connections that did not take all that was sent.
+    stuck: Vec<usize>,
     unanswered_for_max: Duration,
+    looked_at: Instant,
 }
 
 /// A connection, and what it waits for.
@@ -88,7 +93,6 @@ struct Seat {
     line: Line,
     last_id: u64,
     waiting: VecDeque<Waiting>,
-    is_stuck: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +149,6 @@ impl Generator {
             line,
             last_id: 0,
             waiting: VecDeque::new(),
-            is_stuck: false,
         });
         Ok(Self {
             seats: seats.collect(),
@@ -157,7 +160,10 @@ impl Generator {
                 answered: Vec::new(),
                 unanswered: 0,
             },
+            waiting: 0,
+            stuck: Vec::new(),
             unanswered_for_max,
+            looked_at: Instant::now(),
         })
     }
 
@@ -284,19 +290,31 @@ impl Generator {
         frame: &[u8],
         intended_at: Instant,
     ) -> Result<(), LatencyError> {
-        let seat = &mut self.seats[seat];
-        seat.waiting.push_back(Waiting {
-            id: seat.last_id,
+        let Seat {
+            line,
+            last_id,
+            waiting,
+        } = &mut self.seats[seat];
+        waiting.push_back(Waiting {
+            id: *last_id,
             intended_at,
             sent_at: Instant::now(),
         });
-        seat.is_stuck = !seat.line.send(frame)?;
+        self.waiting += 1;
+        if !line.send(frame)? && !self.stuck.contains(&seat) {
+            self.stuck.push(seat);
+        }
         Ok(())
     }
 
     fn flush_stuck(&mut self) -> Result<(), LatencyError> {
-        for seat in self.seats.iter_mut().filter(|seat| seat.is_stuck) {
-            seat.is_stuck = !seat.line.flush()?;
+        let mut place = 0;
+        while let Some(&seat) = self.stuck.get(place) {
+            if self.seats[seat].line.flush()? {
+                self.stuck.swap_remove(place);
+            } else {
+                place += 1;
+            }
         }
         Ok(())
     }
@@ -326,11 +344,13 @@ impl Generator {
     fn read(&mut self, seat: usize, buffer: &mut [u8]) -> Result<(), LatencyError> {
         let Seat { line, waiting, .. } = &mut self.seats[seat];
         let (wanted, answered) = (self.guesses.verdict(), &mut self.outcome.answered);
+        let all_waiting = &mut self.waiting;
         let mut received_at = None;
         line.read(buffer, &mut |Answer { id, outcome }| {
             let place = waiting.iter().position(|waiting| waiting.id == id);
             let asked = place.and_then(|place| waiting.remove(place));
             let asked = asked.ok_or(LatencyError::Unasked)?;
+            *all_waiting -= 1;
             match outcome {
                 Ok(Some(verdict)) if verdict == wanted => {}
                 Ok(_) => return Err(LatencyError::Misjudged),
@@ -347,19 +367,22 @@ impl Generator {
     }
 
     fn is_all_answered(&self) -> bool {
-        self.seats.iter().all(|seat| seat.waiting.is_empty())
+        self.waiting == 0
     }
 
-    /// Whether a guess has waited for too long.
-    fn is_hopeless(&self) -> bool {
+    /// Whether a guess has waited for too long. Looks once in [`WAIT_MAX`], because it looks at all.
+    fn is_hopeless(&mut self) -> bool {
+        if self.looked_at.elapsed() < WAIT_MAX {
+            return false;
+        }
+        self.looked_at = Instant::now();
         let oldest = self.seats.iter().filter_map(|seat| seat.waiting.front());
         let oldest = oldest.map(|waiting| waiting.intended_at).min();
         oldest.is_some_and(|oldest| oldest.elapsed() > self.unanswered_for_max)
     }
 
     fn end(mut self, unsent: usize) -> Outcome {
-        let unanswered: usize = self.seats.iter().map(|seat| seat.waiting.len()).sum();
-        self.outcome.unanswered = unanswered + unsent;
+        self.outcome.unanswered = self.waiting + unsent;
         self.outcome
     }
 }

@@ -63,11 +63,15 @@ pub(super) fn puzzle(
 ) -> Option<wire::Puzzle> {
     let progress = state.team(team)?.puzzle(definition.id.as_str())?;
     let hidden = progress.guesses.len().saturating_sub(GUESSES_SHOWN_MAX);
-    let guesses = progress.guesses[hidden..].iter().map(|made| wire::Guess {
-        player: made.player.to_string(),
-        guess: made.guess.clone(),
-        verdict: verdict(made.verdict),
-    });
+    let guesses = progress
+        .guesses
+        .iter()
+        .skip(hidden)
+        .map(|made| wire::Guess {
+            player: made.player.to_string(),
+            guess: made.guess.into_owned(),
+            verdict: verdict(made.verdict),
+        });
     Some(wire::Puzzle {
         id: definition.id.to_string(),
         round: definition.round.to_string(),

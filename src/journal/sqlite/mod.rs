@@ -15,6 +15,7 @@ mod writer;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -124,6 +125,8 @@ pub struct SqliteJournal {
     jobs: mpsc::Sender<Job>,
     readers: SqlitePool,
     tasks: Arc<Mutex<JoinSet<()>>>,
+    /// Batches that were ever handed to the writer.
+    appends: Arc<AtomicU64>,
     /// Snapshots that are being written; a session has at most one.
     snapshots: TaskTracker,
     stop: CancellationToken,
@@ -165,6 +168,7 @@ impl SqliteJournal {
             jobs,
             readers,
             tasks: Arc::new(Mutex::new(tasks)),
+            appends: Arc::default(),
             snapshots: TaskTracker::new(),
             stop,
             nodes: Nodes::default(),
@@ -198,7 +202,6 @@ impl SqliteJournal {
         async move { answer.await.unwrap_or_else(|| Err(closed(action))) }.boxed()
     }
 
-    /// A transaction of its own that no other kind of job is.
     /// Begins a new generation of every stream; the new one.
     pub async fn raise_generation(&self) -> Result<u32, JournalError> {
         self.change("raise the generation", |connection| {
@@ -207,6 +210,12 @@ impl SqliteJournal {
         .await
     }
 
+    /// Batches that were ever handed to the writer.
+    fn appends(&self) -> u64 {
+        self.appends.load(Ordering::Relaxed)
+    }
+
+    /// A transaction of its own that no other kind of job is.
     fn change<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -387,6 +396,7 @@ impl Journal for SqliteJournal {
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
+        self.appends.fetch_add(1, Ordering::Relaxed);
         let answer = self.ask(|reply| Job::Append { batch, reply });
         async move {
             let lost = AppendError::Unknown("the writer ended".to_owned());

@@ -2,13 +2,21 @@
 //! batches are committed. The last step makes all of it count, and what does not count is swept away in
 //! steps as small.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Error, OptionalExtension, TransactionBehavior, params};
+use tokio::time::Instant;
 
 use super::super::{JournalError, SessionId, Snapshot, TruncateError, Truncation};
 use super::SqliteJournal;
 
 /// Bytes of a part: the commit behind it waits no longer than for a large batch.
 const PART_BYTES: usize = 64 << 10;
+/// While others append, a part is put off by so many times as long as the one before took: a batch that
+/// comes meanwhile seldom meets one.
+const REST_TIMES: u32 = 3;
+/// The longest that a part is put off, since the one before may have met a disk that stood still.
+const REST_MAX: Duration = Duration::from_millis(20);
 /// Parts that one step sweeps away: their pages only change their list.
 const SWEPT_PARTS: i64 = 16;
 
@@ -31,10 +39,15 @@ pub(super) async fn put(
     sweep(&journal, session, id).await?;
     for (number, part) in (0..).zip(state.chunks(PART_BYTES)) {
         let part = part.to_vec();
+        let (appends, put_at) = (journal.appends(), Instant::now());
         let put = journal.change(ACTION, move |connection| {
             put_part(connection, id, number, &part)
         });
         must_stand(put.await?)?;
+        if journal.appends() != appends {
+            let rest = put_at.elapsed().saturating_mul(REST_TIMES);
+            tokio::time::sleep(rest.min(REST_MAX)).await;
+        }
     }
     let finished = journal.change(ACTION, move |connection| finish(connection, session, id));
     must_stand(finished.await?)?;
