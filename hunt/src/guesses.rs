@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::Verdict;
@@ -100,22 +99,8 @@ impl Serialize for Guesses {
 
 impl<'de> Deserialize<'de> for Guesses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(GuessesVisitor)
-    }
-}
-
-struct GuessesVisitor;
-
-impl<'de> Visitor<'de> for GuessesVisitor {
-    type Value = Guesses;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of guesses")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Guesses, A::Error> {
-        let mut guesses = Guesses::default();
-        while let Some(made) = list.next_element::<GuessMade<'de>>()? {
+        let mut guesses = Self::default();
+        for made in Vec::<GuessMade<'de>>::deserialize(deserializer)? {
             guesses.push(made.player, &made.guess, made.verdict);
         }
         Ok(guesses)
