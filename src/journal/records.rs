@@ -150,4 +150,30 @@ mod tests {
             "{refused:?}"
         );
     }
+    /// Of a later version's record only the number is sure to be there.
+    #[test]
+    fn a_later_format_is_refused_by_its_number_whatever_it_holds() {
+        #[derive(serde::Serialize)]
+        struct Later {
+            format: u16,
+            other: &'static str,
+        }
+        let other = "what nobody knows yet";
+        let bytes = |format| rmp_serde::to_vec_named(&Later { format, other }).expect("it is text");
+        let refused = decode_entries(&bytes(2));
+        assert!(
+            matches!(refused, Err(RecordError::LaterFormat { format: 2, max: 1 })),
+            "{refused:?}"
+        );
+        let refused = decode_state(&bytes(3));
+        assert!(
+            matches!(refused, Err(RecordError::LaterFormat { format: 3, max: 2 })),
+            "{refused:?}"
+        );
+        let damaged = decode_state(&bytes(2));
+        assert!(
+            matches!(damaged, Err(RecordError::Damaged(_))),
+            "{damaged:?}"
+        );
+    }
 }

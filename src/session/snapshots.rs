@@ -2,8 +2,8 @@
 //!
 //! Encoding a state takes as long as the session is large. The actor only hands a clone over, which
 //! shares what does not change; the rest happens beside it (`beside`): encoding, storing, reading back,
-//! and, once two snapshots are verified, moving old batches from the journal into the archive (`archiving`). An
-//! archive that hangs holds up no snapshot: moving goes on beside the next ones.
+//! and, once two snapshots are verified, moving old batches from the journal into the archive
+//! (`archiving`). An archive that hangs holds up no snapshot: moving goes on beside the next ones.
 
 use std::time::Duration;
 
