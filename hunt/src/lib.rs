@@ -42,6 +42,7 @@ mod receipts;
 mod rejection;
 mod scoreboard;
 mod state;
+pub mod text;
 mod unlock;
 
 pub use apply::Stamp;
