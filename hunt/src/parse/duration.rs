@@ -37,21 +37,24 @@ pub(super) fn parse(text: &str) -> Result<DurationMs, String> {
     }
     match total_ms {
         0 if text.is_empty() => Err(FORM.to_owned()),
-        0 => Err("a duration is longer than nothing".to_owned()),
+        0 => Err("a duration must be longer than zero".to_owned()),
         _ => Ok(DurationMs(total_ms)),
     }
 }
 
 fn wrong_unit(unit: char) -> String {
     if UNITS.iter().any(|(name, _)| *name == unit) {
-        format!("`{unit}` comes too late; each unit comes once, longer ones first: {FORM}")
+        format!("`{unit}` is out of order; use each unit at most once, longest first: {FORM}")
     } else {
         format!("`{unit}` is not a unit of time; {FORM}")
     }
 }
 
 fn too_long() -> String {
-    format!("a duration is at most {}d", DURATION_MS_MAX / UNITS[0].1)
+    format!(
+        "a duration must not exceed {}d",
+        DURATION_MS_MAX / UNITS[0].1
+    )
 }
 
 #[cfg(test)]
@@ -86,12 +89,12 @@ mod tests {
             ("1.5h", "`.` is not a unit"),
             ("3ü", "`ü` is not a unit"),
             ("5M", "`M` is not a unit"),
-            ("30m1h", "`h` comes too late"),
-            ("1h1h", "`h` comes too late"),
-            ("0s", "longer than nothing"),
-            ("367d", "at most 366d"),
-            ("366d1s", "at most 366d"),
-            ("99999999999999999999d", "at most 366d"),
+            ("30m1h", "`h` is out of order"),
+            ("1h1h", "`h` is out of order"),
+            ("0s", "longer than zero"),
+            ("367d", "must not exceed 366d"),
+            ("366d1s", "must not exceed 366d"),
+            ("99999999999999999999d", "must not exceed 366d"),
         ] {
             let complaint_given = parse(text).expect_err(text);
             assert!(

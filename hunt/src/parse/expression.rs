@@ -1,12 +1,12 @@
 //! The unlock language, in which authors say when a round or a puzzle opens:
 //!
 //! ```text
-//! either    = both { "or" both }
-//! both      = condition { "and" condition }
-//! condition = "(" either ")"
-//!           | number "of" "(" either { "," either } ")"
-//!           | "score" ">=" number
-//!           | puzzle-id
+//! disjunction = conjunction { "or" conjunction }
+//! conjunction = condition { "and" condition }
+//! condition   = "(" disjunction ")"
+//!             | number "of" "(" disjunction { "," disjunction } ")"
+//!             | "score" ">=" number
+//!             | puzzle-id
 //! ```
 //!
 //! A new kind of condition is a new arm of [`Reader::condition`], a new variant of
@@ -70,22 +70,22 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn whole(&mut self) -> Result<Unlock, Complaint> {
-        let unlock = self.either()?;
+        let unlock = self.disjunction()?;
         match self.peek() {
             Token::End => Ok(unlock),
             _ => Err(self.expected("`and`, `or` or the end")),
         }
     }
 
-    fn either(&mut self) -> Result<Unlock, Complaint> {
-        let mut of = vec![self.both()?];
+    fn disjunction(&mut self) -> Result<Unlock, Complaint> {
+        let mut of = vec![self.conjunction()?];
         while self.skip(Token::Word("or")) {
-            of.push(self.both()?);
+            of.push(self.conjunction()?);
         }
         Ok(single(of).unwrap_or_else(Unlock::any))
     }
 
-    fn both(&mut self) -> Result<Unlock, Complaint> {
+    fn conjunction(&mut self) -> Result<Unlock, Complaint> {
         let mut of = vec![self.condition()?];
         while self.skip(Token::Word("and")) {
             of.push(self.condition()?);
@@ -112,7 +112,7 @@ impl<'t> Reader<'t> {
 
     fn parenthesised(&mut self) -> Result<Unlock, Complaint> {
         self.open()?;
-        let unlock = self.either()?;
+        let unlock = self.disjunction()?;
         self.close("`and`, `or` or `)`")?;
         Ok(unlock)
     }
@@ -130,7 +130,7 @@ impl<'t> Reader<'t> {
         let place = self.advance();
         let total = self.names.points_total;
         if score > u64::from(total) {
-            let message = format!("no team can score more than {total}, the points of all puzzles");
+            let message = format!("no team can score more than {total}, the total of all puzzles");
             self.complaints.push((place, message));
             return Ok(Unlock::AtStart);
         }
@@ -149,11 +149,11 @@ impl<'t> Reader<'t> {
         let mut listed = BTreeSet::new();
         loop {
             let place = self.place();
-            let item = self.either()?;
+            let item = self.disjunction()?;
             if let Unlock::Solved(id) = &item
                 && !listed.insert(id.clone())
             {
-                let message = format!("`{id}` is in the list already, and would count twice");
+                let message = format!("`{id}` is listed twice and would count twice");
                 self.complaints.push((place, message));
             }
             of.push(item);
@@ -165,8 +165,11 @@ impl<'t> Reader<'t> {
         let fitting = usize::try_from(count).ok();
         let Some(count) = fitting.filter(|count| (1..=of.len()).contains(count)) else {
             let length = of.len();
-            let message =
-                format!("the number before `of` is from 1 to {length}, as long as its list");
+            let range = match length {
+                1 => "1".to_owned(),
+                _ => format!("from 1 to {length}"),
+            };
+            let message = format!("the number before `of` must be {range}, the length of its list");
             self.complaints.push((place, message));
             return Ok(Unlock::AtStart);
         };
@@ -190,7 +193,7 @@ impl<'t> Reader<'t> {
 
     fn open(&mut self) -> Result<(), Complaint> {
         if self.depth == DEPTH_MAX {
-            let message = format!("parentheses nest at most {DEPTH_MAX} deep");
+            let message = format!("parentheses may nest at most {DEPTH_MAX} levels deep");
             return Err((self.place(), message));
         }
         self.depth += 1;

@@ -80,7 +80,7 @@ fn refuse_more_than(
         return Some(());
     };
     let message = format!(
-        "a hunt has at most {max} {what}, and this has {}",
+        "a hunt may have at most {max} {what}; this one has {}",
         sections.len()
     );
     mistakes.add(&first_beyond.place, message);
@@ -93,7 +93,10 @@ fn read_settings(
 ) -> (String, Option<DurationMs>, Vec<TieBreak>) {
     let Some(section) = root.section("hunt", mistakes) else {
         if root.lacks("hunt") {
-            mistakes.add(&root.place, "there is no [hunt] with the hunt's title");
+            mistakes.add(
+                &root.place,
+                "the table [hunt] with the hunt's title is missing",
+            );
         }
         return (String::new(), None, TIE_BREAK.to_vec());
     };
@@ -115,20 +118,21 @@ fn read_tie_break(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> Vec<Tie
         return TIE_BREAK.to_vec();
     };
     if texts.is_empty() {
-        let message = "`tie_break` names at least one thing; leave the key out for the default";
+        let message = "`tie_break` must not be empty; leave the key out for the default";
         mistakes.add(&section.place_of("tie_break"), message);
     }
     let mut criteria = Vec::new();
     for Text { value, place } in texts {
         match TIE_BREAK.into_iter().find(|known| known.name() == value) {
             Some(known) if criteria.contains(&known) => {
-                mistakes.add(&place, format!("`{value}` is in the list already"));
+                mistakes.add(&place, format!("`{value}` is listed twice"));
             }
             Some(known) => criteria.push(known),
             None => {
                 let suggestion = did_you_mean(value, TIE_BREAK.map(TieBreak::name));
-                let message =
-                    format!("a tie break is `score` or `last_scored`, not `{value}`{suggestion}");
+                let message = format!(
+                    "a tie break must be `score` or `last_scored`, not `{value}`{suggestion}"
+                );
                 mistakes.add(&place, message);
             }
         }
@@ -158,10 +162,10 @@ pub(super) fn check_id(section: &Section<'_>, mistakes: &mut Mistakes<'_>) {
     let id = section.key;
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if id.is_empty() || id.starts_with('-') || !id.chars().all(allowed) {
-        let message = "an id is lower-case letters a-z, digits and dashes, without a dash in front";
+        let message = "an id may contain only lower-case letters a-z, digits and dashes, and must not start with a dash";
         mistakes.add(&section.place, message);
     } else if id.len() > limits::ID_CHARS_MAX {
-        let message = format!("an id has at most {} characters", limits::ID_CHARS_MAX);
+        let message = format!("an id may have at most {} characters", limits::ID_CHARS_MAX);
         mistakes.add(&section.place, message);
     }
 }
@@ -177,16 +181,16 @@ pub(super) fn read_title_or_id(section: &Section<'_>, mistakes: &mut Mistakes<'_
 fn read_title(title: &Text<'_>, mistakes: &mut Mistakes<'_>) -> String {
     let max = limits::TITLE_CHARS_MAX;
     if title.value.trim().is_empty() {
-        mistakes.add(&title.place, "a title is not empty");
+        mistakes.add(&title.place, "a title must not be empty");
     } else if title.value.chars().count() > max {
         mistakes.add(
             &title.place,
-            format!("a title has at most {max} characters"),
+            format!("a title may have at most {max} characters"),
         );
     } else if title.value.contains(char::is_control) {
         mistakes.add(
             &title.place,
-            "a title is one line without control characters",
+            "a title must be a single line without control characters",
         );
     }
     title.value.trim().to_owned()
@@ -210,7 +214,7 @@ pub(super) fn read_unlock(
         return Unlock::AtStart;
     };
     if text.value.trim().is_empty() {
-        let message = "the condition is empty; leave the key out for \"from the start\"";
+        let message = "the condition is empty; leave `unlock` out to unlock from the start";
         mistakes.add(&text.place, message);
         return Unlock::AtStart;
     }

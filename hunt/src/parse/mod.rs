@@ -34,7 +34,7 @@ const HUNT_FILE: &str = "hunt.toml";
 /// after a mistake in the TOML itself, only those of that kind.
 pub fn parse(files: &Bundle) -> Result<Hunt, Vec<Mistake>> {
     let Some(source) = files.get(HUNT_FILE) else {
-        let message = format!("there is no {HUNT_FILE}; every hunt has one in its top folder");
+        let message = format!("there is no {HUNT_FILE}; every hunt needs one in its top folder");
         return Err(vec![Mistake::of_missing_file(HUNT_FILE, message)]);
     };
     let mut mistakes = Mistakes::of(HUNT_FILE, source);

@@ -36,7 +36,7 @@ pub(super) fn read(
     check_id(section, mistakes);
     if KEYWORDS.contains(&section.key) {
         let message = format!(
-            "`{}` is a word of the unlock language; name the puzzle otherwise",
+            "`{}` is a keyword of unlock conditions; choose another id",
             section.key
         );
         mistakes.add(&section.place, message);
@@ -87,12 +87,12 @@ fn read_body(section: &Section<'_>, files: &Bundle, mistakes: &mut Mistakes<'_>)
         .split('/')
         .all(|part| !matches!(part, "" | "." | "..") && !part.contains('\\'));
     let message = if !stays_inside {
-        "a body's path stays in the hunt's folder: names with `/` between them".to_owned()
+        "a body's path must stay inside the hunt's folder: names separated by `/`".to_owned()
     } else if path
         .rsplit_once('.')
         .is_none_or(|(_, ending)| ending != "md")
     {
-        "a body is a Markdown file, whose name ends in `.md`".to_owned()
+        "a body must be a Markdown file with a name that ends in `.md`".to_owned()
     } else {
         match files.get(path) {
             None => {
@@ -101,7 +101,7 @@ fn read_body(section: &Section<'_>, files: &Bundle, mistakes: &mut Mistakes<'_>)
             }
             Some(body) if body.len() > max => {
                 format!(
-                    "`{path}` has {} bytes; a body has at most {max}",
+                    "`{path}` has {} bytes; a body may have at most {max}",
                     body.len()
                 )
             }
@@ -118,7 +118,7 @@ fn read_answers(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> Vec<Strin
     let aliases = section.texts("aliases", mistakes).unwrap_or_default();
     let max = limits::ALIASES_MAX;
     if aliases.len() > max {
-        let message = format!("a puzzle has at most {max} aliases");
+        let message = format!("a puzzle may have at most {max} aliases");
         mistakes.add(&section.place_of("aliases"), message);
     }
     let mut answers: Vec<String> = Vec::new();
@@ -128,9 +128,11 @@ fn read_answers(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> Vec<Strin
             "no guess can match this: it has no letters or digits".to_owned()
         } else if normalised.chars().count() > limits::GUESS_CHARS_MAX {
             let max = limits::GUESS_CHARS_MAX;
-            format!("no guess can match this: guesses have at most {max} characters")
+            format!("no guess can match this: a guess may have at most {max} characters")
         } else if answers.contains(&normalised) {
-            format!("the puzzle takes `{normalised}` already; guesses are compared in that form")
+            format!(
+                "the puzzle already accepts `{normalised}`; guesses are compared in this normalised form"
+            )
         } else {
             answers.push(normalised);
             continue;

@@ -79,7 +79,7 @@ fn why_not(unlock: &Unlock, best: &Achievements<'_>) -> String {
     let mut unsolvable = BTreeSet::new();
     collect_unsolvable(unlock, best, &mut unsolvable);
     if unsolvable.is_empty() {
-        format!("teams score at most {} before it", best.score)
+        format!("teams can score at most {} before it", best.score)
     } else {
         let unsolvable = listed(unsolvable.into_iter().map(PuzzleId::as_str));
         format!("teams cannot solve {unsolvable} before it")

@@ -43,9 +43,9 @@ impl<'d> Section<'d> {
                 let suggestion = did_you_mean(name, known.iter().copied());
                 let message = if suggestion.is_empty() {
                     let known = listed(known.iter().copied());
-                    format!("there is no key `{name}` here; the keys are {known}")
+                    format!("unknown key `{name}`; the keys are {known}")
                 } else {
-                    format!("there is no key `{name}` here{suggestion}")
+                    format!("unknown key `{name}`{suggestion}")
                 };
                 mistakes.add(&key.span(), message);
             }
@@ -93,7 +93,7 @@ impl<'d> Section<'d> {
         let keys = || self.table.keys().map(|typed| typed.get_ref().as_ref());
         // A mistyped key is refused as unknown; one mistake is enough.
         if !self.table.contains_key(key) && !keys().any(mistyped) {
-            let message = format!("`{}` lacks the key `{key}`", self.key);
+            let message = format!("`{}` is missing the key `{key}`", self.key);
             mistakes.add(&self.place, message);
         }
         self.text(key, mistakes)
@@ -109,7 +109,7 @@ impl<'d> Section<'d> {
     pub(super) fn texts(&self, key: &str, mistakes: &mut Mistakes<'_>) -> Option<Vec<Text<'d>>> {
         let value = self.table.get(key)?;
         let Some(list) = value.get_ref().as_array() else {
-            let message = wrong_type(&quoted(key), "a list of texts", value.get_ref());
+            let message = wrong_type(&quoted(key), "a list of quoted texts", value.get_ref());
             mistakes.add(&value.span(), message);
             return None;
         };
@@ -133,7 +133,7 @@ impl<'d> Section<'d> {
         let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
         let fitting = number.filter(|number| *number <= max);
         if fitting.is_none() {
-            let message = format!("`{key}` is from 0 to {max}, not {integer}");
+            let message = format!("`{key}` must be from 0 to {max}, not {integer}");
             mistakes.add(&value.span(), message);
         }
         fitting
