@@ -1,9 +1,9 @@
-//! Durations as authors write them: `90s`, `5m`, `1h30m`, `2d`.
+//! Parses durations such as `90s`, `5m`, `1h30m` and `2d`.
 
 use crate::ids::DurationMs;
 use crate::limits::DURATION_MS_MAX;
 
-/// The units, longest first, with their milliseconds.
+/// The units with their lengths in milliseconds, longest first.
 const UNITS: [(char, u64); 4] = [
     ('d', 24 * 60 * 60 * 1_000),
     ('h', 60 * 60 * 1_000),
@@ -13,7 +13,7 @@ const UNITS: [(char, u64); 4] = [
 
 const FORM: &str = "write a duration like \"90s\", \"5m\", \"1h30m\" or \"2d\"";
 
-/// Reads a duration, or tells what is wrong with it.
+/// Parses a duration, or returns a message about what is wrong.
 pub(super) fn parse(text: &str) -> Result<DurationMs, String> {
     let mut rest = text;
     let mut units_left = UNITS.as_slice();
@@ -63,7 +63,7 @@ mod tests {
     use crate::ids::DurationMs;
 
     #[test]
-    fn durations_are_sums_of_units() {
+    fn valid_durations_are_parsed() {
         for (text, seconds) in [
             ("90s", 90),
             ("5m", 300),
@@ -79,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
-        for (text, complaint) in [
+    fn invalid_durations_are_rejected() {
+        for (text, expected) in [
             ("", "write a duration"),
             ("h", "write a duration"),
             ("90", "write a duration"),
@@ -96,11 +96,8 @@ mod tests {
             ("366d1s", "must not exceed 366d"),
             ("99999999999999999999d", "must not exceed 366d"),
         ] {
-            let complaint_given = parse(text).expect_err(text);
-            assert!(
-                complaint_given.contains(complaint),
-                "{text}: {complaint_given}"
-            );
+            let message = parse(text).expect_err(text);
+            assert!(message.contains(expected), "{text}: {message}");
         }
     }
 }
