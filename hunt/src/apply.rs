@@ -1,4 +1,4 @@
-//! From an event to the next state. Nothing here judges: what the journal holds has happened.
+//! Applies events to the state. Never rejects an event: the events of the journal are facts.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,42 +15,47 @@ use crate::state::{
     Announcement, Clue, Device, GameMaster, Phase, Player, PuzzleProgress, State, Team,
 };
 
-/// The place of an event in an audience's stream.
+/// The sequence number of an event in an audience's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    /// Whose stream.
+pub struct UpdateNumber {
+    /// The audience of the stream.
     pub audience: Audience,
-    /// Its number there, from 1 on, without holes.
+    /// The sequence number, starting at 1, without gaps.
     pub number: u64,
 }
 
 impl State {
-    /// Applies a whole entry, as a recovery does.
+    /// Applies a whole entry and records its receipt, for recovery.
     pub fn apply_entry(&mut self, entry: &Entry) {
         for event in &entry.events {
             drop(self.apply(entry.at, event));
         }
-        self.keep_receipt(entry);
+        self.record_receipt(entry);
     }
 
-    /// Applies one event of an entry and gives its numbers, one for each audience that sees it.
-    /// After the last event of the entry comes [`State::keep_receipt`].
+    /// Applies one event of an entry and returns its numbers, one for each audience that sees it.
+    /// After the last event of the entry, call [`State::record_receipt`].
     ///
     /// # Panics
-    /// If the event does not fit the state: the journal or the rules are damaged.
-    pub fn apply(&mut self, at: Timestamp, event: &Event) -> impl Iterator<Item = Stamp> + use<> {
-        assert!(at >= self.progress.last_at, "time never goes back");
+    /// If the event contradicts the state, which means that the journal is damaged or the rules have a
+    /// defect.
+    pub fn apply(
+        &mut self,
+        at: Timestamp,
+        event: &Event,
+    ) -> impl Iterator<Item = UpdateNumber> + use<> {
+        assert!(at >= self.progress.last_at, "time never decreases");
         self.progress.last_at = at;
-        self.change(at, event);
-        let mut stamps = [None; 2];
-        for (stamp, audience) in stamps.iter_mut().zip(event.audiences()) {
-            *stamp = Some(self.number(audience));
+        self.apply_change(at, event);
+        let mut numbers = [None; 2];
+        for (number, audience) in numbers.iter_mut().zip(event.audiences()) {
+            *number = Some(self.next_number(audience));
         }
-        stamps.into_iter().flatten()
+        numbers.into_iter().flatten()
     }
 
-    /// Keeps the receipt of an entry that came from a device or a game master.
-    pub fn keep_receipt(&mut self, entry: &Entry) {
+    /// Records the receipt of an entry that a numbered command caused; does nothing for other entries.
+    pub fn record_receipt(&mut self, entry: &Entry) {
         let (receipts, command) = match entry.origin {
             Origin::Device { device, command } => (&mut self.device_mut(device).receipts, command),
             Origin::GameMaster {
@@ -59,10 +64,10 @@ impl State {
             } => (&mut self.game_master_mut(game_master).receipts, command),
             Origin::GameMaster { .. } | Origin::Desk | Origin::Timer => return,
         };
-        receipts.keep(command, Receipt::of(&entry.events));
+        receipts.record(command, Receipt::from_events(&entry.events));
     }
 
-    fn change(&mut self, at: Timestamp, event: &Event) {
+    fn apply_change(&mut self, at: Timestamp, event: &Event) {
         match event {
             Event::SessionStarted { ends_at } => {
                 self.progress.phase = Phase::Running;
@@ -115,7 +120,7 @@ impl State {
             Event::DeviceRevoked { device, .. } => {
                 let device = self.device_mut(*device);
                 device.revoked = true;
-                // It is refused whatever it sends, so that its receipts tell nobody anything.
+                // Every command of a revoked device is rejected, so its receipts are no longer needed.
                 device.receipts = Receipts::default();
             }
             Event::GameMasterInvited {
@@ -132,7 +137,7 @@ impl State {
                 text,
                 expires_at,
             } => {
-                assert_eq!(*clue, ClueId::at(self.progress.clues.len()));
+                assert_eq!(*clue, ClueId::from_index(self.progress.clues.len()));
                 self.progress.clues.push(Clue {
                     to: *to,
                     text: text.clone(),
@@ -155,7 +160,10 @@ impl State {
     }
 
     fn add_game_master(&mut self, id: GameMasterId, name: NameId, scopes: &BTreeSet<Scope>) {
-        assert_eq!(id, GameMasterId::at(self.progress.game_masters.len()));
+        assert_eq!(
+            id,
+            GameMasterId::from_index(self.progress.game_masters.len())
+        );
         self.progress.game_masters.push(GameMaster {
             name,
             scopes: scopes.clone(),
@@ -165,7 +173,7 @@ impl State {
     }
 
     fn add_team(&mut self, id: TeamId, code: &TeamCode, name: NameId) {
-        assert_eq!(id, TeamId::at(self.progress.teams.len()));
+        assert_eq!(id, TeamId::from_index(self.progress.teams.len()));
         let before = Arc::make_mut(&mut self.progress.team_codes).insert(code.clone(), id);
         assert!(before.is_none(), "team codes are distinct");
         self.progress.teams.push(Arc::new(Team {
@@ -182,7 +190,7 @@ impl State {
     }
 
     fn add_player(&mut self, team: TeamId, id: PlayerId, name: NameId) {
-        assert_eq!(id, PlayerId::at(self.progress.players.len()));
+        assert_eq!(id, PlayerId::from_index(self.progress.players.len()));
         self.team_mut(team).players.push(id);
         self.progress.players.push(Arc::new(Player {
             team,
@@ -194,7 +202,7 @@ impl State {
     }
 
     fn add_device(&mut self, player: PlayerId, id: DeviceId) {
-        assert_eq!(id, DeviceId::at(self.progress.devices.len()));
+        assert_eq!(id, DeviceId::from_index(self.progress.devices.len()));
         self.player_mut(player).devices.push(id);
         self.progress.devices.push(Arc::new(Device {
             player,
@@ -217,7 +225,7 @@ impl State {
         }
     }
 
-    fn number(&mut self, audience: Audience) -> Stamp {
+    fn next_number(&mut self, audience: Audience) -> UpdateNumber {
         let head = match audience {
             Audience::Everyone => &mut self.progress.everyone_head,
             Audience::Team(team) => &mut self.team_mut(team).head,
@@ -225,7 +233,7 @@ impl State {
             Audience::GameMasters => &mut self.progress.game_masters_head,
         };
         *head += 1;
-        Stamp {
+        UpdateNumber {
             audience,
             number: *head,
         }

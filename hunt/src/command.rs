@@ -1,4 +1,4 @@
-//! What can be asked of a session.
+//! Commands: requests to change a session.
 
 use std::collections::BTreeSet;
 
@@ -7,144 +7,144 @@ use crate::ids::{
     ClueId, CommandId, DeviceId, DurationMs, GameMasterId, NameId, PlayerId, PuzzleId, TeamCode,
 };
 
-/// A request to change a session, by who may make it.
+/// A request to change a session, by the kind of requester.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// From a player's device. Applied at most once for each device and id.
+    /// From a player's device. Idempotent: applied at most once for each device and id.
     Player {
-        /// The device that it came from.
+        /// The device that sent it.
         device: DeviceId,
-        /// The device's number for it.
+        /// The command's id, chosen by the device.
         id: CommandId,
         /// What to do.
         order: PlayerOrder,
     },
-    /// From the registration desk, on behalf of somebody who joins.
-    Desk(DeskOrder),
-    /// From a game master, or from an admin, who may do the same.
+    /// From the registration over REST: joining, and managing players' devices.
+    Registration(RegistrationOrder),
+    /// From a game master or an admin.
     GameMaster {
-        /// Who.
-        by: By,
-        /// The game master's number for it; with one, it is applied at most once.
+        /// The issuer.
+        by: Issuer,
+        /// The command's id, chosen by the game master. With an id, the command is idempotent.
         id: Option<CommandId>,
         /// What to do.
         order: GameMasterOrder,
     },
 }
 
-/// Who runs a session.
+/// The issuer of a game-master order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// Somebody who owns the server; has every scope.
+pub enum Issuer {
+    /// The owner of the server, who has every scope.
     Admin,
     /// A game master of the session.
     GameMaster(GameMasterId),
 }
 
 impl Command {
-    /// An order of an admin, without a number.
+    /// An order of an admin, without an id.
     pub fn admin(order: GameMasterOrder) -> Self {
         Self::GameMaster {
-            by: By::Admin,
+            by: Issuer::Admin,
             id: None,
             order,
         }
     }
 }
 
-/// What a player may ask for.
+/// An order of a player.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlayerOrder {
     /// Submits a guess for a puzzle of the own team.
     SubmitGuess {
         /// The puzzle.
         puzzle: PuzzleId,
-        /// The guess as it was typed.
+        /// The guess as typed.
         guess: String,
     },
 }
 
-/// What the registration desk may ask for.
+/// An order of the registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeskOrder {
+pub enum RegistrationOrder {
     /// Creates a team with its first player and that player's first device.
     CreateTeam {
-        /// The team's code, drawn at random.
+        /// The team's code, chosen at random.
         code: TeamCode,
-        /// Stands for the team's name.
+        /// Reference to the team's name.
         team_name: NameId,
-        /// Stands for the player's name.
+        /// Reference to the player's name.
         player_name: NameId,
     },
-    /// Adds a player with a first device to the team that has the code.
+    /// Adds a player with a first device to the team with this code.
     JoinTeam {
         /// The team's code.
         code: TeamCode,
-        /// Stands for the player's name.
+        /// Reference to the player's name.
         player_name: NameId,
     },
     /// Adds a device for the player of another device.
     AddDevice {
-        /// The device that asks.
+        /// The requesting device.
         by: DeviceId,
     },
-    /// Adds a device for a player whose phone is gone, to somebody who knows the team's code.
+    /// Adds a device for a player who lost one. The requester must know the team code.
     RestorePlayer {
         /// The code of the player's team.
         code: TeamCode,
         /// The player.
         player: PlayerId,
     },
-    /// Adds a device for the player of the device that made a one-use link. A link lives no longer
-    /// than that device: whoever finds a lost phone could otherwise keep a way in.
+    /// Adds a device for the player whose device created a one-time link. Revoking that device also
+    /// invalidates its links, so that a thief cannot keep access through a link created on a stolen phone.
     UseLink {
-        /// The device that made it.
+        /// The device that created the link.
         by: DeviceId,
-        /// The link's number, drawn at random.
+        /// The link's random number.
         link: u64,
     },
-    /// Revokes a device: one's own, or as captain one of the team.
+    /// Revokes a device: a player one of their own, a captain any of the team.
     RevokeDevice {
-        /// The device that asks.
+        /// The requesting device.
         by: DeviceId,
         /// The device to revoke.
         device: DeviceId,
     },
 }
 
-/// What a game master may ask for, given the scope that it takes.
+/// An order of a game master. Each requires a [`scope`](Self::scope).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GameMasterOrder {
-    /// Opens the session to guesses.
+    /// Starts the session; guesses are accepted from then on.
     Start,
-    /// Stops guesses and the session's time.
+    /// Pauses the session: stops guesses and the session's timer.
     Pause,
-    /// Goes on after a pause.
+    /// Resumes the session after a pause.
     Resume,
-    /// Ends the session for good.
+    /// Finishes the session permanently.
     Finish,
     /// Pushes a clue.
     PushClue {
-        /// To whom.
+        /// The recipients.
         to: Target,
-        /// What it says.
+        /// The text.
         text: String,
-        /// After how long it stops being live, within
+        /// How long the clue stays live, within
         /// [`CLUE_LASTS_MS_MIN`](crate::limits::CLUE_LASTS_MS_MIN) and
-        /// [`CLUE_LASTS_MS_MAX`](crate::limits::CLUE_LASTS_MS_MAX); never, if there is none.
+        /// [`CLUE_LASTS_MS_MAX`](crate::limits::CLUE_LASTS_MS_MAX); without it, until it is cancelled.
         lasts: Option<DurationMs>,
     },
-    /// Takes a live clue back.
+    /// Cancels a live clue.
     CancelClue {
         /// The clue.
         clue: ClueId,
     },
-    /// Tells everyone something.
+    /// Makes an announcement to everyone.
     Announce {
-        /// What.
+        /// The text.
         text: String,
     },
-    /// Adds a device for a player whose phone is gone.
+    /// Adds a device for a player who lost one.
     RestorePlayer {
         /// The player.
         player: PlayerId,
@@ -156,20 +156,20 @@ pub enum GameMasterOrder {
     },
     /// Adds a game master.
     InviteGameMaster {
-        /// Stands for the name.
+        /// Reference to the name.
         name: NameId,
-        /// What the new one may do; not more than who invites.
+        /// The granted scopes: a subset of the issuer's.
         scopes: BTreeSet<Scope>,
     },
-    /// Takes a game master's rights away: those who have no more than who revokes.
+    /// Revokes a game master. The issuer must have every scope of the revoked one.
     RevokeGameMaster {
-        /// Whose.
+        /// The game master.
         game_master: GameMasterId,
     },
 }
 
 impl GameMasterOrder {
-    /// The scope that the order takes.
+    /// The scope that the order requires.
     pub fn scope(&self) -> Scope {
         match self {
             Self::PushClue { .. } | Self::CancelClue { .. } => Scope::Hints,

@@ -1,25 +1,25 @@
-//! What an author writes, once it has been checked: a hunt that never changes.
+//! A hunt as its author wrote it, after validation. It never changes.
 
 use std::collections::BTreeMap;
 
 use crate::ids::{DurationMs, PuzzleId, RoundId};
 use crate::unlock::Unlock;
 
-/// A published revision of a hunt. Values of this type are consistent: every id that is referred
-/// to exists, every puzzle can be reached, and every answer is normalised.
+/// A revision of a hunt. Values of this type are consistent: every referenced id exists, every puzzle
+/// can be unlocked, and every answer is normalised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hunt {
     /// Its title.
     pub title: String,
-    /// How long a session runs before it finishes by itself; pauses do not count.
+    /// How long a session runs before it finishes automatically; pauses do not count.
     pub duration: Option<DurationMs>,
-    /// What ranks teams, first to last; teams that are equal in all of it share a rank.
+    /// The ranking criteria, most important first. Teams that are equal in all of them share a rank.
     pub tie_break: Vec<TieBreak>,
     /// The rounds, in the order of the file.
     pub rounds: Vec<Round>,
     /// The puzzles, in the order of the file.
     pub puzzles: Vec<Puzzle>,
-    /// Where a puzzle stands in `puzzles`.
+    /// The index of each puzzle in `puzzles`.
     pub(crate) puzzle_index: BTreeMap<PuzzleId, usize>,
 }
 
@@ -39,26 +39,26 @@ pub struct Round {
 pub struct Puzzle {
     /// Its id.
     pub id: PuzzleId,
-    /// The round that it belongs to.
+    /// The round to which it belongs.
     pub round: RoundId,
     /// Its title.
     pub title: String,
     /// Its text, in Markdown.
     pub body: String,
-    /// The points that a solve gains.
+    /// The points for a solve.
     pub points: u32,
     /// When a team that sees the round sees it.
     pub unlock: Unlock,
-    /// Every normalised text that solves it: the answer and its aliases.
+    /// The answer and its aliases, normalised.
     pub answers: Vec<String>,
 }
 
-/// What ranks teams.
+/// A criterion for ranking teams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TieBreak {
-    /// The higher score first.
+    /// Higher score first.
     Score,
-    /// Whoever gained its last points earlier first; a team without any comes last.
+    /// The team that gained its last points earlier first; a team without points comes last.
     LastScored,
 }
 

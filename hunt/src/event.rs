@@ -1,4 +1,4 @@
-//! Facts that happened in a session, and who may see them.
+//! Events of a session, and their audiences.
 
 use std::collections::BTreeSet;
 
@@ -9,19 +9,18 @@ use crate::ids::{
     TeamCode, TeamId, Timestamp,
 };
 
-/// One accepted command or one due timer, with all that it caused. It is appended to the journal
-/// as a whole.
+/// All events of one accepted command or deadline. The journal stores an entry atomically.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// When it happened; never earlier than the entry before.
+    /// When it happened; never earlier than the previous entry.
     pub at: Timestamp,
-    /// What caused it.
+    /// The cause.
     pub origin: Origin,
-    /// What happened, in order; never empty.
+    /// The events, in order; never empty.
     pub events: Vec<Event>,
 }
 
-/// What caused an entry.
+/// The cause of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Origin {
@@ -29,49 +28,49 @@ pub enum Origin {
     Device {
         /// The device.
         device: DeviceId,
-        /// Its command.
+        /// The command's id.
         command: CommandId,
     },
-    /// The registration desk.
+    /// A registration order.
     Desk,
-    /// A game master, or an admin if there is none.
+    /// An order of a game master, or of an admin if `game_master` is `None`.
     GameMaster {
-        /// Who.
+        /// The game master.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         game_master: Option<GameMasterId>,
-        /// The game master's command.
+        /// The id of the game master's command.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<CommandId>,
     },
-    /// A deadline that came.
+    /// A deadline.
     Timer,
 }
 
-/// A fact that happened.
+/// Something that happened in a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// The session began to take guesses.
+    /// The session started; guesses are accepted.
     SessionStarted {
-        /// When it will finish by itself.
+        /// When the session finishes automatically.
         ends_at: Option<Timestamp>,
     },
-    /// The session stopped taking guesses for a while.
+    /// The session was paused; guesses are not accepted and the session's timer is stopped.
     SessionPaused,
-    /// The session takes guesses again.
+    /// The session was resumed.
     SessionResumed {
-        /// When it will finish by itself.
+        /// When the session finishes automatically.
         ends_at: Option<Timestamp>,
     },
-    /// The session is over.
+    /// The session has finished.
     SessionFinished,
     /// A team was created.
     TeamCreated {
         /// Its id.
         team: TeamId,
-        /// The code by which players join it.
+        /// The code with which players join it.
         code: TeamCode,
-        /// Stands for its name.
+        /// Reference to its name.
         name: NameId,
     },
     /// A player joined a team.
@@ -80,7 +79,7 @@ pub enum Event {
         team: TeamId,
         /// The player's id.
         player: PlayerId,
-        /// Stands for the player's name.
+        /// Reference to the player's name.
         name: NameId,
     },
     /// A device of a player was registered.
@@ -90,7 +89,7 @@ pub enum Event {
         /// The device's id.
         device: DeviceId,
     },
-    /// A team began to see rounds and puzzles.
+    /// Rounds and puzzles became visible to a team.
     Unlocked {
         /// The team.
         team: TeamId,
@@ -99,11 +98,11 @@ pub enum Event {
         /// The puzzles, in the hunt's order.
         puzzles: Vec<PuzzleId>,
     },
-    /// A guess was judged.
+    /// A guess was judged: compared with the answers.
     GuessJudged {
         /// The team.
         team: TeamId,
-        /// Who made it.
+        /// The player who made it.
         player: PlayerId,
         /// The puzzle.
         puzzle: PuzzleId,
@@ -111,19 +110,19 @@ pub enum Event {
         guess: String,
         /// The verdict.
         verdict: Verdict,
-        /// The points that it gained.
+        /// The points gained.
         points: u32,
     },
-    /// A one-use link was used.
+    /// A one-time link was used.
     LinkUsed {
-        /// The player who made it.
+        /// The player who created it.
         player: PlayerId,
-        /// Its number.
+        /// The link's number.
         link: u64,
     },
-    /// A device lost its rights.
+    /// A device was revoked.
     DeviceRevoked {
-        /// Whose.
+        /// The player who owns it.
         player: PlayerId,
         /// The device.
         device: DeviceId,
@@ -132,79 +131,79 @@ pub enum Event {
     GameMasterInvited {
         /// The id.
         game_master: GameMasterId,
-        /// Stands for the name.
+        /// Reference to the name.
         name: NameId,
-        /// What the game master may do.
+        /// The granted scopes.
         scopes: BTreeSet<Scope>,
     },
-    /// A game master lost all rights.
+    /// A game master was revoked.
     GameMasterRevoked {
-        /// Whose.
+        /// The game master.
         game_master: GameMasterId,
     },
     /// A clue was pushed.
     CluePushed {
         /// Its id.
         clue: ClueId,
-        /// To whom.
+        /// The recipients.
         to: Target,
-        /// What it says.
+        /// The text.
         text: String,
-        /// When it stops being live.
+        /// When the clue expires.
         expires_at: Option<Timestamp>,
     },
-    /// A clue was taken back.
+    /// A clue was cancelled.
     ClueCancelled {
         /// The clue.
         clue: ClueId,
-        /// To whom it had been pushed.
+        /// The recipients of the clue.
         to: Target,
     },
-    /// A clue's time was over.
+    /// A clue expired.
     ClueExpired {
         /// The clue.
         clue: ClueId,
-        /// To whom it had been pushed.
+        /// The recipients of the clue.
         to: Target,
     },
-    /// Everyone was told something.
+    /// A game master made an announcement.
     Announced {
         /// Its id.
         announcement: AnnouncementId,
-        /// What.
+        /// The text.
         text: String,
     },
 }
 
-/// To whom a clue is pushed.
+/// The recipients of a clue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Target {
-    /// To everyone.
+    /// Everyone in the session.
     Everyone,
-    /// To a team.
+    /// The players of a team.
     Team {
         /// The team.
         team: TeamId,
     },
-    /// To a player.
+    /// One player.
     Player {
         /// The player.
         player: PlayerId,
     },
 }
 
-/// What a game master may do.
+/// A permission of a game master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// See what happens: every team, its guesses and its score.
+    /// See every team, its guesses and its score.
     View,
-    /// Push clues and take them back.
+    /// Push and cancel clues.
     Hints,
-    /// Start, pause and finish; announce; look after players, devices and game masters.
+    /// Start, pause, resume and finish; announce; manage players, devices and game masters.
     Run,
-    /// Export the journal, which holds the answers that were found.
+    /// Export the journal, which contains the correct answers that teams submitted.
     Answers,
 }
 
@@ -219,7 +218,7 @@ impl Scope {
 pub enum Verdict {
     /// It solves the puzzle.
     Correct,
-    /// It does not.
+    /// It does not solve the puzzle.
     Wrong,
 }
 
@@ -232,7 +231,7 @@ pub enum Audience {
     Team(TeamId),
     /// One player, on all devices.
     Player(PlayerId),
-    /// The game masters who may view.
+    /// The game masters with the scope `view`.
     GameMasters,
 }
 
@@ -247,8 +246,8 @@ impl From<Target> for Audience {
 }
 
 impl Event {
-    /// Who sees the event as a numbered update, in this order: those whom it concerns, and the game
-    /// masters. A new team concerns nobody else: it shows on the scoreboard.
+    /// The audiences that receive the event as a numbered update, at most two: the affected players, then
+    /// the game masters. Other players learn of a new team from the scoreboard only.
     pub fn audiences(&self) -> impl Iterator<Item = Audience> + use<> {
         let masters = Some(Audience::GameMasters);
         let audiences = match self {

@@ -8,11 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::event::Verdict;
 use crate::ids::PlayerId;
 
-/// A guess that was judged. Most of a state is these, so it is written down without the names of its
-/// fields; with them, as it once was, it is read as well.
+/// A judged guess.
+///
+/// Guesses are most of a stored state, so one is serialised as a tuple, without field names. The older form
+/// with field names can be deserialised too.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct GuessMade<'a> {
-    /// Who made it.
+pub struct JudgedGuess<'a> {
+    /// The player who made it.
     pub player: PlayerId,
     /// The guess, normalised.
     #[serde(borrow)]
@@ -23,30 +25,30 @@ pub struct GuessMade<'a> {
 
 /// Guesses in the order in which they were made.
 ///
-/// Their texts lie in one piece: a team's first guess after its state was shared copies all of them, and
-/// that costs two allocations however many there are.
+/// The texts are stored in one string. Cloning a team on its first change after a snapshot therefore costs
+/// two allocations, regardless of the number of guesses.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Guesses {
     text: String,
-    made: Vec<Made>,
+    made: Vec<StoredGuess>,
 }
 
-/// A guess, whose text lies between the end of the one before and its own.
+/// A guess. Its text begins at the end of the previous one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Made {
+struct StoredGuess {
     player: PlayerId,
     verdict: Verdict,
     end: usize,
 }
 
-impl Serialize for GuessMade<'_> {
+impl Serialize for JudgedGuess<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (self.player, &self.guess, self.verdict).serialize(serializer)
     }
 }
 
 impl Guesses {
-    /// How many there are.
+    /// The number of guesses.
     pub fn len(&self) -> usize {
         self.made.len()
     }
@@ -56,13 +58,13 @@ impl Guesses {
         self.made.is_empty()
     }
 
-    /// All of them, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = GuessMade<'_>> {
+    /// The guesses, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = JudgedGuess<'_>> {
         let mut start = 0;
         self.made.iter().map(move |made| {
             let guess = &self.text[start..made.end];
             start = made.end;
-            GuessMade {
+            JudgedGuess {
                 player: made.player,
                 guess: guess.into(),
                 verdict: made.verdict,
@@ -70,14 +72,14 @@ impl Guesses {
         })
     }
 
-    /// Whether this was guessed.
+    /// Whether the team has made this guess. O(guesses).
     pub(crate) fn contains(&self, guess: &str) -> bool {
         self.iter().any(|made| made.guess == guess)
     }
 
     pub(crate) fn push(&mut self, player: PlayerId, guess: &str, verdict: Verdict) {
         self.text.push_str(guess);
-        self.made.push(Made {
+        self.made.push(StoredGuess {
             player,
             verdict,
             end: self.text.len(),
@@ -100,7 +102,7 @@ impl Serialize for Guesses {
 impl<'de> Deserialize<'de> for Guesses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut guesses = Self::default();
-        for made in Vec::<GuessMade<'de>>::deserialize(deserializer)? {
+        for made in Vec::<JudgedGuess<'de>>::deserialize(deserializer)? {
             guesses.push(made.player, &made.guess, made.verdict);
         }
         Ok(guesses)

@@ -1,4 +1,4 @@
-//! Identifiers and times: a type of their own each, so that none is taken for another.
+//! Identifiers and times, each with a type of its own.
 
 use std::fmt;
 use std::str::FromStr;
@@ -50,17 +50,17 @@ macro_rules! counted {
         pub struct $name(u32);
 
         impl $name {
-            /// The id of the thing at this place of the session's list.
-            pub(crate) fn at(index: usize) -> Self {
+            /// The id of the item at this index of the session's list.
+            pub(crate) fn from_index(index: usize) -> Self {
                 Self(u32::try_from(index).expect("lists are bounded far below u32::MAX") + 1)
             }
 
-            /// Its place in the session's list; none for a number that no list has.
+            /// The index in the session's list. Out of range for the number 0.
             pub(crate) fn index(self) -> usize {
                 (self.0 as usize).wrapping_sub(1)
             }
 
-            /// The number within the session, from 1 on.
+            /// The number within the session, starting at 1.
             pub fn number(self) -> u32 {
                 self.0
             }
@@ -84,7 +84,7 @@ macro_rules! counted {
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let digits = text.strip_prefix($prefix).ok_or(InvalidId)?;
                 let id = digits.parse().map(Self).map_err(|_| InvalidId)?;
-                // One thing, one id: `p07` and `p+7` are not other names of `p7`.
+                // Only the canonical form is valid: `p07` and `p+7` are not `p7`.
                 if id.to_string() == text {
                     Ok(id)
                 } else {
@@ -120,7 +120,7 @@ counted! {
     GameMasterId, "g"
 }
 counted! {
-    /// A clue that was pushed in a session.
+    /// A clue of a session.
     ClueId, "c"
 }
 counted! {
@@ -128,41 +128,41 @@ counted! {
     AnnouncementId, "a"
 }
 
-/// The text is not an id of the kind that was asked for.
+/// The text is not an id of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an id")]
+#[error("not a valid id")]
 pub struct InvalidId;
 
-/// The number that a device gives to a command; it rises from command to command.
+/// The id of a command, chosen by its sender and increasing from command to command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CommandId(pub u64);
 
 impl CommandId {
-    /// The lowest that a device may give.
+    /// The lowest valid id.
     pub const FIRST: Self = Self(1);
 }
 
-/// Stands for a name in everything that is replayed: the name itself is personal data and lives
-/// in a table from which it can be erased. Chosen at random by whoever stores the name.
+/// Reference to a name, used in everything that is replayed. The name itself is personal data and is
+/// stored in a table from which it can be erased. The caller that stores the name chooses it at random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NameId(pub u64);
 
-/// The code by which players join a team.
+/// The code with which players join a team.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TeamCode(String);
 
 impl From<&str> for TeamCode {
     fn from(typed: &str) -> Self {
-        Self(plain_code(typed))
+        Self(normalise_code(typed))
     }
 }
 
-/// A code as people type it, of a team or of a session, in the form in which it is known: spaces and
-/// dashes away, upper case.
-pub fn plain_code(typed: &str) -> String {
+/// Normalises a team code or session code as typed: removes everything but ASCII letters and digits, and
+/// converts to upper case.
+pub fn normalise_code(typed: &str) -> String {
     let letters = typed.chars().filter(char::is_ascii_alphanumeric);
     letters.map(|c| c.to_ascii_uppercase()).collect()
 }
@@ -173,7 +173,7 @@ impl fmt::Display for TeamCode {
     }
 }
 
-/// Milliseconds of Unix time. Within a session it never goes back.
+/// Unix time in milliseconds. Within a session it never decreases.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -181,19 +181,19 @@ impl fmt::Display for TeamCode {
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// This time and a number of milliseconds.
+    /// This time plus a number of milliseconds, saturating.
     #[must_use]
     pub fn plus_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))
     }
 
-    /// The milliseconds from an earlier time to this one, 0 if it is later.
+    /// The milliseconds since an earlier time; 0 if that time is later.
     pub fn ms_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// A named amount of time, for the rules' own durations.
+/// A duration in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DurationMs(pub u64);
@@ -203,7 +203,7 @@ mod tests {
     use super::{InvalidId, PlayerId};
 
     #[test]
-    fn an_id_is_written_in_one_way_only() {
+    fn only_the_canonical_form_of_an_id_is_valid() {
         assert_eq!("p7".parse(), Ok(PlayerId::from(7)));
         for other in [
             "7",

@@ -1,21 +1,20 @@
 //! The rules of a hunt: pure, synchronous, deterministic.
 //!
-//! The driver's contract, as a loop that does the IO would follow it:
+//! The driver's contract, for the loop that does the IO:
 //!
-//! 1. Give [`State::decide`] a [`Command`] and the time. It changes nothing; it answers with an
-//!    [`Entry`] that may be appended to the session's journal, with the receipt of the same command
-//!    accepted before, or with a [`Rejection`].
-//! 2. Give the entry's events to [`State::apply`] one after the other, at once. It tells for each the
-//!    numbers that the event has in its audiences' streams.
-//! 3. Let nothing of it out before the journal holds the entry.
-//! 4. Before any command of an instant, do the same with what [`State::due`] gives, until it gives
-//!    nothing; [`State::next_deadline`] tells when to look again.
+//! 1. Call [`State::decide`] with a [`Command`] and the time. It does not change the state. It returns an
+//!    [`Entry`] to append to the session's journal, the receipt of the same command if it was accepted
+//!    before, or a [`Rejection`].
+//! 2. Pass the entry's events to [`State::apply`] immediately, in order. It returns the numbers of each
+//!    event in its audiences' streams. Then call [`State::record_receipt`].
+//! 3. Release no output that depends on the entry before the journal contains it.
+//! 4. Before each command, do the same with the entries of [`State::due_entry`] until it returns `None`.
+//!    [`State::next_deadline`] returns the time of the next call.
 //!
-//! Folding the journal's entries over [`State::new`] gives the same state again;
-//! [`State::hash`] proves it.
+//! Replaying the journal's entries from [`State::new`] gives the same state; [`State::hash`] verifies it.
 //!
-//! Never here: tokio, clocks, randomness, IO, floating point, or an order that differs from run to
-//! run. Randomness and time are data in a command.
+//! Never uses tokio, clocks, randomness, IO, floating point, or an iteration order that differs between
+//! runs. Randomness and time are data in a command.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -45,21 +44,21 @@ mod state;
 pub mod text;
 mod unlock;
 
-pub use apply::Stamp;
-pub use command::{By, Command, DeskOrder, GameMasterOrder, PlayerOrder};
+pub use apply::UpdateNumber;
+pub use command::{Command, GameMasterOrder, Issuer, PlayerOrder, RegistrationOrder};
 pub use decide::Decision;
 pub use definition::{Hunt, Puzzle, Round, TieBreak};
 pub use event::{Audience, Entry, Event, Origin, Scope, Target, Verdict};
-pub use guesses::{GuessMade, Guesses};
+pub use guesses::{Guesses, JudgedGuess};
 pub use ids::{
     AnnouncementId, ClueId, CommandId, DeviceId, DurationMs, GameMasterId, InvalidId, NameId,
-    PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp, plain_code,
+    PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp, normalise_code,
 };
 pub use normalise::normalise;
 pub use parse::{Bundle, Mistake, parse};
 pub use receipts::Receipt;
 pub use rejection::Rejection;
-pub use scoreboard::Place;
+pub use scoreboard::RankedTeam;
 pub use state::{
     Announcement, Clue, Device, GameMaster, Phase, Player, Progress, PuzzleProgress, State, Team,
 };

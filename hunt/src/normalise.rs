@@ -1,18 +1,18 @@
-//! The form in which guesses are compared with answers.
+//! Normalisation of guesses and answers for comparison.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Folds away what people do not mean when they type an answer: case, accents, width, spaces and
-/// punctuation. `Café-Bar 7` becomes `CAFEBAR7`. What stays are upper-case letters, digits, and
-/// the marks that belong to letters of scripts in which they are not accents.
+/// Removes case, accents, width variants, spaces and punctuation: `Café-Bar 7` becomes `CAFEBAR7`. The
+/// result consists of upper-case letters and digits; marks that form a different letter instead of an
+/// accent are kept. The algorithm is described in `docs/HUNTS.md`.
 ///
-/// It is idempotent: normalising twice gives the same as normalising once.
+/// Idempotent.
 pub fn normalise(text: &str) -> String {
     let folded: String = text
         .nfkd()
         .filter(|c| !is_accent(*c))
         .nfkc()
-        // Lower first: there is an upper-case ẞ, which must become SS like any other.
+        // Lower case first, because only the lower-case form of ẞ becomes SS in upper case.
         .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .filter(|c| c.is_alphanumeric())
@@ -32,7 +32,7 @@ mod tests {
     use super::normalise;
 
     #[test]
-    fn people_mean_the_same() {
+    fn equivalent_spellings_normalise_to_the_same_text() {
         for (typed, meant) in [
             ("spinnaker", "SPINNAKER"),
             (" Spin - naker! ", "SPINNAKER"),
@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn twice_is_once(text in "\\PC{0,40}") {
+        fn normalisation_is_idempotent(text in "\\PC{0,40}") {
             let once = normalise(&text);
             prop_assert_eq!(normalise(&once), once);
         }

@@ -1,4 +1,4 @@
-//! Receipts of accepted commands, by which a command that is sent again is not applied again.
+//! Receipts of accepted commands, which make commands idempotent.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::event::{Event, Verdict};
 use crate::ids::{AnnouncementId, ClueId, CommandId, DeviceId, GameMasterId, PlayerId, TeamId};
 use crate::limits::RECEIPTS_PER_DEVICE_MAX;
 
-/// What the sender of an accepted command is told. It follows from the command's events alone, so
-/// that replaying them gives the same receipt.
+/// The answer to an accepted command. It depends only on the command's events, so a replay gives the
+/// same receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Receipt {
@@ -20,7 +20,7 @@ pub enum Receipt {
     Guess {
         /// The verdict.
         verdict: Verdict,
-        /// The points that it gained.
+        /// The points gained.
         points: u32,
     },
     /// A player joined.
@@ -52,13 +52,13 @@ pub enum Receipt {
         /// The announcement.
         announcement: AnnouncementId,
     },
-    /// Done, and there is nothing to tell.
+    /// The command was executed; there are no details.
     Done,
 }
 
 impl Receipt {
     /// The receipt of the command that caused these events.
-    pub fn of(events: &[Event]) -> Self {
+    pub fn from_events(events: &[Event]) -> Self {
         let mut joined = None;
         for event in events {
             match event {
@@ -107,42 +107,43 @@ impl Receipt {
     }
 }
 
-/// What is known of a command by its id.
-pub(crate) enum Known<'a> {
-    /// It was never accepted.
+/// The result of looking up a command id.
+pub(crate) enum Lookup<'a> {
+    /// The command was not accepted before.
     New,
-    /// It was accepted, with this receipt.
+    /// The command was accepted before, with this receipt.
     Accepted(&'a Receipt),
-    /// It is too old to tell.
-    Forgotten,
+    /// The id is too low; the outcome is no longer known.
+    Stale,
 }
 
-/// The receipts of one device: those of the highest [`RECEIPTS_PER_DEVICE_MAX`] ids.
+/// The receipts of one device or game master: those of the highest [`RECEIPTS_PER_DEVICE_MAX`] ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipts {
-    kept: Kept,
+    kept: ReceiptsById,
     forgotten_up_to: Option<CommandId>,
 }
 
 /// Receipts by id, lowest first.
 ///
-/// In one piece, since ids mostly come in order and a device's first command after its state was shared
-/// copies them all. Written down they are two lists: the guesses, nearly all, without the names of their
-/// fields, and a map of the others. A map of all, as it once was, is read as well.
+/// Ids mostly arrive in order, so a sorted queue suffices, and cloning it on a device's first change after a
+/// snapshot costs one allocation. It is serialised as two parts: a list of the receipts of guesses (nearly all
+/// of them) as tuples without field names, and a map of the other receipts. The older form, one map of all
+/// receipts, can be deserialised too.
 #[derive(Clone, Default, PartialEq, Eq)]
-struct Kept(VecDeque<(CommandId, Receipt)>);
+struct ReceiptsById(VecDeque<(CommandId, Receipt)>);
 
 impl Receipts {
-    /// Looks a command up. A new id may be below others, since commands overtake each other; but not so
-    /// far below that its own receipt would be the first to be let go of.
-    pub(crate) fn known(&self, id: CommandId) -> Known<'_> {
+    /// Looks up a command. A new id may be lower than others, because commands may arrive out of order, but
+    /// not so low that its own receipt would be the next one to be evicted.
+    pub(crate) fn lookup(&self, id: CommandId) -> Lookup<'_> {
         if let Some(receipt) = self.kept.get(id) {
-            return Known::Accepted(receipt);
+            return Lookup::Accepted(receipt);
         }
-        if id < CommandId::FIRST || self.is_below_all_kept(id) || self.may_be_forgotten(id) {
-            return Known::Forgotten;
+        if id < CommandId::FIRST || self.is_below_all_kept(id) || self.may_be_evicted(id) {
+            return Lookup::Stale;
         }
-        Known::New
+        Lookup::New
     }
 
     fn is_below_all_kept(&self, id: CommandId) -> bool {
@@ -150,35 +151,34 @@ impl Receipts {
         is_full && self.kept.0.front().is_some_and(|(lowest, _)| id < *lowest)
     }
 
-    /// Whether the id may have been accepted and let go of. Without this a version that keeps more
-    /// receipts than the one before would take old commands for new ones.
-    fn may_be_forgotten(&self, id: CommandId) -> bool {
-        self.forgotten_up_to
-            .is_some_and(|forgotten| id <= forgotten)
+    /// Whether the id may belong to an evicted receipt. Without this check, a version that keeps more
+    /// receipts than its predecessor would accept old commands as new ones.
+    fn may_be_evicted(&self, id: CommandId) -> bool {
+        self.forgotten_up_to.is_some_and(|evicted| id <= evicted)
     }
 
-    /// Keeps a receipt of a new command, and forgets the one of the lowest id when there are too many.
-    pub(crate) fn keep(&mut self, id: CommandId, receipt: Receipt) {
+    /// Records the receipt of a new command, and evicts the one with the lowest id when the limit is reached.
+    pub(crate) fn record(&mut self, id: CommandId, receipt: Receipt) {
         while self.len() >= RECEIPTS_PER_DEVICE_MAX {
-            let forgotten = self.kept.0.pop_front();
-            self.forgotten_up_to = forgotten.map(|(id, _)| id);
+            let evicted = self.kept.0.pop_front();
+            self.forgotten_up_to = evicted.map(|(id, _)| id);
         }
         self.kept.insert(id, receipt);
     }
 
-    /// The highest id that was ever accepted.
+    /// The highest id of an accepted command.
     pub(crate) fn last(&self) -> Option<CommandId> {
         self.kept.0.back().map(|(id, _)| *id)
     }
 
-    /// How many are kept.
+    /// The number of receipts kept.
     pub(crate) fn len(&self) -> usize {
         self.kept.0.len()
     }
 }
 
-impl Kept {
-    fn place(&self, id: CommandId) -> Result<usize, usize> {
+impl ReceiptsById {
+    fn position(&self, id: CommandId) -> Result<usize, usize> {
         match self.0.back() {
             Some((last, _)) if id > *last => Err(self.0.len()),
             _ => self.0.binary_search_by_key(&id, |(id, _)| *id),
@@ -186,25 +186,25 @@ impl Kept {
     }
 
     fn get(&self, id: CommandId) -> Option<&Receipt> {
-        let place = self.place(id).ok()?;
-        self.0.get(place).map(|(_, receipt)| receipt)
+        let position = self.position(id).ok()?;
+        self.0.get(position).map(|(_, receipt)| receipt)
     }
 
     fn insert(&mut self, id: CommandId, receipt: Receipt) {
-        match self.place(id) {
-            Ok(_) => panic!("command {id:?} is applied once"),
-            Err(place) => self.0.insert(place, (id, receipt)),
+        match self.position(id) {
+            Ok(_) => panic!("command {id:?} is applied only once"),
+            Err(position) => self.0.insert(position, (id, receipt)),
         }
     }
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for ReceiptsById {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.0.iter().copied()).finish()
     }
 }
 
-impl Serialize for Kept {
+impl Serialize for ReceiptsById {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut guesses = Vec::with_capacity(self.0.len());
         let mut others = BTreeMap::new();
@@ -218,35 +218,35 @@ impl Serialize for Kept {
     }
 }
 
-impl<'de> Deserialize<'de> for Kept {
+impl<'de> Deserialize<'de> for ReceiptsById {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KeptVisitor)
+        deserializer.deserialize_any(ReceiptsByIdVisitor)
     }
 }
 
-struct KeptVisitor;
+struct ReceiptsByIdVisitor;
 
-impl<'de> Visitor<'de> for KeptVisitor {
-    type Value = Kept;
+impl<'de> Visitor<'de> for ReceiptsByIdVisitor {
+    type Value = ReceiptsById;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("receipts of guesses and of other commands, or a map of them all")
+        f.write_str("receipts of guesses and of other commands, or one map of all receipts")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<Kept, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<ReceiptsById, A::Error> {
         let parts = SeqAccessDeserializer::new(parts);
         let (guesses, others) = <(Vec<_>, BTreeMap<_, _>)>::deserialize(parts)?;
         let guess = |(id, verdict, points)| (id, Receipt::Guess { verdict, points });
         Ok(guesses.into_iter().map(guess).chain(others).collect())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Kept, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReceiptsById, A::Error> {
         let all = BTreeMap::deserialize(MapAccessDeserializer::new(map))?;
         Ok(all.into_iter().collect())
     }
 }
 
-impl FromIterator<(CommandId, Receipt)> for Kept {
+impl FromIterator<(CommandId, Receipt)> for ReceiptsById {
     fn from_iter<I: IntoIterator<Item = (CommandId, Receipt)>>(receipts: I) -> Self {
         let mut all: Vec<_> = receipts.into_iter().collect();
         all.sort_by_key(|(id, _)| *id);

@@ -1,4 +1,4 @@
-//! The state of a session: what folding its journal gives.
+//! The state of a session: the result of replaying its journal.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use crate::limits;
 use crate::receipts::Receipts;
 use crate::unlock::Achievements;
 
-/// A session: its hunt and how far everyone has come.
+/// The state of a session: its hunt and its progress.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) hunt: Arc<Hunt>,
     pub(crate) progress: Progress,
 }
 
-/// All of a state that changes; what a stored snapshot holds.
+/// The changing part of a state, which a stored snapshot contains.
 ///
-/// Clones share their teams, players and devices, and copy one when it changes: so a session goes on
-/// while a clone of its progress is written down somewhere else.
+/// Clones share teams, players and devices copy-on-write. A session therefore continues while a clone of its
+/// progress is encoded elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     pub(crate) phase: Phase,
@@ -49,27 +49,27 @@ pub struct Progress {
     pub(crate) announcements: Vec<Announcement>,
 }
 
-/// The phase of a session's life.
+/// The phase of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Teams gather.
     #[default]
     Lobby,
-    /// Guesses are taken.
+    /// Guesses are accepted.
     Running,
-    /// No guesses are taken and the session's time stands still.
+    /// Guesses are not accepted; the session's timer is stopped.
     Paused,
-    /// It is over.
+    /// The session is over.
     Finished,
 }
 
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Team {
-    /// Stands for its name.
+    /// Reference to its name.
     pub name: NameId,
-    /// The code by which players join it.
+    /// The code with which players join it.
     pub code: TeamCode,
     /// Its players, in the order of joining.
     pub players: Vec<PlayerId>,
@@ -83,14 +83,14 @@ pub struct Team {
     pub(crate) solved: BTreeSet<PuzzleId>,
 }
 
-/// How far a team has come with a puzzle that it sees.
+/// The progress of a team on a puzzle that it sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PuzzleProgress {
     /// When it was unlocked.
     pub unlocked_at: Timestamp,
     /// When it was solved.
     pub solved_at: Option<Timestamp>,
-    /// The guesses, in order; no two are equal.
+    /// The guesses, in order and distinct.
     pub guesses: Guesses,
 }
 
@@ -99,9 +99,9 @@ pub struct PuzzleProgress {
 pub struct Player {
     /// The player's team.
     pub team: TeamId,
-    /// Stands for the player's name.
+    /// Reference to the player's name.
     pub name: NameId,
-    /// The player's devices, in the order of being added.
+    /// The player's devices, oldest first.
     pub devices: Vec<DeviceId>,
     pub(crate) head: u64,
     #[serde(default)]
@@ -111,28 +111,28 @@ pub struct Player {
 /// A logged-in browser or app of a player.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// Whose it is.
+    /// The player who owns it.
     pub player: PlayerId,
-    /// Whether it has lost its rights.
+    /// Whether it was revoked.
     #[serde(default)]
     pub revoked: bool,
     pub(crate) receipts: Receipts,
 }
 
-/// Somebody who runs the session.
+/// A game master of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameMaster {
-    /// Stands for the name.
+    /// Reference to the name.
     pub name: NameId,
-    /// What the game master may do.
+    /// The granted scopes.
     pub scopes: BTreeSet<Scope>,
-    /// Whether all rights are taken away.
+    /// Whether the game master was revoked.
     pub revoked: bool,
     pub(crate) receipts: Receipts,
 }
 
 impl GameMaster {
-    /// Whether the game master may do something.
+    /// Whether the game master has a scope and is not revoked.
     pub fn may(&self, scope: Scope) -> bool {
         !self.revoked && self.scopes.contains(&scope)
     }
@@ -143,27 +143,27 @@ impl GameMaster {
     }
 }
 
-/// A clue that was pushed.
+/// A clue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clue {
-    /// To whom.
+    /// The recipients.
     pub to: Target,
-    /// What it says.
+    /// The text.
     pub text: String,
     /// When it was pushed.
     pub pushed_at: Timestamp,
-    /// When it stops being live.
+    /// When the clue expires.
     pub expires_at: Option<Timestamp>,
-    /// Whether it is live: neither taken back nor expired.
+    /// Whether it is live: neither cancelled nor expired.
     pub live: bool,
 }
 
-/// Something that everyone was told.
+/// A message to everyone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
-    /// What.
+    /// The text.
     pub text: String,
-    /// When.
+    /// When it was made.
     pub at: Timestamp,
 }
 
@@ -177,11 +177,11 @@ impl Device {
 impl State {
     /// A new session of a hunt, in the lobby and without teams.
     pub fn new(hunt: Arc<Hunt>) -> Self {
-        Self::resume(hunt, Progress::default())
+        Self::from_progress(hunt, Progress::default())
     }
 
-    /// A session as a snapshot holds it. The hunt must be the revision that the session began with.
-    pub fn resume(hunt: Arc<Hunt>, progress: Progress) -> Self {
+    /// The state from a stored snapshot. The hunt must be the revision with which the session was created.
+    pub fn from_progress(hunt: Arc<Hunt>, progress: Progress) -> Self {
         Self { hunt, progress }
     }
 
@@ -190,7 +190,7 @@ impl State {
         &self.hunt
     }
 
-    /// All that changes, for a snapshot.
+    /// The changing part, for a snapshot.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -200,7 +200,7 @@ impl State {
         self.progress.phase
     }
 
-    /// When the session will finish by itself; none while it is paused.
+    /// When the session finishes automatically; `None` unless it is running.
     pub fn ends_at(&self) -> Option<Timestamp> {
         match self.progress.phase {
             Phase::Running => self.progress.ends_at,
@@ -208,18 +208,18 @@ impl State {
         }
     }
 
-    /// The time of the last event; a command's time is never before it.
+    /// The time of the last event. No later event has an earlier time.
     pub fn last_at(&self) -> Timestamp {
         self.progress.last_at
     }
 
-    /// The teams with their ids, in the order of being created.
+    /// The teams with their ids, oldest first.
     pub fn teams(&self) -> impl ExactSizeIterator<Item = (TeamId, &Team)> {
         let teams = self.progress.teams.iter().enumerate();
-        teams.map(|(index, team)| (TeamId::at(index), &**team))
+        teams.map(|(index, team)| (TeamId::from_index(index), &**team))
     }
 
-    /// How many players there are.
+    /// The number of players.
     pub fn player_count(&self) -> usize {
         self.progress.players.len()
     }
@@ -229,7 +229,7 @@ impl State {
         self.progress.teams.get(id.index()).map(Arc::as_ref)
     }
 
-    /// The team that has a code.
+    /// The team with this code.
     pub fn team_by_code(&self, code: &TeamCode) -> Option<TeamId> {
         self.progress.team_codes.get(code).copied()
     }
@@ -249,32 +249,32 @@ impl State {
         self.progress.game_masters.get(id.index())
     }
 
-    /// The game masters with their ids, in the order of being invited.
+    /// The game masters with their ids, in the order of invitation.
     pub fn game_masters(&self) -> impl ExactSizeIterator<Item = (GameMasterId, &GameMaster)> {
         let game_masters = self.progress.game_masters.iter().enumerate();
-        game_masters.map(|(index, game_master)| (GameMasterId::at(index), game_master))
+        game_masters.map(|(index, game_master)| (GameMasterId::from_index(index), game_master))
     }
 
-    /// The live clues with their ids, in the order of being pushed.
+    /// The live clues with their ids, oldest first.
     pub fn live_clues(&self) -> impl Iterator<Item = (ClueId, &Clue)> {
         let clues = self.progress.clues.iter().enumerate();
         let live = clues.filter(|(_, clue)| clue.live);
-        live.map(|(index, clue)| (ClueId::at(index), clue))
+        live.map(|(index, clue)| (ClueId::from_index(index), clue))
     }
 
     /// The announcements with their ids, oldest first.
     pub fn announcements(&self) -> impl ExactSizeIterator<Item = (AnnouncementId, &Announcement)> {
         let announcements = self.progress.announcements.iter().enumerate();
-        announcements.map(|(index, announcement)| (AnnouncementId::at(index), announcement))
+        announcements.map(|(index, announcement)| (AnnouncementId::from_index(index), announcement))
     }
 
-    /// The devices of a player that are not revoked.
-    pub(crate) fn active_devices(&self, player: &Player) -> usize {
+    /// The number of a player's devices that are not revoked.
+    pub(crate) fn active_device_count(&self, player: &Player) -> usize {
         let devices = player.devices.iter().filter_map(|id| self.device(*id));
         devices.filter(|device| !device.revoked).count()
     }
 
-    /// The newest number of an audience's stream, 0 before its first update.
+    /// The newest number of an audience's stream; 0 before its first update.
     pub fn head(&self, audience: Audience) -> u64 {
         match audience {
             Audience::Everyone => self.progress.everyone_head,
@@ -284,17 +284,17 @@ impl State {
         }
     }
 
-    /// A digest of the progress: equal digests, equal states.
+    /// SHA-256 of the encoded progress. Equal states have equal hashes. O(state).
     pub fn hash(&self) -> [u8; 32] {
         let bytes = rmp_serde::to_vec_named(&self.progress)
-            .expect("progress holds only numbers, text, lists and maps");
+            .expect("progress consists of numbers, strings, lists and maps");
         Sha256::digest(bytes).into()
     }
 
-    /// Checks what must hold of every state.
+    /// Checks the invariants of the state. O(state).
     ///
     /// # Panics
-    /// If it does not hold: that is a defect of the rules, or a damaged snapshot.
+    /// If an invariant is violated, because the rules have a defect or a snapshot is damaged.
     pub fn assert_invariants(&self) {
         let progress = &self.progress;
         assert!(progress.teams.len() <= limits::TEAMS_MAX);
@@ -310,7 +310,7 @@ impl State {
         assert!(progress.clues.len() <= limits::CLUES_MAX);
         assert!(progress.announcements.len() <= limits::ANNOUNCEMENTS_MAX);
         for player in &progress.players {
-            assert!(self.active_devices(player) <= limits::DEVICES_PER_PLAYER_MAX);
+            assert!(self.active_device_count(player) <= limits::DEVICES_PER_PLAYER_MAX);
             assert!(player.devices.len() <= limits::DEVICES_PER_PLAYER_EVER_MAX);
             assert!(player.links_used.len() <= limits::LINKS_REMEMBERED_MAX);
         }
@@ -347,7 +347,7 @@ impl State {
 }
 
 impl Team {
-    /// How far the team has come with a puzzle that it sees.
+    /// The progress on a puzzle that the team sees.
     pub fn puzzle(&self, id: &str) -> Option<&PuzzleProgress> {
         self.puzzles.get(id)
     }
@@ -357,12 +357,12 @@ impl Team {
         self.rounds.contains(id)
     }
 
-    /// The player who founded the team and looks after its devices.
+    /// The captain: the player who founded the team and may revoke its devices.
     pub fn captain(&self) -> Option<PlayerId> {
         self.players.first().copied()
     }
 
-    /// How many puzzles the team has solved.
+    /// The number of puzzles that the team has solved.
     pub fn solves(&self) -> usize {
         self.solved.len()
     }

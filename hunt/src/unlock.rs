@@ -1,14 +1,14 @@
-//! Rules that tell when a team sees a round or a puzzle.
+//! Conditions for unlocking rounds and puzzles.
 
 use std::collections::BTreeSet;
 
 use crate::ids::PuzzleId;
 
-/// A condition on what a team has done. Conditions are monotonic: once true they stay true,
-/// because teams neither lose points nor solves.
+/// A condition on a team's progress. Conditions are monotonic: once true they stay true, because teams
+/// never lose points or solves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unlock {
-    /// From the start.
+    /// Always true.
     AtStart,
     /// The team has solved this puzzle.
     Solved(PuzzleId),
@@ -16,21 +16,21 @@ pub enum Unlock {
     Score(u32),
     /// At least `count` of the conditions hold.
     AtLeast {
-        /// How many must hold.
+        /// The number of conditions that must hold.
         count: usize,
         /// The conditions.
         of: Vec<Unlock>,
     },
 }
 
-/// What a condition is judged by.
+/// The progress of a team, for evaluating conditions.
 pub(crate) struct Achievements<'a> {
     pub(crate) score: u32,
     pub(crate) solved: &'a BTreeSet<PuzzleId>,
 }
 
 impl Unlock {
-    /// Every one of the conditions holds.
+    /// True if all of the conditions hold.
     pub fn all(of: Vec<Self>) -> Self {
         Self::AtLeast {
             count: of.len(),
@@ -38,7 +38,7 @@ impl Unlock {
         }
     }
 
-    /// One of the conditions holds.
+    /// True if at least one of the conditions holds.
     pub fn any(of: Vec<Self>) -> Self {
         Self::AtLeast { count: 1, of }
     }

@@ -1,13 +1,13 @@
-//! Close codes: each one tells a client what to do next.
+//! Close codes: why the server closed a WebSocket, and what the client should do next.
 
-/// What a client should do after a connection was closed.
+/// What a client should do after the server closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
-    /// Connect again at once, with the cursor.
+    /// Reconnect immediately, with the cursor.
     RetryNow,
-    /// Connect again after the delay that the last `goaway`, `welcome` or `heads` frame gave.
+    /// Reconnect after the delay of the last `goaway`, or as the last `welcome` or `heads` advises.
     RetryLater,
-    /// Do not connect again with the same token and messages: it would fail in the same way.
+    /// Do not reconnect with the same token and messages; it would fail in the same way.
     Never,
 }
 
@@ -16,31 +16,31 @@ pub enum Advice {
 /// Codes from 4000 on are Cluecast's own; the others are those of RFC 6455, section 7.4.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseCode {
-    /// Either side ended the connection on purpose.
+    /// The client or the server ended the connection on purpose.
     Normal,
-    /// The server is stopping; a `goaway` frame with a delay came before.
+    /// The server is shutting down; it sent a `goaway` with a delay before.
     GoingAway,
-    /// A frame broke RFC 6455.
+    /// A frame violates RFC 6455.
     ProtocolError,
-    /// A text frame where the codec's are binary, or the other way round.
+    /// A text frame on a connection with a binary codec, or the reverse.
     WrongFrameKind,
-    /// A message longer than [`CLIENT_MESSAGE_BYTES_MAX`](crate::limits::CLIENT_MESSAGE_BYTES_MAX).
+    /// A message is longer than [`CLIENT_MESSAGE_BYTES_MAX`](crate::limits::CLIENT_MESSAGE_BYTES_MAX).
     TooLarge,
-    /// A message that the codec or the order of messages does not allow.
+    /// A message is malformed or not allowed in the current state.
     BadMessage,
-    /// The token is forged, expired, or not for this session.
+    /// The token is forged, expired, revoked, or not valid for this session.
     Unauthorized,
     /// No session has this code.
     UnknownSession,
     /// No `hello` arrived in time.
     HelloTimeout,
-    /// The same device has connected again; this connection is the older one.
+    /// A newer connection of the same device has replaced this one.
     Replaced,
-    /// The client read too slowly and its queue overflowed. Nothing is lost: resume.
+    /// The client reads too slowly and its queue overflowed. No update is lost; resume.
     SlowReader,
-    /// The session is being recovered from its journal. Nothing acknowledged is lost: resume.
+    /// The session is being recovered from its journal. Nothing acknowledged is lost; resume.
     SessionRestarting,
-    /// The server cannot take this connection now, or the client asks it to `resync` too often.
+    /// A limit is reached: of connections, of spectators, or of the rate of a client's messages.
     Overloaded,
 }
 
@@ -81,12 +81,12 @@ impl CloseCode {
         }
     }
 
-    /// The code with this number, if there is one.
+    /// The code with this number; `None` if there is none.
     pub fn from_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.number() == number)
     }
 
-    /// The stable name, also sent as the start of the close reason.
+    /// The stable name; the close reason starts with it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Normal => "normal",
@@ -127,7 +127,7 @@ mod tests {
     use super::CloseCode;
 
     #[test]
-    fn numbers_are_distinct_ascending_and_read_back() {
+    fn numbers_are_distinct_and_ascending_and_round_trip() {
         for pair in CloseCode::ALL.windows(2) {
             assert!(pair[0].number() < pair[1].number(), "{pair:?}");
         }

@@ -1,4 +1,4 @@
-//! Codecs: from messages to frame payloads and back.
+//! Codecs: encode messages to frame payloads and decode them.
 
 mod json;
 mod message_pack;
@@ -7,11 +7,12 @@ mod shape;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::shape::DecodeError;
 use self::shape::Shape;
-use crate::message::ClientMessage;
+use crate::client::ClientMessage;
 use crate::rest::BODY_LISTS;
 
-/// How messages are written into frames; chosen by the WebSocket subprotocol.
+/// The encoding of messages, selected by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// MessagePack with named fields, in binary frames.
@@ -29,22 +30,11 @@ pub enum FrameKind {
     Text,
 }
 
-/// Why a payload is not a message.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum DecodeError {
-    /// The bytes are not what the codec writes, or not of a message's shape.
-    #[error("not a valid message: {0}")]
-    Malformed(String),
-    /// A message is followed by further bytes.
-    #[error("{0} bytes follow the message; send one at a time")]
-    TrailingBytes(usize),
-}
-
 impl Codec {
     /// Every codec, the preferred one first.
     pub const ALL: [Self; 2] = [Self::MessagePack, Self::Json];
 
-    /// The WebSocket subprotocol that asks for this codec.
+    /// The WebSocket subprotocol that selects this codec.
     pub fn subprotocol(self) -> &'static str {
         match self {
             Self::MessagePack => "cluecast.v1.msgpack",
@@ -52,14 +42,14 @@ impl Codec {
         }
     }
 
-    /// The codec that a subprotocol's name asks for.
+    /// The codec that a subprotocol selects; `None` for an unknown name.
     pub fn from_subprotocol(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|codec| codec.subprotocol() == name)
     }
 
-    /// The kind of frame that carries its messages. The other kind is refused.
+    /// The kind of frame that carries its messages. The server rejects the other kind.
     pub fn frame_kind(self) -> FrameKind {
         match self {
             Self::MessagePack => FrameKind::Binary,
@@ -67,10 +57,10 @@ impl Codec {
         }
     }
 
-    /// The payload of one frame.
+    /// Encodes a message as the payload of one frame.
     ///
     /// # Panics
-    /// Never for the messages of this crate: they hold nothing that a codec cannot write.
+    /// Never for the messages of this crate: every codec can encode all of their fields.
     pub fn encode<M: Serialize>(self, message: &M) -> Vec<u8> {
         match self {
             Self::MessagePack => message_pack::encode(message),
@@ -78,15 +68,16 @@ impl Codec {
         }
     }
 
-    /// Reads the payload of one frame, which must hold exactly one message: a map, nested at most
-    /// [`MESSAGE_DEPTH_MAX`](crate::limits::MESSAGE_DEPTH_MAX) levels deep. For what servers send: what
-    /// is not known is passed over, whatever it is.
+    /// Decodes a server message from the payload of one frame. The payload must contain exactly one
+    /// map, nested at most [`MESSAGE_DEPTH_MAX`](crate::limits::MESSAGE_DEPTH_MAX) levels deep. Unknown
+    /// fields are ignored, whatever their values.
     pub fn decode<M: DeserializeOwned>(self, payload: &[u8]) -> Result<M, DecodeError> {
         self.decode_as(payload, Shape::Any)
     }
 
-    /// The same for what clients send: maps and single values only, with text for names and in `type`.
-    pub fn decode_of_client(self, payload: &[u8]) -> Result<ClientMessage, DecodeError> {
+    /// Decodes a client message from the payload of one frame. Stricter than [`decode`](Self::decode):
+    /// only maps and scalar values are allowed, and keys and the value of `type` must be strings.
+    pub fn decode_client_message(self, payload: &[u8]) -> Result<ClientMessage, DecodeError> {
         self.decode_as(payload, Shape::Strict { lists: &[] })
     }
 
@@ -102,18 +93,8 @@ impl Codec {
     }
 }
 
-/// Reads the body of a request: one map, in which only the fields named in
-/// [`BODY_LISTS`](crate::rest::BODY_LISTS) are lists.
+/// Decodes the body of a REST request: one map, in which only the fields named in
+/// [`BODY_LISTS`](crate::rest::BODY_LISTS) may be lists.
 pub fn decode_body<B: DeserializeOwned>(body: &[u8]) -> Result<B, DecodeError> {
     json::decode(body, Shape::Strict { lists: &BODY_LISTS })
-}
-
-/// A message is a map. Serde's derived types would take a list of their fields as well, which
-/// would break with the next field.
-fn not_a_map() -> DecodeError {
-    DecodeError::Malformed("a message is a map with named fields".to_owned())
-}
-
-fn malformed(error: impl std::fmt::Display) -> DecodeError {
-    DecodeError::Malformed(error.to_string())
 }

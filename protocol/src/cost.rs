@@ -1,21 +1,20 @@
-//! What a client's messages cost of the allowance that its connection has.
+//! The rate-limit cost of client messages.
 //!
-//! A server gives each connection units: so many at once, and so many a second from then on. The unit is
-//! a guess. Messages that make a server do more cost more.
+//! The server limits each connection by a token bucket. A guess costs one token; messages that cause more
+//! work cost more.
 
-use crate::Order;
+use crate::client::Order;
 
-/// A `resync`: it is answered with a snapshot, if not with everything that was missed.
+/// The cost of a `resync`, which is answered with a snapshot or with all missed updates.
 pub const RESYNC_COST: u32 = 10;
 
-/// Pings and pongs that a client may send a second in the long run. They have an allowance of their
-/// own, so that they are never in the way of a guess.
+/// Refill rate of the bucket for pings and pongs. It is separate, so that they never delay a guess.
 pub const CONTROL_FRAMES_PER_SECOND: u32 = 10;
 
-/// Pings and pongs that a client may send at once.
+/// Capacity of the bucket for pings and pongs.
 pub const CONTROL_FRAMES_BURST: u32 = 100;
 
-/// What a command with this order costs.
+/// The cost of a command with this order.
 pub fn order_cost(order: &Order) -> u32 {
     match order {
         Order::SubmitGuess { .. } | Order::CancelClue { .. } => 1,

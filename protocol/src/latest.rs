@@ -1,51 +1,45 @@
-//! What carries no number: of these messages only the latest counts.
+//! Unnumbered server messages, of which only the newest of each kind counts.
 //!
-//! A newer one replaces an older one that still waits to be sent. `board` and `attendance` come
-//! whole, or as what has changed since a base; the base is always what was sent last on the same
-//! connection, so that nothing that was replaced while it waited is ever built upon.
+//! A newer message replaces an unsent older one. `board` and `attendance` are sent complete or as a
+//! change to a base. The base is always the previous message of that kind on the same connection, so a
+//! message that was replaced before it was sent is never a base.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Phase;
+use crate::state::Phase;
 
-/// Follows a session's public board, without a token: the first message of a spectator's
-/// connection, in place of a `hello`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Watch {}
-
-/// The public board: the first places of the scoreboard, and what a screen shows around them.
+/// The public board: the top rows of the scoreboard, with the title, phase and end of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Board {
-    /// Which board it is. Rises while a connection lasts; means nothing beyond it.
+    /// The version. It increases during a connection and has no meaning on other connections.
     pub version: u64,
-    /// The version that `rows` change; without it the board is whole.
+    /// The version to which `rows` is a change; without it the board is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<u64>,
-    /// The hunt's title; with a whole board only.
+    /// The hunt's title; only in a complete board.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The session's phase.
     pub phase: Phase,
-    /// When the session will finish by itself.
+    /// When the session finishes automatically.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at_ms: Option<u64>,
-    /// How many teams there are in all.
+    /// The total number of teams.
     pub teams: u32,
-    /// How many places the board has now; rows beyond are gone.
+    /// The number of rows on the board; rows beyond it are removed.
     pub length: u32,
-    /// Every place; with a base, only those that have changed.
+    /// Every row; with a base, only the rows that have changed.
     pub rows: Vec<BoardRow>,
 }
 
-/// What stands at a place of the board.
+/// A row of the board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoardRow {
-    /// The place, from 1 on and without gaps.
+    /// The position of the row, starting at 1, without gaps.
     pub place: u32,
-    /// The rank by competition ranking: equals share one and leave a gap (1, 2, 2, 4).
+    /// The rank by competition ranking: tied teams share a rank and leave a gap (1, 2, 2, 4).
     pub rank: u32,
     /// The team's id.
     pub team: String,
@@ -53,81 +47,80 @@ pub struct BoardRow {
     pub name: String,
     /// Its score.
     pub score: u32,
-    /// How many puzzles it has solved.
+    /// The number of puzzles that it has solved.
     pub solves: u32,
     /// When it last gained points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scored_at_ms: Option<u64>,
 }
 
-/// Where the own team stands, on the board or below it.
+/// The rank of the own team, whether or not it is on the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Standing {
     /// The rank by competition ranking.
     pub rank: u32,
     /// The score.
     pub score: u32,
-    /// How many puzzles the team has solved.
+    /// The number of puzzles that the team has solved.
     pub solves: u32,
 }
 
-/// Which of the own team's players are connected.
+/// The connected players of the own team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
-    /// Those with at least one connection, in the order of joining.
+    /// The players with at least one connection, in the order of joining.
     pub players: Vec<PlayerPresence>,
 }
 
-/// A player who is connected.
+/// A connected player.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayerPresence {
     /// The player's id.
     pub player: String,
-    /// On how many devices.
+    /// The number of connected devices.
     pub devices: u32,
 }
 
-/// How many are connected, for game masters.
+/// The numbers of connected clients, for game masters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attendance {
-    /// Which attendance it is; as a board's version.
+    /// The version; see [`Board::version`].
     pub version: u64,
-    /// The version that `teams` change; without it the list is whole.
+    /// The version to which `teams` is a change; without it the list is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<u64>,
-    /// Players of all teams with at least one connection.
+    /// The players of all teams with at least one connection.
     pub players: u32,
-    /// Connections of players.
+    /// The connections of players.
     pub devices: u32,
-    /// Connections of spectators.
+    /// The connections of spectators.
     pub spectators: u32,
-    /// The teams of which somebody is connected; with a base, only those whose numbers have
-    /// changed, with 0 for a team of which nobody is connected any more.
+    /// The teams with a connected player. With a base, the teams whose numbers have changed; both are 0
+    /// when the last player has disconnected.
     pub teams: Vec<TeamAttendance>,
 }
 
-/// How many of a team are connected.
+/// The numbers of connected players and devices of a team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TeamAttendance {
     /// The team's id.
     pub team: String,
-    /// Players with at least one connection.
+    /// The players with at least one connection.
     pub players: u32,
-    /// Connections.
+    /// The connections of its players.
     pub devices: u32,
 }
 
-/// A change of something else than what is known: something was missed, and a `resync` mends it.
+/// A change whose base is not the known version. The client has missed a message and needs a `resync`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a change of version {base} came, and version {known:?} is known")]
+#[error("received a change to version {base}, but the known version is {known:?}")]
 pub struct WrongBase {
-    /// What the change builds upon.
+    /// The version to which the change applies.
     pub base: u64,
-    /// What is known.
+    /// The version that the client has.
     pub known: Option<u64>,
 }
 
-/// A base must be the version that is known.
 fn check_base(known: Option<u64>, base: u64) -> Result<(), WrongBase> {
     if known == Some(base) {
         Ok(())
@@ -137,44 +130,46 @@ fn check_base(known: Option<u64>, base: u64) -> Result<(), WrongBase> {
 }
 
 impl Board {
-    /// Brings what a client knows up to date with what has come.
-    pub fn follow(known: &mut Option<Self>, news: Self) -> Result<(), WrongBase> {
-        let Some(base) = news.base else {
-            *known = Some(news);
+    /// Applies a received message to the client's current value. On a wrong base the value stays
+    /// unchanged.
+    pub fn apply_to(self, known: &mut Option<Self>) -> Result<(), WrongBase> {
+        let Some(base) = self.base else {
+            *known = Some(self);
             return Ok(());
         };
         check_base(known.as_ref().map(|board| board.version), base)?;
         let before = known.take();
         let (title, rows) = before.map_or((None, Vec::new()), |board| (board.title, board.rows));
-        let mut places: BTreeMap<u32, BoardRow> =
+        let mut rows_by_place: BTreeMap<u32, BoardRow> =
             rows.into_iter().map(|row| (row.place, row)).collect();
-        places.extend(news.rows.into_iter().map(|row| (row.place, row)));
-        let length = news.length;
+        rows_by_place.extend(self.rows.into_iter().map(|row| (row.place, row)));
+        let length = self.length;
         *known = Some(Self {
             base: None,
             title,
-            rows: places
+            rows: rows_by_place
                 .into_values()
                 .filter(|row| row.place <= length)
                 .collect(),
-            ..news
+            ..self
         });
         Ok(())
     }
 }
 
 impl Attendance {
-    /// Brings what a client knows up to date with what has come.
-    pub fn follow(known: &mut Option<Self>, news: Self) -> Result<(), WrongBase> {
-        let Some(base) = news.base else {
-            *known = Some(news);
+    /// Applies a received message to the client's current value. On a wrong base the value stays
+    /// unchanged.
+    pub fn apply_to(self, known: &mut Option<Self>) -> Result<(), WrongBase> {
+        let Some(base) = self.base else {
+            *known = Some(self);
             return Ok(());
         };
         check_base(known.as_ref().map(|attendance| attendance.version), base)?;
         let mut teams = known
             .take()
             .map_or_else(Vec::new, |attendance| attendance.teams);
-        for team in news.teams {
+        for team in self.teams {
             match teams.iter_mut().find(|known| known.team == team.team) {
                 Some(known) => *known = team,
                 None => teams.push(team),
@@ -184,7 +179,7 @@ impl Attendance {
         *known = Some(Self {
             base: None,
             teams,
-            ..news
+            ..self
         });
         Ok(())
     }
@@ -193,7 +188,7 @@ impl Attendance {
 #[cfg(test)]
 mod tests {
     use super::{Attendance, Board, BoardRow, TeamAttendance, WrongBase};
-    use crate::Phase;
+    use crate::state::Phase;
 
     fn board(version: u64, base: Option<u64>, length: u32, rows: &[(u32, &str)]) -> Board {
         let row = |(place, team): &(u32, &str)| BoardRow {
@@ -218,9 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn a_change_replaces_places_adds_some_and_cuts_what_is_beyond() {
+    fn a_change_replaces_and_adds_rows_and_removes_those_beyond_the_length() {
         let mut known = None;
-        for (news, expected) in [
+        for (received, expected) in [
             (
                 board(1, None, 2, &[(1, "a"), (2, "b")]),
                 board(1, None, 2, &[(1, "a"), (2, "b")]),
@@ -235,32 +230,35 @@ mod tests {
                 board(6, None, 1, &[(1, "z")]),
             ),
         ] {
-            assert_eq!(Board::follow(&mut known, news), Ok(()));
+            assert_eq!(received.apply_to(&mut known), Ok(()));
             assert_eq!(known, Some(expected));
         }
     }
 
     #[test]
-    fn a_change_of_another_version_is_refused_and_changes_nothing() {
+    fn a_change_to_another_version_is_rejected_and_changes_nothing() {
         let mut known = None;
         let change = board(3, Some(2), 1, &[(1, "x")]);
         let unknown = WrongBase {
             base: 2,
             known: None,
         };
-        assert_eq!(Board::follow(&mut known, change.clone()), Err(unknown));
+        assert_eq!(change.clone().apply_to(&mut known), Err(unknown));
         let whole = board(1, None, 1, &[(1, "a")]);
-        Board::follow(&mut known, whole.clone()).expect("it is whole");
+        whole
+            .clone()
+            .apply_to(&mut known)
+            .expect("the message is complete");
         let older = WrongBase {
             base: 2,
             known: Some(1),
         };
-        assert_eq!(Board::follow(&mut known, change), Err(older));
+        assert_eq!(change.apply_to(&mut known), Err(older));
         assert_eq!(known, Some(whole));
     }
 
     #[test]
-    fn a_team_of_which_nobody_is_connected_leaves_the_attendance() {
+    fn a_team_without_connected_players_leaves_the_attendance() {
         let attendance = |version, base, teams: &[(&str, u32)]| Attendance {
             version,
             base,
@@ -278,11 +276,13 @@ mod tests {
         };
         let mut known = None;
         let whole = attendance(1, None, &[("t1", 1), ("t2", 2)]);
-        Attendance::follow(&mut known, whole).expect("it is whole");
+        whole.apply_to(&mut known).expect("the message is complete");
         let change = attendance(2, Some(1), &[("t1", 0), ("t3", 1)]);
-        Attendance::follow(&mut known, change).expect("it builds upon what is known");
+        change
+            .apply_to(&mut known)
+            .expect("the base is the known version");
         assert_eq!(known, Some(attendance(2, None, &[("t2", 2), ("t3", 1)])));
         let change = attendance(3, Some(1), &[]);
-        Attendance::follow(&mut known, change).expect_err("version 2 is known");
+        change.apply_to(&mut known).expect_err("version 2 is known");
     }
 }

@@ -1,32 +1,37 @@
-//! The wire contract of Cluecast: what clients and servers say to each other.
+//! The wire protocol of Cluecast between clients and servers.
 //!
-//! Owns the WebSocket messages, the REST bodies, their codecs, the limits that both sides rely on,
-//! and the rejection and close codes. The written specification is `README.md` beside this crate;
-//! `golden/` holds one vector for each message.
+//! Owns the WebSocket messages, the REST bodies, their codecs, the limits, and the rejection and close
+//! codes. The written specification is `README.md` in this package; `golden/` contains vectors for every
+//! message.
 //!
-//! Never here: rules of a hunt, IO, or anything about how the server is built.
+//! Never contains the rules of a hunt, IO, or details of the server's implementation.
 
 #![forbid(unsafe_code)]
 
+mod client;
 mod close;
 mod codec;
 pub mod cost;
+mod event;
 mod latest;
 pub mod limits;
-mod message;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod rejection;
 pub mod rest;
+mod server;
+mod state;
 
+pub use client::{ClientMessage, Command, Cursor, Hello, Order, Resync, Watch};
 pub use close::{Advice, CloseCode};
 pub use codec::{Codec, DecodeError, FrameKind, decode_body};
+pub use event::{Audience, Event, Update};
 pub use latest::{
-    Attendance, Board, BoardRow, PlayerPresence, Presence, Standing, TeamAttendance, Watch,
-    WrongBase,
+    Attendance, Board, BoardRow, PlayerPresence, Presence, Standing, TeamAttendance, WrongBase,
 };
-pub use message::{
-    Announcement, Audience, ClientMessage, Clue, Command, Cursor, Event, GameMaster, GoAway, Guess,
-    Heads, HeadsFrame, Hello, Member, Order, Overview, Phase, Puzzle, Receipt, Reconnect,
-    Rejection, RejectionCode, Resume, Resync, Round, Scope, ServerMessage, Snapshot, Target,
-    TargetedClue, Team, TeamSummary, Update, Verdict, Welcome,
+pub use rejection::{Rejection, RejectionCode};
+pub use server::{GoAway, HeadsFrame, Receipt, Reconnect, Resume, ServerMessage, Welcome};
+pub use state::{
+    Announcement, Clue, GameMaster, Guess, Heads, Member, Overview, Phase, Puzzle, Round, Scope,
+    Snapshot, Target, TargetedClue, Team, TeamSummary, Verdict,
 };

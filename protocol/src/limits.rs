@@ -1,42 +1,42 @@
-//! Limits that a client may rely on and that a server enforces. Sizes are in bytes, times in
-//! milliseconds, unless the name says otherwise.
+//! Limits that the server enforces and clients can rely on.
 
-/// The largest message a client may send. A longer one is closed with
+/// Maximum length of a client message. A longer one closes the connection with
 /// [`CloseCode::TooLarge`](crate::CloseCode::TooLarge).
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
-/// The deepest nesting of arrays and maps in a message.
+/// Maximum nesting depth of lists and maps in a message.
 pub const MESSAGE_DEPTH_MAX: usize = 16;
 
-/// How long a new connection may take until its `hello` has arrived.
+/// Maximum time from the handshake to the arrival of `hello`.
 pub const HELLO_WAIT_MS_MAX: u64 = 5_000;
 
-/// The longest guess, counted in Unicode scalar values as it was typed.
+/// Maximum length of a guess as typed, in Unicode scalar values.
 pub const GUESS_CHARS_MAX: usize = 1_000;
 
-/// The longest name of a team or a player, counted in Unicode scalar values.
+/// Maximum length of a team's, player's or game master's name, in Unicode scalar values.
 pub const NAME_CHARS_MAX: usize = 64;
 
-/// The longest clue or announcement, counted in Unicode scalar values.
+/// Maximum length of a clue or announcement, in Unicode scalar values.
 pub const TEXT_CHARS_MAX: usize = 2_000;
 
-/// The least that a clue may last.
+/// Minimum duration of a clue.
 pub const CLUE_LASTS_MS_MIN: u64 = 1_000;
 
-/// The most that a clue may last: 30 days. One that is to stay has no end.
+/// Maximum duration of a clue: 30 days. A clue without a duration stays until it is cancelled.
 pub const CLUE_LASTS_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
 
-/// How many commands a device may have sent whose outcome it does not know yet. It equals the
-/// number of receipts kept for a device, so that each of them can be sent again after a cut.
+/// Maximum number of unanswered commands of a device or game master. It equals the number of receipts that
+/// the server keeps for each, so that every command can be repeated after a disconnect.
 pub const COMMANDS_OUTSTANDING_MAX: usize = 256;
 
-/// The longest time between two `heads` frames on an idle connection.
+/// Maximum time between two `heads` messages on a connection.
 pub const HEADS_EVERY_MS_MAX: u64 = 5_000;
 
-/// The largest REST body, but for an uploaded hunt's. The longest text fits, however it is escaped.
+/// Maximum length of a REST body, except an uploaded hunt. The longest text fits, even if every character
+/// is escaped.
 pub const REST_BODY_BYTES_MAX: usize = 32 * 1024;
 
-/// The largest REST body of all: a hunt with its texts, which takes an admin's token.
+/// Maximum length of an uploaded hunt with its texts; the upload requires an admin's token.
 pub const HUNT_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 const _: () = assert!(

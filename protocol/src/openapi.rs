@@ -1,13 +1,13 @@
-//! Schemas that cannot be derived, for the OpenAPI document of the REST interface.
+//! OpenAPI schemas of the REST API that cannot be derived.
 
-use utoipa::openapi::schema::{AdditionalProperties, AnyOf};
-use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Schema, Type};
+use utoipa::openapi::schema::AnyOf;
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::RejectionCode;
+use crate::rejection::RejectionCode;
 use crate::rest::FailureCode;
 
-/// The codes that are not the rules'.
+/// The codes that are not rejections of the rules.
 const OWN_CODES: [FailureCode; 12] = [
     FailureCode::BadRequest,
     FailureCode::Unauthorized,
@@ -24,7 +24,7 @@ const OWN_CODES: [FailureCode; 12] = [
 ];
 
 impl PartialSchema for FailureCode {
-    /// One of its own names, or one of a rejection: which serde writes side by side.
+    /// Either a code of its own or a rejection code; serde encodes both as a plain string.
     fn schema() -> RefOr<Schema> {
         let names = OWN_CODES.map(|code| serde_json::json!(code));
         let own = ObjectBuilder::new()
@@ -42,14 +42,4 @@ impl ToSchema for FailureCode {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((RejectionCode::name().into_owned(), RejectionCode::schema()));
     }
-}
-
-/// An event of the journal: which fields stand beside its type, the server's version decides.
-pub(crate) fn event() -> Object {
-    ObjectBuilder::new()
-        .description(Some("What happened."))
-        .property("type", ObjectBuilder::new().schema_type(Type::String))
-        .required("type")
-        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
-        .build()
 }

@@ -1,6 +1,6 @@
-//! The bodies of the REST interface under `/api/v1`.
+//! The bodies of the REST API under `/api/v1`.
 //!
-//! | request | token | body | answer |
+//! | request | token | body | response |
 //! | --- | --- | --- | --- |
 //! | `POST /hunts` | admin | [`CreateHunt`] | 201 [`HuntCreated`] |
 //! | `POST /sessions` | admin | [`CreateSession`] | 201 [`SessionCreated`] |
@@ -22,36 +22,36 @@
 //! | `POST /sessions/{code}/clues` | game master with `hints` | [`PushClue`] | 201 [`CluePushed`] |
 //! | `DELETE /sessions/{code}/clues/{clue}` | game master with `hints` | none | 204 |
 //! | `POST /sessions/{code}/announcements` | game master with `run` | [`Announce`] | 201 [`Announced`] |
-//! | `GET /openapi.json` | none | none | 200 all of this as OpenAPI 3.1; also `openapi.json` beside this crate |
+//! | `GET /openapi.json` | none | none | 200 the OpenAPI 3.1 description; also `openapi.json` in this package |
 //!
-//! An admin's token is good wherever a game master's is.
-//! A token travels as `Authorization: Bearer TOKEN`, never in a path or query. Every failure has
-//! the body [`Failure`].
+//! An admin's token is valid wherever a game master's is. Clients send a token as
+//! `Authorization: Bearer TOKEN`, never in a path or query. Every failed request has the body [`Failure`].
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::StrictTarget;
-use crate::{GameMaster, Member, Phase, RejectionCode, Scope, Target};
+use crate::client::StrictTarget;
+use crate::rejection::RejectionCode;
+use crate::state::{GameMaster, Member, Phase, Scope, Target};
 
-/// The fields of requests that are lists; each holds nothing but text.
+/// The fields of request bodies that are lists. Their items are strings.
 pub const BODY_LISTS: [&str; 1] = ["scopes"];
 
-/// Uploads a hunt. The same files again give the same revision.
+/// Uploads a hunt. Idempotent: the same files have the same revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateHunt {
-    /// The hunt's files by their path in its folder; `hunt.toml` is the one that must be there.
+    /// The hunt's files by their path in its folder. `hunt.toml` is required.
     pub files: BTreeMap<String, String>,
 }
 
-/// A hunt was stored, or had been before.
+/// The hunt is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HuntCreated {
-    /// The revision: a digest of the files, by which sessions refer to it.
+    /// The revision: a digest of the files. Sessions refer to the hunt by it.
     pub revision: String,
     /// The hunt's title.
     pub title: String,
@@ -66,24 +66,24 @@ pub struct HuntCreated {
 pub struct CreateSession {
     /// The hunt's revision.
     pub hunt: String,
-    /// The code by which players find the session: 4 to 12 upper-case letters and digits. A
-    /// random one if it is missing.
+    /// The join code: 4 to 12 upper-case letters and digits. Without it, the server draws a random
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Z0-9]{4,12}$"))]
     pub code: Option<String>,
 }
 
-/// A session was created; it is in the lobby.
+/// A session was created. Its phase is `lobby`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionCreated {
     /// The session's code.
     pub session: String,
-    /// A game master's token for it.
+    /// The token of its first game master, who has all scopes.
     pub game_master_token: String,
 }
 
-/// What anyone may know of a session.
+/// The public state of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionState {
@@ -93,17 +93,17 @@ pub struct SessionState {
     pub title: String,
     /// Its phase.
     pub phase: Phase,
-    /// When it will finish by itself.
+    /// When the session finishes automatically.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at_ms: Option<u64>,
-    /// How many teams there are.
+    /// The number of teams.
     pub teams: u32,
-    /// How many players there are.
+    /// The number of players.
     pub players: u32,
 }
 
 /// Joins a session: with `new_team` as the first player of a new team, with `team_code` as a
-/// further player of an existing one. Exactly one of the two must be there.
+/// further player of an existing team. Exactly one of the two is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -128,7 +128,7 @@ pub struct Join {
 pub struct Joined {
     /// The team's id.
     pub team: String,
-    /// The code by which further players join the team.
+    /// The code with which further players join the team.
     pub team_code: String,
     /// The player's id.
     pub player: String,
@@ -138,7 +138,7 @@ pub struct Joined {
     pub token: String,
 }
 
-/// A further device of a player was registered.
+/// Another device of a player was registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceCreated {
@@ -148,7 +148,7 @@ pub struct DeviceCreated {
     pub token: String,
 }
 
-/// Asks for the players of a team, to find out whom to restore.
+/// Requests the players of a team, to choose which one to restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -159,7 +159,7 @@ pub struct FindTeam {
     pub team_code: String,
 }
 
-/// A team as whoever knows its code sees it.
+/// The players of a team, for clients that know its code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Roster {
@@ -171,8 +171,8 @@ pub struct Roster {
     pub players: Vec<Member>,
 }
 
-/// Gives a player whose device is gone a new one: either with `link`, a one-use link that another
-/// device of the player made, or with `team_code` and `player`.
+/// Registers a new device for a player who lost one: either with `link`, a one-time link created by
+/// another device of the player, or with `team_code` and `player`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -185,27 +185,27 @@ pub struct Restore {
     /// The team's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team_code: Option<String>,
-    /// The player's id, as the roster tells it.
+    /// The player's id, from the roster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub player: Option<String>,
 }
 
-/// A link by which the player can log in once more, on another device.
+/// A one-time link with which the player can log in on another device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkCreated {
-    /// The link, to be used with `POST /restore`. It is a secret.
+    /// The link, for `POST /restore`. It is a secret.
     pub link: String,
-    /// Until when it is good.
+    /// When the link expires.
     pub expires_at_ms: u64,
 }
 
-/// The devices that the asking one may see: a captain sees the team's, others their own; a game
-/// master sees all.
+/// The devices that the requester may see: a captain sees those of the team, other players their
+/// own, a game master all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Devices {
-    /// The devices, in the order of being added.
+    /// The devices, oldest first.
     pub devices: Vec<DeviceSummary>,
 }
 
@@ -215,7 +215,7 @@ pub struct Devices {
 pub struct DeviceSummary {
     /// The device's id.
     pub device: String,
-    /// Its player.
+    /// The player who owns it.
     pub player: Member,
     /// The player's team.
     pub team: String,
@@ -231,7 +231,7 @@ pub struct InviteGameMaster {
     /// The name.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
     pub name: String,
-    /// What the new game master may do; not more than who invites.
+    /// The granted scopes: a subset of the inviter's.
     pub scopes: Vec<Scope>,
 }
 
@@ -241,7 +241,7 @@ pub struct InviteGameMaster {
 pub struct GameMasterInvited {
     /// The id.
     pub game_master: String,
-    /// The token to hand over. It is a secret.
+    /// The game master's token. It is a secret.
     pub token: String,
 }
 
@@ -249,7 +249,7 @@ pub struct GameMasterInvited {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GameMasters {
-    /// In the order of being invited.
+    /// The game masters, in the order of invitation.
     pub game_masters: Vec<GameMaster>,
 }
 
@@ -258,13 +258,13 @@ pub struct GameMasters {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PushClue {
-    /// To whom.
+    /// The recipients.
     #[serde(deserialize_with = "StrictTarget::deserialize")]
     pub to: Target,
-    /// What it says.
+    /// The text.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
     pub text: String,
-    /// After how long it stops being live; never, if it is missing.
+    /// How long the clue stays live; without it, until it is cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
@@ -281,12 +281,12 @@ pub struct CluePushed {
     pub clue: String,
 }
 
-/// Tells everyone something.
+/// Makes an announcement to everyone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Announce {
-    /// What.
+    /// The text.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
     pub text: String,
 }
@@ -305,17 +305,17 @@ pub struct Announced {
 pub struct Standings {
     /// The session's phase.
     pub phase: Phase,
-    /// What ranks, first to last, for example `score` and then `last_scored`.
+    /// The ranking criteria, most important first, for example `score` and then `last_scored`.
     pub tie_break: Vec<String>,
     /// A row for each team.
     pub rows: Vec<StandingsRow>,
 }
 
-/// A team's place.
+/// A team's row in the standings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StandingsRow {
-    /// Its rank by competition ranking: equals share a rank and leave a gap (1, 2, 2, 4).
+    /// Its rank by competition ranking: tied teams share a rank and leave a gap (1, 2, 2, 4).
     pub rank: u32,
     /// The team's id.
     pub team: String,
@@ -323,7 +323,7 @@ pub struct StandingsRow {
     pub name: String,
     /// Its score.
     pub score: u32,
-    /// How many puzzles it has solved.
+    /// The number of puzzles that it has solved.
     pub solves: u32,
     /// When it last gained points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -332,50 +332,49 @@ pub struct StandingsRow {
 
 /// One event of the journal.
 ///
-/// `E` is the event's own type at the server, and any JSON value for a reader that does not know
-/// it.
+/// `E` is the server's event type; a reader without that type can use any JSON value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(description = "One event of the journal."))]
 pub struct ExportLine<E> {
-    /// Its place in the session's journal, from 1 on.
+    /// Its sequence number in the session's journal, starting at 1.
     pub seq: u64,
     /// When it happened.
     pub at_ms: u64,
-    /// Who caused it.
+    /// The kind of actor that caused it.
     pub by: Cause,
     /// The device whose command caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// The game master whose order caused it; an admin's has none.
+    /// The game master whose order caused it; missing for an admin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub game_master: Option<String>,
     /// The command's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<u64>,
-    /// What happened: a map with a `type`.
-    #[cfg_attr(feature = "openapi", schema(schema_with = crate::openapi::event))]
+    /// The event: a map with a `type`.
+    #[cfg_attr(feature = "openapi", schema(schema_with = event_schema))]
     pub event: E,
 }
 
-/// Who caused an event.
+/// The kind of actor that caused an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// A player's device, by a command.
+    /// A command of a player's device.
     Device,
     /// A game master.
     GameMaster,
     /// An admin.
     Admin,
-    /// Whoever joined, restored a player, or looked after their own devices, over REST.
+    /// A REST request of a player: joining, restoring a player, or managing devices.
     Desk,
-    /// The clock.
+    /// A deadline of the session.
     Timer,
 }
 
-/// The body of every answer that is not a success.
+/// The body of every failed request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Failure {
@@ -383,15 +382,15 @@ pub struct Failure {
     pub error: FailureDetail,
 }
 
-/// What went wrong, for programs and for people.
+/// What went wrong, for programs and people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FailureDetail {
     /// The stable code.
     pub code: FailureCode,
-    /// The reason for people, in English, saying what to do.
+    /// The reason in English, with advice, to show to people.
     pub message: String,
-    /// For `invalid_hunt`: every mistake, rendered with its place.
+    /// For `invalid_hunt`: every mistake with its position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mistakes: Vec<String>,
 }
@@ -400,17 +399,17 @@ pub struct FailureDetail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
-    /// 400: the body is not what the request takes.
+    /// 400: the path or the body is malformed.
     BadRequest,
     /// 401: the token is missing, forged or expired.
     Unauthorized,
-    /// 403: the token is good, but not for this.
+    /// 403: the token is valid, but does not allow this request.
     Forbidden,
-    /// 404: no such path, session or hunt.
+    /// 404: there is no such path, session or hunt.
     NotFound,
-    /// 405: the path does not take this method.
+    /// 405: the path does not support this method.
     MethodNotAllowed,
-    /// 409: another session has this code already.
+    /// 409: another session already has this code.
     CodeTaken,
     /// 413: the body is larger than
     /// [`REST_BODY_BYTES_MAX`](crate::limits::REST_BODY_BYTES_MAX), or a hunt than
@@ -418,16 +417,30 @@ pub enum FailureCode {
     TooLarge,
     /// 408: the request did not arrive in time; send it again.
     RequestTimeout,
-    /// 429: too many attempts; the header `Retry-After` tells when to try again.
+    /// 429: a rate limit is reached; the header `Retry-After` says when to retry.
     RateLimited,
     /// 422: the hunt has mistakes; `mistakes` lists them.
     InvalidHunt,
-    /// 503: the outcome is unknown or the server is busy; ask again later.
+    /// 503: the server is busy or the outcome is unknown; check the state and retry later.
     Unavailable,
     /// 500: the server failed.
     Internal,
-    /// 409: the session's rules refused it, for the reason that the message tells. 403 for
+    /// 409: the session's rules rejected the request; the message says why. 403 for
     /// [`RejectionCode::Forbidden`] and [`RejectionCode::Revoked`].
     #[serde(untagged)]
     Rejected(RejectionCode),
+}
+
+/// Schema of a journal event. The fields beside `type` depend on the version of the server.
+#[cfg(feature = "openapi")]
+fn event_schema() -> utoipa::openapi::Object {
+    use utoipa::openapi::schema::AdditionalProperties;
+    use utoipa::openapi::{ObjectBuilder, Type};
+
+    ObjectBuilder::new()
+        .description(Some("What happened."))
+        .property("type", ObjectBuilder::new().schema_type(Type::String))
+        .required("type")
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .build()
 }

@@ -41,25 +41,27 @@ impl CheckHunt {
 fn print_for_people(folder: &Path, checked: &Result<Hunt, Vec<Mistake>>) -> io::Result<()> {
     match checked {
         Ok(hunt) => say(format_args!(
-            "{}: \"{}\", {} rounds, {} puzzles, no mistakes",
+            "{}: \"{}\", {}, {}, no mistakes",
             folder.display(),
             hunt.title,
-            hunt.rounds.len(),
-            hunt.puzzles.len()
+            counted(hunt.rounds.len(), "round"),
+            counted(hunt.puzzles.len(), "puzzle")
         ))?,
         Err(mistakes) => {
             for mistake in mistakes {
                 complain(mistake.render());
             }
-            let plural = if mistakes.len() == 1 { "" } else { "s" };
-            complain(format_args!(
-                "{}: {} mistake{plural}",
-                folder.display(),
-                mistakes.len()
-            ));
+            let count = counted(mistakes.len(), "mistake");
+            complain(format_args!("{}: {count}", folder.display()));
         }
     }
     Ok(())
+}
+
+/// `1 round`, `2 rounds`.
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 fn as_json(checked: &Result<Hunt, Vec<Mistake>>) -> serde_json::Value {

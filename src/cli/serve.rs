@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hunt::{By, GameMasterOrder, Phase};
+use hunt::{GameMasterOrder, Issuer, Phase};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
@@ -265,7 +265,7 @@ async fn open_hunt(
     let created = sessions.create(id, random_code(), stored.revision).await;
     let session = created.map_err(|error| failed(&error))?;
     let started = session
-        .game_master(By::Admin, GameMasterOrder::Start, Vec::new())
+        .game_master(Issuer::Admin, GameMasterOrder::Start, Vec::new())
         .await;
     let outcome = started.map_err(|error| failed(&error))?;
     outcome.map_err(|refusal| failed(&refusal))?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use hunt::{Audience, CommandId, Event, Stamp, Timestamp};
+use hunt::{Audience, CommandId, Event, Timestamp, UpdateNumber};
 use protocol::{CloseCode, Codec, Heads, HeadsFrame, Rejection, RejectionCode, ServerMessage};
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ pub struct Hub {
 
 /// An update on its way.
 pub struct EncodedUpdate {
-    stamp: Stamp,
+    stamp: UpdateNumber,
     /// None for what nobody sees.
     frames: Option<Frames>,
     /// Who is to be closed once it is sent.
@@ -97,7 +97,7 @@ impl Hub {
         cursors.all(|(audience, after)| self.ring.covers(*audience, *after, head(audience)))
     }
 
-    fn keep(&mut self, stamp: Stamp, frames: Frames) {
+    fn keep(&mut self, stamp: UpdateNumber, frames: Frames) {
         let now = self.clock.now();
         self.ring.push(stamp.audience, stamp.number, frames, now);
     }
@@ -115,7 +115,7 @@ impl Delivery for Hub {
         view: View<'_>,
         at: Timestamp,
         event: &Event,
-        stamp: Stamp,
+        stamp: UpdateNumber,
     ) -> EncodedUpdate {
         self.bulletin.note(event);
         if stamp.audience == Audience::GameMasters && !self.shows_game_masters {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use hunt::{Audience, Stamp, TeamId};
+use hunt::{Audience, TeamId, UpdateNumber};
 use protocol::{CloseCode, Codec, Heads};
 use tokio::time::Instant;
 
@@ -140,7 +140,7 @@ impl Subscribers {
     }
 
     /// Sends an update to its audience; gives the number of connections.
-    pub(super) fn send(&mut self, stamp: Stamp, frames: &mut Frames) -> usize {
+    pub(super) fn send(&mut self, stamp: UpdateNumber, frames: &mut Frames) -> usize {
         if stamp.audience == Audience::Everyone {
             for subscriber in self.all.values_mut() {
                 match subscriber.who {
@@ -250,7 +250,7 @@ impl Subscribers {
 }
 
 impl Subscriber {
-    fn send(&mut self, stamp: Stamp, frames: &mut Frames) {
+    fn send(&mut self, stamp: UpdateNumber, frames: &mut Frames) {
         advance(&mut self.heads, stamp);
         self.outbox.push(frames.of(self.codec));
     }

@@ -1,6 +1,6 @@
 //! Whose connection it is, and which streams it follows.
 
-use hunt::{Audience, DeviceId, GameMasterId, PlayerId, Stamp, TeamId};
+use hunt::{Audience, DeviceId, GameMasterId, PlayerId, TeamId, UpdateNumber};
 use protocol::{Cursor, Heads, Scope, Welcome};
 
 use super::render;
@@ -110,7 +110,7 @@ impl Who {
         let mut heads = Heads::default();
         for audience in self.audiences() {
             let number = view.state.head(audience);
-            advance(&mut heads, Stamp { audience, number });
+            advance(&mut heads, UpdateNumber { audience, number });
         }
         heads
     }
@@ -144,7 +144,7 @@ impl Who {
 }
 
 /// Moves a stream's newest number forward.
-pub(super) fn advance(heads: &mut Heads, stamp: Stamp) {
+pub(super) fn advance(heads: &mut Heads, stamp: UpdateNumber) {
     let head = match stamp.audience {
         Audience::Everyone => &mut heads.everyone,
         Audience::Team(_) => &mut heads.team,

@@ -15,7 +15,7 @@ pub(super) fn read(codec: Codec, received: &Received) -> Result<Option<ClientMes
     if kind != codec.frame_kind() {
         return Err(Ending::wrong_frame_kind(codec));
     }
-    match codec.decode_of_client(payload) {
+    match codec.decode_client_message(payload) {
         Ok(message) => Ok(Some(message)),
         Err(error) => Err(Ending::bad_message(error)),
     }

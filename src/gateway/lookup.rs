@@ -1,6 +1,6 @@
 //! Which session somebody means, and what they are told if they may not know.
 
-use hunt::plain_code;
+use hunt::normalise_code;
 
 use super::addresses::Source;
 use super::{Gateway, TooManyWrongCodes};
@@ -32,7 +32,7 @@ impl From<TooManyWrongCodes> for NoSession {
 impl Gateway {
     /// The session with a code, as people type it, for those who may know all.
     pub async fn session(&self, code: &str) -> Result<SessionHandle<Hub>, NoSession> {
-        let code = plain_code(code);
+        let code = normalise_code(code);
         match self.sessions.wake(&code).await {
             Ok(session) => Ok(session),
             Err(NotHere::Full) => Err(NoSession::Full),
@@ -78,7 +78,7 @@ impl Gateway {
         of_session: SessionId,
         code: &str,
     ) -> Result<SessionHandle<Hub>, NoSession> {
-        let code = plain_code(code);
+        let code = normalise_code(code);
         let is_elsewhere = || self.sessions.elsewhere(&code) == Some(of_session);
         match self.sessions.wake(&code).await {
             Ok(session) if session.id() == of_session => Ok(session),

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use hunt::{DeskOrder, DeviceId, NameId, Receipt, Rejection, TeamCode};
+use hunt::{DeviceId, NameId, Receipt, RegistrationOrder, Rejection, TeamCode};
 use hyper::StatusCode;
 use protocol::rest::{Join, Joined};
 
@@ -36,7 +36,7 @@ pub(super) async fn join(
             outcome?
         }
         (None, Some(code)) => {
-            let order = DeskOrder::JoinTeam {
+            let order = RegistrationOrder::JoinTeam {
                 code: TeamCode::from(code.as_str()),
                 player_name: NameId(player.id),
             };
@@ -88,7 +88,7 @@ async fn create_team(
 ) -> Result<Outcome, Failed> {
     let mut draws = 0;
     loop {
-        let order = DeskOrder::CreateTeam {
+        let order = RegistrationOrder::CreateTeam {
             code: TeamCode::from(random_code().as_str()),
             team_name: NameId(team.id),
             player_name: NameId(player.id),

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use hunt::{By, DeskOrder, DeviceId, GameMasterOrder, PlayerId, Receipt, Scope, TeamCode};
+use hunt::{
+    DeviceId, GameMasterOrder, Issuer, PlayerId, Receipt, RegistrationOrder, Scope, TeamCode,
+};
 use hyper::StatusCode;
 use protocol::rest::{
     DeviceCreated, DeviceSummary, Devices, FindTeam, Joined, LinkCreated, Restore, Roster,
@@ -22,7 +24,7 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.device_of(&session)?;
-    let order = DeskOrder::AddDevice { by };
+    let order = RegistrationOrder::AddDevice { by };
     created(&gateway, &session, session.desk(order, Vec::new()).await?)
 }
 
@@ -125,7 +127,7 @@ pub(super) async fn restore(
     let session = gateway.public_session(source, &request.session).await?;
     let order = match (request.link, request.team_code, request.player) {
         (Some(link), None, None) => order_of_link(&gateway, &session, &link)?,
-        (None, Some(code), Some(player)) => DeskOrder::RestorePlayer {
+        (None, Some(code), Some(player)) => RegistrationOrder::RestorePlayer {
             code: TeamCode::from(code.as_str()),
             player: parse_id::<PlayerId>(&player)?,
         },
@@ -146,11 +148,11 @@ fn order_of_link(
     gateway: &Gateway,
     session: &SessionHandle<Hub>,
     link: &str,
-) -> Result<DeskOrder, Failed> {
+) -> Result<RegistrationOrder, Failed> {
     let now = gateway.sessions().clock().now();
     match gateway.tokens().open(link, now) {
         Ok(Grant::Link(of_session, device, link)) if of_session == session.id() => {
-            Ok(DeskOrder::UseLink { by: device, link })
+            Ok(RegistrationOrder::UseLink { by: device, link })
         }
         Ok(Grant::Link(..) | Grant::Device(..) | Grant::GameMaster(..) | Grant::Admin) => Err(
             Failed::unauthorized("This is not a link into this session."),
@@ -221,10 +223,10 @@ pub(super) async fn revoke(
     let device = parse_id(&device)?;
     let outcome = if bearer.is_device() {
         let by = bearer.device_of(&session)?;
-        let order = DeskOrder::RevokeDevice { by, device };
+        let order = RegistrationOrder::RevokeDevice { by, device };
         session.desk(order, Vec::new()).await?
     } else {
-        let by: By = bearer.by(&session)?;
+        let by: Issuer = bearer.by(&session)?;
         let order = GameMasterOrder::RevokeDevice { device };
         session.game_master(by, order, Vec::new()).await?
     };

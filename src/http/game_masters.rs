@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use hunt::{By, GameMasterId, GameMasterOrder, NameId, Receipt, Scope};
+use hunt::{GameMasterId, GameMasterOrder, Issuer, NameId, Receipt, Scope};
 use hyper::StatusCode;
 use protocol::rest::{
     Announce, Announced, CluePushed, GameMasterInvited, GameMasters, InviteGameMaster, PushClue,
@@ -42,7 +42,7 @@ pub(super) async fn create(
 /// Adds a game master to a session.
 pub(super) async fn invite(
     session: &SessionHandle<Hub>,
-    by: By,
+    by: Issuer,
     name: Name,
     scopes: BTreeSet<Scope>,
 ) -> Result<GameMasterId, Failed> {

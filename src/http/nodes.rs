@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hunt::plain_code;
+use hunt::normalise_code;
 use hyper::StatusCode;
 
 use super::routing::{Routing, SESSION, session_in_path};
@@ -44,7 +44,7 @@ pub(super) async fn only_here(
 ) -> Response {
     let told = request.headers().get(SESSION);
     let told = told.and_then(|code| code.to_str().ok());
-    let code = told.map(plain_code);
+    let code = told.map(normalise_code);
     let code = code.or_else(|| session_in_path(request.uri().path()));
     let is_here = code.is_none_or(|code| routing.runs_here(&code));
     if is_here {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
-use hunt::{By, Command, CommandId, Decision, DeviceId, Entry, GameMasterId, State, Timestamp};
+use hunt::{Command, CommandId, Decision, DeviceId, Entry, GameMasterId, Issuer, State, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -173,7 +173,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
     /// One turn: due timers, then the requests, then one batch for the journal.
     fn take_turn(&mut self, mails: &mut Vec<Mail<D>>) {
         let now = self.clock.now();
-        while let Some(entry) = self.state.due(now) {
+        while let Some(entry) = self.state.due_entry(now) {
             self.accept(entry);
         }
         for mail in mails.drain(..) {
@@ -249,7 +249,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         let decided = catch_unwind(AssertUnwindSafe(|| self.state.decide(command, now)));
         match decided {
             Ok(Ok(Decision::Accepted(entry))) => {
-                let receipt = hunt::Receipt::of(&entry.events);
+                let receipt = hunt::Receipt::from_events(&entry.events);
                 for name in &names {
                     self.names.insert(name.id, name.text.clone());
                 }
@@ -284,7 +284,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 self.hold(Output::Update(update));
             }
         }
-        self.state.keep_receipt(&entry);
+        self.state.record_receipt(&entry);
         self.turn.entries.push(entry);
     }
 
@@ -373,10 +373,10 @@ fn command_key(command: &Command) -> Option<CommandKey> {
     match command {
         Command::Player { device, id, .. } => Some(CommandKey::Player(*device, *id)),
         Command::GameMaster {
-            by: By::GameMaster(by),
+            by: Issuer::GameMaster(by),
             id: Some(id),
             ..
         } => Some(CommandKey::GameMaster(*by, *id)),
-        Command::Desk(_) | Command::GameMaster { .. } => None,
+        Command::Registration(_) | Command::GameMaster { .. } => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Creates sessions: stored, claimed, open, and with their first game master.
 
 use dashmap::DashSet;
-use hunt::{By, GameMasterId, GameMasterOrder, NameId, Receipt, Scope};
+use hunt::{GameMasterId, GameMasterOrder, Issuer, NameId, Receipt, Scope};
 
 use super::delivery::{Delivery, Refusal};
 use super::directory::OpenError;
@@ -128,7 +128,9 @@ async fn invite_first_game_master<D: Delivery>(
         name: NameId(name.id),
         scopes: Scope::ALL.into(),
     };
-    let receipt = session.game_master(By::Admin, order, vec![name]).await??;
+    let receipt = session
+        .game_master(Issuer::Admin, order, vec![name])
+        .await??;
     let game_master = first_game_master();
     assert_eq!(receipt, Receipt::GameMasterInvited { game_master });
     Ok(())

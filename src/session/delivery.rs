@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hunt::{CommandId, Event, NameId, Receipt, Rejection, Stamp, State, Timestamp};
+use hunt::{CommandId, Event, NameId, Receipt, Rejection, State, Timestamp, UpdateNumber};
 use tokio::time::Instant;
 
 /// A state that something may be rendered from.
@@ -62,7 +62,7 @@ pub trait Delivery: Send + 'static {
         view: View<'_>,
         at: Timestamp,
         event: &Event,
-        stamp: Stamp,
+        stamp: UpdateNumber,
     ) -> Self::Update;
 
     /// Lets an update out to its audience, and keeps it for those who come back.

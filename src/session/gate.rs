@@ -98,7 +98,7 @@ impl<D: Delivery> Gate<D> {
 
 #[cfg(test)]
 mod tests {
-    use hunt::{CommandId, Event, Receipt, Rejection, Stamp, Timestamp};
+    use hunt::{CommandId, Event, Receipt, Rejection, Timestamp, UpdateNumber};
     use tokio::sync::oneshot;
     use tokio::time::Instant;
 
@@ -116,7 +116,7 @@ mod tests {
         type Peer = ();
         type Latest = ();
 
-        fn encode(&mut self, _: View<'_>, _: Timestamp, _: &Event, _: Stamp) {}
+        fn encode(&mut self, _: View<'_>, _: Timestamp, _: &Event, _: UpdateNumber) {}
         fn release(&mut self, (): ()) {}
         fn restore(&mut self, (): ()) {}
         fn prepare(&mut self, _: View<'_>, (): ()) -> Option<()> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hunt::{
-    By, Command, CommandId, DeskOrder, DeviceId, GameMasterId, GameMasterOrder, PlayerOrder,
+    Command, CommandId, DeviceId, GameMasterId, GameMasterOrder, Issuer, PlayerOrder,
+    RegistrationOrder,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -65,7 +66,7 @@ impl From<Numbered> for Command {
         match numbered {
             Numbered::Player(device, id, order) => Self::Player { device, id, order },
             Numbered::GameMaster(by, id, order) => Self::GameMaster {
-                by: By::GameMaster(by),
+                by: Issuer::GameMaster(by),
                 id: Some(id),
                 order,
             },
@@ -223,14 +224,18 @@ impl<D: Delivery> SessionHandle<D> {
     }
 
     /// Has a desk order carried out, and waits until its outcome is durable.
-    pub async fn desk(&self, order: DeskOrder, names: Vec<Name>) -> Result<Outcome, Unavailable> {
-        self.order(Command::Desk(order), names).await
+    pub async fn desk(
+        &self,
+        order: RegistrationOrder,
+        names: Vec<Name>,
+    ) -> Result<Outcome, Unavailable> {
+        self.order(Command::Registration(order), names).await
     }
 
     /// Has a game master's order carried out, and waits until its outcome is durable.
     pub async fn game_master(
         &self,
-        by: By,
+        by: Issuer,
         order: GameMasterOrder,
         names: Vec<Name>,
     ) -> Result<Outcome, Unavailable> {

@@ -173,7 +173,7 @@ fn leave_out(run: &SessionRun, seq: u64, why: &dyn std::fmt::Display) {
 impl Start {
     fn new(run: &SessionRun, progress: Progress, seq: u64, tail: Vec<StoredBatch>) -> Self {
         let recovered = Recovered {
-            state: State::resume(run.hunt.clone(), progress),
+            state: State::from_progress(run.hunt.clone(), progress),
             names: HashMap::new(),
             head: seq,
             snapshot_at: seq,
@@ -210,7 +210,7 @@ fn apply_batch<D: Delivery>(
             }
         }
         if !planted.forgets_receipts() {
-            recovered.state.keep_receipt(entry);
+            recovered.state.record_receipt(entry);
         }
     }
     if recovered.head != batch.last_seq {

@@ -24,8 +24,8 @@ const LIMITS: SocketLimits = SocketLimits {
 /// Bytes as a message of either codec: what can be read can be written and read again.
 pub fn messages(bytes: &[u8]) {
     for codec in Codec::ALL {
-        if let Ok(message) = codec.decode_of_client(bytes) {
-            let again = codec.decode_of_client(&codec.encode(&message));
+        if let Ok(message) = codec.decode_client_message(bytes) {
+            let again = codec.decode_client_message(&codec.encode(&message));
             assert_eq!(again.as_ref(), Ok(&message));
         }
         if let Ok(message) = codec.decode::<ServerMessage>(bytes) {

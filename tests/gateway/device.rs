@@ -129,7 +129,7 @@ impl Device {
             ServerMessage::Heads(frame) => self.check_heads(frame),
             ServerMessage::Board(board) => {
                 self.boards += 1;
-                let followed = Board::follow(&mut self.board, (**board).clone());
+                let followed = (**board).clone().apply_to(&mut self.board);
                 followed.expect("its base is what came last on this connection");
             }
             _ => {}

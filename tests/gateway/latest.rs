@@ -61,11 +61,13 @@ impl Onlooker {
         match message.clone() {
             ServerMessage::Board(board) => {
                 self.changes += usize::from(board.base.is_some());
-                Board::follow(&mut self.board, *board).expect("its base is what came last");
+                (*board)
+                    .apply_to(&mut self.board)
+                    .expect("the base is the last version received");
             }
             ServerMessage::Attendance(attendance) => {
-                let followed = Attendance::follow(&mut self.attendance, attendance);
-                followed.expect("its base is what came last");
+                let followed = attendance.apply_to(&mut self.attendance);
+                followed.expect("the base is the last version received");
             }
             ServerMessage::Standing(standing) => self.standing = Some(standing),
             ServerMessage::Presence(presence) => self.presence = Some(presence),

@@ -268,7 +268,7 @@ impl Client {
         let latest = &mut connection.latest;
         match message {
             ServerMessage::Board(board) => {
-                let followed = Board::follow(&mut latest.board, *board);
+                let followed = (*board).apply_to(&mut latest.board);
                 followed.unwrap_or_else(|error| panic!("device {device}: {error}"));
             }
             ServerMessage::Standing(standing) => latest.standing = Some(standing),

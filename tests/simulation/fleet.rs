@@ -20,7 +20,9 @@ use cluecast::session::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hunt::{Audience, By, DeskOrder, GameMasterOrder, Hunt, NameId, Receipt, Target, TeamCode};
+use hunt::{
+    Audience, GameMasterOrder, Hunt, Issuer, NameId, Receipt, RegistrationOrder, Target, TeamCode,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +136,7 @@ impl Fleet {
 
     async fn found_team(&mut self, team: u32) {
         let code = TeamCode::from(format!("TEAM{team}").as_str());
-        self.join(DeskOrder::CreateTeam {
+        self.join(RegistrationOrder::CreateTeam {
             code: code.clone(),
             team_name: NameId(0),
             player_name: NameId(0),
@@ -143,11 +145,12 @@ impl Fleet {
         for _ in 1..DEVICES_A_TEAM {
             let player_name = NameId(0);
             let code = code.clone();
-            self.join(DeskOrder::JoinTeam { code, player_name }).await;
+            self.join(RegistrationOrder::JoinTeam { code, player_name })
+                .await;
         }
     }
 
-    async fn join(&mut self, order: DeskOrder) {
+    async fn join(&mut self, order: RegistrationOrder) {
         let running = self.nodes[0].running.as_ref().expect("it took the session");
         let outcome = running.session.desk(order, Vec::new()).await;
         match outcome.expect("nothing is wrong yet") {
@@ -233,7 +236,8 @@ impl Fleet {
         };
         if let Some(running) = &self.nodes[node].running {
             let session = running.session.clone();
-            let ordered = async move { session.game_master(By::Admin, order, Vec::new()).await };
+            let ordered =
+                async move { session.game_master(Issuer::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
             // The first poll puts it into the mailbox; an order that nobody waits for is dropped.
             if (&mut ordered).now_or_never().is_none() {
@@ -451,7 +455,7 @@ impl Fleet {
             .expect("it keeps the session");
         let session = running.session.clone();
         // It may have finished before.
-        let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
+        let finish = session.game_master(Issuer::Admin, GameMasterOrder::Finish, Vec::new());
         _ = finish.await.expect("the session answers");
         // From the next heads on, everybody knows of everything.
         for _ in 0..5 {

@@ -75,7 +75,9 @@ impl Model {
         }
         if let Origin::Device { device, command } = entry.origin {
             let key = (device.number(), command.0);
-            let before = self.accepted.insert(key, Receipt::of(&entry.events));
+            let before = self
+                .accepted
+                .insert(key, Receipt::from_events(&entry.events));
             assert_eq!(before, None, "command {key:?} is applied twice");
         }
     }

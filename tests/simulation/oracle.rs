@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use cluecast::delivery::{Attach, Hub, Peer, Prepared};
 use cluecast::journal::{StoredBatch, records};
 use cluecast::session::{Delivery, Outcome, Refusal, View};
-use hunt::{Audience, CommandId, Event, Hunt, Rejection, Stamp, State, Timestamp};
+use hunt::{Audience, CommandId, Event, Hunt, Rejection, State, Timestamp, UpdateNumber};
 use tokio::time::Instant;
 
 use crate::model::Model;
@@ -185,7 +185,7 @@ fn known_heads(view: View<'_>) -> Vec<(Audience, u64)> {
 }
 
 impl Delivery for Watched {
-    type Update = (Stamp, <Hub as Delivery>::Update);
+    type Update = (UpdateNumber, <Hub as Delivery>::Update);
     type Attach = Attach;
     type Prepared = Prepared;
     type Peer = Peer;
@@ -196,7 +196,7 @@ impl Delivery for Watched {
         view: View<'_>,
         at: Timestamp,
         event: &Event,
-        stamp: Stamp,
+        stamp: UpdateNumber,
     ) -> Self::Update {
         (stamp, self.hub.encode(view, at, event, stamp))
     }

@@ -62,7 +62,7 @@ impl Spectator {
             ServerMessage::Welcome(welcome) => assert_eq!(welcome.resume, Resume::Board),
             ServerMessage::Heads(frame) => assert_eq!(frame.heads, Heads::default()),
             ServerMessage::Board(board) => {
-                let followed = Board::follow(&mut self.board, *board);
+                let followed = (*board).apply_to(&mut self.board);
                 followed.expect("its base is what came last");
             }
             other => panic!("a spectator is told {other:?}"),

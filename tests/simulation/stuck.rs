@@ -16,7 +16,7 @@ use cluecast::session::{
     Archiving, Backlog, Condition, Planted, SessionHandle, SessionRun, Tenure, supervise,
 };
 use futures_util::FutureExt;
-use hunt::{By, GameMasterOrder, Timestamp};
+use hunt::{GameMasterOrder, Issuer, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,7 @@ async fn announce(session: &SessionHandle<Hub>) {
     let order = GameMasterOrder::Announce {
         text: "On we go.".to_owned(),
     };
-    let outcome = session.game_master(By::Admin, order, Vec::new()).await;
+    let outcome = session.game_master(Issuer::Admin, order, Vec::new()).await;
     let outcome = outcome.expect("the session is open");
     outcome.expect("the rules allow it");
 }

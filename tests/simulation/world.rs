@@ -16,7 +16,10 @@ use cluecast::session::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hunt::{By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, Target, TeamCode, limits};
+use hunt::{
+    DurationMs, GameMasterOrder, Issuer, NameId, Receipt, RegistrationOrder, Target, TeamCode,
+    limits,
+};
 use protocol::Board;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -194,7 +197,7 @@ impl World {
 
     async fn found_team(&mut self, team: u32) {
         let code = TeamCode::from(format!("TEAM{team}").as_str());
-        let order = DeskOrder::CreateTeam {
+        let order = RegistrationOrder::CreateTeam {
             code: code.clone(),
             team_name: NameId(0),
             player_name: NameId(0),
@@ -203,11 +206,12 @@ impl World {
         for _ in 1..DEVICES_A_TEAM {
             let player_name = NameId(0);
             let code = code.clone();
-            self.join(DeskOrder::JoinTeam { code, player_name }).await;
+            self.join(RegistrationOrder::JoinTeam { code, player_name })
+                .await;
         }
     }
 
-    async fn join(&mut self, order: DeskOrder) {
+    async fn join(&mut self, order: RegistrationOrder) {
         let session = &self.node.as_ref().expect("the node runs").session;
         let outcome = session.desk(order, Vec::new()).await;
         match outcome.expect("the weather is calm") {
@@ -280,7 +284,8 @@ impl World {
         let order = self.some_order();
         if let Some(node) = &self.node {
             let session = node.session.clone();
-            let ordered = async move { session.game_master(By::Admin, order, Vec::new()).await };
+            let ordered =
+                async move { session.game_master(Issuer::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
             // The first poll puts it into the mailbox. Whoever asks may go before it is carried out.
             let outcome = (&mut ordered).now_or_never();
@@ -412,7 +417,7 @@ impl World {
         // Past the session's end, the last clue's expiry by a clock that went back, and the next heads,
         // which show an update that is missing at the end: from then on nothing happens by itself.
         let session = &self.node.as_ref().expect("the node runs").session;
-        let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
+        let finish = session.game_master(Issuer::Admin, GameMasterOrder::Finish, Vec::new());
         // It may have finished before.
         _ = finish.await.expect("the session answers");
         let ms = CLUE_LASTS_MS_MAX + CLOCKS_DIFFER_MS + 1_500;

@@ -1,8 +1,8 @@
-//! What game masters order.
+//! Decides the orders of game masters.
 
 use std::ops::RangeInclusive;
 
-use crate::command::{By, GameMasterOrder};
+use crate::command::{GameMasterOrder, Issuer};
 use crate::event::{Event, Scope, Target};
 use crate::ids::{AnnouncementId, ClueId, DurationMs, GameMasterId, TeamId, Timestamp};
 use crate::limits;
@@ -14,11 +14,11 @@ const CLUE_LASTS_MS: RangeInclusive<u64> = limits::CLUE_LASTS_MS_MIN..=limits::C
 impl State {
     pub(super) fn decide_game_master(
         &self,
-        by: By,
+        by: Issuer,
         order: &GameMasterOrder,
         at: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
-        self.must_have(by, order.scope())?;
+        self.require_scope(by, order.scope())?;
         match order {
             GameMasterOrder::Start => self.decide_start(at),
             GameMasterOrder::Pause => self.decide_pause(),
@@ -28,7 +28,7 @@ impl State {
                 self.decide_push_clue(*to, text, *lasts, at)
             }
             GameMasterOrder::CancelClue { clue } => {
-                let to = self.clue(*clue)?.to;
+                let to = self.live_clue(*clue)?.to;
                 Ok(vec![Event::ClueCancelled { clue: *clue, to }])
             }
             GameMasterOrder::Announce { text } => {
@@ -37,33 +37,33 @@ impl State {
                     return Err(Rejection::TooManyTexts);
                 }
                 Ok(vec![Event::Announced {
-                    announcement: AnnouncementId::at(announcements),
-                    text: acceptable_text(text)?,
+                    announcement: AnnouncementId::from_index(announcements),
+                    text: validate_text(text)?,
                 }])
             }
-            GameMasterOrder::RestorePlayer { player } => Ok(vec![self.next_device_of(*player)?]),
-            GameMasterOrder::RevokeDevice { device } => Ok(vec![self.revocation_of(*device)?]),
+            GameMasterOrder::RestorePlayer { player } => Ok(vec![self.new_device(*player)?]),
+            GameMasterOrder::RevokeDevice { device } => Ok(vec![self.revocation(*device)?]),
             GameMasterOrder::InviteGameMaster { name, scopes } => {
                 for scope in scopes {
-                    self.must_have(by, *scope)?;
+                    self.require_scope(by, *scope)?;
                 }
                 let game_masters = self.progress.game_masters.len();
                 if game_masters >= limits::GAME_MASTERS_MAX {
                     return Err(Rejection::TooManyGameMasters);
                 }
                 Ok(vec![Event::GameMasterInvited {
-                    game_master: GameMasterId::at(game_masters),
+                    game_master: GameMasterId::from_index(game_masters),
                     name: *name,
                     scopes: scopes.clone(),
                 }])
             }
             GameMasterOrder::RevokeGameMaster { game_master } => {
-                let known = self.game_master(*game_master);
-                let known = known.ok_or(Rejection::UnknownGameMaster)?;
-                for scope in &known.scopes {
-                    self.must_have(by, *scope)?;
+                let target = self.game_master(*game_master);
+                let target = target.ok_or(Rejection::UnknownGameMaster)?;
+                for scope in &target.scopes {
+                    self.require_scope(by, *scope)?;
                 }
-                if known.revoked {
+                if target.revoked {
                     return Err(Rejection::AlreadyRevoked);
                 }
                 Ok(vec![Event::GameMasterRevoked {
@@ -73,8 +73,8 @@ impl State {
         }
     }
 
-    fn must_have(&self, by: By, scope: Scope) -> Result<(), Rejection> {
-        let By::GameMaster(id) = by else {
+    fn require_scope(&self, by: Issuer, scope: Scope) -> Result<(), Rejection> {
+        let Issuer::GameMaster(id) = by else {
             return Ok(());
         };
         let game_master = self.game_master(id).ok_or(Rejection::UnknownGameMaster)?;
@@ -144,15 +144,15 @@ impl State {
             return Err(Rejection::TooManyTexts);
         }
         Ok(vec![Event::CluePushed {
-            clue: ClueId::at(clues),
+            clue: ClueId::from_index(clues),
             to,
-            text: acceptable_text(text)?,
+            text: validate_text(text)?,
             expires_at: lasts.map(|lasts| at.plus_ms(lasts.0)),
         }])
     }
 
-    /// A live clue.
-    pub(super) fn clue(&self, id: ClueId) -> Result<&Clue, Rejection> {
+    /// The clue with this id, if it is live.
+    pub(super) fn live_clue(&self, id: ClueId) -> Result<&Clue, Rejection> {
         let clue = self.progress.clues.get(id.index());
         let live = clue.filter(|clue| clue.live);
         live.ok_or(Rejection::UnknownClue)
@@ -164,12 +164,12 @@ impl State {
             ends_at: duration.map(|duration| at.plus_ms(duration.0)),
         }];
         let unlocked =
-            |(id, team): (TeamId, &Team)| self.unlocked(id, Some(team), &team.achievements());
+            |(id, team): (TeamId, &Team)| self.newly_unlocked(id, Some(team), &team.achievements());
         events.extend(self.teams().filter_map(unlocked));
         events
     }
 
-    /// The end, moved by as long as the pause lasted.
+    /// The end of the session, postponed by the length of the pause.
     fn end_after_pause(&self, at: Timestamp) -> Option<Timestamp> {
         let paused_at = self.progress.paused_at?;
         let ends_at = self.progress.ends_at?;
@@ -177,7 +177,7 @@ impl State {
     }
 }
 
-fn acceptable_text(typed: &str) -> Result<String, Rejection> {
+fn validate_text(typed: &str) -> Result<String, Rejection> {
     let text = typed.trim().replace("\r\n", "\n");
     let is_unprintable = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if text.is_empty()

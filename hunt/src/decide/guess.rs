@@ -1,4 +1,4 @@
-//! Guesses: what is judged, and what a solve unlocks.
+//! Judges guesses, and decides what a solve unlocks.
 
 use crate::command::PlayerOrder;
 use crate::definition::Puzzle;
@@ -16,7 +16,7 @@ impl State {
         device: DeviceId,
         order: &PlayerOrder,
     ) -> Result<Vec<Event>, Rejection> {
-        let device = self.acting(device)?;
+        let device = self.active_device(device)?;
         match order {
             PlayerOrder::SubmitGuess { puzzle, guess } => {
                 self.decide_guess(device.player, puzzle, guess)
@@ -38,8 +38,8 @@ impl State {
         }
         let team_id = self.player(player).ok_or(Rejection::UnknownDevice)?.team;
         let team = self.team(team_id).ok_or(Rejection::UnknownTeam)?;
-        let guess = acceptable_guess(typed)?;
-        let definition = self.open_puzzle(team, puzzle, &guess)?;
+        let guess = validate_guess(typed)?;
+        let definition = self.guessable_puzzle(team, puzzle, &guess)?;
         let (verdict, points) = if definition.answers.contains(&guess) {
             (Verdict::Correct, definition.points)
         } else {
@@ -59,8 +59,13 @@ impl State {
         Ok(events)
     }
 
-    /// The puzzle's definition, if the team may make this guess on it.
-    fn open_puzzle(&self, team: &Team, id: &PuzzleId, guess: &str) -> Result<&Puzzle, Rejection> {
+    /// The puzzle's definition, if the team may submit this guess on it.
+    fn guessable_puzzle(
+        &self,
+        team: &Team,
+        id: &PuzzleId,
+        guess: &str,
+    ) -> Result<&Puzzle, Rejection> {
         let progress = team.puzzle(id.as_str()).ok_or(Rejection::UnknownPuzzle)?;
         let definition = self
             .hunt
@@ -85,11 +90,11 @@ impl State {
             score: team.score + solved.points,
             solved: &all_solved,
         };
-        self.unlocked(id, Some(team), &after)
+        self.newly_unlocked(id, Some(team), &after)
     }
 
-    /// What a team with these achievements sees beyond what it saw before.
-    pub(super) fn unlocked(
+    /// The rounds and puzzles that a team with these achievements unlocks beyond those it sees.
+    pub(super) fn newly_unlocked(
         &self,
         id: TeamId,
         before: Option<&Team>,
@@ -122,7 +127,7 @@ impl State {
     }
 }
 
-fn acceptable_guess(typed: &str) -> Result<String, Rejection> {
+fn validate_guess(typed: &str) -> Result<String, Rejection> {
     if typed.chars().count() > limits::GUESS_CHARS_MAX {
         return Err(Rejection::GuessTooLong);
     }

@@ -1,35 +1,35 @@
-//! From a command to what would happen. Nothing here changes the state.
+//! Decides commands and deadlines: returns the events that they cause. Never changes the state.
 
-mod desk;
 mod game_master;
 mod guess;
+mod registration;
 
-use crate::command::{By, Command};
+use crate::command::{Command, Issuer};
 use crate::event::{Entry, Event, Origin};
 use crate::ids::{ClueId, CommandId, DeviceId, Timestamp};
-use crate::receipts::{Known, Receipt, Receipts};
+use crate::receipts::{Lookup, Receipt, Receipts};
 use crate::rejection::Rejection;
 use crate::state::{Device, State};
 
-/// What comes of a command that is not refused.
+/// The outcome of a command that is not rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It is accepted: append this entry.
+    /// The command is accepted: append this entry.
     Accepted(Entry),
-    /// It had been accepted before, with this receipt. Nothing is to be appended.
+    /// The same command was accepted before, with this receipt. Append nothing.
     Repeated(Receipt),
 }
 
 impl State {
-    /// Judges a command. `now` counts as the time of the last event if it is earlier.
+    /// Decides a command. If `now` is before the last event, the time of that event is used.
     pub fn decide(&self, command: &Command, now: Timestamp) -> Result<Decision, Rejection> {
         let at = now.max(self.progress.last_at);
-        if let Some(receipt) = self.accepted_before(command)? {
+        if let Some(receipt) = self.previous_receipt(command)? {
             return Ok(Decision::Repeated(receipt));
         }
         let events = match command {
             Command::Player { device, order, .. } => self.decide_player(*device, order)?,
-            Command::Desk(order) => self.decide_desk(order)?,
+            Command::Registration(order) => self.decide_registration(order)?,
             Command::GameMaster { by, order, .. } => self.decide_game_master(*by, order, at)?,
         };
         assert!(!events.is_empty(), "an accepted command causes an event");
@@ -40,20 +40,20 @@ impl State {
         }))
     }
 
-    /// When [`State::due`] will have something, as far as is known now. O(clues).
+    /// The time from which [`State::due_entry`] returns an entry, unless the state changes before. O(clues).
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let expiry = self.next_expiry().map(|(expires_at, _)| expires_at);
         self.ends_at().into_iter().chain(expiry).min()
     }
 
-    /// The entry of the earliest deadline that has come by `now`. It bears the deadline's time,
-    /// however late it is asked for.
-    pub fn due(&self, now: Timestamp) -> Option<Entry> {
+    /// The entry of the earliest deadline at or before `now`. The entry's time is that of the deadline,
+    /// even if the call is late.
+    pub fn due_entry(&self, now: Timestamp) -> Option<Entry> {
         let deadline = self.next_deadline().filter(|deadline| *deadline <= now)?;
         let event = match self.next_expiry() {
             Some((expires_at, clue)) if expires_at == deadline => Event::ClueExpired {
                 clue,
-                to: self.clue(clue).ok()?.to,
+                to: self.live_clue(clue).ok()?.to,
             },
             Some(_) | None => Event::SessionFinished,
         };
@@ -64,20 +64,22 @@ impl State {
         })
     }
 
-    /// The live clue that expires first. The time that a clue lasts goes on during a pause.
+    /// The live clue that expires first. Clues also expire during a pause.
     fn next_expiry(&self) -> Option<(Timestamp, ClueId)> {
         let live = self.live_clues();
         live.filter_map(|(id, clue)| Some((clue.expires_at?, id)))
             .min()
     }
 
-    /// The receipt of the same command, if it was accepted before. Whoever has lost the right to
-    /// command is refused first.
-    fn accepted_before(&self, command: &Command) -> Result<Option<Receipt>, Rejection> {
+    /// The receipt of the same command, if it was accepted before. A revoked requester is rejected
+    /// first.
+    fn previous_receipt(&self, command: &Command) -> Result<Option<Receipt>, Rejection> {
         match command {
-            Command::Player { device, id, .. } => kept(&self.acting(*device)?.receipts, *id),
+            Command::Player { device, id, .. } => {
+                lookup_receipt(&self.active_device(*device)?.receipts, *id)
+            }
             Command::GameMaster {
-                by: By::GameMaster(by),
+                by: Issuer::GameMaster(by),
                 id: Some(id),
                 ..
             } => {
@@ -85,14 +87,14 @@ impl State {
                 if game_master.revoked {
                     return Err(Rejection::Revoked);
                 }
-                kept(&game_master.receipts, *id)
+                lookup_receipt(&game_master.receipts, *id)
             }
-            Command::Desk(_) | Command::GameMaster { .. } => Ok(None),
+            Command::Registration(_) | Command::GameMaster { .. } => Ok(None),
         }
     }
 
-    /// A device that may act.
-    fn acting(&self, id: DeviceId) -> Result<&Device, Rejection> {
+    /// The device, unless it is revoked.
+    fn active_device(&self, id: DeviceId) -> Result<&Device, Rejection> {
         let device = self.device(id).ok_or(Rejection::UnknownDevice)?;
         if device.revoked {
             return Err(Rejection::Revoked);
@@ -101,11 +103,11 @@ impl State {
     }
 }
 
-fn kept(receipts: &Receipts, id: CommandId) -> Result<Option<Receipt>, Rejection> {
-    match receipts.known(id) {
-        Known::New => Ok(None),
-        Known::Accepted(receipt) => Ok(Some(*receipt)),
-        Known::Forgotten => Err(Rejection::StaleCommand),
+fn lookup_receipt(receipts: &Receipts, id: CommandId) -> Result<Option<Receipt>, Rejection> {
+    match receipts.lookup(id) {
+        Lookup::New => Ok(None),
+        Lookup::Accepted(receipt) => Ok(Some(*receipt)),
+        Lookup::Stale => Err(Rejection::StaleCommand),
     }
 }
 
@@ -115,17 +117,19 @@ fn origin(command: &Command) -> Origin {
             device: *device,
             command: *id,
         },
-        Command::Desk(_) => Origin::Desk,
+        Command::Registration(_) => Origin::Desk,
         Command::GameMaster {
-            by: By::GameMaster(by),
+            by: Issuer::GameMaster(by),
             id,
             ..
         } => Origin::GameMaster {
             game_master: Some(*by),
             command: *id,
         },
-        // An admin's commands have no receipts, so that their numbers mean nothing.
-        Command::GameMaster { by: By::Admin, .. } => Origin::GameMaster {
+        // An admin's commands have no receipts, so their ids are not recorded.
+        Command::GameMaster {
+            by: Issuer::Admin, ..
+        } => Origin::GameMaster {
             game_master: None,
             command: None,
         },

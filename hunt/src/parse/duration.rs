@@ -1,9 +1,9 @@
-//! Durations as authors write them: `90s`, `5m`, `1h30m`, `2d`.
+//! Parses durations such as `90s`, `5m`, `1h30m` and `2d`.
 
 use crate::ids::DurationMs;
 use crate::limits::DURATION_MS_MAX;
 
-/// The units, longest first, with their milliseconds.
+/// The units with their lengths in milliseconds, longest first.
 const UNITS: [(char, u64); 4] = [
     ('d', 24 * 60 * 60 * 1_000),
     ('h', 60 * 60 * 1_000),
@@ -13,7 +13,7 @@ const UNITS: [(char, u64); 4] = [
 
 const FORM: &str = "write a duration like \"90s\", \"5m\", \"1h30m\" or \"2d\"";
 
-/// Reads a duration, or tells what is wrong with it.
+/// Parses a duration, or returns a message about what is wrong.
 pub(super) fn parse(text: &str) -> Result<DurationMs, String> {
     let mut rest = text;
     let mut units_left = UNITS.as_slice();
@@ -37,21 +37,24 @@ pub(super) fn parse(text: &str) -> Result<DurationMs, String> {
     }
     match total_ms {
         0 if text.is_empty() => Err(FORM.to_owned()),
-        0 => Err("a duration is longer than nothing".to_owned()),
+        0 => Err("a duration must be longer than zero".to_owned()),
         _ => Ok(DurationMs(total_ms)),
     }
 }
 
 fn wrong_unit(unit: char) -> String {
     if UNITS.iter().any(|(name, _)| *name == unit) {
-        format!("`{unit}` comes too late; each unit comes once, longer ones first: {FORM}")
+        format!("`{unit}` is out of order; use each unit at most once, longest first: {FORM}")
     } else {
         format!("`{unit}` is not a unit of time; {FORM}")
     }
 }
 
 fn too_long() -> String {
-    format!("a duration is at most {}d", DURATION_MS_MAX / UNITS[0].1)
+    format!(
+        "a duration must not exceed {}d",
+        DURATION_MS_MAX / UNITS[0].1
+    )
 }
 
 #[cfg(test)]
@@ -60,7 +63,7 @@ mod tests {
     use crate::ids::DurationMs;
 
     #[test]
-    fn durations_are_sums_of_units() {
+    fn valid_durations_are_parsed() {
         for (text, seconds) in [
             ("90s", 90),
             ("5m", 300),
@@ -76,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
-        for (text, complaint) in [
+    fn invalid_durations_are_rejected() {
+        for (text, expected) in [
             ("", "write a duration"),
             ("h", "write a duration"),
             ("90", "write a duration"),
@@ -86,18 +89,15 @@ mod tests {
             ("1.5h", "`.` is not a unit"),
             ("3ü", "`ü` is not a unit"),
             ("5M", "`M` is not a unit"),
-            ("30m1h", "`h` comes too late"),
-            ("1h1h", "`h` comes too late"),
-            ("0s", "longer than nothing"),
-            ("367d", "at most 366d"),
-            ("366d1s", "at most 366d"),
-            ("99999999999999999999d", "at most 366d"),
+            ("30m1h", "`h` is out of order"),
+            ("1h1h", "`h` is out of order"),
+            ("0s", "longer than zero"),
+            ("367d", "must not exceed 366d"),
+            ("366d1s", "must not exceed 366d"),
+            ("99999999999999999999d", "must not exceed 366d"),
         ] {
-            let complaint_given = parse(text).expect_err(text);
-            assert!(
-                complaint_given.contains(complaint),
-                "{text}: {complaint_given}"
-            );
+            let message = parse(text).expect_err(text);
+            assert!(message.contains(expected), "{text}: {message}");
         }
     }
 }

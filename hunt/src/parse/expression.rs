@@ -1,15 +1,15 @@
-//! The unlock language, in which authors say when a round or a puzzle opens:
+//! Parses unlock conditions, the language in which authors define when rounds and puzzles unlock:
 //!
 //! ```text
-//! either    = both { "or" both }
-//! both      = condition { "and" condition }
-//! condition = "(" either ")"
-//!           | number "of" "(" either { "," either } ")"
-//!           | "score" ">=" number
-//!           | puzzle-id
+//! disjunction = conjunction { "or" conjunction }
+//! conjunction = condition { "and" condition }
+//! condition   = "(" disjunction ")"
+//!             | number "of" "(" disjunction { "," disjunction } ")"
+//!             | "score" ">=" number
+//!             | puzzle-id
 //! ```
 //!
-//! A new kind of condition is a new arm of [`Reader::condition`], a new variant of
+//! A new kind of condition is a new arm of [`Parser::condition`], a new variant of
 //! [`Unlock`](crate::unlock::Unlock), and a new row of the table in `docs/HUNTS.md`. It must be
 //! monotonic: once true, it stays true.
 
@@ -17,75 +17,75 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::suggestion::did_you_mean;
-use super::tokens::{Placed, Token, tokens};
+use super::tokens::{SpannedToken, Token, tokens};
 use crate::unlock::Unlock;
 
-/// The words of the language; no puzzle may be called so.
+/// The keywords of the language, which are not valid puzzle ids.
 pub(super) const KEYWORDS: [&str; 4] = ["and", "or", "of", "score"];
 
-/// How deep parentheses may nest, so that no text can exhaust the stack.
+/// Maximum nesting depth of parentheses. Bounds the recursion.
 const DEPTH_MAX: usize = 32;
 
 const CONDITION: &str = "a puzzle's id, `score >= N`, `N of (…)` or `(`";
 
-/// What expressions are checked against.
+/// The names and values that expressions may refer to.
 pub(super) struct Names<'d> {
     /// The ids of all rounds.
     pub(super) rounds: BTreeSet<&'d str>,
     /// The ids of all puzzles.
     pub(super) puzzles: BTreeSet<&'d str>,
-    /// The points of all puzzles together.
+    /// The total points of all puzzles.
     pub(super) points_total: u32,
 }
 
-/// A mistake at a range of bytes of the expression.
-pub(super) type Complaint = (Range<usize>, String);
+/// A mistake with its byte range in the expression.
+pub(super) type ExpressionMistake = (Range<usize>, String);
 
-/// Reads an expression. What is wrong is left out of the condition, which so holds more easily than
-/// it should: [`Unlock::AtStart`] stands in its place.
-pub(super) fn parse(text: &str, names: &Names<'_>) -> (Unlock, Vec<Complaint>) {
-    let mut reader = Reader {
+/// Parses an expression. [`Unlock::AtStart`] replaces every invalid part, so the result is at most too
+/// lenient.
+pub(super) fn parse(text: &str, names: &Names<'_>) -> (Unlock, Vec<ExpressionMistake>) {
+    let mut parser = Parser {
         tokens: tokens(text),
         next: 0,
         depth: 0,
         names,
-        complaints: Vec::new(),
+        mistakes: Vec::new(),
     };
-    let unlock = reader.whole().unwrap_or_else(|syntax| {
-        reader.complaints.push(syntax);
+    let unlock = parser.expression().unwrap_or_else(|syntax| {
+        parser.mistakes.push(syntax);
         Unlock::AtStart
     });
-    (unlock, reader.complaints)
+    (unlock, parser.mistakes)
 }
 
-/// Reads from left to right. A wrong id or number is a complaint, after which the reading goes on; a
-/// wrong sentence ends it.
-struct Reader<'t> {
-    tokens: Vec<Placed<'t>>,
+/// A recursive-descent parser. It records invalid ids and numbers and continues; it stops at the first
+/// syntax error.
+struct Parser<'t> {
+    tokens: Vec<SpannedToken<'t>>,
     next: usize,
     depth: usize,
     names: &'t Names<'t>,
-    complaints: Vec<Complaint>,
+    mistakes: Vec<ExpressionMistake>,
 }
 
-impl<'t> Reader<'t> {
-    fn whole(&mut self) -> Result<Unlock, Complaint> {
-        let unlock = self.either()?;
+impl<'t> Parser<'t> {
+    fn expression(&mut self) -> Result<Unlock, ExpressionMistake> {
+        let unlock = self.disjunction()?;
         match self.peek() {
             Token::End => Ok(unlock),
             _ => Err(self.expected("`and`, `or` or the end")),
         }
     }
 
-    fn either(&mut self) -> Result<Unlock, Complaint> {
-        let mut of = vec![self.both()?];
+    fn disjunction(&mut self) -> Result<Unlock, ExpressionMistake> {
+        let mut of = vec![self.conjunction()?];
         while self.skip(Token::Word("or")) {
-            of.push(self.both()?);
+            of.push(self.conjunction()?);
         }
         Ok(single(of).unwrap_or_else(Unlock::any))
     }
 
-    fn both(&mut self) -> Result<Unlock, Complaint> {
+    fn conjunction(&mut self) -> Result<Unlock, ExpressionMistake> {
         let mut of = vec![self.condition()?];
         while self.skip(Token::Word("and")) {
             of.push(self.condition()?);
@@ -93,7 +93,7 @@ impl<'t> Reader<'t> {
         Ok(single(of).unwrap_or_else(Unlock::all))
     }
 
-    fn condition(&mut self) -> Result<Unlock, Complaint> {
+    fn condition(&mut self) -> Result<Unlock, ExpressionMistake> {
         match self.peek() {
             Token::Open => self.parenthesised(),
             Token::Word("score") => self.score(),
@@ -101,7 +101,7 @@ impl<'t> Reader<'t> {
             Token::Word(word) if self.peek_second() == Token::Word("of") => self.at_least(word),
             Token::Word(word) if self.peek_second() == Token::Open => {
                 let message = format!("there is no condition `{word}(…)`");
-                Err((self.place(), message))
+                Err((self.span(), message))
             }
             Token::Word(word) => Ok(self.solved(word)),
             Token::Close | Token::Comma | Token::AtLeast | Token::Stray(_) | Token::End => {
@@ -110,14 +110,14 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn parenthesised(&mut self) -> Result<Unlock, Complaint> {
+    fn parenthesised(&mut self) -> Result<Unlock, ExpressionMistake> {
         self.open()?;
-        let unlock = self.either()?;
+        let unlock = self.disjunction()?;
         self.close("`and`, `or` or `)`")?;
         Ok(unlock)
     }
 
-    fn score(&mut self) -> Result<Unlock, Complaint> {
+    fn score(&mut self) -> Result<Unlock, ExpressionMistake> {
         self.advance();
         self.expect(Token::AtLeast, "`>=` after `score`")?;
         let number = match self.peek() {
@@ -127,34 +127,34 @@ impl<'t> Reader<'t> {
         let Some(score) = number else {
             return Err(self.expected("a whole number of points"));
         };
-        let place = self.advance();
+        let span = self.advance();
         let total = self.names.points_total;
         if score > u64::from(total) {
-            let message = format!("no team can score more than {total}, the points of all puzzles");
-            self.complaints.push((place, message));
+            let message = format!("no team can score more than {total}, the total of all puzzles");
+            self.mistakes.push((span, message));
             return Ok(Unlock::AtStart);
         }
-        let score = u32::try_from(score).expect("it is at most a u32");
+        let score = u32::try_from(score).expect("it is at most the total, which is a u32");
         Ok(Unlock::Score(score))
     }
 
-    fn at_least(&mut self, word: &str) -> Result<Unlock, Complaint> {
+    fn at_least(&mut self, word: &str) -> Result<Unlock, ExpressionMistake> {
         let Some(count) = number(word) else {
             return Err(self.expected("a whole number before `of`"));
         };
-        let place = self.advance();
+        let span = self.advance();
         self.advance();
         self.open()?;
         let mut of = Vec::new();
         let mut listed = BTreeSet::new();
         loop {
-            let place = self.place();
-            let item = self.either()?;
+            let span = self.span();
+            let item = self.disjunction()?;
             if let Unlock::Solved(id) = &item
                 && !listed.insert(id.clone())
             {
-                let message = format!("`{id}` is in the list already, and would count twice");
-                self.complaints.push((place, message));
+                let message = format!("`{id}` is listed twice and would count twice");
+                self.mistakes.push((span, message));
             }
             of.push(item);
             if !self.skip(Token::Comma) {
@@ -165,16 +165,19 @@ impl<'t> Reader<'t> {
         let fitting = usize::try_from(count).ok();
         let Some(count) = fitting.filter(|count| (1..=of.len()).contains(count)) else {
             let length = of.len();
-            let message =
-                format!("the number before `of` is from 1 to {length}, as long as its list");
-            self.complaints.push((place, message));
+            let range = match length {
+                1 => "1".to_owned(),
+                _ => format!("from 1 to {length}"),
+            };
+            let message = format!("the number before `of` must be {range}, the length of its list");
+            self.mistakes.push((span, message));
             return Ok(Unlock::AtStart);
         };
         Ok(Unlock::AtLeast { count, of })
     }
 
     fn solved(&mut self, id: &str) -> Unlock {
-        let place = self.advance();
+        let span = self.advance();
         if self.names.puzzles.contains(id) {
             return Unlock::Solved(id.into());
         }
@@ -184,25 +187,25 @@ impl<'t> Reader<'t> {
             let known = self.names.puzzles.iter().copied().chain(KEYWORDS);
             format!("there is no puzzle `{id}`{}", did_you_mean(id, known))
         };
-        self.complaints.push((place, message));
+        self.mistakes.push((span, message));
         Unlock::AtStart
     }
 
-    fn open(&mut self) -> Result<(), Complaint> {
+    fn open(&mut self) -> Result<(), ExpressionMistake> {
         if self.depth == DEPTH_MAX {
-            let message = format!("parentheses nest at most {DEPTH_MAX} deep");
-            return Err((self.place(), message));
+            let message = format!("parentheses may nest at most {DEPTH_MAX} levels deep");
+            return Err((self.span(), message));
         }
         self.depth += 1;
         self.expect(Token::Open, "`(`")
     }
 
-    fn close(&mut self, expected: &str) -> Result<(), Complaint> {
+    fn close(&mut self, expected: &str) -> Result<(), ExpressionMistake> {
         self.depth -= 1;
         self.expect(Token::Close, expected)
     }
 
-    fn expect(&mut self, token: Token<'_>, expected: &str) -> Result<(), Complaint> {
+    fn expect(&mut self, token: Token<'_>, expected: &str) -> Result<(), ExpressionMistake> {
         if self.skip(token) {
             Ok(())
         } else {
@@ -210,9 +213,9 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn expected(&self, expected: &str) -> Complaint {
+    fn expected(&self, expected: &str) -> ExpressionMistake {
         let message = format!("expected {expected}, not {}", self.peek());
-        (self.place(), message)
+        (self.span(), message)
     }
 
     fn skip(&mut self, token: Token<'_>) -> bool {
@@ -223,11 +226,11 @@ impl<'t> Reader<'t> {
         skipped
     }
 
-    /// Goes past the next token and tells where it was. The end is never passed.
+    /// Consumes the next token and returns its span. Never consumes the end.
     fn advance(&mut self) -> Range<usize> {
-        let place = self.place();
+        let span = self.span();
         self.next = (self.next + 1).min(self.tokens.len() - 1);
-        place
+        span
     }
 
     fn peek(&self) -> Token<'t> {
@@ -239,12 +242,12 @@ impl<'t> Reader<'t> {
         second.map_or(Token::End, |(token, _)| *token)
     }
 
-    fn place(&self) -> Range<usize> {
+    fn span(&self) -> Range<usize> {
         self.tokens[self.next].1.clone()
     }
 }
 
-/// The only one of them; all of them back if there are more.
+/// Returns the only condition, or all of them as the error if there are several.
 fn single(mut of: Vec<Unlock>) -> Result<Unlock, Vec<Unlock>> {
     match of.pop() {
         Some(only) if of.is_empty() => Ok(only),
@@ -256,7 +259,7 @@ fn single(mut of: Vec<Unlock>) -> Result<Unlock, Vec<Unlock>> {
     }
 }
 
-/// A whole number; one too big for its type is as good as the biggest.
+/// Parses a whole number, saturating.
 fn number(word: &str) -> Option<u64> {
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| word.parse().unwrap_or(u64::MAX))

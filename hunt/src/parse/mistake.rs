@@ -1,25 +1,25 @@
-//! Mistakes: where they are, what to do about them, and the excerpt that shows it.
+//! Mistakes in the files of a hunt: position, message and excerpt.
 
 use std::fmt;
 use std::ops::Range;
 
 use unicode_width::UnicodeWidthStr;
 
-/// What a tab becomes in an excerpt, so that carets stand below what they point at.
+/// The replacement for a tab in an excerpt, which keeps the carets aligned.
 const TAB: &str = "    ";
 
-/// Something that is wrong with a hunt's files.
+/// A mistake in the files of a hunt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// The file.
     pub file: String,
-    /// The line, from 1 on.
+    /// The line, starting at 1.
     pub line: usize,
-    /// The column, counted in characters from 1 on.
+    /// The column in characters, starting at 1.
     pub column: usize,
-    /// What is wrong and what to do about it.
+    /// What is wrong and how to fix it.
     pub message: String,
-    /// The line under its number, with carets below what is wrong; empty if there is no such line.
+    /// The line with its number, and carets below the mistake; empty if there is no such line.
     pub excerpt: String,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Mistake {
 }
 
 impl Mistake {
-    pub(super) fn of_missing_file(file: &str, message: String) -> Self {
+    pub(super) fn missing_file(file: &str, message: String) -> Self {
         Self {
             file: file.to_owned(),
             line: 1,
@@ -44,20 +44,20 @@ impl Mistake {
         }
     }
 
-    /// The mistake for a terminal: the one line of [`Display`](fmt::Display), then the excerpt, each
-    /// line of it ended by a newline.
+    /// Renders the mistake for a terminal: the line of [`Display`](fmt::Display), then the excerpt. Every
+    /// line ends with a newline.
     pub fn render(&self) -> String {
         format!("{self}\n{}", self.excerpt)
     }
 
-    fn at(file: &str, source: &str, place: &Range<usize>, message: String) -> Self {
-        let start = source.floor_char_boundary(place.start);
+    fn at(file: &str, source: &str, span: &Range<usize>, message: String) -> Self {
+        let start = source.floor_char_boundary(span.start);
         let line_start = source[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let rest = &source[line_start..];
         let text = rest.lines().next().unwrap_or("");
-        // A place may begin behind the line's text, at its newline.
+        // A span may begin at the newline after the line's text.
         let before = start.min(line_start + text.len());
-        let end = source.floor_char_boundary(place.end);
+        let end = source.floor_char_boundary(span.end);
         let after = end.clamp(before, line_start + text.len());
         let line = source[..line_start].matches('\n').count() + 1;
         Self {
@@ -86,25 +86,25 @@ fn excerpt(line: usize, before: &str, wrong: &str, after: &str) -> String {
     format!("{margin} |\n{text}\n{margin} | {indent}{carets}\n")
 }
 
-/// The text as a terminal shows it: without tabs, and without what would steer the terminal.
+/// Replaces tabs, and control characters that a terminal would interpret.
 fn printable(text: &str) -> String {
     let tabless = text.replace('\t', TAB);
     tabless.replace(char::is_control, "\u{fffd}")
 }
 
-/// The mistakes found so far in one file.
+/// Collects the mistakes in one file.
 pub(super) struct Mistakes<'s> {
     file: &'static str,
     source: &'s str,
-    found: Vec<(Range<usize>, String)>,
+    mistakes: Vec<(Range<usize>, String)>,
 }
 
 impl<'s> Mistakes<'s> {
-    pub(super) fn of(file: &'static str, source: &'s str) -> Self {
+    pub(super) fn new(file: &'static str, source: &'s str) -> Self {
         Self {
             file,
             source,
-            found: Vec::new(),
+            mistakes: Vec::new(),
         }
     }
 
@@ -113,18 +113,18 @@ impl<'s> Mistakes<'s> {
         self.source
     }
 
-    /// Notes a mistake at a range of bytes of the file.
-    pub(super) fn add(&mut self, place: &Range<usize>, message: impl Into<String>) {
-        self.found.push((place.clone(), message.into()));
+    /// Adds a mistake at a byte range of the file.
+    pub(super) fn add(&mut self, span: &Range<usize>, message: impl Into<String>) {
+        self.mistakes.push((span.clone(), message.into()));
     }
 
-    /// All of them in the order of the file.
+    /// The mistakes in the order of the file.
     pub(super) fn into_sorted(mut self) -> Vec<Mistake> {
-        self.found
-            .sort_by_key(|(place, _)| (place.start, place.end));
-        let found = self.found.into_iter();
-        found
-            .map(|(place, message)| Mistake::at(self.file, self.source, &place, message))
+        self.mistakes
+            .sort_by_key(|(span, _)| (span.start, span.end));
+        let mistakes = self.mistakes.into_iter();
+        mistakes
+            .map(|(span, message)| Mistake::at(self.file, self.source, &span, message))
             .collect()
     }
 }

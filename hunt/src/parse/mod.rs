@@ -1,9 +1,8 @@
-//! From the files of a hunt to a [`Hunt`], or to everything that is wrong with them.
+//! Parses the files of a hunt into a [`Hunt`], or into a list of mistakes.
 //!
-//! Text in, values out: reading the folder and printing mistakes are somebody else's. A mistake never
-//! ends the reading; what is wrong is noted, replaced by the most lenient value, and the rest is read
-//! on, so that authors see all of their mistakes at once and no mistake that only follows from
-//! another.
+//! Never reads files or prints. A mistake does not stop the parser: it records the mistake, substitutes the
+//! most lenient value and continues. Authors therefore see all mistakes at once, without mistakes that only
+//! follow from others.
 
 mod duration;
 mod expression;
@@ -24,20 +23,20 @@ use crate::definition::Hunt;
 pub use mistake::Mistake;
 use mistake::Mistakes;
 
-/// The files of a hunt by their path in its folder, with `/` between folders.
+/// The files of a hunt by their path in its folder, with `/` as the separator.
 pub type Bundle = BTreeMap<String, String>;
 
-/// The file that every hunt has.
+/// The required file.
 const HUNT_FILE: &str = "hunt.toml";
 
-/// Reads a hunt. What cannot be read comes back as every mistake in it, in the order of the file;
-/// after a mistake in the TOML itself, only those of that kind.
+/// Parses a hunt. On failure, returns all mistakes in the order of the file; if the TOML is invalid, only
+/// the syntax errors.
 pub fn parse(files: &Bundle) -> Result<Hunt, Vec<Mistake>> {
     let Some(source) = files.get(HUNT_FILE) else {
-        let message = format!("there is no {HUNT_FILE}; every hunt has one in its top folder");
-        return Err(vec![Mistake::of_missing_file(HUNT_FILE, message)]);
+        let message = format!("there is no {HUNT_FILE}; every hunt needs one in its top folder");
+        return Err(vec![Mistake::missing_file(HUNT_FILE, message)]);
     };
-    let mut mistakes = Mistakes::of(HUNT_FILE, source);
+    let mut mistakes = Mistakes::new(HUNT_FILE, source);
     let (document, errors) = DeTable::parse_recoverable(source);
     for error in &errors {
         mistakes.add(&error.span().unwrap_or(0..0), error.message());

@@ -1,8 +1,8 @@
-//! The `[puzzle.ID]` tables of `hunt.toml`.
+//! Parses the `[puzzle.ID]` tables of `hunt.toml`.
 
 use super::Bundle;
 use super::expression::{KEYWORDS, Names};
-use super::hunt_file::{Gated, check_id, read_title_or_id, read_unlock};
+use super::hunt_file::{Unlockable, check_id, read_title_or_id, read_unlock};
 use super::mistake::Mistakes;
 use super::section::{Section, Text};
 use super::suggestion::{did_you_mean, listed};
@@ -10,38 +10,38 @@ use crate::definition::Puzzle;
 use crate::limits;
 use crate::normalise::normalise;
 
-/// The points of a puzzle unless the author says otherwise.
+/// The default points of a puzzle.
 const POINTS: u32 = 1;
 
 const KEYS: [&str; 7] = [
     "round", "title", "body", "points", "answer", "aliases", "unlock",
 ];
 
-/// The points of each puzzle. They come first, because conditions of any puzzle refer to their sum.
+/// Parses the points of all puzzles. Must run first, because the conditions are checked against the total.
 pub(super) fn read_points(sections: &[Section<'_>], mistakes: &mut Mistakes<'_>) -> Vec<u32> {
     let sections = sections.iter();
     let points = sections.map(|section| section.number("points", limits::POINTS_MAX, mistakes));
     points.map(|points| points.unwrap_or(POINTS)).collect()
 }
 
-/// Reads a puzzle.
+/// Parses a puzzle.
 pub(super) fn read(
     section: &Section<'_>,
     points: u32,
     names: &Names<'_>,
     files: &Bundle,
     mistakes: &mut Mistakes<'_>,
-) -> Gated<Puzzle> {
-    section.refuse_unknown(&KEYS, mistakes);
+) -> Unlockable<Puzzle> {
+    section.reject_unknown_keys(&KEYS, mistakes);
     check_id(section, mistakes);
     if KEYWORDS.contains(&section.key) {
         let message = format!(
-            "`{}` is a word of the unlock language; name the puzzle otherwise",
+            "`{}` is a keyword of unlock conditions; choose another id",
             section.key
         );
-        mistakes.add(&section.place, message);
+        mistakes.add(&section.span, message);
     }
-    Gated {
+    Unlockable {
         item: Puzzle {
             id: section.key.into(),
             round: read_round_id(section, names, mistakes).into(),
@@ -51,7 +51,7 @@ pub(super) fn read(
             unlock: read_unlock(section, names, mistakes),
             answers: read_answers(section, mistakes),
         },
-        unlock_place: section.place_of("unlock"),
+        unlock_span: section.span_of("unlock"),
     }
 }
 
@@ -60,7 +60,7 @@ fn read_round_id<'d>(
     names: &Names<'_>,
     mistakes: &mut Mistakes<'_>,
 ) -> &'d str {
-    let Some(Text { value: id, place }) = section.required_text("round", mistakes) else {
+    let Some(Text { value: id, span }) = section.required_text("round", mistakes) else {
         return "";
     };
     if !names.rounds.contains(id) {
@@ -73,26 +73,26 @@ fn read_round_id<'d>(
             }
             false => format!("there is no round `{id}`{suggestion}"),
         };
-        mistakes.add(&place, message);
+        mistakes.add(&span, message);
     }
     id
 }
 
 fn read_body(section: &Section<'_>, files: &Bundle, mistakes: &mut Mistakes<'_>) -> String {
-    let Some(Text { value: path, place }) = section.text("body", mistakes) else {
+    let Some(Text { value: path, span }) = section.text("body", mistakes) else {
         return String::new();
     };
     let max = limits::BODY_BYTES_MAX;
-    let stays_inside = path
+    let is_inside = path
         .split('/')
         .all(|part| !matches!(part, "" | "." | "..") && !part.contains('\\'));
-    let message = if !stays_inside {
-        "a body's path stays in the hunt's folder: names with `/` between them".to_owned()
+    let message = if !is_inside {
+        "a body's path must stay inside the hunt's folder: names separated by `/`".to_owned()
     } else if path
         .rsplit_once('.')
         .is_none_or(|(_, ending)| ending != "md")
     {
-        "a body is a Markdown file, whose name ends in `.md`".to_owned()
+        "a body must be a Markdown file with a name that ends in `.md`".to_owned()
     } else {
         match files.get(path) {
             None => {
@@ -101,41 +101,43 @@ fn read_body(section: &Section<'_>, files: &Bundle, mistakes: &mut Mistakes<'_>)
             }
             Some(body) if body.len() > max => {
                 format!(
-                    "`{path}` has {} bytes; a body has at most {max}",
+                    "`{path}` has {} bytes; a body may have at most {max}",
                     body.len()
                 )
             }
             Some(body) => return body.clone(),
         }
     };
-    mistakes.add(&place, message);
+    mistakes.add(&span, message);
     String::new()
 }
 
-/// The answer and its aliases, normalised, the answer first.
+/// The normalised answer and aliases, the answer first.
 fn read_answers(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> Vec<String> {
     let answer = section.required_text("answer", mistakes);
     let aliases = section.texts("aliases", mistakes).unwrap_or_default();
     let max = limits::ALIASES_MAX;
     if aliases.len() > max {
-        let message = format!("a puzzle has at most {max} aliases");
-        mistakes.add(&section.place_of("aliases"), message);
+        let message = format!("a puzzle may have at most {max} aliases");
+        mistakes.add(&section.span_of("aliases"), message);
     }
     let mut answers: Vec<String> = Vec::new();
-    for Text { value, place } in answer.into_iter().chain(aliases.into_iter().take(max)) {
+    for Text { value, span } in answer.into_iter().chain(aliases.into_iter().take(max)) {
         let normalised = normalise(value);
         let message = if normalised.is_empty() {
             "no guess can match this: it has no letters or digits".to_owned()
         } else if normalised.chars().count() > limits::GUESS_CHARS_MAX {
             let max = limits::GUESS_CHARS_MAX;
-            format!("no guess can match this: guesses have at most {max} characters")
+            format!("no guess can match this: a guess may have at most {max} characters")
         } else if answers.contains(&normalised) {
-            format!("the puzzle takes `{normalised}` already; guesses are compared in that form")
+            format!(
+                "the puzzle already accepts `{normalised}`; guesses are compared in this normalised form"
+            )
         } else {
             answers.push(normalised);
             continue;
         };
-        mistakes.add(&place, message);
+        mistakes.add(&span, message);
     }
     answers
 }

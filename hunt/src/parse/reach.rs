@@ -1,19 +1,19 @@
-//! Whether a team that solves all it can comes to see everything.
+//! Checks that every round and puzzle can be unlocked.
 
 use std::collections::BTreeSet;
 
-use super::hunt_file::Gated;
+use super::hunt_file::Unlockable;
 use super::mistake::Mistakes;
 use super::suggestion::listed;
 use crate::definition::{Puzzle, Round};
 use crate::ids::{PuzzleId, RoundId};
 use crate::unlock::{Achievements, Unlock};
 
-/// Complains about every condition that never comes true. Conditions are monotonic, so that solving
-/// whatever is open until nothing new opens shows all that any team can ever see.
+/// Adds a mistake for every condition that can never become true. Conditions are monotonic, so solving every
+/// unlocked puzzle until nothing new unlocks reaches everything that any team can see.
 pub(super) fn check(
-    rounds: &[Gated<Round>],
-    puzzles: &[Gated<Puzzle>],
+    rounds: &[Unlockable<Round>],
+    puzzles: &[Unlockable<Puzzle>],
     mistakes: &mut Mistakes<'_>,
 ) {
     let (score, solved) = everything_solvable(rounds, puzzles);
@@ -23,7 +23,7 @@ pub(super) fn check(
     };
     let rounds = rounds.iter().map(|round| {
         let item = &round.item;
-        ("round", item.id.as_str(), &item.unlock, &round.unlock_place)
+        ("round", item.id.as_str(), &item.unlock, &round.unlock_span)
     });
     let puzzles = puzzles.iter().map(|puzzle| {
         let item = &puzzle.item;
@@ -31,25 +31,25 @@ pub(super) fn check(
             "puzzle",
             item.id.as_str(),
             &item.unlock,
-            &puzzle.unlock_place,
+            &puzzle.unlock_span,
         )
     });
-    for (what, id, unlock, place) in rounds.chain(puzzles) {
+    for (what, id, unlock, span) in rounds.chain(puzzles) {
         if !unlock.holds(&best) {
-            let reason = why_not(unlock, &best);
+            let reason = unreachable_reason(unlock, &best);
             let message = format!("the {what} `{id}` can never be unlocked: {reason}");
-            mistakes.add(place, message);
+            mistakes.add(span, message);
         }
     }
 }
 
 fn everything_solvable(
-    rounds: &[Gated<Round>],
-    puzzles: &[Gated<Puzzle>],
+    rounds: &[Unlockable<Round>],
+    puzzles: &[Unlockable<Puzzle>],
 ) -> (u32, BTreeSet<PuzzleId>) {
     let mut score = 0;
     let mut solved = BTreeSet::new();
-    // Every turn but the last solves a puzzle, which bounds the turns.
+    // Every iteration except the last solves a puzzle, which bounds the loop.
     loop {
         let so_far = Achievements {
             score,
@@ -57,7 +57,7 @@ fn everything_solvable(
         };
         let is_open = |id: &RoundId| {
             let round = rounds.iter().find(|round| round.item.id == *id);
-            // A round that does not exist is a mistake already.
+            // A missing round was already reported.
             round.is_none_or(|round| round.item.unlock.holds(&so_far))
         };
         let puzzles = puzzles.iter().map(|puzzle| &puzzle.item);
@@ -75,11 +75,11 @@ fn everything_solvable(
     }
 }
 
-fn why_not(unlock: &Unlock, best: &Achievements<'_>) -> String {
+fn unreachable_reason(unlock: &Unlock, best: &Achievements<'_>) -> String {
     let mut unsolvable = BTreeSet::new();
     collect_unsolvable(unlock, best, &mut unsolvable);
     if unsolvable.is_empty() {
-        format!("teams score at most {} before it", best.score)
+        format!("teams can score at most {} before it", best.score)
     } else {
         let unsolvable = listed(unsolvable.into_iter().map(PuzzleId::as_str));
         format!("teams cannot solve {unsolvable} before it")

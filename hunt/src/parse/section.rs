@@ -1,4 +1,4 @@
-//! Tables of the document: typed values out of them, complaints about what they should not hold.
+//! Typed access to the tables of the document. Wrong types and unknown keys become mistakes.
 
 use std::ops::Range;
 
@@ -10,42 +10,42 @@ use super::suggestion::{did_you_mean, is_close, listed};
 
 /// A table of the document.
 pub(super) struct Section<'d> {
-    /// The last part of its name: an id, or a word like `hunt`.
+    /// The last part of its name: an id, or a name such as `hunt`.
     pub(super) key: &'d str,
-    /// Where it is named.
-    pub(super) place: Range<usize>,
+    /// The span of its name.
+    pub(super) span: Range<usize>,
     table: &'d DeTable<'d>,
 }
 
-/// A text of the document.
+/// A string of the document.
 pub(super) struct Text<'d> {
-    /// The text.
+    /// The string.
     pub(super) value: &'d str,
-    /// Where it stands, quotes included.
-    pub(super) place: Range<usize>,
+    /// Its span, including the quotes.
+    pub(super) span: Range<usize>,
 }
 
 impl<'d> Section<'d> {
-    /// The document as a whole.
+    /// The root table of the document.
     pub(super) fn root(document: &'d DeTable<'d>) -> Self {
         Self {
             key: "",
-            place: 0..0,
+            span: 0..0,
             table: document,
         }
     }
 
-    /// Complains about every key that is not one of these.
-    pub(super) fn refuse_unknown(&self, known: &[&str], mistakes: &mut Mistakes<'_>) {
+    /// Adds a mistake for every unknown key.
+    pub(super) fn reject_unknown_keys(&self, known: &[&str], mistakes: &mut Mistakes<'_>) {
         for (key, _) in self.table {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
                 let suggestion = did_you_mean(name, known.iter().copied());
                 let message = if suggestion.is_empty() {
                     let known = listed(known.iter().copied());
-                    format!("there is no key `{name}` here; the keys are {known}")
+                    format!("unknown key `{name}`; the keys are {known}")
                 } else {
-                    format!("there is no key `{name}` here{suggestion}")
+                    format!("unknown key `{name}`{suggestion}")
                 };
                 mistakes.add(&key.span(), message);
             }
@@ -55,25 +55,27 @@ impl<'d> Section<'d> {
     /// The table at a key.
     pub(super) fn section(&self, key: &str, mistakes: &mut Mistakes<'_>) -> Option<Self> {
         let (name, value) = self.table.get_key_value(key)?;
-        Self::of(name.get_ref(), name.span(), value, mistakes)
+        Self::from_value(name.get_ref(), name.span(), value, mistakes)
     }
 
-    /// The tables within the table at a key, in the order of the file.
+    /// The subtables of the table at a key, in the order of the file.
     pub(super) fn sections(&self, key: &str, mistakes: &mut Mistakes<'_>) -> Vec<Self> {
         let Some(parent) = self.section(key, mistakes) else {
             return Vec::new();
         };
         let entries = parent.table.iter();
         let mut sections: Vec<Self> = entries
-            .filter_map(|(name, value)| Self::of(name.get_ref(), name.span(), value, mistakes))
+            .filter_map(|(name, value)| {
+                Self::from_value(name.get_ref(), name.span(), value, mistakes)
+            })
             .collect();
-        sections.sort_by_key(|section| section.place.start);
+        sections.sort_by_key(|section| section.span.start);
         sections
     }
 
-    fn of(
+    fn from_value(
         key: &'d str,
-        place: Range<usize>,
+        span: Range<usize>,
         value: &'d Spanned<DeValue<'d>>,
         mistakes: &mut Mistakes<'_>,
     ) -> Option<Self> {
@@ -84,32 +86,32 @@ impl<'d> Section<'d> {
             );
             return None;
         };
-        Some(Self { key, place, table })
+        Some(Self { key, span, table })
     }
 
-    /// The text at a key that must be there.
+    /// The string at a required key.
     pub(super) fn required_text(&self, key: &str, mistakes: &mut Mistakes<'_>) -> Option<Text<'d>> {
-        let mistyped = |typed: &str| typed != key && is_close(typed, key);
+        let misspelled = |typed: &str| typed != key && is_close(typed, key);
         let keys = || self.table.keys().map(|typed| typed.get_ref().as_ref());
-        // A mistyped key is refused as unknown; one mistake is enough.
-        if !self.table.contains_key(key) && !keys().any(mistyped) {
-            let message = format!("`{}` lacks the key `{key}`", self.key);
-            mistakes.add(&self.place, message);
+        // A misspelled key was already reported as unknown.
+        if !self.table.contains_key(key) && !keys().any(misspelled) {
+            let message = format!("`{}` is missing the key `{key}`", self.key);
+            mistakes.add(&self.span, message);
         }
         self.text(key, mistakes)
     }
 
-    /// The text at a key.
+    /// The string at a key.
     pub(super) fn text(&self, key: &str, mistakes: &mut Mistakes<'_>) -> Option<Text<'d>> {
         let value = self.table.get(key)?;
         text(&quoted(key), value, mistakes)
     }
 
-    /// The texts of a list at a key.
+    /// The list of strings at a key.
     pub(super) fn texts(&self, key: &str, mistakes: &mut Mistakes<'_>) -> Option<Vec<Text<'d>>> {
         let value = self.table.get(key)?;
         let Some(list) = value.get_ref().as_array() else {
-            let message = wrong_type(&quoted(key), "a list of texts", value.get_ref());
+            let message = wrong_type(&quoted(key), "a list of quoted texts", value.get_ref());
             mistakes.add(&value.span(), message);
             return None;
         };
@@ -122,7 +124,7 @@ impl<'d> Section<'d> {
         )
     }
 
-    /// The whole number at a key, from 0 to a maximum.
+    /// The whole number at a key, at most `max`.
     pub(super) fn number(&self, key: &str, max: u32, mistakes: &mut Mistakes<'_>) -> Option<u32> {
         let value = self.table.get(key)?;
         let Some(integer) = value.get_ref().as_integer() else {
@@ -133,36 +135,36 @@ impl<'d> Section<'d> {
         let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
         let fitting = number.filter(|number| *number <= max);
         if fitting.is_none() {
-            let message = format!("`{key}` is from 0 to {max}, not {integer}");
+            let message = format!("`{key}` must be from 0 to {max}, not {integer}");
             mistakes.add(&value.span(), message);
         }
         fitting
     }
 
-    /// Whether nothing is at a key, or a table with nothing in it.
-    pub(super) fn lacks(&self, key: &str) -> bool {
+    /// Whether a key is missing, or its value is an empty table.
+    pub(super) fn is_empty_or_missing(&self, key: &str) -> bool {
         let value = self.table.get(key).map(Spanned::get_ref);
         value.is_none_or(|value| value.as_table().is_some_and(DeTable::is_empty))
     }
 
-    /// Where the value of a key stands; where the section is named if there is none.
-    pub(super) fn place_of(&self, key: &str) -> Range<usize> {
+    /// The span of the value at a key; the span of the section's name if the key is missing.
+    pub(super) fn span_of(&self, key: &str) -> Range<usize> {
         let value = self.table.get(key);
-        value.map_or_else(|| self.place.clone(), Spanned::span)
+        value.map_or_else(|| self.span.clone(), Spanned::span)
     }
 }
 
 impl Text<'_> {
-    /// Where a part of the text stands in the file. A text that is spelled with escapes is not
-    /// looked into: then it is where the whole text stands.
-    pub(super) fn place_within(&self, part: Range<usize>, source: &str) -> Range<usize> {
-        let spelled = &source[self.place.clone()];
+    /// The span of a part of the string in the file. For a string with escapes, the span of the whole
+    /// string.
+    pub(super) fn span_within(&self, part: Range<usize>, source: &str) -> Range<usize> {
+        let spelled = &source[self.span.clone()];
         match spelled.find(self.value) {
             Some(quotes) if !self.value.is_empty() => {
-                let start = self.place.start + quotes;
+                let start = self.span.start + quotes;
                 start + part.start..start + part.end
             }
-            Some(_) | None => self.place.clone(),
+            Some(_) | None => self.span.clone(),
         }
     }
 }
@@ -172,12 +174,12 @@ fn text<'d>(
     value: &'d Spanned<DeValue<'d>>,
     mistakes: &mut Mistakes<'_>,
 ) -> Option<Text<'d>> {
-    let place = value.span();
+    let span = value.span();
     let Some(text) = value.get_ref().as_str() else {
-        mistakes.add(&place, wrong_type(name, "text in quotes", value.get_ref()));
+        mistakes.add(&span, wrong_type(name, "text in quotes", value.get_ref()));
         return None;
     };
-    Some(Text { value: text, place })
+    Some(Text { value: text, span })
 }
 
 fn quoted(key: &str) -> String {

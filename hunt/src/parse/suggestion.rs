@@ -1,34 +1,34 @@
-//! "Did you mean": the known word that is closest to a mistyped one.
+//! Spelling suggestions ("did you mean") by edit distance.
 
-/// A sentence end that offers the closest of the words, or nothing if none is close.
+/// Returns the end of a message that suggests the closest word, or an empty string if none is close.
 pub(super) fn did_you_mean<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> String {
     let closest = words
         .into_iter()
-        .map(|word| (slips(typed, word), word))
-        .filter(|(slips, _)| *slips <= slips_max(typed))
+        .map(|word| (edit_distance(typed, word), word))
+        .filter(|(edit_distance, _)| *edit_distance <= edit_distance_max(typed))
         .min();
     closest.map_or_else(String::new, |(_, word)| format!("; did you mean `{word}`?"))
 }
 
-/// Whether one word may be meant by the other.
+/// Whether one word may be a misspelling of the other.
 pub(super) fn is_close(typed: &str, word: &str) -> bool {
-    slips(typed, word) <= slips_max(typed)
+    edit_distance(typed, word) <= edit_distance_max(typed)
 }
 
-/// The words in backticks with commas between them.
+/// The words in backticks, separated by commas.
 pub(super) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }
 
-/// One slip in a short word, two in a longer one; more would be guessing.
-fn slips_max(typed: &str) -> usize {
+/// The maximum edit distance for a suggestion: 1 for a short word, 2 for a longer one.
+fn edit_distance_max(typed: &str) -> usize {
     if typed.chars().count() < 5 { 1 } else { 2 }
 }
 
-/// How many characters must be added, removed, replaced, or swapped with their neighbour to get from
-/// one word to the other: the "optimal string alignment" distance, without regard to case.
-fn slips(from: &str, to: &str) -> usize {
+/// The edit distance between two words: the number of insertions, deletions, substitutions and
+/// transpositions of adjacent characters ("optimal string alignment" distance), ignoring case.
+fn edit_distance(from: &str, to: &str) -> usize {
     let from: Vec<char> = from.to_lowercase().chars().collect();
     let to: Vec<char> = to.to_lowercase().chars().collect();
     let mut above: Vec<usize> = Vec::new();
@@ -51,10 +51,10 @@ fn slips(from: &str, to: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{did_you_mean, slips};
+    use super::{did_you_mean, edit_distance};
 
     #[test]
-    fn slips_are_counted() {
+    fn edit_distances_are_counted() {
         for (from, to, count) in [
             ("", "", 0),
             ("quay", "quay", 0),
@@ -66,13 +66,13 @@ mod tests {
             ("", "abc", 3),
             ("knots", "bell", 5),
         ] {
-            assert_eq!(slips(from, to), count, "{from} {to}");
-            assert_eq!(slips(to, from), count, "{to} {from}");
+            assert_eq!(edit_distance(from, to), count, "{from} {to}");
+            assert_eq!(edit_distance(to, from), count, "{to} {from}");
         }
     }
 
     #[test]
-    fn only_what_is_close_is_offered() {
+    fn only_close_words_are_suggested() {
         let keys = ["title", "round", "answer"];
         assert_eq!(did_you_mean("titel", keys), "; did you mean `title`?");
         assert_eq!(did_you_mean("gnu", keys), "");

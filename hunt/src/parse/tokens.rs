@@ -1,9 +1,9 @@
-//! The words and signs of the unlock language.
+//! Splits unlock conditions into tokens.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A word or a sign.
+/// A token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'t> {
     /// An id, a number or a keyword: letters, digits, `-` and `_`.
@@ -16,17 +16,17 @@ pub(super) enum Token<'t> {
     Comma,
     /// `>=`
     AtLeast,
-    /// A character that the language does not have.
+    /// A character that is not part of the language.
     Stray(char),
-    /// Behind the last character.
+    /// The end of the text.
     End,
 }
 
-/// A token and the bytes of the text where it stands.
-pub(super) type Placed<'t> = (Token<'t>, Range<usize>);
+/// A token with its byte range in the text.
+pub(super) type SpannedToken<'t> = (Token<'t>, Range<usize>);
 
-/// Splits a text into its tokens; the last is [`Token::End`].
-pub(super) fn tokens(text: &str) -> Vec<Placed<'_>> {
+/// Splits a text into tokens. The last one is [`Token::End`].
+pub(super) fn tokens(text: &str) -> Vec<SpannedToken<'_>> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {

@@ -2,8 +2,8 @@
 
 use cluecast_hunt::GameMasterOrder::{self, Finish, Pause, Resume, Start};
 use cluecast_hunt::{
-    Audience, ClueId, Command, Decision, DeskOrder, DurationMs, Event, Origin, Phase, PlayerId,
-    Receipt, Rejection, Target, TeamId, Timestamp, limits,
+    Audience, ClueId, Command, Decision, DurationMs, Event, Origin, Phase, PlayerId, Receipt,
+    RegistrationOrder, Rejection, Target, TeamId, Timestamp, limits,
 };
 
 use crate::story::{DAWN, MINUTE, Story, announcement, clue, replayed, short_clue};
@@ -31,8 +31,10 @@ fn live(story: &Story) -> Vec<u32> {
 
 /// The numbers of the last entry, by audience.
 fn numbered(story: &Story) -> Vec<(Audience, u64)> {
-    let stamps = story.stamps.iter();
-    stamps.map(|stamp| (stamp.audience, stamp.number)).collect()
+    let numbers = story.numbers.iter();
+    numbers
+        .map(|number| (number.audience, number.number))
+        .collect()
 }
 
 /// What the timer did, and the time that it bears.
@@ -235,7 +237,7 @@ fn a_clue_may_stay_live_for_ever() {
     let mut story = Story::in_lobby();
     assert_eq!(story.order(clue(Target::Everyone, "Look up")), pushed(1));
     assert_eq!(story.state.next_deadline(), None);
-    assert_eq!(story.state.due(Timestamp(u64::MAX)), None);
+    assert_eq!(story.state.due_entry(Timestamp(u64::MAX)), None);
     assert_eq!(live(&story), [1]);
 }
 
@@ -324,14 +326,14 @@ fn an_expiry_is_not_dated_before_what_happened_already() {
     story.wait(MINUTE - 1);
     let phone = story.adds_device(owls).expect("the player has room");
     // Judged by a clock that is ahead, before the expiry was asked for.
-    let order = DeskOrder::AddDevice { by: phone };
+    let order = RegistrationOrder::AddDevice { by: phone };
     let ahead = DAWN.plus_ms(2 * MINUTE);
-    let decision = story.state.decide(&Command::Desk(order), ahead);
+    let decision = story.state.decide(&Command::Registration(order), ahead);
     match decision {
         Ok(Decision::Accepted(entry)) => story.state.apply_entry(&entry),
         other => panic!("the player has room, but: {other:?}"),
     }
-    let due = story.state.due(ahead).expect("the clue has expired");
+    let due = story.state.due_entry(ahead).expect("the clue has expired");
     assert_eq!(due.at, ahead);
     assert_eq!(due.events, [expired(1)]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cluecast_hunt::GameMasterOrder::{self, Finish, Pause, Resume, Start};
 use cluecast_hunt::{
-    Audience, By, ClueId, Command, CommandId, DeviceId, GameMasterId, Origin, Phase, PlayerId,
+    Audience, ClueId, Command, CommandId, DeviceId, GameMasterId, Issuer, Origin, Phase, PlayerId,
     Receipt, Rejection, Scope, Target, limits,
 };
 
@@ -274,8 +274,8 @@ fn a_session_has_so_many_game_masters_revoked_or_not() {
 fn game_masters_alone_see_who_is_one_of_them() {
     let mut story = Story::in_lobby();
     let told = |story: &Story| -> Vec<Audience> {
-        let stamps = story.stamps.iter();
-        stamps.map(|stamp| stamp.audience).collect()
+        let numbers = story.numbers.iter();
+        numbers.map(|number| number.audience).collect()
     };
     let game_master = story.invites(&[Scope::View]);
     assert_eq!(told(&story), [Audience::GameMasters]);
@@ -328,7 +328,7 @@ fn without_an_id_every_order_counts() {
     let mut story = Story::in_lobby();
     let game_master = story.invites(&[Scope::Run]);
     let by_admin = Command::GameMaster {
-        by: By::Admin,
+        by: Issuer::Admin,
         id: Some(CommandId(1)),
         order: announcement("Welcome"),
     };

@@ -1,7 +1,7 @@
 //! Whose phone is whose: devices that are added, revoked and restored.
 
 use cluecast_hunt::{
-    Audience, DeskOrder, DeviceId, GameMasterOrder, PlayerId, Receipt, Rejection, limits,
+    Audience, DeviceId, GameMasterOrder, PlayerId, Receipt, RegistrationOrder, Rejection, limits,
 };
 
 use crate::story::{Story, correct};
@@ -14,16 +14,16 @@ fn added(receipt: Result<Receipt, Rejection>) -> Result<DeviceId, Rejection> {
 }
 
 fn revokes(story: &mut Story, by: DeviceId, device: DeviceId) -> Result<Receipt, Rejection> {
-    story.desk(DeskOrder::RevokeDevice { by, device })
+    story.desk(RegistrationOrder::RevokeDevice { by, device })
 }
 
 fn restores(story: &mut Story, code: &str, player: PlayerId) -> Result<DeviceId, Rejection> {
     let code = code.into();
-    added(story.desk(DeskOrder::RestorePlayer { code, player }))
+    added(story.desk(RegistrationOrder::RestorePlayer { code, player }))
 }
 
 fn uses_link(story: &mut Story, by: DeviceId, link: u64) -> Result<DeviceId, Rejection> {
-    added(story.desk(DeskOrder::UseLink { by, link }))
+    added(story.desk(RegistrationOrder::UseLink { by, link }))
 }
 
 /// Adds devices until the player may have no more.
@@ -271,8 +271,8 @@ fn the_player_sees_devices_come_and_go() {
     let owls = story.team("OWLS");
     let player = story.player_of(owls);
     let told = |story: &Story| -> Vec<Audience> {
-        let stamps = story.stamps.iter();
-        stamps.map(|stamp| stamp.audience).collect()
+        let numbers = story.numbers.iter();
+        numbers.map(|number| number.audience).collect()
     };
     let phone = uses_link(&mut story, owls, 7).expect("the player has room");
     let to_the_player = [Audience::Player(player)];

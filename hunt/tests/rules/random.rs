@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluecast_hunt::GameMasterOrder::{self, Finish, Pause, Resume, Start};
 use cluecast_hunt::{
-    Audience, By, Command, CommandId, DeskOrder, DeviceId, DurationMs, Entry, Event, GameMasterId,
-    NameId, Origin, PlayerId, Receipt, Rejection, Scope, Target, Verdict,
+    Audience, Command, CommandId, DeviceId, DurationMs, Entry, Event, GameMasterId, Issuer, NameId,
+    Origin, PlayerId, Receipt, RegistrationOrder, Rejection, Scope, Target, Verdict,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -40,17 +40,17 @@ fn guess() -> impl Strategy<Value = Command> {
     parts.prop_map(|(device, id, puzzle, guess)| guess_command(device.into(), id, puzzle, guess))
 }
 
-fn desk_order() -> impl Strategy<Value = DeskOrder> {
+fn desk_order() -> impl Strategy<Value = RegistrationOrder> {
     let code = || select(&CODES).prop_map(Into::into);
     let device = || (0..12_u32).prop_map(DeviceId::from);
     let player = || (0..8_u32).prop_map(Into::into);
     let player_name = NameId(3);
     prop_oneof![
-        4 => code().prop_map(move |code| DeskOrder::JoinTeam { code, player_name }),
-        4 => device().prop_map(|by| DeskOrder::AddDevice { by }),
-        1 => (code(), player()).prop_map(|(code, player)| DeskOrder::RestorePlayer { code, player }),
-        2 => (device(), 0..6_u64).prop_map(|(by, link)| DeskOrder::UseLink { by, link }),
-        1 => (device(), device()).prop_map(|(by, device)| DeskOrder::RevokeDevice { by, device }),
+        4 => code().prop_map(move |code| RegistrationOrder::JoinTeam { code, player_name }),
+        4 => device().prop_map(|by| RegistrationOrder::AddDevice { by }),
+        1 => (code(), player()).prop_map(|(code, player)| RegistrationOrder::RestorePlayer { code, player }),
+        2 => (device(), 0..6_u64).prop_map(|(by, link)| RegistrationOrder::UseLink { by, link }),
+        1 => (device(), device()).prop_map(|(by, device)| RegistrationOrder::RevokeDevice { by, device }),
     ]
 }
 
@@ -101,8 +101,8 @@ fn game_master_order() -> impl Strategy<Value = GameMasterOrder> {
 
 fn by_game_master() -> impl Strategy<Value = Command> {
     let by = prop_oneof![
-        Just(By::Admin),
-        (0..6_u32).prop_map(|id| By::GameMaster(id.into())),
+        Just(Issuer::Admin),
+        (0..6_u32).prop_map(|id| Issuer::GameMaster(id.into())),
     ];
     let id = prop::option::of((0..20_u64).prop_map(CommandId));
     (by, id, game_master_order()).prop_map(|(by, id, order)| Command::GameMaster { by, id, order })
@@ -113,7 +113,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => team.prop_map(Step::Ask),
         40 => guess().prop_map(Step::Ask),
-        6 => desk_order().prop_map(|order| Step::Ask(Command::Desk(order))),
+        6 => desk_order().prop_map(|order| Step::Ask(Command::Registration(order))),
         14 => by_game_master().prop_map(Step::Ask),
         4 => (0..4 * MINUTE).prop_map(Step::Wait),
         1 => Just(Step::Restart),
@@ -132,11 +132,11 @@ fn numbered(command: &Command) -> Option<(Sender, CommandId)> {
     match command {
         Command::Player { device, id, .. } => Some((Sender::Device(*device), *id)),
         Command::GameMaster {
-            by: By::GameMaster(by),
+            by: Issuer::GameMaster(by),
             id: Some(id),
             ..
         } => Some((Sender::GameMaster(*by), *id)),
-        Command::GameMaster { .. } | Command::Desk(_) => None,
+        Command::GameMaster { .. } | Command::Registration(_) => None,
     }
 }
 

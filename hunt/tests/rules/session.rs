@@ -142,7 +142,7 @@ fn without_a_duration_it_never_ends_by_itself() {
     story.order(Pause).expect("it is running");
     story.order(Resume).expect("it is paused");
     assert_eq!(story.state.next_deadline(), None);
-    assert_eq!(story.state.due(Timestamp(u64::MAX)), None);
+    assert_eq!(story.state.due_entry(Timestamp(u64::MAX)), None);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The bytes of snapshots. As with the journal, a file is never changed.
 
 use cluecast_hunt::{
-    AnnouncementId, Audience, ClueId, Command, Decision, DeskOrder, DeviceId, GameMasterId,
-    GameMasterOrder, Phase, PlayerId, Progress, Receipt, Rejection, Scope, State, Target, TeamId,
+    AnnouncementId, Audience, ClueId, Command, Decision, DeviceId, GameMasterId, GameMasterOrder,
+    Phase, PlayerId, Progress, Receipt, RegistrationOrder, Rejection, Scope, State, Target, TeamId,
     Verdict,
 };
 
@@ -99,7 +99,7 @@ fn eventful() -> Story {
     let laptop = story.team("OWLS");
     let team = story.team_id_of(laptop);
     let player = story.player_of(laptop);
-    let link = DeskOrder::UseLink {
+    let link = RegistrationOrder::UseLink {
         by: laptop,
         link: 7,
     };
@@ -168,7 +168,7 @@ fn a_snapshot_with_the_receipt_of_a_command_0_is_read() {
     assert_eq!(golden.lines().next(), Some(&*format!("# {progress:?}")));
 
     let mut story = Story::in_lobby();
-    story.state = State::resume(story.state.hunt().clone(), progress);
+    story.state = State::from_progress(story.state.hunt().clone(), progress);
     let first = GameMasterId::from(1);
     let pause = || GameMasterOrder::Pause;
     assert_eq!(story.order_as(first, 0, pause()), Ok(Receipt::Done));
@@ -189,7 +189,7 @@ fn what_is_forgotten_is_written_as_ever() {
     let progress: Progress = rmp_serde::from_slice(&bytes).expect("a number fits there");
     let again = rmp_serde::to_vec_named(&progress).expect("progress can be written");
     assert_eq!(again, bytes);
-    let state = State::resume(story.state.hunt().clone(), progress);
+    let state = State::from_progress(story.state.hunt().clone(), progress);
     let forgotten = guess_command(DeviceId::from(1), forgotten_up_to.into(), "bell", "ring");
     let answer = state.decide(&forgotten, story.now);
     assert_eq!(answer, Err(Rejection::StaleCommand));
@@ -202,7 +202,7 @@ fn a_snapshot_from_before_game_masters_is_read() {
     let progress = stored(include_str!("../golden/progress_before_game_masters.hex"));
 
     let mut story = Story::in_lobby();
-    story.state = State::resume(story.state.hunt().clone(), progress);
+    story.state = State::from_progress(story.state.hunt().clone(), progress);
     let state = &story.state;
     state.assert_invariants();
     assert_eq!(state.phase(), Phase::Paused);
@@ -219,19 +219,19 @@ fn a_snapshot_from_before_game_masters_is_read() {
     let player = story.player_of(phone);
     let resume = Command::admin(GameMasterOrder::Resume);
     let push = Command::admin(clue(Target::Player { player }, "Look up"));
-    let link = DeskOrder::UseLink {
+    let link = RegistrationOrder::UseLink {
         by: laptop,
         link: 7,
     };
-    let revoke = DeskOrder::RevokeDevice {
+    let revoke = RegistrationOrder::RevokeDevice {
         by: laptop,
         device: phone,
     };
     for command in [
         resume,
         push,
-        Command::Desk(link),
-        Command::Desk(revoke),
+        Command::Registration(link),
+        Command::Registration(revoke),
         guess_command(laptop, 3, "knots", "bowline"),
     ] {
         match state.decide(&command, state.last_at()) {

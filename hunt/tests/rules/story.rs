@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluecast_hunt::{
-    Audience, Bundle, By, Command, CommandId, Decision, DeskOrder, DeviceId, DurationMs, Entry,
-    GameMasterId, GameMasterOrder, Hunt, NameId, PlayerId, PlayerOrder, Progress, Receipt,
-    Rejection, Scope, Stamp, State, Target, Team, TeamCode, TeamId, Timestamp, Verdict, parse,
+    Audience, Bundle, Command, CommandId, Decision, DeviceId, DurationMs, Entry, GameMasterId,
+    GameMasterOrder, Hunt, Issuer, NameId, PlayerId, PlayerOrder, Progress, Receipt,
+    RegistrationOrder, Rejection, Scope, State, Target, Team, TeamCode, TeamId, Timestamp,
+    UpdateNumber, Verdict, parse,
 };
 
 /// Milliseconds of a minute.
@@ -61,7 +62,7 @@ pub(crate) struct Story {
     pub(crate) journal: Vec<Entry>,
     pub(crate) now: Timestamp,
     /// The numbers that the last entry's events were given, in order.
-    pub(crate) stamps: Vec<Stamp>,
+    pub(crate) numbers: Vec<UpdateNumber>,
     heads: BTreeMap<Audience, u64>,
     commands: u64,
 }
@@ -92,7 +93,7 @@ impl Story {
             state: State::new(Arc::new(hunt)),
             journal: Vec::new(),
             now: DAWN,
-            stamps: Vec::new(),
+            numbers: Vec::new(),
             heads: BTreeMap::new(),
             commands: 0,
         }
@@ -101,14 +102,14 @@ impl Story {
     /// Time goes by, and what falls due happens.
     pub(crate) fn wait(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
-        while let Some(entry) = self.state.due(self.now) {
+        while let Some(entry) = self.state.due_entry(self.now) {
             self.happens(entry);
         }
     }
 
     /// A new team with one player; the device of that player.
     pub(crate) fn team(&mut self, code: &str) -> DeviceId {
-        let order = DeskOrder::CreateTeam {
+        let order = RegistrationOrder::CreateTeam {
             code: code.into(),
             team_name: NameId(1),
             player_name: NameId(2),
@@ -118,7 +119,7 @@ impl Story {
 
     /// Another player of a team; the device of that player.
     pub(crate) fn joins(&mut self, code: &str) -> Result<DeviceId, Rejection> {
-        let order = DeskOrder::JoinTeam {
+        let order = RegistrationOrder::JoinTeam {
             code: code.into(),
             player_name: NameId(3),
         };
@@ -127,7 +128,7 @@ impl Story {
 
     /// Another device of a device's player.
     pub(crate) fn adds_device(&mut self, by: DeviceId) -> Result<DeviceId, Rejection> {
-        match self.desk(DeskOrder::AddDevice { by })? {
+        match self.desk(RegistrationOrder::AddDevice { by })? {
             Receipt::DeviceAdded { device } => Ok(device),
             other => panic!("adding a device is answered by {other:?}"),
         }
@@ -169,8 +170,8 @@ impl Story {
         ));
     }
 
-    pub(crate) fn desk(&mut self, order: DeskOrder) -> Result<Receipt, Rejection> {
-        self.send(&Command::Desk(order))
+    pub(crate) fn desk(&mut self, order: RegistrationOrder) -> Result<Receipt, Rejection> {
+        self.send(&Command::Registration(order))
     }
 
     pub(crate) fn order(&mut self, order: GameMasterOrder) -> Result<Receipt, Rejection> {
@@ -192,7 +193,7 @@ impl Story {
         by: GameMasterId,
         order: GameMasterOrder,
     ) -> Result<Receipt, Rejection> {
-        let (by, id) = (By::GameMaster(by), None);
+        let (by, id) = (Issuer::GameMaster(by), None);
         self.send(&Command::GameMaster { by, id, order })
     }
 
@@ -203,7 +204,7 @@ impl Story {
         id: u64,
         order: GameMasterOrder,
     ) -> Result<Receipt, Rejection> {
-        let (by, id) = (By::GameMaster(by), Some(CommandId(id)));
+        let (by, id) = (Issuer::GameMaster(by), Some(CommandId(id)));
         self.send(&Command::GameMaster { by, id, order })
     }
 
@@ -216,7 +217,7 @@ impl Story {
         match decision? {
             Decision::Repeated(receipt) => Ok(receipt),
             Decision::Accepted(entry) => {
-                let receipt = Receipt::of(&entry.events);
+                let receipt = Receipt::from_events(&entry.events);
                 self.happens(entry);
                 Ok(receipt)
             }
@@ -224,20 +225,20 @@ impl Story {
     }
 
     fn happens(&mut self, entry: Entry) {
-        self.stamps.clear();
+        self.numbers.clear();
         for event in &entry.events {
-            let stamps: Vec<Stamp> = self.state.apply(entry.at, event).collect();
-            let audiences = stamps.iter().map(|stamp| stamp.audience);
+            let numbers: Vec<UpdateNumber> = self.state.apply(entry.at, event).collect();
+            let audiences = numbers.iter().map(|number| number.audience);
             assert!(audiences.eq(event.audiences()));
-            for stamp in stamps {
-                let head = self.heads.entry(stamp.audience).or_default();
+            for number in numbers {
+                let head = self.heads.entry(number.audience).or_default();
                 *head += 1;
-                assert_eq!(stamp.number, *head, "numbers have no holes");
-                assert_eq!(stamp.number, self.state.head(stamp.audience));
-                self.stamps.push(stamp);
+                assert_eq!(number.number, *head, "numbers have no holes");
+                assert_eq!(number.number, self.state.head(number.audience));
+                self.numbers.push(number);
             }
         }
-        self.state.keep_receipt(&entry);
+        self.state.record_receipt(&entry);
         self.state.assert_invariants();
         self.journal.push(entry);
     }
@@ -302,7 +303,7 @@ pub(crate) fn guess_command(device: DeviceId, id: u64, puzzle: &str, guess: &str
 }
 
 pub(crate) fn create_team(code: TeamCode) -> Command {
-    Command::Desk(DeskOrder::CreateTeam {
+    Command::Registration(RegistrationOrder::CreateTeam {
         code,
         team_name: NameId(1),
         player_name: NameId(2),
@@ -365,7 +366,7 @@ fn hunt(toml: &str) -> Hunt {
 pub(crate) fn restored(state: &State) -> State {
     let bytes = rmp_serde::to_vec_named(state.progress()).expect("progress can be written");
     let progress: Progress = rmp_serde::from_slice(&bytes).expect("what was written can be read");
-    State::resume(state.hunt().clone(), progress)
+    State::from_progress(state.hunt().clone(), progress)
 }
 
 /// The state as the journal gives it back.

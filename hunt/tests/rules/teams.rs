@@ -1,6 +1,8 @@
 //! Teams, players and devices.
 
-use cluecast_hunt::{DeskOrder, DeviceId, GameMasterOrder, NameId, Rejection, TeamCode, limits};
+use cluecast_hunt::{
+    DeviceId, GameMasterOrder, NameId, RegistrationOrder, Rejection, TeamCode, limits,
+};
 
 use crate::story::{Story, create_team};
 
@@ -72,7 +74,7 @@ fn a_player_takes_so_many_devices() {
 #[test]
 fn names_are_only_ever_stood_for() {
     let mut story = Story::in_lobby();
-    let order = DeskOrder::CreateTeam {
+    let order = RegistrationOrder::CreateTeam {
         code: TeamCode::from("OWLS"),
         team_name: NameId(77),
         player_name: NameId(78),

@@ -1,15 +1,16 @@
-//! JSON, one value a frame.
+//! The JSON codec: one value per frame.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::shape::{Shape, TYPE, no_list, no_text, too_deep};
-use super::{DecodeError, malformed, not_a_map};
+use super::shape::{
+    DecodeError, Shape, TYPE, expected_string, malformed, not_a_map, too_deep, unexpected_list,
+};
 use crate::limits::MESSAGE_DEPTH_MAX;
 
 pub(super) fn encode<M: Serialize>(message: &M) -> Vec<u8> {
     serde_json::to_vec(message)
-        .expect("messages hold only strings, numbers, lists and named fields")
+        .expect("messages consist of strings, numbers, lists and named fields")
 }
 
 pub(super) fn decode<M: DeserializeOwned>(payload: &[u8], shape: Shape) -> Result<M, DecodeError> {
@@ -21,7 +22,7 @@ pub(super) fn decode<M: DeserializeOwned>(payload: &[u8], shape: Shape) -> Resul
     let mut values = serde_json::Deserializer::from_slice(payload).into_iter();
     let message = match values.next() {
         Some(read) => read.map_err(malformed)?,
-        None => return Err(malformed("nothing is there")),
+        None => return Err(malformed("the message is empty")),
     };
     match payload.len() - values.byte_offset() {
         0 => Ok(message),
@@ -29,12 +30,12 @@ pub(super) fn decode<M: DeserializeOwned>(payload: &[u8], shape: Shape) -> Resul
     }
 }
 
-/// Looks at how a payload is put together. For as long as it is JSON this sees what a parser would;
-/// what comes after is refused in any case.
+/// Checks the structure of a payload. It agrees with a JSON parser up to the first syntax error; the
+/// parser rejects such a payload in any case.
 fn check(payload: &[u8], shape: Shape) -> Result<(), DecodeError> {
     let mut depth = 0_usize;
     let mut is_in_list = false;
-    // The last string, which is a field's name if a colon follows, and then the name of the value.
+    // The last string. If a colon follows, it is the key of the next value.
     let mut last: &[u8] = b"";
     let mut field: Option<&[u8]> = None;
     let mut rest = payload;
@@ -42,9 +43,9 @@ fn check(payload: &[u8], shape: Shape) -> Result<(), DecodeError> {
         rest = after;
         let is_value = !b" \t\r\n,:]}".contains(byte);
         if is_value && shape.is_strict() && *byte != b'"' {
-            let must_be_text = is_in_list || field.is_some_and(|field| is_name(field, TYPE));
-            if must_be_text {
-                return Err(no_text());
+            let must_be_string = is_in_list || field.is_some_and(|field| is_name(field, TYPE));
+            if must_be_string {
+                return Err(expected_string());
             }
         }
         match byte {
@@ -57,14 +58,14 @@ fn check(payload: &[u8], shape: Shape) -> Result<(), DecodeError> {
                 field = Some(last);
                 continue;
             }
-            b'[' if !may_be_list(field, shape) => return Err(no_list()),
+            b'[' if !may_be_list(field, shape) => return Err(unexpected_list()),
             b'{' | b'[' => {
                 depth += 1;
                 is_in_list = *byte == b'[';
             }
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);
-                // A list in a strict shape is within a map.
+                // In a strict shape, the parent of a list is a map.
                 is_in_list = false;
             }
             _ => {}
@@ -79,7 +80,7 @@ fn check(payload: &[u8], shape: Shape) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// The bytes of a string before its closing quote.
+/// The length of a string in bytes, up to its closing quote.
 fn string_length(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -101,7 +102,7 @@ fn may_be_list(field: Option<&[u8]>, shape: Shape) -> bool {
     }
 }
 
-/// Whether a field is called so. Its name may be written with escapes.
+/// Whether a raw key, which may contain escapes, equals a name.
 fn is_name(raw: &[u8], name: &str) -> bool {
     if !raw.contains(&b'\\') {
         return raw == name.as_bytes();

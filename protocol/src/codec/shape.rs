@@ -1,22 +1,35 @@
-//! What a payload may be made of, looked at before anything is built from it.
+//! The structure that a payload may have, checked before serde decodes it, and decoding errors.
 //!
-//! Serde's derived types take more than the contract says: a list of a map's fields in their order, and
-//! a number in place of a variant's name. Whoever sends such things depends on the order of our source.
+//! Serde's derived types accept more than the specification allows: a list of a struct's fields in
+//! declaration order, and a number in place of a variant's name. A client that sent these would depend on
+//! the order of declarations in this source.
 
-use super::{DecodeError, malformed};
+use std::fmt;
+
 use crate::limits::MESSAGE_DEPTH_MAX;
 
-/// The field that tells what a map is; its value is text.
+/// Why a payload is not a message.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The payload is not valid in its encoding, or does not have the structure of a message.
+    #[error("not a valid message: {0}")]
+    Malformed(String),
+    /// Further bytes follow the message.
+    #[error("{0} bytes follow the message; send one message per frame")]
+    TrailingBytes(usize),
+}
+
+/// The field that names the variant of a map; its value is a string.
 pub(super) const TYPE: &str = "type";
 
-/// What is checked beside the depth of nesting.
+/// The checks beside the depth of nesting.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
-    /// Nothing: a later version of a server may add anything.
+    /// No further checks: a later version of the server may add anything.
     Any,
-    /// Maps and single values.
+    /// Only maps and scalar values are allowed.
     Strict {
-        /// The fields that are lists, each of nothing but text.
+        /// The fields that may be lists; their items must be strings.
         lists: &'static [&'static str],
     },
 }
@@ -27,16 +40,24 @@ impl Shape {
     }
 }
 
+pub(super) fn malformed(error: impl fmt::Display) -> DecodeError {
+    DecodeError::Malformed(error.to_string())
+}
+
+pub(super) fn not_a_map() -> DecodeError {
+    malformed("a message must be a map with named fields")
+}
+
 pub(super) fn too_deep() -> DecodeError {
     malformed(format_args!(
         "nested deeper than {MESSAGE_DEPTH_MAX} levels"
     ))
 }
 
-pub(super) fn no_list() -> DecodeError {
-    malformed("a list stands where a map or a single value belongs")
+pub(super) fn unexpected_list() -> DecodeError {
+    malformed("expected a map or a scalar value, not a list")
 }
 
-pub(super) fn no_text() -> DecodeError {
-    malformed("something else stands where text belongs")
+pub(super) fn expected_string() -> DecodeError {
+    malformed("expected a string")
 }

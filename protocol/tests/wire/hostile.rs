@@ -12,7 +12,7 @@ use crate::vectors;
 const RESERVED_BYTES_PER_LEVEL_MAX: usize = 1024 * 1024 + 4096;
 
 fn decode(codec: Codec, payload: &[u8]) -> Result<ClientMessage, DecodeError> {
-    codec.decode_of_client(payload)
+    codec.decode_client_message(payload)
 }
 
 fn assert_malformed(codec: Codec, payload: &[u8], what: &str) {

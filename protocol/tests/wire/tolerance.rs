@@ -77,7 +77,7 @@ fn nil_from_a_client_is_a_field_that_is_left_out() {
     ] {
         for codec in Codec::ALL {
             let [with_nil, without] = [&with_nil, &without].map(|value| {
-                let decoded = codec.decode_of_client(&codec.encode(value));
+                let decoded = codec.decode_client_message(&codec.encode(value));
                 decoded.unwrap_or_else(|error| panic!("{value}: {error}"))
             });
             assert_eq!(with_nil, without);
@@ -103,7 +103,7 @@ fn a_cursor_without_a_generation_is_of_generation_zero() {
         "type": "hello", "token": "t", "cursor": { "everyone": 1, "team": 2, "player": 3 },
     });
     for codec in Codec::ALL {
-        let decoded = codec.decode_of_client(&codec.encode(&hello));
+        let decoded = codec.decode_client_message(&codec.encode(&hello));
         let decoded = decoded.expect("it may be missing");
         let ClientMessage::Hello(hello) = decoded else {
             panic!("a hello, not {decoded:?}");

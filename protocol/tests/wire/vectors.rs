@@ -428,7 +428,7 @@ fn answers() -> Vec<Vector<ServerMessage>> {
             "server-rejection",
             rejection(
                 RejectionCode::AlreadySolved,
-                "your team has solved this puzzle already",
+                "your team has already solved this puzzle",
                 None,
             ),
         ),

@@ -1,7 +1,7 @@
 //! The public board: the first places of the scoreboard. It shows what the standings show to everyone
 //! who asks, and nothing else.
 
-use hunt::{Place, TeamId};
+use hunt::{RankedTeam, TeamId};
 use protocol::{Board, BoardRow, Phase, ServerMessage, Standing};
 
 use super::versions::Content;
@@ -20,7 +20,7 @@ pub(in crate::delivery) struct Places {
 
 impl Places {
     /// The first places of a scoreboard.
-    pub(super) fn render(view: View<'_>, scoreboard: &[Place], rows_max: usize) -> Self {
+    pub(super) fn render(view: View<'_>, scoreboard: &[RankedTeam], rows_max: usize) -> Self {
         let state = view.state;
         let first = scoreboard.iter().take(rows_max).zip(1..);
         Self {
@@ -88,7 +88,7 @@ impl Content for Places {
     }
 }
 
-fn row(view: View<'_>, of: Place, place: u32) -> BoardRow {
+fn row(view: View<'_>, of: RankedTeam, place: u32) -> BoardRow {
     let team = view.state.team(of.team);
     let team = team.expect("the scoreboard is of the same state");
     BoardRow {
@@ -107,8 +107,8 @@ fn row(view: View<'_>, of: Place, place: u32) -> BoardRow {
 pub(super) struct Standings(Vec<(TeamId, Standing)>);
 
 impl Standings {
-    pub(super) fn render(view: View<'_>, scoreboard: &[Place]) -> Self {
-        let standing = |place: &Place| {
+    pub(super) fn render(view: View<'_>, scoreboard: &[RankedTeam]) -> Self {
+        let standing = |place: &RankedTeam| {
             let team = view.state.team(place.team);
             let team = team.expect("the scoreboard is of the same state");
             let standing = Standing {

@@ -1,6 +1,6 @@
 //! Events as the updates of an audience.
 
-use hunt::{Audience, Event, Stamp, Timestamp};
+use hunt::{Audience, Event, Timestamp, UpdateNumber};
 use protocol as wire;
 
 use super::snapshot::{puzzle, round};
@@ -12,7 +12,7 @@ pub(in crate::delivery) fn update(
     view: View<'_>,
     at: Timestamp,
     event: &Event,
-    stamp: Stamp,
+    stamp: UpdateNumber,
 ) -> wire::Update {
     let audience = match stamp.audience {
         Audience::Everyone => wire::Audience::Everyone,

@@ -10,7 +10,7 @@ use cluecast::journal::{PostgresJournal, PostgresOptions, SessionId};
 use cluecast::session::{SessionHandle, StoredHunt, Unavailable};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hunt::{By, GameMasterOrder};
+use hunt::{GameMasterOrder, Issuer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -33,7 +33,9 @@ async fn session(server: &Server) -> SessionHandle<Hub> {
 
 /// Orders in turn, so that each changes something: pause, resume, pause…
 async fn order(session: &SessionHandle<Hub>, order: GameMasterOrder) -> Result<(), Unavailable> {
-    let outcome = session.game_master(By::Admin, order, Vec::new()).await?;
+    let outcome = session
+        .game_master(Issuer::Admin, order, Vec::new())
+        .await?;
     outcome.expect("the rules allow it");
     Ok(())
 }

@@ -24,7 +24,7 @@ answer = "BOWLINE"
 unlock = "flags or bell"
 "#,
         r#"
-hunt.toml:2:1: there is no key `titel` here; did you mean `title`?
+hunt.toml:2:1: unknown key `titel`; did you mean `title`?
   |
 2 | titel = "Harbour"
   | ^^^^^
@@ -68,7 +68,7 @@ answer = 1887
 unlock = "flags or bel"
 "#,
         r#"
-hunt.toml:2:1: there is no key `titel` here; did you mean `title`?
+hunt.toml:2:1: unknown key `titel`; did you mean `title`?
   |
 2 | titel = "Harbour"
   | ^^^^^
@@ -76,23 +76,23 @@ hunt.toml:3:12: ` ` is not a unit of time; write a duration like "90s", "5m", "1
   |
 3 | duration = "3 hours"
   |            ^^^^^^^^^
-hunt.toml:4:23: a tie break is `score` or `last_scored`, not `speed`
+hunt.toml:4:23: a tie break must be `score` or `last_scored`, not `speed`
   |
 4 | tie_break = ["score", "speed", "score"]
   |                       ^^^^^^^
-hunt.toml:4:32: `score` is in the list already
+hunt.toml:4:32: `score` is listed twice
   |
 4 | tie_break = ["score", "speed", "score"]
   |                                ^^^^^^^
-hunt.toml:7:1: there is no key `colour` here; the keys are `title`, `unlock`
+hunt.toml:7:1: unknown key `colour`; the keys are `title`, `unlock`
   |
 7 | colour = "red"
   | ^^^^^^
-hunt.toml:9:8: an id is lower-case letters a-z, digits and dashes, without a dash in front
+hunt.toml:9:8: an id may contain only lower-case letters a-z, digits and dashes, and must not start with a dash
   |
 9 | [round.Town]
   |        ^^^^
-hunt.toml:10:20: no team can score more than 2, the points of all puzzles
+hunt.toml:10:20: no team can score more than 2, the total of all puzzles
    |
 10 | unlock = "score >= 99"
    |                    ^^
@@ -104,11 +104,11 @@ hunt.toml:14:8: there is no file `flag.md` in the hunt's folder; did you mean `f
    |
 14 | body = "flag.md"
    |        ^^^^^^^^^
-hunt.toml:15:10: `points` is from 0 to 100000, not -1
+hunt.toml:15:10: `points` must be from 0 to 100000, not -1
    |
 15 | points = -1
    |          ^^
-hunt.toml:17:24: the puzzle takes `SPINNAKER` already; guesses are compared in that form
+hunt.toml:17:24: the puzzle already accepts `SPINNAKER`; guesses are compared in this normalised form
    |
 17 | aliases = ["Spinaker", "spin-naker", 7, "?!"]
    |                        ^^^^^^^^^^^^
@@ -171,11 +171,11 @@ answer = "SPINNAKER"
 circle = 1
 "#,
         r"
-hunt.toml:3:2: there is no key `rounds` here; did you mean `round`?
+hunt.toml:3:2: unknown key `rounds`; did you mean `round`?
   |
 3 | [rounds.quay]
   |  ^^^^^^
-hunt.toml:8:2: there is no key `places` here; the keys are `hunt`, `round`, `puzzle`
+hunt.toml:8:2: unknown key `places`; the keys are `hunt`, `round`, `puzzle`
   |
 8 | [places.pier]
   |  ^^^^^^
@@ -188,7 +188,7 @@ fn an_empty_file_lacks_everything() {
     check(
         r"",
         r"
-hunt.toml:1:1: there is no [hunt] with the hunt's title
+hunt.toml:1:1: the table [hunt] with the hunt's title is missing
   |
 1 |
   | ^
@@ -234,15 +234,15 @@ fn required_keys_are_asked_for() {
 [puzzle.flags]
 ",
         r"
-hunt.toml:1:2: `hunt` lacks the key `title`
+hunt.toml:1:2: `hunt` is missing the key `title`
   |
 1 | [hunt]
   |  ^^^^
-hunt.toml:3:9: `flags` lacks the key `round`
+hunt.toml:3:9: `flags` is missing the key `round`
   |
 3 | [puzzle.flags]
   |         ^^^^^
-hunt.toml:3:9: `flags` lacks the key `answer`
+hunt.toml:3:9: `flags` is missing the key `answer`
   |
 3 | [puzzle.flags]
   |         ^^^^^
@@ -313,7 +313,7 @@ fn without_a_hunt_file_nothing_can_be_read() {
     let rendered: String = mistakes.iter().map(Mistake::render).collect();
     assert_eq!(
         rendered,
-        "hunt.toml:1:1: there is no hunt.toml; every hunt has one in its top folder\n"
+        "hunt.toml:1:1: there is no hunt.toml; every hunt needs one in its top folder\n"
     );
 }
 

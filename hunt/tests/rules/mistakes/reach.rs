@@ -83,7 +83,7 @@ fn a_puzzle_cannot_wait_for_its_own_points() {
     check_unlock(
         r#""score >= 2""#,
         r#"
-hunt.toml:13:10: the puzzle `knots` can never be unlocked: teams score at most 1 before it
+hunt.toml:13:10: the puzzle `knots` can never be unlocked: teams can score at most 1 before it
    |
 13 | unlock = "score >= 2"
    |          ^^^^^^^^^^^^

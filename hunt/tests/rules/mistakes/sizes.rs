@@ -24,7 +24,7 @@ fn a_hunt_has_so_many_puzzles_and_rounds() {
     let (line, message) = only_mistake(&puzzles(limits::PUZZLES_MAX + 2));
     assert_eq!(
         message,
-        "a hunt has at most 1000 puzzles, and this has 1002"
+        "a hunt may have at most 1000 puzzles; this one has 1002"
     );
     assert_eq!(line, 3 + limits::PUZZLES_MAX);
 
@@ -35,7 +35,10 @@ fn a_hunt_has_so_many_puzzles_and_rounds() {
     };
     assert!(read(&rounds(limits::ROUNDS_MAX)).is_ok());
     let (_, message) = only_mistake(&rounds(limits::ROUNDS_MAX + 1));
-    assert_eq!(message, "a hunt has at most 200 rounds, and this has 201");
+    assert_eq!(
+        message,
+        "a hunt may have at most 200 rounds; this one has 201"
+    );
 }
 
 #[test]
@@ -57,15 +60,15 @@ fn texts_have_lengths() {
     for (toml, expected) in [
         (
             with(&(title + "ü"), "a", ""),
-            "a title has at most 200 characters",
+            "a title may have at most 200 characters",
         ),
         (
             with("H", &(answer + "ü"), ""),
-            "no guess can match this: guesses have at most 1000 characters",
+            "no guess can match this: a guess may have at most 1000 characters",
         ),
         (
             with("H", "a", &aliases(limits::ALIASES_MAX + 1)),
-            "a puzzle has at most 100 aliases",
+            "a puzzle may have at most 100 aliases",
         ),
     ] {
         assert_eq!(only_mistake(&toml).1, expected);
@@ -87,7 +90,7 @@ fn bodies_have_a_length() {
     let mistakes = parse(&files(limits::BODY_BYTES_MAX + 1)).expect_err("the body is too long");
     assert_eq!(
         mistakes[0].message,
-        "`texts/p.md` has 65537 bytes; a body has at most 65536"
+        "`texts/p.md` has 65537 bytes; a body may have at most 65536"
     );
 }
 
@@ -100,6 +103,9 @@ fn no_nesting_exhausts_the_stack() {
             puzzle.p = {{ round = 'r', answer = 'a' }}\n\
             puzzle.q = {{ round = 'r', answer = 'a', unlock = '{unlock}' }}\n"
         );
-        assert_eq!(only_mistake(&toml).1, "parentheses nest at most 32 deep");
+        assert_eq!(
+            only_mistake(&toml).1,
+            "parentheses may nest at most 32 levels deep"
+        );
     }
 }

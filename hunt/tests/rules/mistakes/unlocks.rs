@@ -119,11 +119,11 @@ fn unlock_score_can_be_reached() {
     check_unlock(
         r#""score >= 3 or score >= 99999999999999999999""#,
         r#"
-hunt.toml:13:20: no team can score more than 2, the points of all puzzles
+hunt.toml:13:20: no team can score more than 2, the total of all puzzles
    |
 13 | unlock = "score >= 3 or score >= 99999999999999999999"
    |                    ^
-hunt.toml:13:34: no team can score more than 2, the points of all puzzles
+hunt.toml:13:34: no team can score more than 2, the total of all puzzles
    |
 13 | unlock = "score >= 3 or score >= 99999999999999999999"
    |                                  ^^^^^^^^^^^^^^^^^^^^
@@ -136,11 +136,11 @@ fn unlock_counts_fit_their_list() {
     check_unlock(
         r#""0 of (flags) or 3 of (flags, score >= 1)""#,
         r#"
-hunt.toml:13:11: the number before `of` is from 1 to 1, as long as its list
+hunt.toml:13:11: the number before `of` must be 1, the length of its list
    |
 13 | unlock = "0 of (flags) or 3 of (flags, score >= 1)"
    |           ^
-hunt.toml:13:27: the number before `of` is from 1 to 2, as long as its list
+hunt.toml:13:27: the number before `of` must be from 1 to 2, the length of its list
    |
 13 | unlock = "0 of (flags) or 3 of (flags, score >= 1)"
    |                           ^
@@ -179,7 +179,7 @@ fn unlock_lists_have_no_doubles() {
     check_unlock(
         r#""2 of (flags, flags)""#,
         r#"
-hunt.toml:13:24: `flags` is in the list already, and would count twice
+hunt.toml:13:24: `flags` is listed twice and would count twice
    |
 13 | unlock = "2 of (flags, flags)"
    |                        ^^^^^
@@ -205,7 +205,7 @@ fn unlock_is_not_empty() {
     check_unlock(
         r#""""#,
         r#"
-hunt.toml:13:10: the condition is empty; leave the key out for "from the start"
+hunt.toml:13:10: the condition is empty; leave `unlock` out to unlock from the start
    |
 13 | unlock = ""
    |          ^^

@@ -29,7 +29,7 @@ hunt.toml:3:12: `duration` must be text in quotes, not a whole number
   |
 3 | duration = 90
   |            ^^
-hunt.toml:4:13: `tie_break` must be a list of texts, not text
+hunt.toml:4:13: `tie_break` must be a list of quoted texts, not text
   |
 4 | tie_break = "score"
   |             ^^^^^^^
@@ -53,7 +53,7 @@ hunt.toml:11:10: `answer` must be text in quotes, not a list
    |
 11 | answer = ["SPINNAKER"]
    |          ^^^^^^^^^^^^^
-hunt.toml:12:11: `aliases` must be a list of texts, not text
+hunt.toml:12:11: `aliases` must be a list of quoted texts, not text
    |
 12 | aliases = "SPINAKER"
    |           ^^^^^^^^^^
@@ -79,15 +79,15 @@ round = "quay"
 answer = "SPINNAKER"
 "#,
         r#"
-hunt.toml:2:9: a title is not empty
+hunt.toml:2:9: a title must not be empty
   |
 2 | title = "  "
   |         ^^^^
-hunt.toml:4:9: a title is one line without control characters
+hunt.toml:4:9: a title must be a single line without control characters
   |
 4 | title = "two\nlines"
   |         ^^^^^^^^^^^^
-hunt.toml:6:9: a title is not empty
+hunt.toml:6:9: a title must not be empty
   |
 6 | title = ""
   |         ^^
@@ -129,7 +129,7 @@ round = "quay"
 answer = "SPINNAKER"
 "#,
         r"
-hunt.toml:3:13: `tie_break` names at least one thing; leave the key out for the default
+hunt.toml:3:13: `tie_break` must not be empty; leave the key out for the default
   |
 3 | tie_break = []
   |             ^^
@@ -163,31 +163,31 @@ round = "quay"
 answer = "SIXTY-FIVE"
 "#,
         r#"
-hunt.toml:4:8: an id is lower-case letters a-z, digits and dashes, without a dash in front
+hunt.toml:4:8: an id may contain only lower-case letters a-z, digits and dashes, and must not start with a dash
   |
 4 | [round."the quay"]
   |        ^^^^^^^^^^
-hunt.toml:5:8: an id is lower-case letters a-z, digits and dashes, without a dash in front
+hunt.toml:5:8: an id may contain only lower-case letters a-z, digits and dashes, and must not start with a dash
   |
 5 | [round.""]
   |        ^^
-hunt.toml:6:9: an id is lower-case letters a-z, digits and dashes, without a dash in front
+hunt.toml:6:9: an id may contain only lower-case letters a-z, digits and dashes, and must not start with a dash
   |
 6 | [puzzle.Flags]
   |         ^^^^^
-hunt.toml:9:9: an id is lower-case letters a-z, digits and dashes, without a dash in front
+hunt.toml:9:9: an id may contain only lower-case letters a-z, digits and dashes, and must not start with a dash
   |
 9 | [puzzle.-knots]
   |         ^^^^^^
-hunt.toml:12:9: an id is lower-case letters a-z, digits and dashes, without a dash in front
+hunt.toml:12:9: an id may contain only lower-case letters a-z, digits and dashes, and must not start with a dash
    |
 12 | [puzzle.bell_tower]
    |         ^^^^^^^^^^
-hunt.toml:15:9: `score` is a word of the unlock language; name the puzzle otherwise
+hunt.toml:15:9: `score` is a keyword of unlock conditions; choose another id
    |
 15 | [puzzle.score]
    |         ^^^^^
-hunt.toml:18:9: an id has at most 64 characters
+hunt.toml:18:9: an id may have at most 64 characters
    |
 18 | [puzzle.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]
    |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -216,15 +216,15 @@ answer = "C"
 points = 0x186a1
 "#,
         r"
-hunt.toml:7:10: `points` is from 0 to 100000, not 100001
+hunt.toml:7:10: `points` must be from 0 to 100000, not 100001
   |
 7 | points = 100001
   |          ^^^^^^
-hunt.toml:11:10: `points` is from 0 to 100000, not 99999999999999999999
+hunt.toml:11:10: `points` must be from 0 to 100000, not 99999999999999999999
    |
 11 | points = 99999999999999999999
    |          ^^^^^^^^^^^^^^^^^^^^
-hunt.toml:15:10: `points` is from 0 to 100000, not 0x186a1
+hunt.toml:15:10: `points` must be from 0 to 100000, not 0x186a1
    |
 15 | points = 0x186a1
    |          ^^^^^^^
@@ -261,19 +261,19 @@ answer = "E"
 body = "sails.md"
 "#,
         r#"
-hunt.toml:7:8: a body's path stays in the hunt's folder: names with `/` between them
+hunt.toml:7:8: a body's path must stay inside the hunt's folder: names separated by `/`
   |
 7 | body = "../flags.md"
   |        ^^^^^^^^^^^^^
-hunt.toml:11:8: a body's path stays in the hunt's folder: names with `/` between them
+hunt.toml:11:8: a body's path must stay inside the hunt's folder: names separated by `/`
    |
 11 | body = "/etc/flags.md"
    |        ^^^^^^^^^^^^^^^
-hunt.toml:15:8: a body is a Markdown file, whose name ends in `.md`
+hunt.toml:15:8: a body must be a Markdown file with a name that ends in `.md`
    |
 15 | body = "hunt.toml"
    |        ^^^^^^^^^^^
-hunt.toml:19:8: a body's path stays in the hunt's folder: names with `/` between them
+hunt.toml:19:8: a body's path must stay inside the hunt's folder: names separated by `/`
    |
 19 | body = 'bodies\flags.md'
    |        ^^^^^^^^^^^^^^^^^
@@ -302,11 +302,11 @@ hunt.toml:6:10: no guess can match this: it has no letters or digits
   |
 6 | answer = "…"
   |          ^^^
-hunt.toml:7:22: the puzzle takes `STRASSE` already; guesses are compared in that form
+hunt.toml:7:22: the puzzle already accepts `STRASSE`; guesses are compared in this normalised form
   |
 7 | aliases = ["straße", "STRASSE", "Strasse!"]
   |                      ^^^^^^^^^
-hunt.toml:7:33: the puzzle takes `STRASSE` already; guesses are compared in that form
+hunt.toml:7:33: the puzzle already accepts `STRASSE`; guesses are compared in this normalised form
   |
 7 | aliases = ["straße", "STRASSE", "Strasse!"]
   |                                 ^^^^^^^^^^

@@ -1,8 +1,8 @@
-//! The registration desk: teams, players and their devices.
+//! Decides registration orders: teams, players and their devices.
 
 use std::collections::BTreeSet;
 
-use crate::command::DeskOrder;
+use crate::command::RegistrationOrder;
 use crate::event::Event;
 use crate::ids::{DeviceId, NameId, PlayerId, TeamCode, TeamId};
 use crate::limits;
@@ -11,48 +11,53 @@ use crate::state::{Phase, State, Team};
 use crate::unlock::Achievements;
 
 impl State {
-    pub(super) fn decide_desk(&self, order: &DeskOrder) -> Result<Vec<Event>, Rejection> {
+    pub(super) fn decide_registration(
+        &self,
+        order: &RegistrationOrder,
+    ) -> Result<Vec<Event>, Rejection> {
         match order {
-            DeskOrder::CreateTeam {
+            RegistrationOrder::CreateTeam {
                 code,
                 team_name,
                 player_name,
             } => self.decide_create_team(code, *team_name, *player_name),
-            DeskOrder::JoinTeam { code, player_name } => self.decide_join_team(code, *player_name),
-            DeskOrder::AddDevice { by } => {
-                let player = self.acting(*by)?.player;
-                Ok(vec![self.next_device_of(player)?])
+            RegistrationOrder::JoinTeam { code, player_name } => {
+                self.decide_join_team(code, *player_name)
             }
-            DeskOrder::RestorePlayer { code, player } => {
+            RegistrationOrder::AddDevice { by } => {
+                let player = self.active_device(*by)?.player;
+                Ok(vec![self.new_device(player)?])
+            }
+            RegistrationOrder::RestorePlayer { code, player } => {
                 let team = self.team_by_code(code).ok_or(Rejection::UnknownTeam)?;
                 let member = self.player(*player).ok_or(Rejection::UnknownPlayer)?;
                 if member.team != team {
                     return Err(Rejection::UnknownPlayer);
                 }
-                Ok(vec![self.next_device_of(*player)?])
+                Ok(vec![self.new_device(*player)?])
             }
-            DeskOrder::UseLink { by, link } => {
-                let player = self.acting(*by)?.player;
+            RegistrationOrder::UseLink { by, link } => {
+                let player = self.active_device(*by)?.player;
                 let owner = self.player(player).ok_or(Rejection::UnknownPlayer)?;
                 if owner.links_used.contains(link) {
                     return Err(Rejection::LinkUsed);
                 }
                 let link = *link;
-                let device = self.next_device_of(player)?;
+                let device = self.new_device(player)?;
                 Ok(vec![Event::LinkUsed { player, link }, device])
             }
-            DeskOrder::RevokeDevice { by, device } => {
-                let asking = self.acting(*by)?.player;
+            RegistrationOrder::RevokeDevice { by, device } => {
+                let requester = self.active_device(*by)?.player;
                 let owner = self.device(*device).ok_or(Rejection::UnknownDevice)?.player;
-                if asking != owner && !self.is_captain_of(asking, owner) {
+                if requester != owner && !self.is_captain_of(requester, owner) {
                     return Err(Rejection::Forbidden);
                 }
-                Ok(vec![self.revocation_of(*device)?])
+                Ok(vec![self.revocation(*device)?])
             }
         }
     }
 
-    /// Whether a player founded the team of another.
+    /// Whether a player is the captain of another player's team.
     fn is_captain_of(&self, captain: PlayerId, player: PlayerId) -> bool {
         let team = self
             .player(player)
@@ -60,23 +65,23 @@ impl State {
         team.and_then(Team::captain) == Some(captain)
     }
 
-    pub(super) fn revocation_of(&self, device: DeviceId) -> Result<Event, Rejection> {
-        let known = self.device(device).ok_or(Rejection::UnknownDevice)?;
-        if known.revoked {
+    pub(super) fn revocation(&self, device: DeviceId) -> Result<Event, Rejection> {
+        let target = self.device(device).ok_or(Rejection::UnknownDevice)?;
+        if target.revoked {
             return Err(Rejection::AlreadyRevoked);
         }
-        let player = known.player;
+        let player = target.player;
         Ok(Event::DeviceRevoked { player, device })
     }
 
-    /// One more device, if the player may have one.
-    pub(super) fn next_device_of(&self, player: PlayerId) -> Result<Event, Rejection> {
+    /// Adds a device, if the player is below the limits.
+    pub(super) fn new_device(&self, player: PlayerId) -> Result<Event, Rejection> {
         let owner = self.player(player).ok_or(Rejection::UnknownPlayer)?;
-        let too_many_ever = owner.devices.len() >= limits::DEVICES_PER_PLAYER_EVER_MAX;
-        if too_many_ever || self.active_devices(owner) >= limits::DEVICES_PER_PLAYER_MAX {
+        let total_reached = owner.devices.len() >= limits::DEVICES_PER_PLAYER_EVER_MAX;
+        if total_reached || self.active_device_count(owner) >= limits::DEVICES_PER_PLAYER_MAX {
             return Err(Rejection::TooManyDevices);
         }
-        Ok(self.next_device(player))
+        Ok(self.new_device_event(player))
     }
 
     fn decide_create_team(
@@ -94,19 +99,19 @@ impl State {
         if self.team_by_code(code).is_some() {
             return Err(Rejection::TeamCodeTaken);
         }
-        let team = TeamId::at(self.progress.teams.len());
+        let team = TeamId::from_index(self.progress.teams.len());
         let mut events = vec![Event::TeamCreated {
             team,
             code: code.clone(),
             name: team_name,
         }];
-        events.extend(self.next_player(team, player_name));
+        events.extend(self.new_player_events(team, player_name));
         if matches!(self.progress.phase, Phase::Running | Phase::Paused) {
             let nothing = Achievements {
                 score: 0,
                 solved: &BTreeSet::new(),
             };
-            events.extend(self.unlocked(team, None, &nothing));
+            events.extend(self.newly_unlocked(team, None, &nothing));
         }
         Ok(events)
     }
@@ -124,20 +129,20 @@ impl State {
         if team.players.len() >= limits::PLAYERS_PER_TEAM_MAX {
             return Err(Rejection::TeamFull);
         }
-        Ok(self.next_player(id, player_name).into())
+        Ok(self.new_player_events(id, player_name).into())
     }
 
-    /// The next player of the session, with a first device.
-    fn next_player(&self, team: TeamId, name: NameId) -> [Event; 2] {
-        let player = PlayerId::at(self.progress.players.len());
+    /// Adds a player with a first device.
+    fn new_player_events(&self, team: TeamId, name: NameId) -> [Event; 2] {
+        let player = PlayerId::from_index(self.progress.players.len());
         let joined = Event::PlayerJoined { team, player, name };
-        [joined, self.next_device(player)]
+        [joined, self.new_device_event(player)]
     }
 
-    fn next_device(&self, player: PlayerId) -> Event {
+    fn new_device_event(&self, player: PlayerId) -> Event {
         Event::DeviceAdded {
             player,
-            device: DeviceId::at(self.progress.devices.len()),
+            device: DeviceId::from_index(self.progress.devices.len()),
         }
     }
 }
