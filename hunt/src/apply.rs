@@ -102,6 +102,7 @@ impl State {
                 guess,
                 verdict,
                 points,
+                normaliser: _,
             } => {
                 let team = self.team_mut(*team);
                 team.record_guess(at, *player, puzzle, guess, *verdict);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::{DurationMs, PuzzleId, RoundId};
+use crate::text::Forms;
 use crate::unlock::Unlock;
 
 /// A revision of a hunt. Values of this type are consistent: every referenced id exists, every puzzle
@@ -50,7 +51,7 @@ pub struct Puzzle {
     /// When a team that sees the round sees it.
     pub unlock: Unlock,
     /// The answer and its aliases, normalised.
-    pub answers: Vec<String>,
+    pub answers: Vec<Forms>,
 }
 
 /// A criterion for ranking teams.

@@ -106,8 +106,10 @@ pub enum Event {
         player: PlayerId,
         /// The puzzle.
         puzzle: PuzzleId,
-        /// The guess, normalised.
+        /// The guess as typed.
         guess: String,
+        /// The version of the rules that compared it, [`NORMALISER_VERSION`](crate::text::NORMALISER_VERSION).
+        normaliser: u32,
         /// The verdict.
         verdict: Verdict,
         /// The points gained.

@@ -2,21 +2,23 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::Verdict;
 use crate::ids::PlayerId;
+use crate::text::Forms;
 
 /// A judged guess.
 ///
-/// Guesses are most of a stored state, so one is serialised as a tuple, without field names. The older form
-/// with field names can be deserialised too.
+/// Guesses are most of a stored state, so one is serialised as a tuple, without field names.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct JudgedGuess<'a> {
     /// The player who made it.
     pub player: PlayerId,
-    /// The guess, normalised.
+    /// The guess as typed.
     #[serde(borrow)]
     pub guess: Cow<'a, str>,
     /// The verdict.
@@ -26,12 +28,23 @@ pub struct JudgedGuess<'a> {
 /// Guesses in the order in which they were made.
 ///
 /// The texts are stored in one string. Cloning a team on its first change after a snapshot therefore costs
-/// two allocations, regardless of the number of guesses.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// few allocations, regardless of the number of guesses.
+#[derive(Clone, Default)]
 pub struct Guesses {
     text: String,
     made: Vec<StoredGuess>,
+    /// Digests of the normal forms, in the same order. Derived from the texts when a guess is first looked
+    /// up; no part of what is compared, stored or hashed.
+    digests: OnceLock<Vec<u64>>,
 }
+
+impl PartialEq for Guesses {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text && self.made == other.made
+    }
+}
+
+impl Eq for Guesses {}
 
 /// A guess. Its text begins at the end of the previous one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +85,24 @@ impl Guesses {
         })
     }
 
-    /// Whether the team has made this guess. O(guesses).
-    pub(crate) fn contains(&self, guess: &str) -> bool {
-        self.iter().any(|made| made.guess == guess)
+    /// Whether the team has made a guess that is equal in all its normal forms. O(guesses).
+    pub(crate) fn contains(&self, guess: &Forms) -> bool {
+        let digests = self.digests.get_or_init(|| {
+            let forms = self.iter().map(|made| Forms::new(&made.guess));
+            forms.map(|forms| digest(&forms)).collect()
+        });
+        let wanted = digest(guess);
+        let mut same = digests
+            .iter()
+            .zip(self.iter())
+            .filter(|(digest, _)| **digest == wanted);
+        same.any(|(_, made)| Forms::new(&made.guess) == *guess)
     }
 
     pub(crate) fn push(&mut self, player: PlayerId, guess: &str, verdict: Verdict) {
+        if let Some(digests) = self.digests.get_mut() {
+            digests.push(digest(&Forms::new(guess)));
+        }
         self.text.push_str(guess);
         self.made.push(StoredGuess {
             player,
@@ -85,6 +110,13 @@ impl Guesses {
             end: self.text.len(),
         });
     }
+}
+
+/// A digest that is only compared within this process.
+fn digest(forms: &Forms) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    forms.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl fmt::Debug for Guesses {

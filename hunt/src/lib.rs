@@ -35,7 +35,6 @@ mod event;
 mod guesses;
 mod ids;
 pub mod limits;
-mod normalise;
 mod parse;
 mod receipts;
 mod rejection;
@@ -54,7 +53,6 @@ pub use ids::{
     AnnouncementId, ClueId, CommandId, DeviceId, DurationMs, GameMasterId, InvalidId, NameId,
     PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp, normalise_code,
 };
-pub use normalise::normalise;
 pub use parse::{Bundle, Mistake, parse};
 pub use receipts::Receipt;
 pub use rejection::Rejection;

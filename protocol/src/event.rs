@@ -82,7 +82,7 @@ pub enum Event {
         puzzle: String,
         /// The player who made the guess.
         player: String,
-        /// The guess, normalised.
+        /// The guess as typed.
         guess: String,
         /// The verdict.
         verdict: Verdict,

@@ -200,7 +200,7 @@ pub struct Puzzle {
 pub struct Guess {
     /// The player who made it.
     pub player: String,
-    /// The guess, normalised.
+    /// The guess as typed.
     pub guess: String,
     /// The verdict.
     pub verdict: Verdict,

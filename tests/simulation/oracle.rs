@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use cluecast::delivery::{Attach, Hub, Peer, Prepared};
 use cluecast::journal::{StoredBatch, records};
 use cluecast::session::{Delivery, Outcome, Refusal, View};
+use hunt::text::Forms;
 use hunt::{Audience, CommandId, Event, Hunt, Rejection, State, Timestamp, UpdateNumber};
 use tokio::time::Instant;
 
@@ -157,8 +158,8 @@ fn check_answer(model: &Model, sent: &Sent, outcome: &Outcome) {
 fn check_rejection(model: &Model, sent: &Sent, rejection: Rejection) {
     let team = model.team_of(sent.device);
     let guesses = team.guesses.get(&sent.puzzle);
-    let guess = hunt::normalise(&sent.guess);
-    let made = guesses.is_some_and(|made| made.iter().any(|(text, _)| *text == guess));
+    let guess = Forms::new(&sent.guess);
+    let made = guesses.is_some_and(|made| made.iter().any(|(text, _)| Forms::new(text) == guess));
     let holds = match rejection {
         // Every session begins in the lobby, with all puzzles closed.
         Rejection::NotStarted | Rejection::UnknownPuzzle => true,

@@ -5,9 +5,9 @@ use crate::definition::Puzzle;
 use crate::event::{Event, Verdict};
 use crate::ids::{DeviceId, PlayerId, PuzzleId, TeamId};
 use crate::limits;
-use crate::normalise::normalise;
 use crate::rejection::Rejection;
 use crate::state::{Phase, State, Team};
+use crate::text::{Forms, NORMALISER_VERSION};
 use crate::unlock::Achievements;
 
 impl State {
@@ -38,9 +38,13 @@ impl State {
         }
         let team_id = self.player(player).ok_or(Rejection::UnknownDevice)?.team;
         let team = self.team(team_id).ok_or(Rejection::UnknownTeam)?;
-        let guess = validate_guess(typed)?;
-        let definition = self.guessable_puzzle(team, puzzle, &guess)?;
-        let (verdict, points) = if definition.answers.contains(&guess) {
+        let forms = validate_guess(typed)?;
+        let definition = self.guessable_puzzle(team, puzzle, &forms)?;
+        let is_correct = definition
+            .answers
+            .iter()
+            .any(|answer| answer.matches(&forms));
+        let (verdict, points) = if is_correct {
             (Verdict::Correct, definition.points)
         } else {
             (Verdict::Wrong, 0)
@@ -49,7 +53,8 @@ impl State {
             team: team_id,
             player,
             puzzle: puzzle.clone(),
-            guess,
+            guess: typed.to_owned(),
+            normaliser: NORMALISER_VERSION,
             verdict,
             points,
         }];
@@ -64,7 +69,7 @@ impl State {
         &self,
         team: &Team,
         id: &PuzzleId,
-        guess: &str,
+        guess: &Forms,
     ) -> Result<&Puzzle, Rejection> {
         let progress = team.puzzle(id.as_str()).ok_or(Rejection::UnknownPuzzle)?;
         let definition = self
@@ -127,16 +132,16 @@ impl State {
     }
 }
 
-fn validate_guess(typed: &str) -> Result<String, Rejection> {
+fn validate_guess(typed: &str) -> Result<Forms, Rejection> {
     if typed.chars().count() > limits::GUESS_CHARS_MAX {
         return Err(Rejection::GuessTooLong);
     }
-    let guess = normalise(typed);
-    if guess.is_empty() {
+    let forms = Forms::new(typed);
+    if forms.is_empty() {
         return Err(Rejection::EmptyGuess);
     }
-    if guess.chars().count() > limits::GUESS_CHARS_MAX {
+    if forms.plain().chars().count() > limits::GUESS_CHARS_MAX {
         return Err(Rejection::GuessTooLong);
     }
-    Ok(guess)
+    Ok(forms)
 }

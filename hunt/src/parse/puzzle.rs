@@ -8,7 +8,7 @@ use super::section::{Section, Text};
 use super::suggestion::{did_you_mean, listed};
 use crate::definition::Puzzle;
 use crate::limits;
-use crate::normalise::normalise;
+use crate::text::Forms;
 
 /// The default points of a puzzle.
 const POINTS: u32 = 1;
@@ -112,8 +112,8 @@ fn read_body(section: &Section<'_>, files: &Bundle, mistakes: &mut Mistakes<'_>)
     String::new()
 }
 
-/// The normalised answer and aliases, the answer first.
-fn read_answers(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> Vec<String> {
+/// The normal forms of the answer and the aliases, the answer first.
+fn read_answers(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> Vec<Forms> {
     let answer = section.required_text("answer", mistakes);
     let aliases = section.texts("aliases", mistakes).unwrap_or_default();
     let max = limits::ALIASES_MAX;
@@ -121,20 +121,21 @@ fn read_answers(section: &Section<'_>, mistakes: &mut Mistakes<'_>) -> Vec<Strin
         let message = format!("a puzzle may have at most {max} aliases");
         mistakes.add(&section.span_of("aliases"), message);
     }
-    let mut answers: Vec<String> = Vec::new();
+    let mut answers: Vec<Forms> = Vec::new();
     for Text { value, span } in answer.into_iter().chain(aliases.into_iter().take(max)) {
-        let normalised = normalise(value);
-        let message = if normalised.is_empty() {
+        let forms = Forms::new(value);
+        let message = if forms.is_empty() {
             "no guess can match this: it has no letters or digits".to_owned()
-        } else if normalised.chars().count() > limits::GUESS_CHARS_MAX {
+        } else if forms.plain().chars().count() > limits::GUESS_CHARS_MAX {
             let max = limits::GUESS_CHARS_MAX;
             format!("no guess can match this: a guess may have at most {max} characters")
-        } else if answers.contains(&normalised) {
+        } else if answers.contains(&forms) {
             format!(
-                "the puzzle already accepts `{normalised}`; guesses are compared in this normalised form"
+                "the puzzle already accepts `{}`; guesses are compared in this normalised form",
+                forms.plain()
             )
         } else {
-            answers.push(normalised);
+            answers.push(forms);
             continue;
         };
         mistakes.add(&span, message);

@@ -379,7 +379,8 @@ aliases = ["Beacon"]
         (gull.title.as_str(), gull.body.as_str(), gull.points),
         ("Gulls", "Six flags.\n", 7)
     );
-    assert_eq!(gull.answers, ["LIGHTHOUSE", "BEACON"]);
+    let answers = gull.answers.iter().map(|answer| answer.plain());
+    assert!(answers.eq(["LIGHTHOUSE", "BEACON"]));
     assert_eq!(hunt.puzzle("gull-meta"), Some(gull));
     assert_eq!(hunt.puzzle("unicorn"), None);
 }
