@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::deadlines::Deadline;
 use crate::event::{Audience, Entry, Event, Origin, Scope, Verdict};
 use crate::guesses::Guesses;
 use crate::ids::{
-    ClueId, DeviceId, GameMasterId, NameId, PlayerId, PuzzleId, RoundId, TeamCode, TeamId,
+    ClueId, DeviceId, DurationMs, GameMasterId, NameId, PlayerId, PuzzleId, RoundId, TeamId,
     Timestamp,
 };
 use crate::limits;
 use crate::receipts::{Receipt, Receipts};
 use crate::state::{
-    Announcement, Clue, Device, GameMaster, Phase, Player, PuzzleProgress, State, Team,
+    Announcement, Clue, Device, Finished, GameMaster, Phase, Player, PuzzleProgress, State, Team,
 };
 
 /// The sequence number of an event in an audience's stream.
@@ -47,7 +48,7 @@ impl State {
         assert!(at >= self.progress.last_at, "time never decreases");
         self.progress.last_at = at;
         self.apply_change(at, event);
-        let mut numbers = [None; 2];
+        let mut numbers = [None; Event::AUDIENCES_MAX];
         for (number, audience) in numbers.iter_mut().zip(event.audiences()) {
             *number = Some(self.next_number(audience));
         }
@@ -56,38 +57,68 @@ impl State {
 
     /// Records the receipt of an entry that a numbered command caused; does nothing for other entries.
     pub fn record_receipt(&mut self, entry: &Entry) {
-        let (receipts, command) = match entry.origin {
-            Origin::Device { device, command } => (&mut self.device_mut(device).receipts, command),
-            Origin::GameMaster {
-                game_master: Some(game_master),
+        let receipt = Receipt::from_events(&entry.events);
+        match entry.origin {
+            Origin::Device {
+                device,
                 command: Some(command),
-            } => (&mut self.game_master_mut(game_master).receipts, command),
-            Origin::GameMaster { .. } | Origin::Desk | Origin::Timer => return,
-        };
-        receipts.record(command, Receipt::from_events(&entry.events));
+            } => {
+                self.device_mut(device).receipts.record(command, receipt);
+            }
+            Origin::GameMaster {
+                game_master,
+                command: Some((instance, command)),
+            } => {
+                let instances = &mut self.game_master_mut(game_master).instances;
+                let known = instances.iter_mut().find(|(known, _)| *known == instance);
+                let (_, receipts) = known.expect("commands name instances that are kept");
+                receipts.record(command, receipt);
+            }
+            Origin::Device { .. }
+            | Origin::GameMaster { .. }
+            | Origin::TeamCode
+            | Origin::Founder
+            | Origin::Admin
+            | Origin::Timer => {}
+        }
     }
 
     fn apply_change(&mut self, at: Timestamp, event: &Event) {
         match event {
+            Event::StartScheduled { starts_at } => self.set_start(Some(*starts_at)),
+            Event::StartCancelled => self.set_start(None),
             Event::SessionStarted { ends_at } => {
+                self.set_start(None);
                 self.progress.phase = Phase::Running;
-                self.progress.ends_at = *ends_at;
+                self.set_end(*ends_at);
             }
             Event::SessionPaused => {
                 self.progress.phase = Phase::Paused;
                 self.progress.paused_at = Some(at);
             }
             Event::SessionResumed { ends_at } => {
+                self.end_pause(at);
                 self.progress.phase = Phase::Running;
-                self.progress.paused_at = None;
-                self.progress.ends_at = *ends_at;
+                self.set_end(*ends_at);
             }
-            Event::SessionFinished => {
-                self.progress.phase = Phase::Finished;
-                self.progress.paused_at = None;
-                self.progress.ends_at = None;
+            Event::EndMoved { ends_at } => self.set_end(*ends_at),
+            Event::SessionFinished => self.finish(at),
+            Event::SessionReopened { left } => {
+                self.progress.phase = Phase::Paused;
+                self.progress.paused_at = Some(at);
+                self.progress.finished = None;
+                self.set_end(left.map(|left| at.plus_ms(left.0)));
             }
-            Event::TeamCreated { team, code, name } => self.add_team(*team, code, *name),
+            Event::TeamCreated { team, name } => self.add_team(*team, *name),
+            Event::TeamRenamed { team, name } => self.team_mut(*team).name = *name,
+            Event::PlayerRenamed { player, name, .. } => self.player_mut(*player).name = *name,
+            // The code is kept beside the journal.
+            Event::TeamCodeRotated { .. } => {}
+            Event::UnlockedForAll { rounds, puzzles } => {
+                for index in 0..self.progress.teams.len() {
+                    self.unlock(at, TeamId::from_index(index), rounds, puzzles);
+                }
+            }
             Event::PlayerJoined { team, player, name } => self.add_player(*team, *player, *name),
             Event::DeviceAdded { player, device } => self.add_device(*player, *device),
             Event::Unlocked {
@@ -130,7 +161,20 @@ impl State {
                 scopes,
             } => self.add_game_master(*game_master, *name, scopes),
             Event::GameMasterRevoked { game_master } => {
-                self.game_master_mut(*game_master).revoked = true;
+                let game_master = self.game_master_mut(*game_master);
+                game_master.revoked = true;
+                // Every command of a revoked game master is rejected.
+                game_master.instances.clear();
+            }
+            Event::InstanceOpened {
+                game_master,
+                instance,
+            } => {
+                let instances = &mut self.game_master_mut(*game_master).instances;
+                instances.push_back((*instance, Receipts::default()));
+                if instances.len() > limits::INSTANCES_PER_GAME_MASTER_MAX {
+                    instances.pop_front();
+                }
             }
             Event::CluePushed {
                 clue,
@@ -139,6 +183,8 @@ impl State {
                 expires_at,
             } => {
                 assert_eq!(*clue, ClueId::from_index(self.progress.clues.len()));
+                self.deadlines
+                    .set(Deadline::ClueExpiry(*clue), None, *expires_at);
                 self.progress.clues.push(Clue {
                     to: *to,
                     text: text.clone(),
@@ -148,8 +194,11 @@ impl State {
                 });
             }
             Event::ClueCancelled { clue, .. } | Event::ClueExpired { clue, .. } => {
-                let clue = self.progress.clues.get_mut(clue.index());
-                clue.expect("events name clues that exist").live = false;
+                let found = self.progress.clues.get_mut(clue.index());
+                let found = found.expect("events name clues that exist");
+                found.live = false;
+                self.deadlines
+                    .set(Deadline::ClueExpiry(*clue), found.expires_at, None);
             }
             Event::Announced { announcement, text } => {
                 let announcements = &mut self.progress.announcements;
@@ -169,20 +218,58 @@ impl State {
             name,
             scopes: scopes.clone(),
             revoked: false,
-            receipts: Receipts::default(),
+            instances: VecDeque::new(),
         });
     }
 
-    fn add_team(&mut self, id: TeamId, code: &TeamCode, name: NameId) {
+    fn set_start(&mut self, starts_at: Option<Timestamp>) {
+        self.deadlines
+            .set(Deadline::Start, self.progress.starts_at, starts_at);
+        self.progress.starts_at = starts_at;
+    }
+
+    fn set_end(&mut self, ends_at: Option<Timestamp>) {
+        self.deadlines
+            .set(Deadline::Finish, self.progress.ends_at, ends_at);
+        self.progress.ends_at = ends_at;
+    }
+
+    /// Shifts what stood still during the pause.
+    fn end_pause(&mut self, at: Timestamp) {
+        let Some(paused_at) = self.progress.paused_at.take() else {
+            return;
+        };
+        let pause_ms = at.ms_since(paused_at);
+        for clue in self.progress.clues.iter_mut().filter(|clue| clue.live) {
+            clue.expires_at = clue
+                .expires_at
+                .map(|expires_at| expires_at.plus_ms(pause_ms));
+        }
+        self.deadlines.shift_ms(pause_ms);
+        self.progress.ends_at = self
+            .progress
+            .ends_at
+            .map(|ends_at| ends_at.plus_ms(pause_ms));
+    }
+
+    fn finish(&mut self, at: Timestamp) {
+        self.end_pause(at);
+        let left = self.progress.ends_at.map(|ends_at| ends_at.ms_since(at));
+        let left = left.filter(|left| *left > 0).map(DurationMs);
+        self.set_start(None);
+        self.set_end(None);
+        self.progress.phase = Phase::Finished;
+        self.progress.finished = Some(Finished { at, left });
+    }
+
+    fn add_team(&mut self, id: TeamId, name: NameId) {
         assert_eq!(id, TeamId::from_index(self.progress.teams.len()));
-        let before = Arc::make_mut(&mut self.progress.team_codes).insert(code.clone(), id);
-        assert!(before.is_none(), "team codes are distinct");
         self.progress.teams.push(Arc::new(Team {
             name,
-            code: code.clone(),
             players: Vec::new(),
             score: 0,
             last_scored: None,
+            last_guess: None,
             head: 0,
             rounds: BTreeSet::new(),
             puzzles: BTreeMap::new(),
@@ -228,10 +315,13 @@ impl State {
 
     fn next_number(&mut self, audience: Audience) -> UpdateNumber {
         let head = match audience {
-            Audience::Everyone => &mut self.progress.everyone_head,
+            Audience::Everyone => &mut self.progress.heads.everyone,
             Audience::Team(team) => &mut self.team_mut(team).head,
             Audience::Player(player) => &mut self.player_mut(player).head,
-            Audience::GameMasters => &mut self.progress.game_masters_head,
+            Audience::Public => &mut self.progress.heads.public,
+            Audience::View => &mut self.progress.heads.view,
+            Audience::Hints => &mut self.progress.heads.hints,
+            Audience::Answers => &mut self.progress.heads.answers,
         };
         *head += 1;
         UpdateNumber {
@@ -270,6 +360,7 @@ impl Team {
         guess: &str,
         verdict: Verdict,
     ) {
+        self.last_guess = Some(at);
         let progress = self.puzzles.get_mut(puzzle);
         let progress = progress.expect("guesses are made on puzzles that the team sees");
         if verdict == Verdict::Correct {

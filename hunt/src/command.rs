@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
 use crate::event::{Scope, Target};
 use crate::ids::{
-    ClueId, CommandId, DeviceId, DurationMs, GameMasterId, NameId, PlayerId, PuzzleId, TeamCode,
+    ClueId, CommandId, DeviceId, DurationMs, Fingerprint, GameMasterId, InstanceId, NameId,
+    NumberedCommand, PlayerId, PuzzleId, TeamId, Timestamp,
 };
 
 /// A request to change a session, by the kind of requester.
@@ -19,17 +23,21 @@ pub enum Command {
         /// What to do.
         order: PlayerOrder,
     },
-    /// From the registration over REST: joining, and managing players' devices.
+    /// From the registration over REST: joining, and managing players and their devices.
     Registration(RegistrationOrder),
     /// From a game master or an admin.
     GameMaster {
         /// The issuer.
         by: Issuer,
-        /// The command's id, chosen by the game master. With an id, the command is idempotent.
-        id: Option<CommandId>,
+        /// The idempotency key: the client instance, and the id that it chose. Orders over REST have none.
+        key: Option<(InstanceId, CommandId)>,
+        /// Why, in the issuer's words: a reference into the erasable table, like a name.
+        reason: Option<NameId>,
         /// What to do.
         order: GameMasterOrder,
     },
+    /// Opens a new client instance of a game master, the next in number.
+    OpenInstance(GameMasterId),
 }
 
 /// The issuer of a game-master order.
@@ -42,18 +50,56 @@ pub enum Issuer {
 }
 
 impl Command {
-    /// An order of an admin, without an id.
+    /// An order of an admin.
     pub fn admin(order: GameMasterOrder) -> Self {
+        Self::order(Issuer::Admin, order)
+    }
+
+    /// An order without an idempotency key and without a reason.
+    pub fn order(by: Issuer, order: GameMasterOrder) -> Self {
         Self::GameMaster {
-            by: Issuer::Admin,
-            id: None,
+            by,
+            key: None,
+            reason: None,
             order,
+        }
+    }
+
+    /// The id and content of a command that is applied at most once.
+    pub(crate) fn numbered(&self) -> Option<NumberedCommand> {
+        match self {
+            Self::Player { id, order, .. } => Some(NumberedCommand {
+                id: *id,
+                fingerprint: Fingerprint::of_order(order),
+            }),
+            Self::GameMaster {
+                by: Issuer::GameMaster(_),
+                key: Some((_, id)),
+                order,
+                ..
+            } => Some(NumberedCommand {
+                id: *id,
+                fingerprint: Fingerprint::of_order(order),
+            }),
+            Self::Registration(_) | Self::GameMaster { .. } | Self::OpenInstance(_) => None,
         }
     }
 }
 
+impl Fingerprint {
+    /// The first 64 bits of the SHA-256 of the order in MessagePack with field names.
+    fn of_order(order: &impl Serialize) -> Self {
+        let bytes =
+            rmp_serde::to_vec_named(order).expect("an order holds only numbers, text and lists");
+        let digest = Sha256::digest(bytes);
+        let (first, _) = digest.split_first_chunk().expect("the digest has 32 bytes");
+        Self(u64::from_be_bytes(*first))
+    }
+}
+
 /// An order of a player.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum PlayerOrder {
     /// Submits a guess for a puzzle of the own team.
     SubmitGuess {
@@ -69,17 +115,15 @@ pub enum PlayerOrder {
 pub enum RegistrationOrder {
     /// Creates a team with its first player and that player's first device.
     CreateTeam {
-        /// The team's code, chosen at random.
-        code: TeamCode,
         /// Reference to the team's name.
         team_name: NameId,
         /// Reference to the player's name.
         player_name: NameId,
     },
-    /// Adds a player with a first device to the team with this code.
+    /// Adds a player with a first device to a team. The requester knows the team's code.
     JoinTeam {
-        /// The team's code.
-        code: TeamCode,
+        /// The team.
+        team: TeamId,
         /// Reference to the player's name.
         player_name: NameId,
     },
@@ -90,8 +134,8 @@ pub enum RegistrationOrder {
     },
     /// Adds a device for a player who lost one. The requester must know the team code.
     RestorePlayer {
-        /// The code of the player's team.
-        code: TeamCode,
+        /// The player's team.
+        team: TeamId,
         /// The player.
         player: PlayerId,
     },
@@ -110,10 +154,59 @@ pub enum RegistrationOrder {
         /// The device to revoke.
         device: DeviceId,
     },
+    /// Renames the requester's team. Only its captain may.
+    RenameTeam {
+        /// The requesting device.
+        by: DeviceId,
+        /// Reference to the new name.
+        name: NameId,
+    },
+    /// Renames a player: a player oneself, a captain any of the team.
+    RenamePlayer {
+        /// The requesting device.
+        by: DeviceId,
+        /// The player to rename.
+        player: PlayerId,
+        /// Reference to the new name.
+        name: NameId,
+    },
+    /// Replaces the code of the requester's team. Only its captain may.
+    RotateTeamCode {
+        /// The requesting device.
+        by: DeviceId,
+    },
+}
+
+impl RegistrationOrder {
+    /// The device that sent the order; `None` if the requester has none yet.
+    pub fn device(&self) -> Option<DeviceId> {
+        match self {
+            Self::CreateTeam { .. } | Self::JoinTeam { .. } | Self::RestorePlayer { .. } => None,
+            Self::AddDevice { by }
+            | Self::UseLink { by, .. }
+            | Self::RevokeDevice { by, .. }
+            | Self::RenameTeam { by, .. }
+            | Self::RenamePlayer { by, .. }
+            | Self::RotateTeamCode { by } => Some(*by),
+        }
+    }
+}
+
+/// When a session is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewEnd {
+    /// At a time. In a pause, the time left is the time until then.
+    At(Timestamp),
+    /// After this much more session time.
+    Left(DurationMs),
+    /// Not by itself.
+    Never,
 }
 
 /// An order of a game master. Each requires a [`scope`](Self::scope).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum GameMasterOrder {
     /// Starts the session; guesses are accepted from then on.
     Start,
@@ -121,8 +214,26 @@ pub enum GameMasterOrder {
     Pause,
     /// Resumes the session after a pause.
     Resume,
-    /// Finishes the session permanently.
-    Finish,
+    /// Finishes the session.
+    Finish {
+        /// Whether the issuer has confirmed it; without that, it is rejected.
+        confirmed: bool,
+    },
+    /// Takes a finish back, within [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS): the session is
+    /// paused again, with the time that was left.
+    Reopen,
+    /// Sets the time at which the session starts by itself.
+    ScheduleStart {
+        /// The time.
+        at: Timestamp,
+    },
+    /// Cancels the scheduled start.
+    CancelStart,
+    /// Moves the end of a session that is running or paused.
+    MoveEnd {
+        /// The new end.
+        to: NewEnd,
+    },
     /// Pushes a clue.
     PushClue {
         /// The recipients.
@@ -154,6 +265,25 @@ pub enum GameMasterOrder {
         /// The device.
         device: DeviceId,
     },
+    /// Renames a team.
+    RenameTeam {
+        /// The team.
+        team: TeamId,
+        /// Reference to the new name.
+        name: NameId,
+    },
+    /// Renames a player.
+    RenamePlayer {
+        /// The player.
+        player: PlayerId,
+        /// Reference to the new name.
+        name: NameId,
+    },
+    /// Replaces the code of a team.
+    RotateTeamCode {
+        /// The team.
+        team: TeamId,
+    },
     /// Adds a game master.
     InviteGameMaster {
         /// Reference to the name.
@@ -176,7 +306,14 @@ impl GameMasterOrder {
             Self::Start
             | Self::Pause
             | Self::Resume
-            | Self::Finish
+            | Self::Finish { .. }
+            | Self::Reopen
+            | Self::ScheduleStart { .. }
+            | Self::CancelStart
+            | Self::MoveEnd { .. }
+            | Self::RenameTeam { .. }
+            | Self::RenamePlayer { .. }
+            | Self::RotateTeamCode { .. }
             | Self::Announce { .. }
             | Self::RestorePlayer { .. }
             | Self::RevokeDevice { .. }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    AnnouncementId, ClueId, CommandId, DeviceId, GameMasterId, NameId, PlayerId, PuzzleId, RoundId,
-    TeamCode, TeamId, Timestamp,
+    AnnouncementId, ClueId, DeviceId, DurationMs, GameMasterId, InstanceId, NameId,
+    NumberedCommand, PlayerId, PuzzleId, RoundId, TeamId, Timestamp,
 };
 
 /// All events of one accepted command or deadline. The journal stores an entry atomically.
@@ -16,6 +16,9 @@ pub struct Entry {
     pub at: Timestamp,
     /// The cause.
     pub origin: Origin,
+    /// Why, in the words of who caused it: a reference into the erasable table, like a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<NameId>,
     /// The events, in order; never empty.
     pub events: Vec<Event>,
 }
@@ -24,24 +27,28 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Origin {
-    /// A command of a device.
+    /// A player's device.
     Device {
         /// The device.
         device: DeviceId,
-        /// The command's id.
-        command: CommandId,
+        /// The command; none for a request over REST.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<NumberedCommand>,
     },
-    /// A registration order.
-    Desk,
-    /// An order of a game master, or of an admin if `game_master` is `None`.
+    /// A person without a device yet, who knows the code of a team.
+    TeamCode,
+    /// A person without a device yet, who founds a team.
+    Founder,
+    /// A game master.
     GameMaster {
         /// The game master.
+        game_master: GameMasterId,
+        /// The client instance and its command; none for a request over REST.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        game_master: Option<GameMasterId>,
-        /// The id of the game master's command.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        command: Option<CommandId>,
+        command: Option<(InstanceId, NumberedCommand)>,
     },
+    /// An admin.
+    Admin,
     /// A deadline.
     Timer,
 }
@@ -55,7 +62,14 @@ pub enum Event {
         /// When the session finishes automatically.
         ends_at: Option<Timestamp>,
     },
-    /// The session was paused; guesses are not accepted and the session's timer is stopped.
+    /// The session will start by itself.
+    StartScheduled {
+        /// When.
+        starts_at: Timestamp,
+    },
+    /// The session will not start by itself any more.
+    StartCancelled,
+    /// The session was paused; guesses are not accepted and the session's time stands still.
     SessionPaused,
     /// The session was resumed.
     SessionResumed {
@@ -64,12 +78,20 @@ pub enum Event {
     },
     /// The session has finished.
     SessionFinished,
+    /// The end was moved.
+    EndMoved {
+        /// When the session finishes by itself; in a pause, when it would if it were resumed at once.
+        ends_at: Option<Timestamp>,
+    },
+    /// A finish was taken back; the session is paused.
+    SessionReopened {
+        /// The session time left; without it, the session does not finish by itself.
+        left: Option<DurationMs>,
+    },
     /// A team was created.
     TeamCreated {
         /// Its id.
         team: TeamId,
-        /// The code with which players join it.
-        code: TeamCode,
         /// Reference to its name.
         name: NameId,
     },
@@ -88,6 +110,13 @@ pub enum Event {
         player: PlayerId,
         /// The device's id.
         device: DeviceId,
+    },
+    /// Rounds and puzzles became visible to every team at once.
+    UnlockedForAll {
+        /// The rounds, in the hunt's order.
+        rounds: Vec<RoundId>,
+        /// The puzzles, in the hunt's order.
+        puzzles: Vec<PuzzleId>,
     },
     /// Rounds and puzzles became visible to a team.
     Unlocked {
@@ -128,6 +157,34 @@ pub enum Event {
         player: PlayerId,
         /// The device.
         device: DeviceId,
+    },
+    /// A team has a new name.
+    TeamRenamed {
+        /// The team.
+        team: TeamId,
+        /// Reference to the name.
+        name: NameId,
+    },
+    /// A player has a new name.
+    PlayerRenamed {
+        /// The player's team.
+        team: TeamId,
+        /// The player.
+        player: PlayerId,
+        /// Reference to the name.
+        name: NameId,
+    },
+    /// A team has a new code; the old one is void. The code itself is kept beside the journal.
+    TeamCodeRotated {
+        /// The team.
+        team: TeamId,
+    },
+    /// A client instance of a game master was opened.
+    InstanceOpened {
+        /// The game master.
+        game_master: GameMasterId,
+        /// Its number, one more than the one before.
+        instance: InstanceId,
     },
     /// A game master was added.
     GameMasterInvited {
@@ -227,14 +284,20 @@ pub enum Verdict {
 /// Who may see an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Audience {
-    /// Everyone in the session.
+    /// Every player of the session.
     Everyone,
     /// The players of a team.
     Team(TeamId),
     /// One player, on all devices.
     Player(PlayerId),
+    /// Spectators. Nothing in it spoils.
+    Public,
     /// The game masters with the scope `view`.
-    GameMasters,
+    View,
+    /// The game masters with the scope `hints`.
+    Hints,
+    /// The game masters with the scope `answers`: correct guesses with their text.
+    Answers,
 }
 
 impl From<Target> for Audience {
@@ -248,30 +311,58 @@ impl From<Target> for Audience {
 }
 
 impl Event {
-    /// The audiences that receive the event as a numbered update, at most two: the affected players, then
-    /// the game masters. Other players learn of a new team from the scoreboard only.
+    /// The audiences that receive the event as a numbered update, at most [`AUDIENCES_MAX`](Self::AUDIENCES_MAX).
+    /// Players of other teams learn of a team from the scoreboard only.
     pub fn audiences(&self) -> impl Iterator<Item = Audience> + use<> {
-        let masters = Some(Audience::GameMasters);
+        use Audience::{Answers, Everyone, Hints, Player, Public, Team, View};
         let audiences = match self {
             Self::SessionStarted { .. }
+            | Self::StartScheduled { .. }
+            | Self::StartCancelled
             | Self::SessionPaused
             | Self::SessionResumed { .. }
             | Self::SessionFinished
-            | Self::Announced { .. } => [Some(Audience::Everyone), masters],
-            Self::PlayerJoined { team, .. } | Self::GuessJudged { team, .. } => {
-                [Some(Audience::Team(*team)), masters]
-            }
-            Self::Unlocked { team, .. } => [Some(Audience::Team(*team)), None],
-            Self::DeviceAdded { player, .. } => [Some(Audience::Player(*player)), None],
-            Self::DeviceRevoked { player, .. } => [Some(Audience::Player(*player)), masters],
+            | Self::SessionReopened { .. }
+            | Self::EndMoved { .. }
+            | Self::Announced { .. } => [Some(Everyone), Some(Public), Some(View)],
+            Self::UnlockedForAll { .. } => [Some(Everyone), Some(View), None],
+            Self::Unlocked { team, .. }
+            | Self::PlayerJoined { team, .. }
+            | Self::PlayerRenamed { team, .. } => [Some(Team(*team)), Some(View), None],
+            Self::TeamRenamed { team, .. } => [Some(Team(*team)), Some(Public), Some(View)],
+            Self::TeamCodeRotated { team } => [Some(Team(*team)), None, None],
+            Self::GuessJudged { team, verdict, .. } => match verdict {
+                Verdict::Correct => {
+                    return Self::listed([
+                        Some(Team(*team)),
+                        Some(Public),
+                        Some(View),
+                        Some(Answers),
+                    ]);
+                }
+                Verdict::Wrong => [Some(Team(*team)), Some(View), None],
+            },
+            Self::DeviceAdded { player, .. } => [Some(Player(*player)), None, None],
+            Self::DeviceRevoked { player, .. } => [Some(Player(*player)), Some(View), None],
             Self::CluePushed { to, .. }
             | Self::ClueCancelled { to, .. }
-            | Self::ClueExpired { to, .. } => [Some((*to).into()), masters],
-            Self::TeamCreated { .. }
-            | Self::GameMasterInvited { .. }
-            | Self::GameMasterRevoked { .. } => [None, masters],
-            Self::LinkUsed { .. } => [None, None],
+            | Self::ClueExpired { to, .. } => [Some((*to).into()), Some(View), Some(Hints)],
+            Self::TeamCreated { .. } => [Some(Public), Some(View), None],
+            Self::GameMasterInvited { .. } | Self::GameMasterRevoked { .. } => {
+                [Some(View), None, None]
+            }
+            Self::LinkUsed { .. } | Self::InstanceOpened { .. } => [None, None, None],
         };
+        let [first, second, third] = audiences;
+        Self::listed([first, second, third, None])
+    }
+
+    fn listed(
+        audiences: [Option<Audience>; Self::AUDIENCES_MAX],
+    ) -> impl Iterator<Item = Audience> + use<> {
         audiences.into_iter().flatten()
     }
+
+    /// The largest number of audiences of one event.
+    pub const AUDIENCES_MAX: usize = 4;
 }

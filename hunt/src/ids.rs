@@ -149,15 +149,30 @@ impl CommandId {
 #[serde(transparent)]
 pub struct NameId(pub u64);
 
-/// The code with which players join a team.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The number of a client instance of a game master: one open console. Each instance numbers its
+/// commands independently of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct TeamCode(String);
+pub struct InstanceId(pub u32);
 
-impl From<&str> for TeamCode {
-    fn from(typed: &str) -> Self {
-        Self(normalise_code(typed))
-    }
+impl InstanceId {
+    /// The lowest valid number.
+    pub const FIRST: Self = Self(1);
+}
+
+/// 64 bits of a digest of a command's content, the same for both codecs. It tells a command that is
+/// sent again from another command with the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub u64);
+
+/// The idempotency key of a command together with its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NumberedCommand {
+    /// The id, chosen by the sender.
+    pub id: CommandId,
+    /// What the command asks for.
+    pub fingerprint: Fingerprint,
 }
 
 /// Normalises a team code or session code as typed: removes everything but ASCII letters and digits, and
@@ -165,12 +180,6 @@ impl From<&str> for TeamCode {
 pub fn normalise_code(typed: &str) -> String {
     let letters = typed.chars().filter(char::is_ascii_alphanumeric);
     letters.map(|c| c.to_ascii_uppercase()).collect()
-}
-
-impl fmt::Display for TeamCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// Unix time in milliseconds. Within a session it never decreases.

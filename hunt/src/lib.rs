@@ -29,6 +29,7 @@
 
 mod apply;
 mod command;
+mod deadlines;
 mod decide;
 mod definition;
 mod event;
@@ -44,14 +45,15 @@ pub mod text;
 mod unlock;
 
 pub use apply::UpdateNumber;
-pub use command::{Command, GameMasterOrder, Issuer, PlayerOrder, RegistrationOrder};
+pub use command::{Command, GameMasterOrder, Issuer, NewEnd, PlayerOrder, RegistrationOrder};
 pub use decide::Decision;
 pub use definition::{Hunt, Puzzle, Round, TieBreak};
 pub use event::{Audience, Entry, Event, Origin, Scope, Target, Verdict};
 pub use guesses::{Guesses, JudgedGuess};
 pub use ids::{
-    AnnouncementId, ClueId, CommandId, DeviceId, DurationMs, GameMasterId, InvalidId, NameId,
-    PlayerId, PuzzleId, RoundId, TeamCode, TeamId, Timestamp, normalise_code,
+    AnnouncementId, ClueId, CommandId, DeviceId, DurationMs, Fingerprint, GameMasterId, InstanceId,
+    InvalidId, NameId, NumberedCommand, PlayerId, PuzzleId, RoundId, TeamId, Timestamp,
+    normalise_code,
 };
 pub use parse::{Bundle, Mistake, parse};
 pub use receipts::Receipt;

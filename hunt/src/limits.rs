@@ -19,6 +19,15 @@ pub const LINKS_REMEMBERED_MAX: usize = 32;
 /// Game masters of a session, including revoked ones.
 pub const GAME_MASTERS_MAX: usize = 100;
 
+/// Client instances of a game master whose receipts are kept: the newest.
+pub const INSTANCES_PER_GAME_MASTER_MAX: usize = 16;
+
+/// Milliseconds after a finish within which it can be taken back: 15 minutes.
+pub const REOPEN_WITHIN_MS: u64 = 15 * 60 * 1_000;
+
+/// Milliseconds by which a start may be scheduled ahead: 366 days.
+pub const SCHEDULE_AHEAD_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+
 /// Clues of a session, including expired and cancelled ones.
 pub const CLUES_MAX: usize = 1_000;
 

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::{Event, Verdict};
-use crate::ids::{AnnouncementId, ClueId, CommandId, DeviceId, GameMasterId, PlayerId, TeamId};
+use crate::ids::{
+    AnnouncementId, ClueId, CommandId, DeviceId, Fingerprint, GameMasterId, InstanceId,
+    NumberedCommand, PlayerId, TeamId,
+};
 use crate::limits::RECEIPTS_PER_DEVICE_MAX;
 
 /// The answer to an accepted command. It depends only on the command's events, so a replay gives the
@@ -52,6 +53,11 @@ pub enum Receipt {
         /// The announcement.
         announcement: AnnouncementId,
     },
+    /// A client instance was opened.
+    InstanceOpened {
+        /// Its number.
+        instance: InstanceId,
+    },
     /// The command was executed; there are no details.
     Done,
 }
@@ -90,7 +96,20 @@ impl Receipt {
                     let announcement = *announcement;
                     return Self::Announced { announcement };
                 }
+                Event::InstanceOpened { instance, .. } => {
+                    return Self::InstanceOpened {
+                        instance: *instance,
+                    };
+                }
                 Event::TeamCreated { .. }
+                | Event::TeamRenamed { .. }
+                | Event::PlayerRenamed { .. }
+                | Event::TeamCodeRotated { .. }
+                | Event::StartScheduled { .. }
+                | Event::StartCancelled
+                | Event::EndMoved { .. }
+                | Event::SessionReopened { .. }
+                | Event::UnlockedForAll { .. }
                 | Event::LinkUsed { .. }
                 | Event::DeviceRevoked { .. }
                 | Event::GameMasterRevoked { .. }
@@ -107,38 +126,44 @@ impl Receipt {
     }
 }
 
-/// The result of looking up a command id.
-pub(crate) enum Lookup<'a> {
+/// The result of looking up a command.
+pub(crate) enum Lookup {
     /// The command was not accepted before.
     New,
     /// The command was accepted before, with this receipt.
-    Accepted(&'a Receipt),
+    Accepted(Receipt),
+    /// Another command was accepted under the same id.
+    Reused,
     /// The id is too low; the outcome is no longer known.
     Stale,
 }
 
-/// The receipts of one device or game master: those of the highest [`RECEIPTS_PER_DEVICE_MAX`] ids.
+/// The receipts of one device or of one client instance of a game master: those of the highest
+/// [`RECEIPTS_PER_DEVICE_MAX`] ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipts {
     kept: ReceiptsById,
-    forgotten_up_to: Option<CommandId>,
+    evicted_up_to: Option<CommandId>,
 }
 
-/// Receipts by id, lowest first.
+/// Receipts by id, lowest first, each with the fingerprint of its command.
 ///
 /// Ids mostly arrive in order, so a sorted queue suffices, and cloning it on a device's first change after a
 /// snapshot costs one allocation. It is serialised as two parts: a list of the receipts of guesses (nearly all
-/// of them) as tuples without field names, and a map of the other receipts. The older form, one map of all
-/// receipts, can be deserialised too.
+/// of them) as tuples without field names, and a map of the other receipts.
 #[derive(Clone, Default, PartialEq, Eq)]
-struct ReceiptsById(VecDeque<(CommandId, Receipt)>);
+struct ReceiptsById(VecDeque<(NumberedCommand, Receipt)>);
 
 impl Receipts {
     /// Looks up a command. A new id may be lower than others, because commands may arrive out of order, but
     /// not so low that its own receipt would be the next one to be evicted.
-    pub(crate) fn lookup(&self, id: CommandId) -> Lookup<'_> {
-        if let Some(receipt) = self.kept.get(id) {
-            return Lookup::Accepted(receipt);
+    pub(crate) fn lookup(&self, command: NumberedCommand) -> Lookup {
+        let id = command.id;
+        if let Some((accepted, receipt)) = self.kept.get(id) {
+            if accepted.fingerprint == command.fingerprint {
+                return Lookup::Accepted(*receipt);
+            }
+            return Lookup::Reused;
         }
         if id < CommandId::FIRST || self.is_below_all_kept(id) || self.may_be_evicted(id) {
             return Lookup::Stale;
@@ -148,27 +173,32 @@ impl Receipts {
 
     fn is_below_all_kept(&self, id: CommandId) -> bool {
         let is_full = self.len() >= RECEIPTS_PER_DEVICE_MAX;
-        is_full && self.kept.0.front().is_some_and(|(lowest, _)| id < *lowest)
+        is_full
+            && self
+                .kept
+                .0
+                .front()
+                .is_some_and(|(lowest, _)| id < lowest.id)
     }
 
     /// Whether the id may belong to an evicted receipt. Without this check, a version that keeps more
     /// receipts than its predecessor would accept old commands as new ones.
     fn may_be_evicted(&self, id: CommandId) -> bool {
-        self.forgotten_up_to.is_some_and(|evicted| id <= evicted)
+        self.evicted_up_to.is_some_and(|evicted| id <= evicted)
     }
 
     /// Records the receipt of a new command, and evicts the one with the lowest id when the limit is reached.
-    pub(crate) fn record(&mut self, id: CommandId, receipt: Receipt) {
+    pub(crate) fn record(&mut self, command: NumberedCommand, receipt: Receipt) {
         while self.len() >= RECEIPTS_PER_DEVICE_MAX {
             let evicted = self.kept.0.pop_front();
-            self.forgotten_up_to = evicted.map(|(id, _)| id);
+            self.evicted_up_to = evicted.map(|(command, _)| command.id);
         }
-        self.kept.insert(id, receipt);
+        self.kept.insert(command, receipt);
     }
 
     /// The highest id of an accepted command.
     pub(crate) fn last(&self) -> Option<CommandId> {
-        self.kept.0.back().map(|(id, _)| *id)
+        self.kept.0.back().map(|(command, _)| command.id)
     }
 
     /// The number of receipts kept.
@@ -180,20 +210,20 @@ impl Receipts {
 impl ReceiptsById {
     fn position(&self, id: CommandId) -> Result<usize, usize> {
         match self.0.back() {
-            Some((last, _)) if id > *last => Err(self.0.len()),
-            _ => self.0.binary_search_by_key(&id, |(id, _)| *id),
+            Some((last, _)) if id > last.id => Err(self.0.len()),
+            _ => self.0.binary_search_by_key(&id, |(command, _)| command.id),
         }
     }
 
-    fn get(&self, id: CommandId) -> Option<&Receipt> {
+    fn get(&self, id: CommandId) -> Option<&(NumberedCommand, Receipt)> {
         let position = self.position(id).ok()?;
-        self.0.get(position).map(|(_, receipt)| receipt)
+        self.0.get(position)
     }
 
-    fn insert(&mut self, id: CommandId, receipt: Receipt) {
-        match self.position(id) {
-            Ok(_) => panic!("command {id:?} is applied only once"),
-            Err(position) => self.0.insert(position, (id, receipt)),
+    fn insert(&mut self, command: NumberedCommand, receipt: Receipt) {
+        match self.position(command.id) {
+            Ok(_) => panic!("command {:?} is applied only once", command.id),
+            Err(position) => self.0.insert(position, (command, receipt)),
         }
     }
 }
@@ -208,10 +238,13 @@ impl Serialize for ReceiptsById {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut guesses = Vec::with_capacity(self.0.len());
         let mut others = BTreeMap::new();
-        for (id, receipt) in &self.0 {
+        for (command, receipt) in &self.0 {
+            let NumberedCommand { id, fingerprint } = command;
             match receipt {
-                Receipt::Guess { verdict, points } => guesses.push((id, verdict, points)),
-                _ => drop(others.insert(id, receipt)),
+                Receipt::Guess { verdict, points } => {
+                    guesses.push((id, fingerprint, verdict, points))
+                }
+                _ => drop(others.insert(id, (fingerprint, receipt))),
             }
         }
         (guesses, others).serialize(serializer)
@@ -220,36 +253,19 @@ impl Serialize for ReceiptsById {
 
 impl<'de> Deserialize<'de> for ReceiptsById {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ReceiptsByIdVisitor)
-    }
-}
-
-struct ReceiptsByIdVisitor;
-
-impl<'de> Visitor<'de> for ReceiptsByIdVisitor {
-    type Value = ReceiptsById;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("receipts of guesses and of other commands, or one map of all receipts")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<ReceiptsById, A::Error> {
-        let parts = SeqAccessDeserializer::new(parts);
-        let (guesses, others) = <(Vec<_>, BTreeMap<_, _>)>::deserialize(parts)?;
-        let guess = |(id, verdict, points)| (id, Receipt::Guess { verdict, points });
-        Ok(guesses.into_iter().map(guess).chain(others).collect())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReceiptsById, A::Error> {
-        let all = BTreeMap::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(all.into_iter().collect())
-    }
-}
-
-impl FromIterator<(CommandId, Receipt)> for ReceiptsById {
-    fn from_iter<I: IntoIterator<Item = (CommandId, Receipt)>>(receipts: I) -> Self {
-        let mut all: Vec<_> = receipts.into_iter().collect();
-        all.sort_by_key(|(id, _)| *id);
-        Self(all.into())
+        type Guess = (CommandId, Fingerprint, Verdict, u32);
+        type Others = BTreeMap<CommandId, (Fingerprint, Receipt)>;
+        let (guesses, others) = <(Vec<Guess>, Others)>::deserialize(deserializer)?;
+        let guess = |(id, fingerprint, verdict, points)| {
+            (
+                NumberedCommand { id, fingerprint },
+                Receipt::Guess { verdict, points },
+            )
+        };
+        let other = |(id, (fingerprint, receipt))| (NumberedCommand { id, fingerprint }, receipt);
+        let mut all: Vec<_> = guesses.into_iter().map(guess).collect();
+        all.extend(others.into_iter().map(other));
+        all.sort_by_key(|(command, _)| command.id);
+        Ok(Self(all.into()))
     }
 }

@@ -1,5 +1,8 @@
 //! Reasons for rejecting a command. A rejected command changes nothing.
 
+use crate::ids::CommandId;
+use crate::text::TextError;
+
 /// A user's mistake, or a conflict with an earlier command. Each variant has a stable code on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Rejection {
@@ -36,9 +39,6 @@ pub enum Rejection {
     /// No team has this code.
     #[error("there is no such team; check its code or id")]
     UnknownTeam,
-    /// The randomly drawn team code is in use; the caller must draw another one.
-    #[error("this team code is already in use")]
-    TeamCodeTaken,
     /// The session has reached its limit of teams.
     #[error("the session has reached its limit of {max} teams", max = crate::limits::TEAMS_MAX)]
     SessionFull,
@@ -62,7 +62,22 @@ pub enum Rejection {
          its outcome is no longer known",
         max = crate::limits::RECEIPTS_PER_DEVICE_MAX
     )]
-    StaleCommand,
+    StaleCommand {
+        /// The highest id of an accepted command of the same sender.
+        last_command: Option<CommandId>,
+    },
+    /// The id belongs to another command.
+    #[error("this id was used for another command; send this one with a new id")]
+    IdReused,
+    /// A finish must be confirmed.
+    #[error("finishing ends the hunt for everyone; send it again with `confirm`: true")]
+    NeedsConfirmation,
+    /// The finish is too long ago to be taken back.
+    #[error("a finish can be taken back within {minutes} minutes only", minutes = crate::limits::REOPEN_WITHIN_MS / 60_000)]
+    TooLate,
+    /// The time is in the past or too far ahead.
+    #[error("the time must be in the future, and at most 366 days ahead")]
+    BadTime,
     /// The session has no such player.
     #[error("the session has no such player")]
     UnknownPlayer,
@@ -90,13 +105,9 @@ pub enum Rejection {
     /// The session has reached its limit of clues or announcements.
     #[error("the session has reached its limit of clues or announcements")]
     TooManyTexts,
-    /// The text is empty, too long, or contains control characters.
-    #[error(
-        "the text must have 1 to {max} characters, not only spaces, and no control characters \
-         except line breaks and tabs",
-        max = crate::limits::TEXT_CHARS_MAX
-    )]
-    BadText,
+    /// The text cannot be shown.
+    #[error("the text {0}")]
+    BadText(TextError),
     /// The clue's duration is out of range.
     #[error(
         "a clue must last from {min} to {max} ms; leave the duration out for a clue that stays",

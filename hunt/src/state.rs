@@ -6,22 +6,24 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::deadlines::Deadlines;
 use crate::definition::Hunt;
 use crate::event::{Audience, Scope, Target, Verdict};
 use crate::guesses::Guesses;
 use crate::ids::{
-    AnnouncementId, ClueId, CommandId, DeviceId, GameMasterId, NameId, PlayerId, PuzzleId, RoundId,
-    TeamCode, TeamId, Timestamp,
+    AnnouncementId, ClueId, CommandId, DeviceId, DurationMs, GameMasterId, InstanceId, NameId,
+    PlayerId, PuzzleId, RoundId, TeamId, Timestamp,
 };
 use crate::limits;
 use crate::receipts::Receipts;
-use crate::unlock::Achievements;
 
 /// The state of a session: its hunt and its progress.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) hunt: Arc<Hunt>,
     pub(crate) progress: Progress,
+    /// Derived from the progress.
+    pub(crate) deadlines: Deadlines,
 }
 
 /// The changing part of a state, which a stored snapshot contains.
@@ -32,21 +34,35 @@ pub struct State {
 pub struct Progress {
     pub(crate) phase: Phase,
     pub(crate) last_at: Timestamp,
+    pub(crate) starts_at: Option<Timestamp>,
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) paused_at: Option<Timestamp>,
-    pub(crate) everyone_head: u64,
+    pub(crate) finished: Option<Finished>,
+    pub(crate) heads: Heads,
     pub(crate) teams: Vec<Arc<Team>>,
     pub(crate) players: Vec<Arc<Player>>,
     pub(crate) devices: Vec<Arc<Device>>,
-    pub(crate) team_codes: Arc<BTreeMap<TeamCode, TeamId>>,
-    #[serde(default)]
-    pub(crate) game_masters_head: u64,
-    #[serde(default)]
     pub(crate) game_masters: Vec<GameMaster>,
-    #[serde(default)]
     pub(crate) clues: Vec<Clue>,
-    #[serde(default)]
     pub(crate) announcements: Vec<Announcement>,
+}
+
+/// The newest numbers of the streams that are not of one team or player.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Heads {
+    pub(crate) everyone: u64,
+    pub(crate) public: u64,
+    pub(crate) view: u64,
+    pub(crate) hints: u64,
+    pub(crate) answers: u64,
+}
+
+/// How a session finished, as far as it takes to reopen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Finished {
+    pub(crate) at: Timestamp,
+    /// The session time that was left; `None` if it had no end or the end had come.
+    pub(crate) left: Option<DurationMs>,
 }
 
 /// The phase of a session.
@@ -69,14 +85,14 @@ pub enum Phase {
 pub struct Team {
     /// Reference to its name.
     pub name: NameId,
-    /// The code with which players join it.
-    pub code: TeamCode,
     /// Its players, in the order of joining.
     pub players: Vec<PlayerId>,
     /// Its score.
     pub score: u32,
     /// When it last gained points.
     pub last_scored: Option<Timestamp>,
+    /// When it last made a guess.
+    pub last_guess: Option<Timestamp>,
     pub(crate) head: u64,
     pub(crate) rounds: BTreeSet<RoundId>,
     pub(crate) puzzles: BTreeMap<PuzzleId, PuzzleProgress>,
@@ -128,7 +144,8 @@ pub struct GameMaster {
     pub scopes: BTreeSet<Scope>,
     /// Whether the game master was revoked.
     pub revoked: bool,
-    pub(crate) receipts: Receipts,
+    /// The newest client instances, oldest first, with the receipts of their commands.
+    pub(crate) instances: VecDeque<(InstanceId, Receipts)>,
 }
 
 impl GameMaster {
@@ -137,9 +154,25 @@ impl GameMaster {
         !self.revoked && self.scopes.contains(&scope)
     }
 
-    /// The highest id of an accepted command.
-    pub fn last_command(&self) -> Option<CommandId> {
-        self.receipts.last()
+    /// The newest client instance.
+    pub fn newest_instance(&self) -> Option<InstanceId> {
+        self.instances.back().map(|(instance, _)| *instance)
+    }
+
+    /// Whether the commands of a client instance are still accepted.
+    pub fn has_instance(&self, instance: InstanceId) -> bool {
+        self.receipts(instance).is_some()
+    }
+
+    /// The highest id of an accepted command of a client instance.
+    pub fn last_command(&self, instance: InstanceId) -> Option<CommandId> {
+        self.receipts(instance)?.last()
+    }
+
+    pub(crate) fn receipts(&self, instance: InstanceId) -> Option<&Receipts> {
+        let mut instances = self.instances.iter();
+        let found = instances.find(|(known, _)| *known == instance);
+        found.map(|(_, receipts)| receipts)
     }
 }
 
@@ -182,7 +215,12 @@ impl State {
 
     /// The state from a stored snapshot. The hunt must be the revision with which the session was created.
     pub fn from_progress(hunt: Arc<Hunt>, progress: Progress) -> Self {
-        Self { hunt, progress }
+        let deadlines = Deadlines::from_progress(&progress);
+        Self {
+            hunt,
+            progress,
+            deadlines,
+        }
     }
 
     /// The hunt.
@@ -208,6 +246,19 @@ impl State {
         }
     }
 
+    /// When the session starts by itself; `None` unless it is in the lobby.
+    pub fn starts_at(&self) -> Option<Timestamp> {
+        let is_in_lobby = self.progress.phase == Phase::Lobby;
+        self.progress.starts_at.filter(|_| is_in_lobby)
+    }
+
+    /// The session time left until the end; `None` unless it is paused and has an end.
+    pub fn time_left(&self) -> Option<DurationMs> {
+        let paused_at = self.progress.paused_at?;
+        let ends_at = self.progress.ends_at?;
+        Some(DurationMs(ends_at.ms_since(paused_at)))
+    }
+
     /// The time of the last event. No later event has an earlier time.
     pub fn last_at(&self) -> Timestamp {
         self.progress.last_at
@@ -227,11 +278,6 @@ impl State {
     /// A team.
     pub fn team(&self, id: TeamId) -> Option<&Team> {
         self.progress.teams.get(id.index()).map(Arc::as_ref)
-    }
-
-    /// The team with this code.
-    pub fn team_by_code(&self, code: &TeamCode) -> Option<TeamId> {
-        self.progress.team_codes.get(code).copied()
     }
 
     /// A player.
@@ -276,11 +322,15 @@ impl State {
 
     /// The newest number of an audience's stream; 0 before its first update.
     pub fn head(&self, audience: Audience) -> u64 {
+        let heads = &self.progress.heads;
         match audience {
-            Audience::Everyone => self.progress.everyone_head,
+            Audience::Everyone => heads.everyone,
             Audience::Team(team) => self.team(team).map_or(0, |team| team.head),
             Audience::Player(player) => self.player(player).map_or(0, |player| player.head),
-            Audience::GameMasters => self.progress.game_masters_head,
+            Audience::Public => heads.public,
+            Audience::View => heads.view,
+            Audience::Hints => heads.hints,
+            Audience::Answers => heads.answers,
         }
     }
 
@@ -298,7 +348,7 @@ impl State {
     pub fn assert_invariants(&self) {
         let progress = &self.progress;
         assert!(progress.teams.len() <= limits::TEAMS_MAX);
-        assert_eq!(progress.teams.len(), progress.team_codes.len());
+        assert_eq!(self.deadlines, Deadlines::from_progress(progress));
         assert_eq!(
             progress.paused_at.is_some(),
             progress.phase == Phase::Paused
@@ -319,12 +369,13 @@ impl State {
             assert!(device.receipts.len() <= limits::RECEIPTS_PER_DEVICE_MAX);
         }
         for game_master in &progress.game_masters {
-            assert!(game_master.receipts.len() <= limits::RECEIPTS_PER_DEVICE_MAX);
+            assert!(game_master.instances.len() <= limits::INSTANCES_PER_GAME_MASTER_MAX);
+            let mut receipts = game_master.instances.iter().map(|(_, receipts)| receipts);
+            assert!(receipts.all(|receipts| receipts.len() <= limits::RECEIPTS_PER_DEVICE_MAX));
         }
     }
 
     fn assert_team_invariants(&self, id: TeamId, team: &Team) {
-        assert_eq!(self.team_by_code(&team.code), Some(id));
         assert!(team.players.len() <= limits::PLAYERS_PER_TEAM_MAX);
         let mut score = 0;
         for (puzzle, progress) in &team.puzzles {
@@ -365,12 +416,5 @@ impl Team {
     /// The number of puzzles that the team has solved.
     pub fn solves(&self) -> usize {
         self.solved.len()
-    }
-
-    pub(crate) fn achievements(&self) -> Achievements<'_> {
-        Achievements {
-            score: self.score,
-            solved: &self.solved,
-        }
     }
 }

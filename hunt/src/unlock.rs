@@ -29,6 +29,17 @@ pub(crate) struct Achievements<'a> {
     pub(crate) solved: &'a BTreeSet<PuzzleId>,
 }
 
+impl Achievements<'static> {
+    /// Those of a team that has done nothing yet.
+    pub(crate) fn none() -> Self {
+        static NOTHING: BTreeSet<PuzzleId> = BTreeSet::new();
+        Self {
+            score: 0,
+            solved: &NOTHING,
+        }
+    }
+}
+
 impl Unlock {
     /// True if all of the conditions hold.
     pub fn all(of: Vec<Self>) -> Self {

@@ -2,12 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use crate::command::{GameMasterOrder, Issuer};
+use crate::command::{GameMasterOrder, Issuer, NewEnd};
 use crate::event::{Event, Scope, Target};
-use crate::ids::{AnnouncementId, ClueId, DurationMs, GameMasterId, TeamId, Timestamp};
+use crate::ids::{AnnouncementId, ClueId, DurationMs, GameMasterId, Timestamp};
 use crate::limits;
 use crate::rejection::Rejection;
-use crate::state::{Clue, Phase, State, Team};
+use crate::state::{Clue, Phase, State};
+use crate::text::acceptable_text;
+use crate::unlock::Achievements;
 
 const CLUE_LASTS_MS: RangeInclusive<u64> = limits::CLUE_LASTS_MS_MIN..=limits::CLUE_LASTS_MS_MAX;
 
@@ -23,7 +25,30 @@ impl State {
             GameMasterOrder::Start => self.decide_start(at),
             GameMasterOrder::Pause => self.decide_pause(),
             GameMasterOrder::Resume => self.decide_resume(at),
-            GameMasterOrder::Finish => self.decide_finish(),
+            GameMasterOrder::Finish { confirmed } => self.decide_finish(*confirmed),
+            GameMasterOrder::Reopen => self.decide_reopen(at),
+            GameMasterOrder::ScheduleStart { at: starts_at } => {
+                self.decide_schedule_start(*starts_at, at)
+            }
+            GameMasterOrder::CancelStart => match self.starts_at() {
+                Some(_) => Ok(vec![Event::StartCancelled]),
+                None => Err(Rejection::WrongPhase),
+            },
+            GameMasterOrder::MoveEnd { to } => self.decide_move_end(*to, at),
+            GameMasterOrder::RenameTeam { team, name } => {
+                self.team(*team).ok_or(Rejection::UnknownTeam)?;
+                Ok(vec![Event::TeamRenamed {
+                    team: *team,
+                    name: *name,
+                }])
+            }
+            GameMasterOrder::RenamePlayer { player, name } => {
+                Ok(vec![self.player_renamed(*player, *name)?])
+            }
+            GameMasterOrder::RotateTeamCode { team } => {
+                self.team(*team).ok_or(Rejection::UnknownTeam)?;
+                Ok(vec![Event::TeamCodeRotated { team: *team }])
+            }
             GameMasterOrder::PushClue { to, text, lasts } => {
                 self.decide_push_clue(*to, text, *lasts, at)
             }
@@ -113,11 +138,65 @@ impl State {
         }
     }
 
-    fn decide_finish(&self) -> Result<Vec<Event>, Rejection> {
+    fn decide_finish(&self, confirmed: bool) -> Result<Vec<Event>, Rejection> {
         match self.progress.phase {
-            Phase::Lobby | Phase::Running | Phase::Paused => Ok(vec![Event::SessionFinished]),
             Phase::Finished => Err(Rejection::Finished),
+            Phase::Lobby | Phase::Running | Phase::Paused if !confirmed => {
+                Err(Rejection::NeedsConfirmation)
+            }
+            Phase::Lobby | Phase::Running | Phase::Paused => Ok(vec![Event::SessionFinished]),
         }
+    }
+
+    fn decide_reopen(&self, at: Timestamp) -> Result<Vec<Event>, Rejection> {
+        let finished = self.progress.finished.ok_or(Rejection::WrongPhase)?;
+        if at.ms_since(finished.at) > limits::REOPEN_WITHIN_MS {
+            return Err(Rejection::TooLate);
+        }
+        Ok(vec![Event::SessionReopened {
+            left: finished.left,
+        }])
+    }
+
+    fn decide_schedule_start(
+        &self,
+        starts_at: Timestamp,
+        at: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
+        match self.progress.phase {
+            Phase::Lobby => {}
+            Phase::Finished => return Err(Rejection::Finished),
+            Phase::Running | Phase::Paused => return Err(Rejection::WrongPhase),
+        }
+        if starts_at <= at || starts_at.ms_since(at) > limits::SCHEDULE_AHEAD_MS_MAX {
+            return Err(Rejection::BadTime);
+        }
+        Ok(vec![Event::StartScheduled { starts_at }])
+    }
+
+    fn decide_move_end(&self, to: NewEnd, at: Timestamp) -> Result<Vec<Event>, Rejection> {
+        match self.progress.phase {
+            Phase::Running | Phase::Paused => {}
+            Phase::Finished => return Err(Rejection::Finished),
+            Phase::Lobby => return Err(Rejection::WrongPhase),
+        }
+        let left_ms = match to {
+            NewEnd::At(ends_at) => ends_at.ms_since(at),
+            NewEnd::Left(left) => left.0,
+            NewEnd::Never => return Ok(vec![Event::EndMoved { ends_at: None }]),
+        };
+        if left_ms == 0 || left_ms > limits::DURATION_MS_MAX {
+            return Err(Rejection::BadTime);
+        }
+        let ends_at = self.session_time(at).plus_ms(left_ms);
+        Ok(vec![Event::EndMoved {
+            ends_at: Some(ends_at),
+        }])
+    }
+
+    /// The time from which durations count: in a pause, that of its begin.
+    fn session_time(&self, at: Timestamp) -> Timestamp {
+        self.progress.paused_at.unwrap_or(at)
     }
 
     fn decide_push_clue(
@@ -147,7 +226,7 @@ impl State {
             clue: ClueId::from_index(clues),
             to,
             text: validate_text(text)?,
-            expires_at: lasts.map(|lasts| at.plus_ms(lasts.0)),
+            expires_at: lasts.map(|lasts| self.session_time(at).plus_ms(lasts.0)),
         }])
     }
 
@@ -158,14 +237,14 @@ impl State {
         live.ok_or(Rejection::UnknownClue)
     }
 
-    fn start(&self, at: Timestamp) -> Vec<Event> {
+    /// The events of a start. What all teams get is one event, however many teams there are.
+    pub(super) fn start(&self, at: Timestamp) -> Vec<Event> {
         let duration = self.hunt.duration;
         let mut events = vec![Event::SessionStarted {
             ends_at: duration.map(|duration| at.plus_ms(duration.0)),
         }];
-        let unlocked =
-            |(id, team): (TeamId, &Team)| self.newly_unlocked(id, Some(team), &team.achievements());
-        events.extend(self.teams().filter_map(unlocked));
+        let visible = self.newly_visible(None, &Achievements::none());
+        events.extend(visible.map(|(rounds, puzzles)| Event::UnlockedForAll { rounds, puzzles }));
         events
     }
 
@@ -178,13 +257,5 @@ impl State {
 }
 
 fn validate_text(typed: &str) -> Result<String, Rejection> {
-    let text = typed.trim().replace("\r\n", "\n");
-    let is_unprintable = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if text.is_empty()
-        || text.chars().any(is_unprintable)
-        || text.chars().count() > limits::TEXT_CHARS_MAX
-    {
-        return Err(Rejection::BadText);
-    }
-    Ok(text)
+    acceptable_text(typed, limits::TEXT_CHARS_MAX).map_err(Rejection::BadText)
 }

@@ -3,7 +3,7 @@
 use crate::command::PlayerOrder;
 use crate::definition::Puzzle;
 use crate::event::{Event, Verdict};
-use crate::ids::{DeviceId, PlayerId, PuzzleId, TeamId};
+use crate::ids::{DeviceId, PlayerId, PuzzleId, RoundId, TeamId};
 use crate::limits;
 use crate::rejection::Rejection;
 use crate::state::{Phase, State, Team};
@@ -98,13 +98,28 @@ impl State {
         self.newly_unlocked(id, Some(team), &after)
     }
 
-    /// The rounds and puzzles that a team with these achievements unlocks beyond those it sees.
+    /// What a team with these achievements unlocks beyond what it sees.
     pub(super) fn newly_unlocked(
         &self,
         id: TeamId,
         before: Option<&Team>,
         achievements: &Achievements<'_>,
     ) -> Option<Event> {
+        let (rounds, puzzles) = self.newly_visible(before, achievements)?;
+        Some(Event::Unlocked {
+            team: id,
+            rounds,
+            puzzles,
+        })
+    }
+
+    /// The rounds and puzzles, in the hunt's order, that these achievements unlock beyond those that a team
+    /// sees; `None` if there are none.
+    pub(super) fn newly_visible(
+        &self,
+        before: Option<&Team>,
+        achievements: &Achievements<'_>,
+    ) -> Option<(Vec<RoundId>, Vec<PuzzleId>)> {
         let sees_round = |round| before.is_some_and(|team| team.sees_round(round));
         let sees_puzzle =
             |puzzle: &PuzzleId| before.is_some_and(|team| team.puzzle(puzzle.as_str()).is_some());
@@ -124,11 +139,7 @@ impl State {
         if rounds.is_empty() && puzzles.is_empty() {
             return None;
         }
-        Some(Event::Unlocked {
-            team: id,
-            rounds,
-            puzzles,
-        })
+        Some((rounds, puzzles))
     }
 }
 

@@ -1,10 +1,8 @@
 //! Decides registration orders: teams, players and their devices.
 
-use std::collections::BTreeSet;
-
 use crate::command::RegistrationOrder;
 use crate::event::Event;
-use crate::ids::{DeviceId, NameId, PlayerId, TeamCode, TeamId};
+use crate::ids::{DeviceId, NameId, PlayerId, TeamId};
 use crate::limits;
 use crate::rejection::Rejection;
 use crate::state::{Phase, State, Team};
@@ -17,21 +15,19 @@ impl State {
     ) -> Result<Vec<Event>, Rejection> {
         match order {
             RegistrationOrder::CreateTeam {
-                code,
                 team_name,
                 player_name,
-            } => self.decide_create_team(code, *team_name, *player_name),
-            RegistrationOrder::JoinTeam { code, player_name } => {
-                self.decide_join_team(code, *player_name)
+            } => self.decide_create_team(*team_name, *player_name),
+            RegistrationOrder::JoinTeam { team, player_name } => {
+                self.decide_join_team(*team, *player_name)
             }
             RegistrationOrder::AddDevice { by } => {
                 let player = self.active_device(*by)?.player;
                 Ok(vec![self.new_device(player)?])
             }
-            RegistrationOrder::RestorePlayer { code, player } => {
-                let team = self.team_by_code(code).ok_or(Rejection::UnknownTeam)?;
+            RegistrationOrder::RestorePlayer { team, player } => {
                 let member = self.player(*player).ok_or(Rejection::UnknownPlayer)?;
-                if member.team != team {
+                if member.team != *team {
                     return Err(Rejection::UnknownPlayer);
                 }
                 Ok(vec![self.new_device(*player)?])
@@ -54,7 +50,41 @@ impl State {
                 }
                 Ok(vec![self.revocation(*device)?])
             }
+            RegistrationOrder::RenameTeam { by, name } => {
+                let team = self.team_of_captain(*by)?;
+                Ok(vec![Event::TeamRenamed { team, name: *name }])
+            }
+            RegistrationOrder::RenamePlayer { by, player, name } => {
+                let requester = self.active_device(*by)?.player;
+                if requester != *player && !self.is_captain_of(requester, *player) {
+                    return Err(Rejection::Forbidden);
+                }
+                Ok(vec![self.player_renamed(*player, *name)?])
+            }
+            RegistrationOrder::RotateTeamCode { by } => {
+                let team = self.team_of_captain(*by)?;
+                Ok(vec![Event::TeamCodeRotated { team }])
+            }
         }
+    }
+
+    /// The team whose captain owns a device.
+    fn team_of_captain(&self, device: DeviceId) -> Result<TeamId, Rejection> {
+        let player = self.active_device(device)?.player;
+        if !self.is_captain_of(player, player) {
+            return Err(Rejection::Forbidden);
+        }
+        let player = self.player(player).ok_or(Rejection::UnknownPlayer)?;
+        Ok(player.team)
+    }
+
+    pub(super) fn player_renamed(
+        &self,
+        player: PlayerId,
+        name: NameId,
+    ) -> Result<Event, Rejection> {
+        let team = self.player(player).ok_or(Rejection::UnknownPlayer)?.team;
+        Ok(Event::PlayerRenamed { team, player, name })
     }
 
     /// Whether a player is the captain of another player's team.
@@ -86,7 +116,6 @@ impl State {
 
     fn decide_create_team(
         &self,
-        code: &TeamCode,
         team_name: NameId,
         player_name: NameId,
     ) -> Result<Vec<Event>, Rejection> {
@@ -96,35 +125,22 @@ impl State {
         if self.progress.teams.len() >= limits::TEAMS_MAX {
             return Err(Rejection::SessionFull);
         }
-        if self.team_by_code(code).is_some() {
-            return Err(Rejection::TeamCodeTaken);
-        }
         let team = TeamId::from_index(self.progress.teams.len());
         let mut events = vec![Event::TeamCreated {
             team,
-            code: code.clone(),
             name: team_name,
         }];
         events.extend(self.new_player_events(team, player_name));
         if matches!(self.progress.phase, Phase::Running | Phase::Paused) {
-            let nothing = Achievements {
-                score: 0,
-                solved: &BTreeSet::new(),
-            };
-            events.extend(self.newly_unlocked(team, None, &nothing));
+            events.extend(self.newly_unlocked(team, None, &Achievements::none()));
         }
         Ok(events)
     }
 
-    fn decide_join_team(
-        &self,
-        code: &TeamCode,
-        player_name: NameId,
-    ) -> Result<Vec<Event>, Rejection> {
+    fn decide_join_team(&self, id: TeamId, player_name: NameId) -> Result<Vec<Event>, Rejection> {
         if self.progress.phase == Phase::Finished {
             return Err(Rejection::Finished);
         }
-        let id = self.team_by_code(code).ok_or(Rejection::UnknownTeam)?;
         let team = self.team(id).ok_or(Rejection::UnknownTeam)?;
         if team.players.len() >= limits::PLAYERS_PER_TEAM_MAX {
             return Err(Rejection::TeamFull);

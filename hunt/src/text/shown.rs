@@ -25,7 +25,7 @@ const EMOJI_PLANE: std::ops::RangeInclusive<char> = '\u{1f000}'..='\u{1faff}';
 const MARKS_IN_A_ROW_MAX: usize = 4;
 
 /// Why a name or a text cannot be shown. The message says what to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TextError {
     /// Nothing but white space.
     #[error("must not be empty")]
