@@ -29,6 +29,10 @@ pub struct Hello {
     /// The last numbers seen; without it the answer is a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
+    /// For a game master: the client instance that an earlier `welcome` gave. Without it, or if the session
+    /// does not keep it any more, the `welcome` gives a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<u32>,
 }
 
 /// Requests the updates after a cursor on an open connection.
@@ -40,8 +44,8 @@ pub struct Resync {
     pub cursor: Option<Cursor>,
 }
 
-/// The last number seen of each audience, and the generation to which the numbers belong. Players
-/// receive the first three audiences, game masters `everyone` and `game_masters`; the others stay 0.
+/// The last number seen of each audience, and the generation to which the numbers belong. An audience
+/// that is left out counts as 0; those to which the client does not belong are ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
@@ -50,17 +54,26 @@ pub struct Cursor {
     #[serde(default)]
     pub generation: u32,
     /// The last number seen of the updates to everyone.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub everyone: u64,
     /// The last number seen of the updates to the team.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub team: u64,
     /// The last number seen of the updates to the player.
-    #[serde(default)]
-    pub player: u64,
-    /// The last number seen of the updates to game masters.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub game_masters: u64,
+    pub player: u64,
+    /// The last number seen of the public updates.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub public: u64,
+    /// The last number seen of the updates to game masters with the scope `view`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub view: u64,
+    /// The last number seen of the updates to game masters with the scope `hints`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hints: u64,
+    /// The last number seen of the updates to game masters with the scope `answers`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub answers: u64,
 }
 
 /// A command with an id. The server applies each id at most once.
@@ -109,17 +122,79 @@ pub enum Order {
         text: String,
     },
     /// Starts the session; guesses are accepted from then on (scope `run`).
+    Start {
+        /// When to start; without it, at once. A later `start` replaces a scheduled one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_ms: Option<u64>,
+    },
+    /// Cancels the scheduled start (scope `run`).
     #[serde(deserialize_with = "no_fields")]
-    Start,
+    CancelStart,
     /// Pauses the session: stops guesses and the session's timer (scope `run`).
     #[serde(deserialize_with = "no_fields")]
     Pause,
     /// Resumes the session after a pause (scope `run`).
     #[serde(deserialize_with = "no_fields")]
     Resume,
-    /// Finishes the session permanently (scope `run`).
+    /// Moves the end of a session that is running or paused (scope `run`). Without a field, the session does
+    /// not finish by itself any more; with both, it is rejected as `bad_time`.
+    MoveEnd {
+        /// The time of the end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends_at_ms: Option<u64>,
+        /// The session time left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_ms: Option<u64>,
+    },
+    /// Finishes the session (scope `run`).
+    Finish {
+        /// Must be true: finishing ends the hunt for everyone.
+        #[serde(default)]
+        confirm: bool,
+    },
+    /// Takes a finish back within 15 minutes; the session is then paused (scope `run`).
     #[serde(deserialize_with = "no_fields")]
+    Reopen,
+}
+
+/// What a command asks for: the `type` of its order, and the `for` of its receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each names the order of the same name")]
+pub enum OrderKind {
+    SubmitGuess,
+    PushClue,
+    CancelClue,
+    Announce,
+    Start,
+    CancelStart,
+    Pause,
+    Resume,
+    MoveEnd,
     Finish,
+    Reopen,
+    /// An order of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Order {
+    /// The kind of the order.
+    pub fn kind(&self) -> OrderKind {
+        match self {
+            Self::SubmitGuess { .. } => OrderKind::SubmitGuess,
+            Self::PushClue { .. } => OrderKind::PushClue,
+            Self::CancelClue { .. } => OrderKind::CancelClue,
+            Self::Announce { .. } => OrderKind::Announce,
+            Self::Start { .. } => OrderKind::Start,
+            Self::CancelStart => OrderKind::CancelStart,
+            Self::Pause => OrderKind::Pause,
+            Self::Resume => OrderKind::Resume,
+            Self::MoveEnd { .. } => OrderKind::MoveEnd,
+            Self::Finish { .. } => OrderKind::Finish,
+            Self::Reopen => OrderKind::Reopen,
+        }
+    }
 }
 
 /// Rejects unknown fields beside the tag. Serde's `deny_unknown_fields` does not apply to unit

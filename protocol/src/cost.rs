@@ -21,9 +21,12 @@ pub fn order_cost(order: &Order) -> u32 {
         // These reach many players.
         Order::PushClue { .. }
         | Order::Announce { .. }
-        | Order::Start
+        | Order::Start { .. }
+        | Order::CancelStart
         | Order::Pause
         | Order::Resume
-        | Order::Finish => 2,
+        | Order::MoveEnd { .. }
+        | Order::Finish { .. }
+        | Order::Reopen => 2,
     }
 }

@@ -23,33 +23,68 @@ pub struct Update {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
-    /// Everyone in the session.
+    /// Every player of the session.
     Everyone,
     /// The device's team.
     Team,
     /// The device's player.
     Player,
-    /// The game masters with the scope `view`.
-    GameMasters,
+    /// Spectators.
+    Public,
+    /// Game masters with the scope `view`.
+    View,
+    /// Game masters with the scope `hints`.
+    Hints,
+    /// Game masters with the scope `answers`: correct guesses with their text.
+    Answers,
 }
 
 /// An event of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
+    /// The session will start by itself.
+    StartScheduled {
+        /// When.
+        starts_at_ms: u64,
+    },
+    /// The session will not start by itself any more.
+    StartCancelled,
     /// The session started; guesses are accepted.
     SessionStarted {
         /// When the session finishes automatically.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ends_at_ms: Option<u64>,
     },
-    /// The session was paused; guesses are not accepted and the session's timer is stopped.
-    SessionPaused,
+    /// The session was paused; guesses are not accepted, and the session's time stands still. The session
+    /// has no `ends_at_ms` until it is resumed.
+    SessionPaused {
+        /// The session time left, if the session has an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_ms: Option<u64>,
+    },
     /// The session was resumed.
     SessionResumed {
         /// When the session finishes automatically.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ends_at_ms: Option<u64>,
+        /// The length of the pause. The `expires_at_ms` of every live clue moves by it.
+        paused_ms: u64,
+    },
+    /// The end was moved.
+    EndMoved {
+        /// When the session finishes automatically; not in a pause.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends_at_ms: Option<u64>,
+        /// In a pause: the session time left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_ms: Option<u64>,
+    },
+    /// A finish was taken back; the session is paused.
+    SessionReopened {
+        /// The session time left, if the session has an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_ms: Option<u64>,
     },
     /// The session has finished.
     SessionFinished,
@@ -61,13 +96,37 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         team: Option<String>,
     },
+    /// A player has a new name.
+    PlayerRenamed {
+        /// The player.
+        player: Member,
+        /// The team; only sent to game masters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<String>,
+    },
+    /// A team has a new name.
+    TeamRenamed {
+        /// The team; not sent to its own players.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<String>,
+        /// The name.
+        name: String,
+    },
+    /// The team has a new code; the old one is void.
+    TeamCodeRotated {
+        /// The new code.
+        code: String,
+    },
     /// The player logged in on another device.
     DeviceAdded {
         /// The device's id.
         device: String,
     },
-    /// Rounds and puzzles became visible to the team.
+    /// Rounds and puzzles became visible to the team; with the audience `everyone`, to every team.
     Unlocked {
+        /// The team; only sent to game masters, and not if it is every team.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<String>,
         /// The new rounds, in the hunt's order.
         rounds: Vec<Round>,
         /// The new puzzles, in the hunt's order.
@@ -82,10 +141,20 @@ pub enum Event {
         puzzle: String,
         /// The player who made the guess.
         player: String,
-        /// The guess as typed.
-        guess: String,
+        /// The guess as typed. Correct guesses are sent without it to game masters, except in `answers`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guess: Option<String>,
         /// The verdict.
         verdict: Verdict,
+        /// The points gained.
+        points: u32,
+        /// The team's new score.
+        score: u32,
+    },
+    /// A team solved a puzzle; only sent to spectators.
+    Solved {
+        /// The team.
+        team: String,
         /// The points gained.
         points: u32,
         /// The team's new score.
@@ -122,7 +191,7 @@ pub enum Event {
         /// The announcement.
         announcement: Announcement,
     },
-    /// A team was created; only sent to game masters.
+    /// A team was created; only sent to game masters and spectators.
     TeamCreated {
         /// The team.
         team: TeamSummary,

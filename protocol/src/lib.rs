@@ -22,7 +22,7 @@ pub mod rest;
 mod server;
 mod state;
 
-pub use client::{ClientMessage, Command, Cursor, Hello, Order, Resync, Watch};
+pub use client::{ClientMessage, Command, Cursor, Hello, Order, OrderKind, Resync, Watch};
 pub use close::{Advice, CloseCode};
 pub use codec::{Codec, DecodeError, FrameKind, decode_body};
 pub use event::{Audience, Event, Update};

@@ -14,6 +14,9 @@ pub struct Rejection {
     /// When a retry may succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at_ms: Option<u64>,
+    /// For `stale_command`: the highest id of an accepted command of the same device or client instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_command: Option<u64>,
 }
 
 /// Why a command was rejected.
@@ -71,6 +74,14 @@ pub enum RejectionCode {
     BadDuration,
     /// The id is lower than all receipts that the server keeps; the outcome is no longer known.
     StaleCommand,
+    /// The id was used for another command.
+    IdReused,
+    /// A finish needs a confirmation.
+    NeedsConfirmation,
+    /// The finish is too long ago to be taken back.
+    TooLate,
+    /// The time is in the past or too far ahead.
+    BadTime,
     /// The connection sends faster than its rate limit.
     RateLimited,
     /// The server cannot accept the command now; it was not applied.

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::OrderKind;
 use crate::event::Update;
 use crate::latest::{Attendance, Board, Presence, Standing};
 use crate::rejection::Rejection;
@@ -57,6 +58,10 @@ pub struct Welcome {
     /// For a game master: the owner of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub game_master: Option<String>,
+    /// For a game master: the client instance. Commands are numbered for each instance separately; send it
+    /// in the next `hello`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<u32>,
     /// For a game master: the granted scopes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<Scope>,
@@ -69,7 +74,7 @@ pub struct Welcome {
     pub heads: Heads,
     /// The server's clock.
     pub server_time_ms: u64,
-    /// The highest id of an accepted command of this device or game master; 0 if there is none.
+    /// The highest id of an accepted command of this device or client instance; 0 if there is none.
     pub last_command: u64,
     /// When to reconnect if this connection breaks without a `goaway`.
     pub reconnect: Reconnect,
@@ -115,6 +120,9 @@ pub struct HeadsFrame {
 pub struct Receipt {
     /// The command's id.
     pub id: u64,
+    /// What the command asked for.
+    #[serde(rename = "for")]
+    pub order: OrderKind,
     /// For a guess: the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,

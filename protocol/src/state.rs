@@ -14,9 +14,15 @@ pub struct Snapshot {
     pub title: String,
     /// The session's phase.
     pub phase: Phase,
-    /// When the session finishes automatically.
+    /// When the session starts by itself, in the lobby.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at_ms: Option<u64>,
+    /// When the session finishes automatically, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at_ms: Option<u64>,
+    /// The session time left, in a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
     /// The device's team.
     pub team: Team,
     /// The rounds that the team can see, in the hunt's order.
@@ -40,9 +46,15 @@ pub struct Overview {
     pub title: String,
     /// The session's phase.
     pub phase: Phase,
-    /// When the session finishes automatically.
+    /// When the session starts by itself, in the lobby.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at_ms: Option<u64>,
+    /// When the session finishes automatically, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at_ms: Option<u64>,
+    /// The session time left, in a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
     /// Every team, oldest first.
     pub teams: Vec<TeamSummary>,
     /// Every live clue with its target, oldest first.
@@ -57,14 +69,26 @@ pub struct Overview {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Heads {
     /// The newest number of the updates to everyone.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub everyone: u64,
     /// The newest number of the updates to the team.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub team: u64,
     /// The newest number of the updates to the player.
-    pub player: u64,
-    /// The newest number of the updates to game masters.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub game_masters: u64,
+    pub player: u64,
+    /// The newest number of the public updates.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub public: u64,
+    /// The newest number of the updates to game masters with the scope `view`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub view: u64,
+    /// The newest number of the updates to game masters with the scope `hints`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hints: u64,
+    /// The newest number of the updates to game masters with the scope `answers`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub answers: u64,
 }
 
 #[expect(
@@ -164,6 +188,8 @@ pub enum Scope {
 pub struct Round {
     /// The round's id.
     pub id: String,
+    /// Its position among all rounds of the hunt, from 0.
+    pub index: u32,
     /// Its title.
     pub title: String,
 }
@@ -173,6 +199,8 @@ pub struct Round {
 pub struct Puzzle {
     /// The puzzle's id.
     pub id: String,
+    /// Its position among all puzzles of the hunt, from 0.
+    pub index: u32,
     /// The id of the puzzle's round.
     pub round: String,
     /// Its title.
