@@ -53,7 +53,7 @@ impl Node {
                 journal: sessions.journal().clone(),
                 version: env!("CARGO_PKG_VERSION"),
             }),
-            validity: sessions.validity(),
+            validity: sessions.lease(),
             host: Arc::new(sessions),
             neighbours: Arc::new(peers.clone()),
         });

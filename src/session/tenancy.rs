@@ -1,22 +1,11 @@
-//! What the cluster asks of the journal and of the sessions, answered: only the names of things
-//! change on the way.
+//! The journal as the cluster's store: translates between their types.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use tokio::time::timeout;
-
-use super::delivery::Delivery;
-use super::open::Open;
-use super::registry::Sessions;
-use super::supervisor::Tenure;
-use crate::cluster::{self, Answer, Era, Host, NodeCard, Store, StoreError};
+use crate::cluster::{self, Answer, NodeCard, Store, StoreError};
 use crate::journal::{self, Journal, JournalError, NodeRecord};
-
-/// How long the cluster waits for a session that it has opened; the session goes on recovering.
-const OPENING_MAX: Duration = Duration::from_secs(5);
+use futures_util::FutureExt;
 
 /// The journal as what decides between nodes.
 pub struct JournalStore {
@@ -42,7 +31,7 @@ impl From<journal::ClaimError> for cluster::ClaimError {
     }
 }
 
-fn session_of(session: cluster::SessionId) -> journal::SessionId {
+pub(super) fn session_of(session: cluster::SessionId) -> journal::SessionId {
     journal::SessionId::new(session.0)
 }
 
@@ -160,106 +149,5 @@ impl Store for JournalStore {
         let last_sign = last_sign.map(|sign| journal::Sign(sign.0));
         let forgotten = self.journal.forget(life_of(node), last_sign);
         async move { Ok(forgotten.await?) }.boxed()
-    }
-}
-
-impl<D: Delivery> Sessions<D> {
-    /// A session that is about to end here: whoever asks for it from now on finds out where it goes.
-    fn take_out(&self, session: cluster::SessionId) -> Option<Open<D>> {
-        let id = session_of(session);
-        let held = self.running().into_iter().find(|open| open.id() == id)?;
-        self.let_go(&held);
-        Some(held)
-    }
-}
-
-/// Stops a session that was taken out; the epoch in which it was owned to the end.
-fn closed<D: Delivery>(held: Option<Open<D>>) -> BoxFuture<'static, Option<cluster::Epoch>> {
-    async move {
-        let epoch = held?.close().await?;
-        Some(cluster::Epoch(epoch.0))
-    }
-    .boxed()
-}
-
-impl<D: Delivery> Host for Sessions<D> {
-    fn held(&self) -> Vec<cluster::SessionId> {
-        let running = self.running();
-        let ids = running.iter().map(|open| open.id().number());
-        ids.map(cluster::SessionId).collect()
-    }
-
-    fn broken(&self) -> Vec<cluster::SessionId> {
-        let running = self.running();
-        let broken = running.iter().filter(|open| open.handle.is_broken());
-        let ids = broken.map(|open| open.id().number());
-        ids.map(cluster::SessionId).collect()
-    }
-
-    fn unneeded(&self) -> Vec<cluster::SessionId> {
-        let unneeded = Self::unneeded(self).into_iter();
-        unneeded
-            .map(|record| cluster::SessionId(record.id.number()))
-            .collect()
-    }
-
-    fn holds(&self, session: cluster::SessionId) -> bool {
-        let id = session_of(session);
-        // In this order: it is a newborn until it runs.
-        self.is_being_created(id) || self.running().iter().any(|open| open.id() == id)
-    }
-
-    fn open(
-        &self,
-        session: cluster::SessionId,
-        epoch: cluster::Epoch,
-        era: Era,
-    ) -> BoxFuture<'static, ()> {
-        let this = self.clone();
-        let id = session_of(session);
-        async move {
-            let found = this.directory().by_id(id).await;
-            let record = match found {
-                Ok(Some(record)) => record,
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(session.id = %id, %error, "a session that was claimed is not open");
-                    return;
-                }
-            };
-            let hunt = match this.directory().hunt(&record).await {
-                Ok(hunt) => hunt,
-                Err(error) => {
-                    tracing::error!(session.id = %id, %error, "a session that was claimed is not open");
-                    return;
-                }
-            };
-            let tenure = Tenure::Claimed(journal::Epoch(epoch.0));
-            let Some(mut open) = Self::open(&this, record, hunt, tenure, era) else {
-                tracing::warn!(session.id = %id, "this node was taken for dead since its claim");
-                return;
-            };
-            // If it takes longer, the session goes on by itself.
-            drop(timeout(OPENING_MAX, open.opened()).await);
-        }
-        .boxed()
-    }
-
-    fn close(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
-        closed(self.take_out(session))
-    }
-
-    fn retire(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
-        closed(self.let_go_if_unneeded(session_of(session)))
-    }
-
-    fn abandon(&self, session: cluster::SessionId) -> BoxFuture<'static, ()> {
-        let held = self.take_out(session);
-        async move {
-            if let Some(held) = held {
-                held.abandon().await;
-            }
-        }
-        .boxed()
     }
 }
