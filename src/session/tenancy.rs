@@ -12,19 +12,18 @@ use super::delivery::Delivery;
 use super::open::Open;
 use super::registry::Sessions;
 use super::supervisor::Tenure;
-use crate::cluster::{self, Answer, Era, Host, NodeCard, Store, StoreError};
-use crate::journal::{self, Journal, JournalError, NodeRecord};
+use crate::cluster::{self, Answer, Era, Host, Store, StoreError};
+use crate::ids::{
+    Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
+};
+use crate::journal::{self, Journal, JournalError};
 
 /// How long the cluster waits for a session that it has opened; the session goes on recovering.
 const OPENING_MAX: Duration = Duration::from_secs(5);
 
-/// The journal as what decides between nodes.
-pub struct JournalStore {
-    /// The journal.
-    pub journal: Arc<dyn Journal>,
-    /// The version that this node tells the others.
-    pub version: &'static str,
-}
+/// The journal as the store that arbitrates between nodes.
+pub struct JournalStore(pub Arc<dyn Journal>);
 
 impl From<JournalError> for StoreError {
     fn from(error: JournalError) -> Self {
@@ -42,201 +41,119 @@ impl From<journal::ClaimError> for cluster::ClaimError {
     }
 }
 
-fn session_of(session: cluster::SessionId) -> journal::SessionId {
-    journal::SessionId::new(session.0)
-}
-
-fn life_of(node: cluster::Incarnation) -> journal::Incarnation {
-    journal::Incarnation(node.0)
-}
-
-fn owned(ownership: journal::Ownership) -> cluster::Ownership {
-    cluster::Ownership {
-        session: cluster::SessionId(ownership.session.number()),
-        owner: ownership.owner.map(|owner| cluster::Incarnation(owner.0)),
-        epoch: cluster::Epoch(ownership.epoch.0),
-    }
-}
-
-impl JournalStore {
-    fn record(&self, card: NodeCard) -> NodeRecord {
-        NodeRecord {
-            incarnation: life_of(card.incarnation),
-            address: card.address,
-            version: self.version.to_owned(),
-            weight: card.weight,
-            valid_ms: u64::try_from(card.valid.as_millis()).unwrap_or(u64::MAX),
-            is_leaving: card.is_leaving,
-        }
-    }
-}
-
-fn seen(node: journal::NodeSeen) -> cluster::NodeSeen {
-    let record = node.record;
-    cluster::NodeSeen {
-        card: NodeCard {
-            incarnation: cluster::Incarnation(record.incarnation.0),
-            address: record.address,
-            weight: record.weight,
-            valid: Duration::from_millis(record.valid_ms),
-            is_leaving: record.is_leaving,
-        },
-        last_sign: cluster::Sign(node.last_sign.0),
-        age: node.age,
-    }
+/// The journal's answer with the error as the cluster declares it.
+fn converted<T: Send + 'static, E: Send + 'static, F: From<E>>(
+    answer: journal::Answer<T, E>,
+) -> Answer<T, F> {
+    answer.map(|outcome| outcome.map_err(F::from)).boxed()
 }
 
 impl Store for JournalStore {
-    fn ownerships(&self) -> Answer<Vec<cluster::Ownership>> {
-        let all = self.journal.ownerships();
-        async move { Ok(all.await?.into_iter().map(owned).collect()) }.boxed()
+    fn ownerships(&self) -> Answer<Vec<Ownership>> {
+        converted(self.0.ownerships())
     }
 
-    fn finished(&self) -> Answer<Vec<cluster::SessionId>> {
-        let finished = self.journal.finished_sessions();
-        async move {
-            let finished = finished.await?.into_iter();
-            Ok(finished.map(|id| cluster::SessionId(id.number())).collect())
-        }
-        .boxed()
+    fn finished(&self) -> Answer<Vec<SessionId>> {
+        converted(self.0.finished_sessions())
     }
 
-    fn ownership(&self, session: cluster::SessionId) -> Answer<Option<cluster::Ownership>> {
-        let one = self.journal.ownership(session_of(session));
-        async move { Ok(one.await?.map(owned)) }.boxed()
+    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
+        converted(self.0.ownership(session))
     }
 
-    fn claim(
-        &self,
-        ground: cluster::Ownership,
-        to: cluster::Incarnation,
-    ) -> Answer<cluster::Epoch, cluster::ClaimError> {
-        let claimed = self.journal.claim(journal::Claim {
-            session: session_of(ground.session),
-            from: ground.owner.map(life_of),
-            epoch: journal::Epoch(ground.epoch.0),
-            to: life_of(to),
-        });
-        async move { Ok(cluster::Epoch(claimed.await?.0)) }.boxed()
+    fn claim(&self, expected: Ownership, to: Incarnation) -> Answer<Epoch, cluster::ClaimError> {
+        converted(self.0.claim(expected.claim_for(to)))
     }
 
-    fn release(&self, held: cluster::Ownership) -> Answer<(), cluster::ClaimError> {
+    fn release(&self, held: Ownership) -> Answer<(), cluster::ClaimError> {
         let Some(owner) = held.owner else {
             return async { Err(cluster::ClaimError::Lost) }.boxed();
         };
-        let epoch = journal::Epoch(held.epoch.0);
-        let session = session_of(held.session);
-        let released = self.journal.release(session, life_of(owner), epoch);
-        async move { Ok(released.await?) }.boxed()
+        converted(self.0.release(held.session, owner, held.epoch))
     }
 
-    fn evict(&self, node: cluster::Incarnation) -> Answer<()> {
-        let evicted = self.journal.evict(life_of(node));
-        async move { Ok(evicted.await?) }.boxed()
+    fn evict(&self, node: Incarnation) -> Answer<()> {
+        converted(self.0.evict(node))
     }
 
-    fn join(&self, card: NodeCard) -> Answer<()> {
-        let joined = self.journal.join(self.record(card));
-        async move { Ok(joined.await?) }.boxed()
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        converted(self.0.join(node))
     }
 
-    fn beat(&self, card: NodeCard) -> Answer<cluster::Beat> {
-        let beat = self.journal.beat(self.record(card));
-        async move {
-            Ok(match beat.await? {
-                journal::Beat::Renewed => cluster::Beat::Renewed,
-                journal::Beat::Forgotten => cluster::Beat::Forgotten,
-            })
-        }
-        .boxed()
+    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
+        converted(self.0.beat(node))
     }
 
-    fn nodes(&self) -> Answer<Vec<cluster::NodeSeen>> {
-        let nodes = self.journal.nodes();
-        async move { Ok(nodes.await?.into_iter().map(seen).collect()) }.boxed()
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
+        converted(self.0.nodes())
     }
 
-    fn forget(&self, node: cluster::Incarnation, last_sign: Option<cluster::Sign>) -> Answer<bool> {
-        let last_sign = last_sign.map(|sign| journal::Sign(sign.0));
-        let forgotten = self.journal.forget(life_of(node), last_sign);
-        async move { Ok(forgotten.await?) }.boxed()
+    fn forget(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
+        converted(self.0.forget(node, last))
     }
 }
 
 impl<D: Delivery> Sessions<D> {
     /// A session that is about to end here: whoever asks for it from now on finds out where it goes.
-    fn take_out(&self, session: cluster::SessionId) -> Option<Open<D>> {
-        let id = session_of(session);
-        let held = self.running().into_iter().find(|open| open.id() == id)?;
+    fn take_out(&self, session: SessionId) -> Option<Open<D>> {
+        let held = self
+            .running()
+            .into_iter()
+            .find(|open| open.id() == session)?;
         self.let_go(&held);
         Some(held)
     }
 }
 
 /// Stops a session that was taken out; the epoch in which it was owned to the end.
-fn closed<D: Delivery>(held: Option<Open<D>>) -> BoxFuture<'static, Option<cluster::Epoch>> {
-    async move {
-        let epoch = held?.close().await?;
-        Some(cluster::Epoch(epoch.0))
-    }
-    .boxed()
+fn closed<D: Delivery>(held: Option<Open<D>>) -> BoxFuture<'static, Option<Epoch>> {
+    async move { held?.close().await }.boxed()
 }
 
 impl<D: Delivery> Host for Sessions<D> {
-    fn held(&self) -> Vec<cluster::SessionId> {
+    fn held(&self) -> Vec<SessionId> {
         let running = self.running();
-        let ids = running.iter().map(|open| open.id().number());
-        ids.map(cluster::SessionId).collect()
+        running.iter().map(Open::id).collect()
     }
 
-    fn broken(&self) -> Vec<cluster::SessionId> {
+    fn broken(&self) -> Vec<SessionId> {
         let running = self.running();
         let broken = running.iter().filter(|open| open.handle.is_broken());
-        let ids = broken.map(|open| open.id().number());
-        ids.map(cluster::SessionId).collect()
+        broken.map(Open::id).collect()
     }
 
-    fn unneeded(&self) -> Vec<cluster::SessionId> {
+    fn unneeded(&self) -> Vec<SessionId> {
         let unneeded = Self::unneeded(self).into_iter();
-        unneeded
-            .map(|record| cluster::SessionId(record.id.number()))
-            .collect()
+        unneeded.map(|record| record.id).collect()
     }
 
-    fn holds(&self, session: cluster::SessionId) -> bool {
-        let id = session_of(session);
+    fn holds(&self, session: SessionId) -> bool {
         // In this order: it is a newborn until it runs.
-        self.is_being_created(id) || self.running().iter().any(|open| open.id() == id)
+        self.is_being_created(session) || self.running().iter().any(|open| open.id() == session)
     }
 
-    fn open(
-        &self,
-        session: cluster::SessionId,
-        epoch: cluster::Epoch,
-        era: Era,
-    ) -> BoxFuture<'static, ()> {
+    fn open(&self, session: SessionId, epoch: Epoch, era: Era) -> BoxFuture<'static, ()> {
         let this = self.clone();
-        let id = session_of(session);
         async move {
-            let found = this.directory().by_id(id).await;
+            let found = this.directory().by_id(session).await;
             let record = match found {
                 Ok(Some(record)) => record,
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!(session.id = %id, %error, "a session that was claimed is not open");
+                    tracing::warn!(session.id = %session, %error, "a session that was claimed is not open");
                     return;
                 }
             };
             let hunt = match this.directory().hunt(&record).await {
                 Ok(hunt) => hunt,
                 Err(error) => {
-                    tracing::error!(session.id = %id, %error, "a session that was claimed is not open");
+                    tracing::error!(session.id = %session, %error, "a session that was claimed is not open");
                     return;
                 }
             };
-            let tenure = Tenure::Claimed(journal::Epoch(epoch.0));
+            let tenure = Tenure::Claimed(epoch);
             let Some(mut open) = Self::open(&this, record, hunt, tenure, era) else {
-                tracing::warn!(session.id = %id, "this node was taken for dead since its claim");
+                tracing::warn!(session.id = %session, "this node was taken for dead since its claim");
                 return;
             };
             // If it takes longer, the session goes on by itself.
@@ -245,15 +162,15 @@ impl<D: Delivery> Host for Sessions<D> {
         .boxed()
     }
 
-    fn close(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
+    fn close(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>> {
         closed(self.take_out(session))
     }
 
-    fn retire(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
-        closed(self.let_go_if_unneeded(session_of(session)))
+    fn retire(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>> {
+        closed(self.let_go_if_unneeded(session))
     }
 
-    fn abandon(&self, session: cluster::SessionId) -> BoxFuture<'static, ()> {
+    fn abandon(&self, session: SessionId) -> BoxFuture<'static, ()> {
         let held = self.take_out(session);
         async move {
             if let Some(held) = held {
