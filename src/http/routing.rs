@@ -23,8 +23,9 @@ use tokio::time::timeout;
 
 use super::answers::{Failed, read_body};
 use super::routes;
-use crate::cluster::{Cluster, Incarnation, Route, SessionId};
+use crate::cluster::{Cluster, Route};
 use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, Source, bearer, relay};
+use crate::ids::{Incarnation, SessionId};
 use crate::telemetry::metrics;
 
 /// How long a session that this node owns is waited for, before the store is asked whether it still does.
@@ -152,7 +153,7 @@ impl Routing {
         let record = self.gateway.sessions().find_record(&code).await?;
         Ok(record.map(|record| Wanted {
             code,
-            id: SessionId(record.id.number()),
+            id: record.id,
         }))
     }
 

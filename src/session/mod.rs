@@ -24,18 +24,18 @@
 //! through the reply channel of a request.
 
 mod actor;
+mod cluster_store;
 mod delivery;
 mod fault;
 mod registry;
-mod tenancy;
 
 pub use actor::{
     Archiving, JournalAccess, Mail, NumberedCommand, Services, SessionExit, SessionHandle,
     SessionSpec, Unavailable, launch,
 };
+pub use cluster_store::JournalStore;
 pub use delivery::{Delivery, Outcome, Refusal, View};
 pub use fault::InjectedFault;
 pub use registry::{
     CreateSessionError, HuntError, NotHere, OpenError, Sessions, StoredHunt, first_game_master,
 };
-pub use tenancy::JournalStore;

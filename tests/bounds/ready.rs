@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cluecast::cli::Server;
-use cluecast::cluster::{self, Host};
+use cluecast::cluster::Host;
 use cluecast::config::{Config, Layers};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Batch, Incarnation, Journal, SessionId};
@@ -146,10 +146,7 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
     };
     assert_eq!(server.gateway().sessions().broken(), []);
     let answer = timeout(PATIENCE, waiting).await.expect("it stays closed");
-    assert_eq!(
-        server.gateway().sessions().broken(),
-        [cluster::SessionId(1)]
-    );
+    assert_eq!(server.gateway().sessions().broken(), [SessionId::new(1)]);
     let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");
     assert!(seconds >= 60, "{seconds}");
 

@@ -9,57 +9,49 @@ use tokio::time::timeout;
 
 use super::running::RunningSession;
 use super::sessions::Sessions;
-use crate::cluster::{self, Era, Host};
-use crate::journal::{Epoch, SessionId};
+use crate::cluster::{Era, Host};
+use crate::ids::{Epoch, SessionId};
 use crate::session::delivery::Delivery;
-use crate::session::tenancy::session_of;
 
 /// How long `open` waits for a session's recovery; the recovery continues afterwards.
 const OPENING_MAX: Duration = Duration::from_secs(5);
 
 impl<D: Delivery> Host for Sessions<D> {
-    fn held(&self) -> Vec<cluster::SessionId> {
+    fn held(&self) -> Vec<SessionId> {
         let running = self.shared.running.iter();
-        running.map(|session| in_cluster(*session.key())).collect()
+        running.map(|session| *session.key()).collect()
     }
 
-    fn broken(&self) -> Vec<cluster::SessionId> {
+    fn broken(&self) -> Vec<SessionId> {
         let running = self.shared.running.iter();
         let broken = running.filter(|session| session.handle.is_broken());
-        broken.map(|session| in_cluster(*session.key())).collect()
+        broken.map(|session| *session.key()).collect()
     }
 
-    fn unneeded(&self) -> Vec<cluster::SessionId> {
-        self.retirable().into_iter().map(in_cluster).collect()
+    fn unneeded(&self) -> Vec<SessionId> {
+        self.retirable()
     }
 
-    fn holds(&self, session: cluster::SessionId) -> bool {
-        let id = session_of(session);
+    fn holds(&self, session: SessionId) -> bool {
         // In this order: a session is listed as being created until it runs.
-        self.shared.creating.contains(&id) || self.shared.running.contains_key(&id)
+        self.shared.creating.contains(&session) || self.shared.running.contains_key(&session)
     }
 
-    fn open(
-        &self,
-        session: cluster::SessionId,
-        epoch: cluster::Epoch,
-        era: Era,
-    ) -> BoxFuture<'static, ()> {
+    fn open(&self, session: SessionId, epoch: Epoch, era: Era) -> BoxFuture<'static, ()> {
         let sessions = self.clone();
-        let (id, epoch) = (session_of(session), Epoch(epoch.0));
-        async move { open_claimed(&sessions, id, epoch, era).await }.boxed()
+        async move { open_claimed(&sessions, session, epoch, era).await }.boxed()
     }
 
-    fn close(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
-        close(self.remove(session_of(session)))
+    fn close(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>> {
+        close(self.remove(session))
     }
 
-    fn retire(&self, session: cluster::SessionId) -> BoxFuture<'static, Option<cluster::Epoch>> {
-        close(self.remove_if_retirable(session_of(session)))
+    fn retire(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>> {
+        close(self.remove_if_retirable(session))
     }
 
-    fn abandon(&self, session: cluster::SessionId) -> BoxFuture<'static, ()> {
-        let removed = self.remove(session_of(session));
+    fn abandon(&self, session: SessionId) -> BoxFuture<'static, ()> {
+        let removed = self.remove(session);
         async move {
             if let Some(session) = removed {
                 session.abandon().await;
@@ -67,10 +59,6 @@ impl<D: Delivery> Host for Sessions<D> {
         }
         .boxed()
     }
-}
-
-fn in_cluster(id: SessionId) -> cluster::SessionId {
-    cluster::SessionId(id.number())
 }
 
 async fn open_claimed<D: Delivery>(sessions: &Sessions<D>, id: SessionId, epoch: Epoch, term: Era) {
@@ -101,12 +89,6 @@ async fn open_claimed<D: Delivery>(sessions: &Sessions<D>, id: SessionId, epoch:
 }
 
 /// Stops a session that was removed. Returns the epoch in which this node owned it until then.
-fn close<D: Delivery>(
-    removed: Option<RunningSession<D>>,
-) -> BoxFuture<'static, Option<cluster::Epoch>> {
-    async move {
-        let epoch = removed?.close().await?;
-        Some(cluster::Epoch(epoch.0))
-    }
-    .boxed()
+fn close<D: Delivery>(removed: Option<RunningSession<D>>) -> BoxFuture<'static, Option<Epoch>> {
+    async move { removed?.close().await }.boxed()
 }
