@@ -31,9 +31,9 @@ impl NewClient {
         socket: &mut Socket<Stream>,
     ) -> Result<(AttachedClient, OutboxReader), Ending> {
         let (session, identity, cursor) = self.identify(socket).await?;
-        let validity = self.gateway.sessions.validity_to_speak();
+        let lease = self.gateway.sessions.lease_for_output();
         // After the lease has expired, queued messages may be wrong; those that are journaled are sent again.
-        socket.send_while(move || validity.holds());
+        socket.send_while(move || lease.holds());
         let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);
         let client = AttachedClient {
             gateway: self.gateway.clone(),

@@ -17,8 +17,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::listener::CREDENTIAL;
-use crate::cluster::{Incarnation, Neighbours, Probe};
+use crate::cluster::{Neighbours, Probe};
 use crate::gateway::Gateway;
+use crate::ids::Incarnation;
 
 /// Header of a liveness probe's answer: the node's incarnation in hexadecimal.
 pub const INCARNATION: HeaderName = HeaderName::from_static("x-cluecast-incarnation");
@@ -188,7 +189,8 @@ mod tests {
         ANSWER_WAIT, INCARNATION, NodeError, PROBE_PATH, TCP_KEEPALIVE_INTERVAL, answer_head,
         empty_request, probe_result, set_timeouts,
     };
-    use crate::cluster::{Incarnation, Probe};
+    use crate::cluster::Probe;
+    use crate::ids::Incarnation;
 
     #[tokio::test(start_paused = true)]
     async fn a_request_to_an_unresponsive_node_times_out() {
