@@ -25,7 +25,11 @@ pub(super) async fn add(
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.device_of(&session)?;
     let order = RegistrationOrder::AddDevice { by };
-    created(&gateway, &session, session.desk(order, Vec::new()).await?)
+    created(
+        &gateway,
+        &session,
+        session.submit_desk_order(order, Vec::new()).await?,
+    )
 }
 
 /// A game master gives a player whose phone is gone a new device.
@@ -38,7 +42,7 @@ pub(super) async fn add_for_player(
     let by = bearer.by(&session)?;
     let player = parse_id(&player)?;
     let order = GameMasterOrder::RestorePlayer { player };
-    let outcome = session.game_master(by, order, Vec::new()).await?;
+    let outcome = session.submit_order(by, order, Vec::new()).await?;
     created(&gateway, &session, outcome)
 }
 
@@ -112,7 +116,7 @@ pub(super) async fn roster(
     });
     let roster = roster.await;
     if !matches!(roster, Ok(None)) {
-        attempt.was_not_wrong();
+        attempt.refund();
     }
     let unknown = Refusal::Rejected(hunt::Rejection::UnknownTeam);
     Ok(Json(roster?.ok_or(unknown)?))
@@ -137,9 +141,9 @@ pub(super) async fn restore(
         }
     };
     let attempt = gateway.attempts().in_session(source, session.id())?;
-    let outcome = session.desk(order, Vec::new()).await;
+    let outcome = session.submit_desk_order(order, Vec::new()).await;
     if outcome != Ok(Err(Refusal::Rejected(hunt::Rejection::UnknownTeam))) {
-        attempt.was_not_wrong();
+        attempt.refund();
     }
     joined(&gateway, &session, added(outcome?)?).await
 }
@@ -224,11 +228,11 @@ pub(super) async fn revoke(
     let outcome = if bearer.is_device() {
         let by = bearer.device_of(&session)?;
         let order = RegistrationOrder::RevokeDevice { by, device };
-        session.desk(order, Vec::new()).await?
+        session.submit_desk_order(order, Vec::new()).await?
     } else {
         let by: Issuer = bearer.by(&session)?;
         let order = GameMasterOrder::RevokeDevice { device };
-        session.game_master(by, order, Vec::new()).await?
+        session.submit_order(by, order, Vec::new()).await?
     };
     outcome?;
     Ok(StatusCode::NO_CONTENT)
