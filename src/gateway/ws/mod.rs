@@ -1,6 +1,7 @@
-//! A WebSocket over any stream: TCP, TLS, or one that a test scripts. The only code that reads or writes
-//! frame headers and close frames; `peers::relay` also tracks the frame boundaries of what it passes
-//! through.
+//! A WebSocket over any stream: TCP, TLS, or one that a test scripts.
+//!
+//! Only this module reads or writes frame headers and close frames. The exception is `peers::relay`, which
+//! passes frames through: it tracks their boundaries and may append a close frame.
 //!
 //! tungstenite handles the rules of RFC 6455, reading, pongs and the closing handshake. Writing is ours:
 //! messages are shared bytes and go to the operating system as they are, many in one call, without a copy
