@@ -42,7 +42,7 @@ async fn bury_if_dead(shared: &Shared, node: &Sighting) -> bool {
     match shared.store.forget(life, Some(node.last_sign)).await {
         Ok(is_gone) => {
             if is_gone {
-                metrics().cluster_nodes_buried.increment(1);
+                metrics().cluster_nodes_evicted.increment(1);
                 tracing::warn!(node = %life, ?probe, "a node is dead; its sessions are taken over");
             }
             is_gone

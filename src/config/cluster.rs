@@ -63,8 +63,8 @@ impl ClusterConfig {
             address: reader.take_checked("cluster.address", address),
             secret: reader.take_checked("cluster.secret", secret),
             weight: u32::try_from(weight).expect("the range fits"),
-            beat_every: reader.take_ms("cluster.beat_every_ms", 50..=5_000),
-            valid: reader.take_ms("cluster.valid_ms", 500..=60_000),
+            beat_every: reader.take_ms("cluster.heartbeat_interval_ms", 50..=5_000),
+            valid: reader.take_ms("cluster.lease_ms", 500..=60_000),
             exit_after: reader.take_ms("cluster.exit_after_ms", 1_000..=3_600_000),
             moves_max: reader.take_count("cluster.moves_max", 1..=256),
             rebalance_max: reader.take_count("cluster.rebalance_sessions_max", 0..=1_000),
@@ -72,14 +72,14 @@ impl ClusterConfig {
             waiting_max: reader.take_count("cluster.waiting_requests_max", 1..=100_000),
         };
         if config.valid < config.beat_every * 3 {
-            let keys = ["cluster.valid_ms", "cluster.beat_every_ms"];
-            let message = "cluster.valid_ms must be at least three times cluster.beat_every_ms, or \
+            let keys = ["cluster.lease_ms", "cluster.heartbeat_interval_ms"];
+            let message = "cluster.lease_ms must be at least three times cluster.heartbeat_interval_ms, or \
                            one late beat silences the node";
             reader.contradiction(keys, message);
         }
         if config.exit_after <= config.valid {
-            let keys = ["cluster.exit_after_ms", "cluster.valid_ms"];
-            let message = "cluster.exit_after_ms must be longer than cluster.valid_ms, for which one \
+            let keys = ["cluster.exit_after_ms", "cluster.lease_ms"];
+            let message = "cluster.exit_after_ms must be longer than cluster.lease_ms, for which one \
                            answer of the journal is waited for";
             reader.contradiction(keys, message);
         }

@@ -144,21 +144,21 @@ metrics! {
         "Size of the write-ahead log's file.";
     cluster_nodes: Gauge = "cluecast_cluster_nodes" in Count,
         "Nodes that the store knows, this one included.";
-    cluster_beat_seconds: Histogram = "cluecast_cluster_beat_seconds" in Seconds,
+    cluster_heartbeat_seconds: Histogram = "cluecast_cluster_heartbeat_seconds" in Seconds,
         "How long the store took to answer that this node is alive.";
-    cluster_beats_failed: Counter = "cluecast_cluster_beats_failed_total" in Count,
+    cluster_heartbeats_failed: Counter = "cluecast_cluster_heartbeats_failed_total" in Count,
         "Beats that the store did not answer well or in time.";
-    cluster_beats_withheld: Counter = "cluecast_cluster_beats_withheld_total" in Count,
+    cluster_heartbeats_withheld: Counter = "cluecast_cluster_heartbeats_withheld_total" in Count,
         "Beats that were left out because the runtime hung.";
-    cluster_validity_lapses: Counter = "cluecast_cluster_validity_lapses_total" in Count,
+    cluster_lease_expirations: Counter = "cluecast_cluster_lease_expirations_total" in Count,
         "Times that the node might not speak for its sessions, because no beat was answered.";
-    cluster_times_forgotten: Counter = "cluecast_cluster_times_forgotten_total" in Count,
+    cluster_evictions_suffered: Counter = "cluecast_cluster_evictions_suffered_total" in Count,
         "Times that other nodes took this one for dead.";
-    cluster_nodes_buried: Counter = "cluecast_cluster_nodes_buried_total" in Count,
+    cluster_nodes_evicted: Counter = "cluecast_cluster_nodes_evicted_total" in Count,
         "Nodes that this one found dead.";
-    cluster_sessions_taken: Counter = "cluecast_cluster_sessions_taken_total" in Count,
+    cluster_sessions_claimed: Counter = "cluecast_cluster_sessions_claimed_total" in Count,
         "Sessions that this node claimed: free ones, those of the dead, and those given to it.";
-    cluster_sessions_given: Counter = "cluecast_cluster_sessions_given_total" in Count,
+    cluster_sessions_released: Counter = "cluecast_cluster_sessions_released_total" in Count,
         "Sessions that this node gave to others or released.";
     cluster_claims_lost: Counter = "cluecast_cluster_claims_lost_total" in Count,
         "Claims that another node's came before.";
