@@ -13,7 +13,7 @@ use crate::telemetry::metrics;
 
 pub(super) async fn run(shared: &Shared, watchdog: &Watchdog) {
     let mut answered = Instant::now();
-    while shared.pause(shared.settings.beat_every).await {
+    while shared.pause(shared.settings.heartbeat_interval).await {
         if !watchdog.is_content() {
             metrics().cluster_heartbeats_withheld.increment(1);
             continue;
@@ -37,7 +37,7 @@ pub(super) async fn run(shared: &Shared, watchdog: &Watchdog) {
 /// the next beat goes another way, and is answered before the validity is over.
 async fn beat(shared: &Shared) -> Result<(), StoreError> {
     let card = shared.card();
-    let beat_max = card.valid / 2;
+    let beat_max = card.lease / 2;
     let held_before = shared.validity.holds();
     let sent = Moment::now();
     let beat = timeout(beat_max, shared.store.beat(card)).await;

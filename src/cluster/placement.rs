@@ -70,7 +70,7 @@ mod tests {
             incarnation: Incarnation(u64::from(number)),
             address: format!("10.0.0.{number}:7000"),
             weight,
-            valid: Duration::from_secs(1),
+            lease: Duration::from_secs(1),
             is_leaving: false,
         }
     }

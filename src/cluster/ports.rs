@@ -33,7 +33,7 @@ pub struct NodeCard {
     /// Its share of the sessions, relative to the others'.
     pub weight: u32,
     /// For how long after a beat it may speak for its sessions.
-    pub valid: Duration,
+    pub lease: Duration,
     /// It is stopping, and takes no more sessions.
     pub is_leaving: bool,
 }

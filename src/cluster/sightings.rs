@@ -72,7 +72,7 @@ mod tests {
                 incarnation: Incarnation(1),
                 address: "192.0.2.1:7000".to_owned(),
                 weight: 1,
-                valid: Duration::from_millis(1_500),
+                lease: Duration::from_millis(1_500),
                 is_leaving: false,
             },
             last_sign: Sign(sign),

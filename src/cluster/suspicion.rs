@@ -50,7 +50,7 @@ impl Patience {
         }
         // It may still speak. Its validity began before it gave its last sign, and is over for certain
         // once this node has seen no other for as long.
-        let unseen_for = node.card.valid + self.margin;
+        let unseen_for = node.card.lease + self.margin;
         let is_mute = match probe {
             Probe::Silent | Probe::Lapsed => true,
             Probe::Refused | Probe::Alive(_) => false,
@@ -82,7 +82,7 @@ mod tests {
                 incarnation: NODE,
                 address: "192.0.2.1:7000".to_owned(),
                 weight: 1,
-                valid: Duration::from_millis(1_500),
+                lease: Duration::from_millis(1_500),
                 is_leaving: false,
             },
             last_sign: Sign(1),

@@ -9,7 +9,7 @@ use super::suspicion::Verdict;
 use crate::telemetry::{as_f64, metrics};
 
 pub(super) async fn run(shared: &Shared) {
-    while shared.pause(shared.settings.beat_every).await {
+    while shared.pause(shared.settings.heartbeat_interval).await {
         if let Err(error) = look(shared).await {
             tracing::debug!(%error, "the nodes could not be listed");
         }

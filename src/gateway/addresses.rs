@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::forwarded::Proxies;
 use super::reserve::Reserve;
 use crate::config::GatewayConfig;
-use crate::telemetry::{Refused, metrics};
+use crate::telemetry::{ConnectionRefusal, metrics};
 
 /// The bits of an IPv6 address that name a subscriber; below, everyone has 2^64 addresses.
 const IPV6_NETWORK_BITS: u32 = 64;
@@ -50,7 +50,7 @@ pub(super) enum Seat {
     },
     /// Of somebody who is refused but for what the reserve is for.
     Reserved {
-        refused: Refused,
+        refused: ConnectionRefusal,
         address: IpAddr,
         place: Arc<Place>,
         places: Arc<Places>,
@@ -99,7 +99,7 @@ impl Places {
     }
 
     /// A seat for a connection from an address.
-    pub(super) fn take(self: &Arc<Self>, from: IpAddr) -> Result<Seat, Refused> {
+    pub(super) fn take(self: &Arc<Self>, from: IpAddr) -> Result<Seat, ConnectionRefusal> {
         let address = from.to_canonical();
         let refused = match self.take_within_bounds(address) {
             Ok(seat) => return Ok(seat),
@@ -119,9 +119,9 @@ impl Places {
         self.addresses.source(self.proxies.client(proxy, headers))
     }
 
-    fn take_within_bounds(self: &Arc<Self>, address: IpAddr) -> Result<Seat, Refused> {
+    fn take_within_bounds(self: &Arc<Self>, address: IpAddr) -> Result<Seat, ConnectionRefusal> {
         let permit = self.in_all.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| Refused::Full)?;
+        let permit = permit.map_err(|_| ConnectionRefusal::Full)?;
         if self.proxies.has(address) {
             return Ok(Seat::Proxy {
                 address,
@@ -137,7 +137,7 @@ impl Places {
 
 impl Seat {
     /// The place that a request counts for.
-    pub(super) fn place(&self, headers: &HeaderMap) -> Result<Arc<Place>, Refused> {
+    pub(super) fn place(&self, headers: &HeaderMap) -> Result<Arc<Place>, ConnectionRefusal> {
         match self {
             Self::Client(place) => Ok(place.clone()),
             Self::Proxy {
@@ -178,7 +178,7 @@ impl Seat {
     }
 
     /// Why all but what the reserve is for is refused; nothing if it is not.
-    pub(super) fn refused(&self) -> Option<Refused> {
+    pub(super) fn refused(&self) -> Option<ConnectionRefusal> {
         match self {
             Self::Client(_) | Self::Proxy { .. } => None,
             Self::Reserved { refused, .. } => Some(*refused),
@@ -210,14 +210,17 @@ impl Addresses {
     }
 
     /// A share of what an address may have; none for venues, which are not counted.
-    pub(super) fn share(this: &Arc<Self>, source: Source) -> Result<Option<Share>, Refused> {
+    pub(super) fn share(
+        this: &Arc<Self>,
+        source: Source,
+    ) -> Result<Option<Share>, ConnectionRefusal> {
         let Source::Subscriber(address) = source else {
             return Ok(None);
         };
         let mut counts = this.counts();
         let count = counts.entry(address).or_default();
         if *count >= this.per_address_max {
-            return Err(Refused::Address);
+            return Err(ConnectionRefusal::Address);
         }
         *count += 1;
         drop(counts);
@@ -304,7 +307,7 @@ mod tests {
 
     use super::{Place, Places};
     use crate::config::{Config, GatewayConfig, Layers};
-    use crate::telemetry::Refused;
+    use crate::telemetry::ConnectionRefusal;
 
     fn places(in_all: usize) -> Arc<Places> {
         let config = Config::read(Layers::built_in()).expect("the built-in settings are good");
@@ -318,7 +321,7 @@ mod tests {
         }))
     }
 
-    fn take(places: &Arc<Places>, address: &str) -> Result<Arc<Place>, Refused> {
+    fn take(places: &Arc<Places>, address: &str) -> Result<Arc<Place>, ConnectionRefusal> {
         let seat = places.take(address.parse::<IpAddr>().expect("it is an address"))?;
         seat.place(&HeaderMap::new())
     }
@@ -328,12 +331,18 @@ mod tests {
         let places = places(100);
         let first = take(&places, "192.0.2.1").expect("there is room");
         let second = take(&places, "192.0.2.1").expect("there is room");
-        assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Address));
+        assert_eq!(
+            take(&places, "192.0.2.1").err(),
+            Some(ConnectionRefusal::Address)
+        );
         take(&places, "192.0.2.2").expect("another address");
         first.authenticated();
         first.authenticated();
         let third = take(&places, "192.0.2.1").expect("one has shown its token");
-        assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Address));
+        assert_eq!(
+            take(&places, "192.0.2.1").err(),
+            Some(ConnectionRefusal::Address)
+        );
         drop(second);
         take(&places, "192.0.2.1").expect("one has ended");
         drop((first, third));
@@ -353,9 +362,15 @@ mod tests {
             "::ffff:192.0.2.1",
         ]
         .map(|address| take(&places, address).expect("there is room"));
-        assert_eq!(take(&places, "2001:db8::3").err(), Some(Refused::Address));
+        assert_eq!(
+            take(&places, "2001:db8::3").err(),
+            Some(ConnectionRefusal::Address)
+        );
         let mapped = take(&places, "192.0.2.1").expect("the second of this address");
-        assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Address));
+        assert_eq!(
+            take(&places, "192.0.2.1").err(),
+            Some(ConnectionRefusal::Address)
+        );
         drop((taken, mapped));
     }
 
@@ -365,8 +380,14 @@ mod tests {
         let taken: Vec<_> = (0..4)
             .map(|_| take(&places, "10.1.2.3").expect("a venue"))
             .collect();
-        assert_eq!(take(&places, "10.1.2.3").err(), Some(Refused::Full));
-        assert_eq!(take(&places, "192.0.2.1").err(), Some(Refused::Full));
+        assert_eq!(
+            take(&places, "10.1.2.3").err(),
+            Some(ConnectionRefusal::Full)
+        );
+        assert_eq!(
+            take(&places, "192.0.2.1").err(),
+            Some(ConnectionRefusal::Full)
+        );
         drop(taken);
         take(&places, "192.0.2.1").expect("all have left");
     }
@@ -383,7 +404,7 @@ mod tests {
             seat.place(&headers)
         };
         let taken = ["192.0.2.1", "192.0.2.1"].map(|client| ask(client).expect("there is room"));
-        assert_eq!(ask("192.0.2.1").err(), Some(Refused::Address));
+        assert_eq!(ask("192.0.2.1").err(), Some(ConnectionRefusal::Address));
         ask("192.0.2.2").expect("another client");
         let venue: Vec<_> = (0..9).map(|_| ask("10.1.2.3").expect("a venue")).collect();
         drop(taken);
@@ -396,7 +417,10 @@ mod tests {
         // The proxy's room stays taken while an upgraded connection lasts.
         drop(seat);
         let second = places.take(proxy).expect("the client has left");
-        assert_eq!(take(&places, "192.0.2.3").err(), Some(Refused::Full));
+        assert_eq!(
+            take(&places, "192.0.2.3").err(),
+            Some(ConnectionRefusal::Full)
+        );
         drop((venue, second));
         take(&places, "192.0.2.3").expect("all have left");
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::addresses::Source;
 use super::bucket::Bucket;
 use super::shares::Shares;
-use crate::config::{Allowance, LimitsConfig};
+use crate::config::{LimitsConfig, RateLimit};
 use crate::journal::SessionId;
 use crate::telemetry::{CodeLimit, metrics};
 
@@ -22,7 +22,7 @@ use crate::telemetry::{CodeLimit, metrics};
 pub struct CodeAttempts {
     addresses: Shares,
     in_all: Arc<Bucket>,
-    session_allowance: Allowance,
+    session_allowance: RateLimit,
     sessions: DashMap<SessionId, Arc<Bucket>>,
 }
 
@@ -101,7 +101,10 @@ impl Attempt {
             }
             Err(retry_after) => {
                 self.give_back();
-                metrics().code_attempts_refused.of(limit).increment(1);
+                metrics()
+                    .code_attempts_refused
+                    .with_label(limit)
+                    .increment(1);
                 Err(TooManyWrongCodes { limit, retry_after })
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::Allowance;
+use crate::config::RateLimit;
 
 /// A bucket that empties at a steady rate: the generic cell rate algorithm (ITU-T I.371), with a way
 /// back.
@@ -20,7 +20,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(allowance: Allowance) -> Self {
+    pub(super) fn new(allowance: RateLimit) -> Self {
         Self {
             drain: Duration::from_mins(1) / allowance.per_minute.get(),
             capacity: allowance.burst.get(),

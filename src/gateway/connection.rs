@@ -27,7 +27,7 @@ use crate::delivery::{
     rejection_code, rejection_message,
 };
 use crate::session::{Mail, SessionHandle};
-use crate::telemetry::{Lost, metrics};
+use crate::telemetry::{LossReason, metrics};
 
 /// When clients of a server that stops come back: not before a restart is over, which takes a few
 /// hundred milliseconds, and spread over a time that makes their number bearable.
@@ -76,13 +76,13 @@ impl Connection {
             Ok((attached, mut frames)) => attached.run(&mut self.socket, &mut frames).await,
             Err(ending) => {
                 if let Some(code) = ending.code() {
-                    metrics().hellos_failed.of(code).increment(1);
+                    metrics().hellos_failed.with_label(code).increment(1);
                 }
                 ending
             }
         };
         match ending.code() {
-            Some(code) => metrics().connections_closed.of(code).increment(1),
+            Some(code) => metrics().connections_closed.with_label(code).increment(1),
             None => metrics().connections_gone.increment(1),
         }
         close(&mut self.socket, &ending).await;
@@ -224,7 +224,10 @@ impl Attached {
             .stuck_since()
             .map(|at| at + self.gateway.config.write_max);
         if stuck_until.is_some_and(|until| until <= now) {
-            metrics().connections_lost.of(Lost::Stuck).increment(1);
+            metrics()
+                .connections_lost
+                .with_label(LossReason::WriteTimeout)
+                .increment(1);
             return Err(Ending::Gone);
         }
         let next = match pulse.beat(now) {
@@ -234,7 +237,10 @@ impl Attached {
                 until
             }
             Beat::Dead => {
-                metrics().connections_lost.of(Lost::Silent).increment(1);
+                metrics()
+                    .connections_lost
+                    .with_label(LossReason::PongTimeout)
+                    .increment(1);
                 return Err(Ending::Gone);
             }
         };
@@ -300,7 +306,7 @@ impl Attached {
     }
 
     fn reject(&self, id: u64, code: RejectionCode, message: String, wait: Option<Duration>) {
-        metrics().commands_rejected.of(code).increment(1);
+        metrics().commands_rejected.with_label(code).increment(1);
         let now = self.gateway.sessions.clock().now();
         // A whole millisecond more: sent again at the time that is told, it must be let through.
         let wait_ms = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);

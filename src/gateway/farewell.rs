@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use super::stream::Stream;
-use crate::telemetry::Refused;
+use crate::telemetry::ConnectionRefusal;
 
 /// How many are told at the same time.
 const TOLD_AT_ONCE_MAX: usize = 64;
@@ -156,11 +156,11 @@ impl Answer {
     }
 }
 
-impl From<Refused> for Farewell {
-    fn from(refused: Refused) -> Self {
+impl From<ConnectionRefusal> for Farewell {
+    fn from(refused: ConnectionRefusal) -> Self {
         match refused {
-            Refused::Full => Self::Full,
-            Refused::Address => Self::TooManyFromAddress,
+            ConnectionRefusal::Full => Self::Full,
+            ConnectionRefusal::Address => Self::TooManyFromAddress,
         }
     }
 }

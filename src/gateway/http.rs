@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::stream::Stream;
-use crate::telemetry::{Lost, metrics};
+use crate::telemetry::{LossReason, metrics};
 
 /// How long a stop waits for the request that a connection is at. Whoever takes longer, to send it or to
 /// read its answer, finds the connection closed: the sessions are still to be handed over.
@@ -60,7 +60,10 @@ impl<S> Impatient<S> {
         if stuck.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        metrics().connections_lost.of(Lost::Stuck).increment(1);
+        metrics()
+            .connections_lost
+            .with_label(LossReason::WriteTimeout)
+            .increment(1);
         self.stuck = None;
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }

@@ -23,7 +23,7 @@ use super::http::{self, Impatient};
 use super::reserve;
 use super::stream::{Stream, Tcp};
 use super::tls::Tls;
-use crate::telemetry::{Handshake, Late, metrics};
+use crate::telemetry::{HandshakeFailure, RequestPart, metrics};
 
 /// A client's place; it is an extension of each request.
 pub type Slot = Arc<Place>;
@@ -59,7 +59,10 @@ pub async fn listen(gateway: Gateway, listener: TcpListener, router: Router) {
                 gateway.tasks.spawn(serving);
             }
             Err(refused) => {
-                metrics().connections_refused.of(refused).increment(1);
+                metrics()
+                    .connections_refused
+                    .with_label(refused)
+                    .increment(1);
                 let opening = open(stream, gateway.tls.clone());
                 if let Some(saying) = farewells.say(refused.into(), opening) {
                     gateway.tasks.spawn(saying);
@@ -80,12 +83,15 @@ async fn open(stream: TcpStream, tls: Option<Arc<Tls>>) -> std::io::Result<Strea
         Ok(Err(error)) => {
             metrics()
                 .handshakes_failed
-                .of(Handshake::Refused)
+                .with_label(HandshakeFailure::Failed)
                 .increment(1);
             Err(error)
         }
         Err(_elapsed) => {
-            metrics().handshakes_failed.of(Handshake::Late).increment(1);
+            metrics()
+                .handshakes_failed
+                .with_label(HandshakeFailure::Timeout)
+                .increment(1);
             Err(ErrorKind::TimedOut.into())
         }
     }
@@ -129,7 +135,10 @@ impl Guest {
                 Ok(Some(stream))
             }
             (Head::None | Head::Late, Some(refused)) => {
-                metrics().connections_refused.of(refused).increment(1);
+                metrics()
+                    .connections_refused
+                    .with_label(refused)
+                    .increment(1);
                 self.say(refused.into(), stream).await;
                 Ok(None)
             }
@@ -143,7 +152,10 @@ impl Guest {
 
     /// Tells somebody that a header took too long.
     async fn say_late(&self, stream: Stream) {
-        metrics().requests_late.of(Late::Header).increment(1);
+        metrics()
+            .requests_late
+            .with_label(RequestPart::Header)
+            .increment(1);
         self.say(Farewell::LateHeader, stream).await;
     }
 
@@ -173,7 +185,10 @@ impl Guest {
                 match answering {
                     Ok(answering) => answering.await,
                     Err(refused) => {
-                        metrics().connections_refused.of(refused).increment(1);
+                        metrics()
+                            .connections_refused
+                            .with_label(refused)
+                            .increment(1);
                         Ok(Farewell::from(refused).response())
                     }
                 }

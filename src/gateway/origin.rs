@@ -47,6 +47,6 @@ impl Origins {
     }
 
     fn lists(&self, origin: &str) -> bool {
-        self.listed.iter().any(|listed| listed.is(origin))
+        self.listed.iter().any(|listed| listed.matches(origin))
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::addresses::Source;
 use super::bucket::Bucket;
-use crate::config::Allowance;
+use crate::config::RateLimit;
 
 /// Addresses that are remembered; some 6 MB.
 const ADDRESSES_MAX: usize = 65_536;
@@ -22,7 +22,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(super) struct Shares {
-    allowance: Allowance,
+    allowance: RateLimit,
     remembered: Mutex<Remembered>,
     of_all_others: Arc<Bucket>,
 }
@@ -33,7 +33,7 @@ struct Remembered {
 }
 
 impl Shares {
-    pub(super) fn new(allowance: Allowance) -> Self {
+    pub(super) fn new(allowance: RateLimit) -> Self {
         Self {
             allowance,
             remembered: Mutex::new(Remembered {
@@ -88,7 +88,7 @@ mod tests {
     use tokio::time::{Instant, advance};
 
     use super::{ADDRESSES_MAX, Shares};
-    use crate::config::Allowance;
+    use crate::config::RateLimit;
     use crate::gateway::addresses::Source;
 
     fn address(number: usize) -> Source {
@@ -103,7 +103,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn more_addresses_than_are_remembered_share_a_bucket_until_some_have_emptied() {
-        let once_a_minute = Allowance {
+        let once_a_minute = RateLimit {
             per_minute: NonZeroU32::MIN,
             burst: NonZeroU32::MIN,
         };

@@ -54,9 +54,9 @@ impl RecoverError {
     /// What somebody has to do with it: nothing about a store that does not answer now.
     pub(super) fn failure(&self) -> RecoveryFailure {
         match self {
-            Self::Journal(_) | Self::Claim(_) | Self::Lost => RecoveryFailure::Store,
+            Self::Journal(_) | Self::Claim(_) | Self::Lost => RecoveryFailure::Unavailable,
             Self::Record { .. } | Self::Archived { .. } | Self::Hole { .. } => {
-                RecoveryFailure::Stored
+                RecoveryFailure::Unusable
             }
         }
     }

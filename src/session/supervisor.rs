@@ -229,13 +229,13 @@ async fn live<D: Delivery>(
         }
         Err(error) => {
             let failure = error.failure();
-            metrics().recoveries_failed.of(failure).increment(1);
+            metrics().recoveries_failed.with_label(failure).increment(1);
             return match failure {
-                RecoveryFailure::Store => {
+                RecoveryFailure::Unavailable => {
                     tracing::warn!(session.id = %session, %error, "a session is not recovered yet");
                     Life::NotBegun
                 }
-                RecoveryFailure::Stored => {
+                RecoveryFailure::Unusable => {
                     tracing::error!(session.id = %session, %error, "a session could not be recovered");
                     Life::Unreadable
                 }

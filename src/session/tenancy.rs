@@ -65,7 +65,7 @@ impl JournalStore {
             address: card.address,
             version: self.version.to_owned(),
             weight: card.weight,
-            valid_ms: u64::try_from(card.valid.as_millis()).unwrap_or(u64::MAX),
+            valid_ms: u64::try_from(card.lease.as_millis()).unwrap_or(u64::MAX),
             is_leaving: card.is_leaving,
         }
     }
@@ -78,7 +78,7 @@ fn seen(node: journal::NodeSeen) -> cluster::NodeSeen {
             incarnation: cluster::Incarnation(record.incarnation.0),
             address: record.address,
             weight: record.weight,
-            valid: Duration::from_millis(record.valid_ms),
+            lease: Duration::from_millis(record.valid_ms),
             is_leaving: record.is_leaving,
         },
         last_sign: cluster::Sign(node.last_sign.0),

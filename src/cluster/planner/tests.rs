@@ -32,7 +32,7 @@ fn card(node: Incarnation) -> NodeCard {
         incarnation: node,
         address: format!("10.0.0.{}:7000", node.0),
         weight: 100,
-        valid: Duration::from_secs(1),
+        lease: Duration::from_secs(1),
         is_leaving: false,
     }
 }
