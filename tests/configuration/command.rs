@@ -98,7 +98,7 @@ fn all_mistakes_of_all_layers_are_told_at_once_with_status_1() {
     assert_eq!(printed.code, Some(1));
     let (one, two) = (one.display(), two.display());
     let expected = [
-        format!("{latin}:2: not UTF-8", latin = latin.display()),
+        format!("{latin}:2: the file is not UTF-8", latin = latin.display()),
         format!("{missing}: cannot be read", missing = missing.display()),
         // Also what a later file replaces.
         format!("{one}:2: session.mailbox_max: 1 is out of range, 16 to 100000"),
