@@ -26,7 +26,8 @@ use errors::CommandError;
 pub use errors::ServerError;
 pub use server::Server;
 
-use crate::session::Planted;
+#[cfg(feature = "fault-injection")]
+use crate::session::InjectedFault;
 
 /// A real-time server for live treasure and puzzle hunts.
 #[derive(Parser)]
@@ -75,14 +76,22 @@ enum HuntCommand {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    run_planted(Planted::Nothing)
+    run_command(CommandLine::parse().command)
 }
 
 /// Runs the command with a fault injected into the server, for tests that must detect it.
-pub fn run_planted(planted: Planted) -> ExitCode {
-    let line = CommandLine::parse();
-    let done = match line.command {
-        Command::Serve(serve) => serve.run(planted),
+#[cfg(feature = "fault-injection")]
+pub fn run_with_fault(fault: InjectedFault) -> ExitCode {
+    let mut line = CommandLine::parse();
+    if let Command::Serve(serve) = &mut line.command {
+        serve.inject(fault);
+    }
+    run_command(line.command)
+}
+
+fn run_command(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Serve(serve) => serve.run(),
         Command::Hunt(HuntCommand::Check(check)) => check.run(),
         Command::Config(command) => command.run(),
         Command::Migrate(migrate) => migrate.run(),

@@ -18,7 +18,7 @@ use crate::delivery::Hub;
 use crate::gateway::Grant;
 use crate::http::random_code;
 use crate::journal::SessionId;
-use crate::session::{Planted, SessionHandle, StoredHunt, first_game_master};
+use crate::session::{InjectedFault, SessionHandle, StoredHunt, first_game_master};
 use crate::telemetry;
 
 /// Time that blocking threads have to finish after the server has stopped.
@@ -40,10 +40,17 @@ pub(super) struct Serve {
     /// When ready, print one line of JSON instead of text.
     #[arg(long)]
     json: bool,
+    #[arg(skip)]
+    fault: InjectedFault,
 }
 
 impl Serve {
-    pub(super) fn run(mut self, planted: Planted) -> Result<(), CommandError> {
+    #[cfg(feature = "fault-injection")]
+    pub(super) fn inject(&mut self, fault: InjectedFault) {
+        self.fault = fault;
+    }
+
+    pub(super) fn run(mut self) -> Result<(), CommandError> {
         if let Some(address) = self.listen {
             self.settings.set(format!("server.listen={address}"));
         }
@@ -54,18 +61,18 @@ impl Serve {
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
-        let done = runtime.block_on(self.serve(&config, planted));
+        let done = runtime.block_on(self.serve(&config));
         // A thread that hangs, for example in a disk read, does not delay the exit.
         runtime.shutdown_timeout(BLOCKING_THREADS_WAIT);
         done
     }
 
-    async fn serve(&self, config: &Config, planted: Planted) -> Result<(), CommandError> {
+    async fn serve(&self, config: &Config) -> Result<(), CommandError> {
         // First of all, so that a signal also stops a server that is still starting.
         let mut signals = Signals::catch()?;
         let starting = async {
             let hunt = self.read_hunt().await?;
-            let server = Server::start_with_fault(config, planted).await?;
+            let server = Server::start_with_fault(config, self.fault).await?;
             Ok::<_, CommandError>((server, hunt))
         };
         let (server, hunt) = tokio::select! {
@@ -241,7 +248,7 @@ async fn open_hunt(
             return Err(CommandError::Failed(reason));
         }
         // A session is claimed a moment before it is open.
-        let arrived = timeout(OPEN_TIMEOUT, sessions.arrival(code)).await;
+        let arrived = timeout(OPEN_TIMEOUT, sessions.wait_until_running(code)).await;
         if arrived.is_err() {
             let reason = format!(
                 "session {code} of this hunt is not open yet; see the log for the reason, and try again"
@@ -265,7 +272,7 @@ async fn open_hunt(
     let created = sessions.create(id, random_code(), stored.revision).await;
     let session = created.map_err(|error| failed(&error))?;
     let started = session
-        .game_master(By::Admin, GameMasterOrder::Start, Vec::new())
+        .submit_order(By::Admin, GameMasterOrder::Start, Vec::new())
         .await;
     let outcome = started.map_err(|error| failed(&error))?;
     outcome.map_err(|refusal| failed(&refusal))?;

@@ -115,7 +115,7 @@ impl Connection {
                 ));
             }
         };
-        let validity = self.gateway.sessions.validity_to_speak();
+        let validity = self.gateway.sessions.lease_for_output();
         // What waits then may not be true any more; what of it is journaled is sent again.
         self.socket.speak_while(move || validity.holds());
         let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);

@@ -33,10 +33,10 @@ impl Gateway {
     /// The session with a code, as people type it, for those who may know all.
     pub async fn session(&self, code: &str) -> Result<SessionHandle<Hub>, NoSession> {
         let code = plain_code(code);
-        match self.sessions.wake(&code).await {
+        match self.sessions.get_or_reopen(&code).await {
             Ok(session) => Ok(session),
             Err(NotHere::Full) => Err(NoSession::Full),
-            Err(NotHere::Absent) if self.sessions.elsewhere(&code).is_some() => {
+            Err(NotHere::Absent) if self.sessions.known_elsewhere(&code).is_some() => {
                 Err(NoSession::ForNow)
             }
             Err(NotHere::Absent) => Err(NoSession::Unknown),
@@ -79,8 +79,8 @@ impl Gateway {
         code: &str,
     ) -> Result<SessionHandle<Hub>, NoSession> {
         let code = plain_code(code);
-        let is_elsewhere = || self.sessions.elsewhere(&code) == Some(of_session);
-        match self.sessions.wake(&code).await {
+        let is_elsewhere = || self.sessions.known_elsewhere(&code) == Some(of_session);
+        match self.sessions.get_or_reopen(&code).await {
             Ok(session) if session.id() == of_session => Ok(session),
             Err(NotHere::Full) if is_elsewhere() => Err(NoSession::Full),
             Err(NotHere::Absent) if is_elsewhere() => Err(NoSession::ForNow),

@@ -18,7 +18,8 @@ use tokio::time::timeout;
 
 use super::Gateway;
 use super::internal::PASS;
-use crate::cluster::{Incarnation, Neighbours, Probe};
+use crate::cluster::{Neighbours, Probe};
+use crate::ids::Incarnation;
 
 /// In which a node tells its life when it is knocked at.
 pub const LIFE: HeaderName = HeaderName::from_static("x-cluecast-life");
@@ -184,7 +185,8 @@ mod tests {
         ANSWER_WAIT, LIFE, NodeError, PROBE_PATH, TRY_EVERY, ask, head_of_answer, prepare,
         understood,
     };
-    use crate::cluster::{Incarnation, Probe};
+    use crate::cluster::Probe;
+    use crate::ids::Incarnation;
 
     #[tokio::test(start_paused = true)]
     async fn a_node_that_says_nothing_is_not_waited_for_without_end() {

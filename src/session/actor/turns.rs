@@ -1,10 +1,10 @@
-//! The actor of one session.
+//! The actor of one session: decides on requests in turns.
 //!
-//! A turn takes a bounded number of requests from the mailbox. Each is decided on and applied at
-//! once; the events of the turn go to the journal as one batch; the outputs go into the gate. Later
-//! turns run while earlier batches are on their way. When a batch is durable, the gate lets out, in
-//! order, what was decided on it. When a batch fails, the actor ends and lets nothing more out: its
-//! state may be ahead of the journal, and a new actor recovers from there.
+//! A turn accepts a bounded number of requests from the mailbox. Each is decided on and applied at once.
+//! The events of the turn go to the journal as one batch; the outputs go into the gate. Later turns run
+//! while earlier batches are in flight. When a batch is durable, the gate releases, in order, the outputs
+//! that depend on it. When an append fails, the actor ends and releases nothing more: its state may be
+//! ahead of the journal, and a new actor recovers from there.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,57 +17,49 @@ use futures_util::stream::FuturesOrdered;
 use hunt::{By, Command, CommandId, Decision, DeviceId, Entry, GameMasterId, State, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
-use super::delivery::{Delivery, Outcome, Refusal, View};
-use super::finish::Finish;
+use super::context::SessionContext;
 use super::gate::{Gate, Output};
 use super::handle::Mail;
-use super::snapshots::Snapshots;
-use super::supervisor::SessionRun;
-use crate::clock::Clock;
-use crate::journal::{AppendError, Batch, Epoch, Journal, Name, SessionId};
-use crate::journal::{Incarnation, records};
+use super::owned::OwnedSession;
+use super::recovery::Recovered;
+use super::snapshots::Snapshotter;
+use super::usage::FinishMarker;
+use crate::journal::{AppendError, Batch, Name, records};
+use crate::session::delivery::{Delivery, Outcome, Refusal, View};
+use crate::session::fault::InjectedFault;
 use crate::telemetry::metrics;
 
-/// Commands that made the rules fail and are remembered, so that they are not tried again.
+/// Most commands that are remembered because they made the rules panic, so that they are not retried.
+/// Further ones are not remembered.
 const QUARANTINED_MAX: usize = 1_024;
 
-/// How an actor's life ended.
-pub(super) enum Ended {
+/// How an actor ended.
+pub(super) enum ActorExit {
     /// It was asked to stop: everything is durable and a snapshot is stored.
     Stopped,
-    /// A batch failed: what was not let out is void.
-    Failed(AppendError),
+    /// An append failed: outputs that were not released are void.
+    AppendFailed(AppendError),
 }
 
-/// Who writes a session, and where.
-#[derive(Clone, Copy)]
-pub(super) struct Ownership {
-    pub(super) session: SessionId,
-    pub(super) owner: Incarnation,
-    pub(super) epoch: Epoch,
-}
-
-/// The state of a session and everything that is on its way out.
+/// The state of a session and its outputs that are not released yet.
 pub(super) struct Actor<'a, D: Delivery> {
-    pub(super) state: State,
-    pub(super) names: HashMap<u64, String>,
-    /// The number of the last event that was decided.
+    state: State,
+    names: HashMap<u64, String>,
+    /// Sequence number of the last event that was decided.
     head: u64,
-    ownership: Ownership,
+    owned: OwnedSession,
     delivery: &'a mut D,
     gate: Gate<D>,
-    journal: Arc<dyn Journal>,
-    clock: Clock,
-    run: SessionRun,
+    context: Arc<SessionContext>,
     turn: Turn,
     in_flight: FuturesOrdered<BoxFuture<'static, Result<u64, AppendError>>>,
-    snapshots: Snapshots,
-    finish: Finish,
+    snapshots: Snapshotter,
+    finish: FinishMarker,
     quarantined: HashSet<CommandKey>,
 }
 
+/// Identifies a numbered command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum CommandKey {
     Player(DeviceId, CommandId),
@@ -83,55 +75,49 @@ struct Turn {
 }
 
 impl<'a, D: Delivery> Actor<'a, D> {
-    /// An actor of a state that its journal holds up to event `head`.
+    /// An actor whose journal ends with the recovered state's last event.
     pub(super) fn new(
-        run: SessionRun,
-        ownership: Ownership,
-        recovered: super::recovery::Recovered,
+        context: Arc<SessionContext>,
+        owned: OwnedSession,
+        recovered: Recovered,
         delivery: &'a mut D,
     ) -> Self {
-        let snapshots = Snapshots::new(run.clone(), ownership, recovered.snapshot_at);
-        let finish = Finish::new(run.usage.clone());
         Self {
             state: recovered.state,
             names: recovered.names,
             head: recovered.head,
-            ownership,
+            owned,
             delivery,
             gate: Gate::new(recovered.head),
-            journal: run.journal.clone(),
-            clock: run.clock.clone(),
-            run,
             turn: Turn::default(),
             in_flight: FuturesOrdered::new(),
-            snapshots,
-            finish,
+            snapshots: Snapshotter::new(context.clone(), owned, recovered.snapshot_at),
+            finish: FinishMarker::new(owned.session, context.usage.clone()),
             quarantined: HashSet::new(),
+            context,
         }
     }
 
-    /// Runs until it is stopped or a batch fails. Not cancel-safe: dropping it is a failure, after
-    /// which a new actor must recover.
-    pub(super) async fn run(
-        mut self,
-        mailbox: &mut mpsc::Receiver<Mail<D>>,
-        stop: &CancellationToken,
-    ) -> Ended {
-        let config = self.run.config;
+    /// Runs until it is stopped or an append fails. Not cancel-safe: dropping it is a failure, after which
+    /// a new actor must recover.
+    pub(super) async fn run(mut self, mailbox: &mut mpsc::Receiver<Mail<D>>) -> ActorExit {
+        let context = self.context.clone();
+        let (config, stop, lease) = (&context.services.config, &context.spec.stop, &context.lease);
+        let clock = &context.services.clock;
         let mut mails = Vec::with_capacity(config.turn_requests_max);
         let mut tick = pin!(sleep_until(self.delivery.tick_due()));
-        let mut reachable = true;
+        let mut has_senders = true;
         self.finish_if_due();
         loop {
             if stop.is_cancelled() && self.in_flight.is_empty() {
                 self.snapshots
-                    .finish(self.head, self.state.progress())
+                    .store_last(self.head, self.state.progress())
                     .await;
-                return Ended::Stopped;
+                return ActorExit::Stopped;
             }
             let has_room = self.in_flight.len() < config.batches_in_flight_max;
-            let speaks = self.run.validity.holds();
-            let takes_mail = has_room && speaks && !stop.is_cancelled();
+            let has_lease = lease.holds();
+            let accepts_requests = has_room && has_lease && !stop.is_cancelled();
             let tick_due = self.delivery.tick_due();
             if tick_due < tick.deadline() {
                 tick.as_mut().reset(tick_due);
@@ -140,39 +126,39 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 biased;
                 Some(appended) = self.in_flight.next() => match appended {
                     Ok(durable) => {
-                        self.run.backlog.durable();
+                        context.backlog.batch_durable();
                         self.gate.advance(durable);
                     }
-                    Err(error) => return Ended::Failed(error),
+                    Err(error) => return ActorExit::AppendFailed(error),
                 },
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
-                () = self.snapshots.go_on() => {}
-                () = self.finish.noted(self.ownership.session) => {}
-                () = tick.as_mut(), if speaks => {
+                () = self.snapshots.drive() => {}
+                () = self.finish.drive() => {}
+                () = tick.as_mut(), if has_lease => {
                     self.delivery.tick();
-                    // Its note may have failed.
+                    // Writing the mark may have failed.
                     self.finish_if_due();
                     tick.as_mut().reset(self.delivery.tick_due());
                 }
-                () = self.run.validity.wait(), if !speaks || self.gate.withholds() => {}
-                () = reached(self.delivery.latest_due()), if takes_mail => self.render_latest(),
-                () = self.clock.sleep_until(self.state.next_deadline()), if takes_mail => {
+                () = lease.wait(), if !has_lease || self.gate.waits_for_lease() => {}
+                () = until(self.delivery.latest_due()), if accepts_requests => self.render_latest(),
+                () = clock.sleep_until(self.state.next_deadline()), if accepts_requests => {
                     self.take_turn(&mut mails);
                 }
                 received = mailbox.recv_many(&mut mails, config.turn_requests_max),
-                    if takes_mail && reachable =>
+                    if accepts_requests && has_senders =>
                 {
-                    reachable = received > 0;
+                    has_senders = received > 0;
                     self.take_turn(&mut mails);
                 }
             }
-            self.release();
+            self.release_all();
         }
     }
 
-    /// One turn: due timers, then the requests, then one batch for the journal.
+    /// Runs one turn: due timers, then the requests, then one batch for the journal.
     fn take_turn(&mut self, mails: &mut Vec<Mail<D>>) {
-        let now = self.clock.now();
+        let now = self.context.services.clock.now();
         while let Some(entry) = self.state.due(now) {
             self.accept(entry);
         }
@@ -200,7 +186,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 names,
                 reply,
             } => {
-                // Nobody waits for it any more: whoever asked will look whether it was done.
+                // The caller has gone and will check whether the order took effect.
                 if reply.is_closed() {
                     metrics().requests_dropped.increment(1);
                     return;
@@ -229,7 +215,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         }
     }
 
-    /// Renders what carries no number. It waits in the gate as everything does.
+    /// Renders the latest values, and holds them in the gate like every output.
     fn render_latest(&mut self) {
         let view = View {
             state: &self.state,
@@ -239,8 +225,8 @@ impl<'a, D: Delivery> Actor<'a, D> {
         self.hold(Output::Latest(latest));
     }
 
-    /// Has the rules decide and applies what they accept. A failure of the rules is the fault of
-    /// this one command: the state is as before, and the command is not tried again.
+    /// Lets the rules decide on a command, and applies what they accept. If the rules panic, the state is
+    /// unchanged, and the command is quarantined: it is not tried again.
     fn decide(&mut self, command: &Command, names: Vec<Name>, now: Timestamp) -> Outcome {
         let key = command_key(command);
         if key.is_some_and(|key| self.quarantined.contains(&key)) {
@@ -260,7 +246,10 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Ok(Ok(Decision::Repeated(receipt))) => Ok(receipt),
             Ok(Err(rejection)) => Err(rejection.into()),
             Err(_panic) => {
-                tracing::error!(session.id = %self.ownership.session, "the rules failed on a command");
+                tracing::error!(
+                    session.id = %self.owned.session,
+                    "the rules panicked on a command; it is quarantined"
+                );
                 metrics().commands_quarantined.increment(1);
                 if self.quarantined.len() < QUARANTINED_MAX {
                     self.quarantined.extend(key);
@@ -270,7 +259,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         }
     }
 
-    /// Applies an entry and holds its updates.
+    /// Applies an entry and holds its updates in the gate.
     fn accept(&mut self, entry: Entry) {
         for event in &entry.events {
             self.head += 1;
@@ -289,8 +278,12 @@ impl<'a, D: Delivery> Actor<'a, D> {
     }
 
     fn hold(&mut self, output: Output<D>) {
-        if self.run.planted.lets_eventless_output_out() && self.turn.events == 0 {
-            self.let_out(output);
+        if self.turn.events == 0
+            && self
+                .context
+                .has_fault(InjectedFault::EventlessOutputUngated)
+        {
+            self.release(output);
             return;
         }
         self.gate.hold(self.head, output);
@@ -304,54 +297,54 @@ impl<'a, D: Delivery> Actor<'a, D> {
         let turn = std::mem::take(&mut self.turn);
         let last_seq = self.head;
         let batch = Batch {
-            session: self.ownership.session,
-            owner: self.ownership.owner,
-            epoch: self.ownership.epoch,
+            session: self.owned.session,
+            owner: self.owned.owner,
+            epoch: self.owned.epoch,
             first_seq: last_seq - turn.events + 1,
             last_seq,
             at_ms: self.state.last_at().0,
             events: records::encode_entries(&turn.entries),
             names: turn.names,
         };
-        let appended = self.journal.append(batch);
-        self.run.backlog.submitted();
+        let appended = self.context.journal().append(batch);
+        self.context.backlog.batch_submitted();
         let durable = async move { appended.await.map(|()| last_seq) };
         self.in_flight.push_back(durable.boxed());
-        if self.run.planted.acks_before_durable() {
+        if self.context.has_fault(InjectedFault::AckBeforeDurable) {
             self.gate.advance(last_seq);
         }
     }
 
-    /// Lets out what may leave.
-    fn release(&mut self) {
-        while let Some(output) = self.gate.pop(&self.run.validity) {
-            self.let_out(output);
+    /// Releases every output that the gate allows.
+    fn release_all(&mut self) {
+        while let Some(output) = self.gate.pop(&self.context.lease) {
+            self.release(output);
         }
     }
 
-    fn let_out(&mut self, output: Output<D>) {
+    fn release(&mut self, output: Output<D>) {
         match output {
             Output::Update(update) => self.delivery.release(update),
             Output::Answer { peer, id, outcome } => self.delivery.answer(&peer, id, &outcome),
-            // Whoever asked may be gone; the outcome stands all the same.
+            // The caller may have gone; the outcome is valid nevertheless.
             Output::Reply { reply, outcome } => drop(reply.send(outcome)),
             Output::Attach(prepared) => self.delivery.attach(prepared),
             Output::Read(answer) => answer(),
             Output::Latest(latest) => self.delivery.release_latest(latest),
             Output::Snapshot(state) => self.snapshots.store(state),
-            Output::Finish => self.finish.note(&self.journal, self.ownership.session),
+            Output::Finish => self.finish.write(self.context.journal()),
         }
     }
 
     fn finish_if_due(&mut self) {
-        if self.finish.is_due(self.state.phase()) {
+        if self.finish.request_if_due(self.state.phase()) {
             self.hold(Output::Finish);
         }
     }
 
     fn snapshot_if_due(&mut self) {
-        if let Some(state) = self.snapshots.due(self.head, self.state.progress()) {
-            if self.run.planted.stores_before_durable() {
+        if let Some(state) = self.snapshots.take_if_due(self.head, self.state.progress()) {
+            if self.context.has_fault(InjectedFault::SnapshotBeforeDurable) {
                 self.snapshots.store(state);
                 return;
             }
@@ -360,15 +353,15 @@ impl<'a, D: Delivery> Actor<'a, D> {
     }
 }
 
-/// Returns at or after a moment; for `None` it never returns.
-async fn reached(moment: Option<Instant>) {
+/// Waits until `moment`; without one it never returns.
+async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }
 
-/// By which a numbered command is known again.
+/// The key of a numbered command; none for other commands.
 fn command_key(command: &Command) -> Option<CommandKey> {
     match command {
         Command::Player { device, id, .. } => Some(CommandKey::Player(*device, *id)),

@@ -1,15 +1,14 @@
-//! The output gate: holds everything that leaves a session until what it was decided on is durable.
+//! The output gate: holds every output of a session until the events that it depends on are durable.
 
 use std::collections::VecDeque;
 
-use hunt::CommandId;
+use hunt::{CommandId, Progress};
 use tokio::sync::oneshot;
 
-use super::delivery::{Delivery, Outcome};
-use super::snapshots::StateAt;
 use crate::cluster::Validity;
+use crate::session::delivery::{Delivery, Outcome};
 
-/// Something that leaves the session.
+/// An output of a session.
 pub(super) enum Output<D: Delivery> {
     /// An update for its audience.
     Update(D::Update),
@@ -19,25 +18,32 @@ pub(super) enum Output<D: Delivery> {
         id: CommandId,
         outcome: Outcome,
     },
-    /// The outcome of an order that came with a reply.
+    /// The outcome of an order that came with a reply channel.
     Reply {
         reply: oneshot::Sender<Outcome>,
         outcome: Outcome,
     },
     /// A connection's attachment.
     Attach(D::Prepared),
-    /// The answer to a question about the state.
+    /// The result of a read of the state; calling it sends the result.
     Read(Box<dyn FnOnce() + Send>),
-    /// What carries no number.
+    /// Latest values, which carry no number.
     Latest(D::Latest),
-    /// A state to store.
+    /// A state to store as a snapshot.
     Snapshot(StateAt),
-    /// The session is finished.
+    /// The mark that the session is finished.
     Finish,
 }
 
+/// A session's state as of an event.
+pub(super) struct StateAt {
+    pub(super) seq: u64,
+    pub(super) progress: Progress,
+}
+
 impl<D: Delivery> Output<D> {
-    /// Whether it tells only what the journal holds, so that it is true whoever owns the session.
+    /// Whether the output follows from the journal alone, so that it is true no matter which node owns
+    /// the session.
     fn is_journaled(&self) -> bool {
         match self {
             Self::Update(_) | Self::Snapshot(_) | Self::Finish => true,
@@ -47,18 +53,19 @@ impl<D: Delivery> Output<D> {
     }
 }
 
-/// Outputs in the order in which they were decided, each with the number of the last event that it
-/// was decided on.
+/// Outputs in the order in which they were decided, each with the sequence number of the last event that
+/// it depends on.
 ///
-/// Its length is bounded by the actor: it takes no more requests while the allowed number of
-/// batches is under way.
+/// The actor bounds its length: it accepts no more requests while the allowed number of batches is in
+/// flight.
 pub(super) struct Gate<D: Delivery> {
     held: VecDeque<(u64, Output<D>)>,
+    /// The journal holds every event up to this one.
     durable: u64,
 }
 
 impl<D: Delivery> Gate<D> {
-    /// A gate of a session whose journal ends at `durable`.
+    /// An empty gate of a session whose journal ends with event `durable`.
     pub(super) fn new(durable: u64) -> Self {
         Self {
             held: VecDeque::new(),
@@ -73,23 +80,23 @@ impl<D: Delivery> Gate<D> {
         self.held.push_back((head, output));
     }
 
-    /// The journal holds every event up to `durable`.
+    /// Records that the journal holds every event up to `durable`.
     pub(super) fn advance(&mut self, durable: u64) {
-        assert!(durable >= self.durable, "what is durable stays durable");
+        assert!(durable >= self.durable, "durable events stay durable");
         self.durable = durable;
     }
 
-    /// Whether something is durable and waits all the same, until the node may speak again.
-    pub(super) fn withholds(&self) -> bool {
+    /// Whether the next output is durable and waits only for the node's lease.
+    pub(super) fn waits_for_lease(&self) -> bool {
         let front = self.held.front();
         front.is_some_and(|(head, _)| *head <= self.durable)
     }
 
-    /// The next output that may leave. What is not itself in the journal leaves only while the node
-    /// may speak for the session: another one may own it by now.
-    pub(super) fn pop(&mut self, validity: &Validity) -> Option<Output<D>> {
+    /// Removes the next output that may be released. An output that does not follow from the journal is
+    /// released only while the node holds its lease: otherwise another node may own the session.
+    pub(super) fn pop(&mut self, lease: &Validity) -> Option<Output<D>> {
         let (head, output) = self.held.front()?;
-        if *head > self.durable || !(output.is_journaled() || validity.holds()) {
+        if *head > self.durable || !(output.is_journaled() || lease.holds()) {
             return None;
         }
         self.held.pop_front().map(|(_, output)| output)
@@ -102,14 +109,14 @@ mod tests {
     use tokio::sync::oneshot;
     use tokio::time::Instant;
 
-    use super::{Delivery, Gate, Output};
+    use super::{Gate, Output};
     use crate::cluster::Validity;
-    use crate::session::delivery::{Outcome, View};
+    use crate::session::delivery::{Delivery, Outcome, View};
 
-    /// A gate asks nothing of it but its types.
-    struct Unasked;
+    /// A delivery of which the gate uses only the types.
+    struct NoDelivery;
 
-    impl Delivery for Unasked {
+    impl Delivery for NoDelivery {
         type Update = ();
         type Attach = ();
         type Prepared = ();
@@ -139,57 +146,57 @@ mod tests {
         fn detach_all(&mut self) {}
     }
 
-    fn answer(outcome: Outcome) -> Output<Unasked> {
+    fn answer(outcome: Outcome) -> Output<NoDelivery> {
         let id = CommandId(1);
         let peer = ();
         Output::Answer { peer, id, outcome }
     }
 
-    fn reply(outcome: Outcome) -> Output<Unasked> {
+    fn reply(outcome: Outcome) -> Output<NoDelivery> {
         let (reply, _) = oneshot::channel();
         Output::Reply { reply, outcome }
     }
 
-    fn refused() -> Outcome {
+    fn rejected() -> Outcome {
         Err(Rejection::NotStarted.into())
     }
 
-    /// Whether an output leaves a gate whose journal has all that it was decided on.
-    fn leaves(output: Output<Unasked>, validity: &Validity) -> bool {
+    /// Whether a gate releases an output whose events are all durable.
+    fn is_released(output: Output<NoDelivery>, lease: &Validity) -> bool {
         let mut gate = Gate::new(7);
         gate.hold(7, output);
-        let left = gate.pop(validity).is_some();
-        assert_eq!(gate.withholds(), !left);
-        left
+        let is_released = gate.pop(lease).is_some();
+        assert_eq!(gate.waits_for_lease(), !is_released);
+        is_released
     }
 
     #[test]
-    fn what_is_not_journaled_leaves_only_while_the_node_may_speak() {
-        type Make = fn() -> Output<Unasked>;
+    fn unjournaled_output_is_released_only_under_a_lease() {
+        type Make = fn() -> Output<NoDelivery>;
         let journaled: [Make; 3] = [
             || Output::Update(()),
             || answer(Ok(Receipt::Done)),
             || reply(Ok(Receipt::Done)),
         ];
-        let others: [Make; 5] = [
-            || answer(refused()),
-            || reply(refused()),
+        let unjournaled: [Make; 5] = [
+            || answer(rejected()),
+            || reply(rejected()),
             || Output::Attach(()),
             || Output::Read(Box::new(|| ())),
             || Output::Latest(()),
         ];
         for make in journaled {
-            assert!(leaves(make(), &Validity::over()));
+            assert!(is_released(make(), &Validity::over()));
         }
-        for make in others {
-            assert!(!leaves(make(), &Validity::over()));
-            assert!(leaves(make(), &Validity::for_ever()));
+        for make in unjournaled {
+            assert!(!is_released(make(), &Validity::over()));
+            assert!(is_released(make(), &Validity::for_ever()));
         }
     }
 
     #[test]
-    fn nothing_overtakes_what_waits_for_the_validity() {
-        let mut gate = Gate::<Unasked>::new(7);
+    fn no_output_overtakes_one_that_waits_for_the_lease() {
+        let mut gate = Gate::<NoDelivery>::new(7);
         gate.hold(7, Output::Latest(()));
         gate.hold(8, Output::Update(()));
         gate.advance(8);
@@ -201,11 +208,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_before_it_is_durable() {
+    fn no_output_is_released_before_its_events_are_durable() {
         let mut gate = Gate::new(7);
-        gate.hold(8, Output::<Unasked>::Update(()));
+        gate.hold(8, Output::<NoDelivery>::Update(()));
         assert!(gate.pop(&Validity::for_ever()).is_none());
-        assert!(!gate.withholds(), "it waits for the journal");
+        assert!(!gate.waits_for_lease(), "it waits for the journal");
         gate.advance(8);
         assert!(gate.pop(&Validity::for_ever()).is_some());
     }
