@@ -225,8 +225,8 @@ pub(super) fn postgres_options(
 /// The token key: derived from the cluster secret if there is one, otherwise from the data directory.
 pub(super) fn token_key(config: &Config) -> Result<TokenKey, KeyError> {
     match &config.cluster.secret {
-        Some(secret) => Ok(TokenKey::of_secret(secret.expose())),
-        None => TokenKey::of_folder(&config.server.data_dir),
+        Some(secret) => Ok(TokenKey::from_secret(secret.expose())),
+        None => TokenKey::from_folder(&config.server.data_dir),
     }
 }
 

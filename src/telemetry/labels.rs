@@ -30,14 +30,14 @@ macro_rules! label {
 
 /// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectionRefusal {
+pub enum RefusalReason {
     /// The server is at its connection limit.
     Full,
     /// The address is at its limit of unauthenticated connections.
     Address,
 }
 
-label!(ConnectionRefusal, "reason", Full: "full", Address: "address");
+label!(RefusalReason, "reason", Full: "full", Address: "address");
 
 /// Why a TLS handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

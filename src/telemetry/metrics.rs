@@ -8,8 +8,8 @@ use protocol::{CloseCode, RejectionCode};
 
 use super::kinds::{Described, Family, Metric, Peak};
 use super::labels::{
-    AppendFailure, AttachSource, CodeLimit, ConnectionRefusal, HandshakeFailure, LossReason,
-    RecoveryFailure, RequestPart, WriteOutcome,
+    AppendFailure, AttachSource, CodeLimit, HandshakeFailure, LossReason, RecoveryFailure,
+    RefusalReason, RequestPart, WriteOutcome,
 };
 
 /// Declares each metric once: the text is both its help in `/metrics` and the documentation of the field.
@@ -62,7 +62,7 @@ metrics! {
         "Open connections without a valid token, which count against the limit of their address.";
     connections_accepted: Counter = "cluecast_connections_accepted_total" in Count,
         "Connections accepted.";
-    connections_refused: Family<ConnectionRefusal> = "cluecast_connections_refused_total" in Count,
+    connections_refused: Family<RefusalReason> = "cluecast_connections_refused_total" in Count,
         "Connections refused, by reason.";
     requests_reserved: Counter = "cluecast_requests_reserved_total" in Count,
         "Requests served on the connections reserved for health checks, metrics, game masters and admins.";

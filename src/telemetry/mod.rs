@@ -11,8 +11,8 @@ mod recorder;
 
 pub use kinds::{Family, Peak, as_f64};
 pub use labels::{
-    AppendFailure, AttachSource, CodeLimit, ConnectionRefusal, HandshakeFailure, Label, LossReason,
-    RecoveryFailure, RequestPart, WriteOutcome,
+    AppendFailure, AttachSource, CodeLimit, HandshakeFailure, Label, LossReason, RecoveryFailure,
+    RefusalReason, RequestPart, WriteOutcome,
 };
 pub use logs::init;
 pub use metrics::Metrics;
