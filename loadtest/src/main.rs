@@ -1,4 +1,4 @@
-//! The command `cluecast-loadtest`: reads the command line, runs the task, tells the result.
+//! The `cluecast-loadtest` binary: parses the command line, runs the test and prints its report.
 
 use std::error::Error;
 use std::fs::File;
@@ -45,7 +45,7 @@ async fn run_replay(arguments: ReplayArguments) -> Run {
     let replayed = replay(arguments).await?;
     show(&replayed);
     if let Some(error) = &replayed.unfinished {
-        eprintln!("error: the replay is not complete: {error}");
+        eprintln!("error: the replay did not complete: {error}");
     } else {
         write_json(json, &replayed.report)?;
     }
@@ -59,7 +59,7 @@ fn show(replayed: &Replayed) {
 
 fn show_problems(problems: &[String]) {
     if !problems.is_empty() {
-        println!("\nThe first problems:");
+        println!("\nFirst problems:");
     }
     for problem in problems {
         println!("- {problem}");
@@ -72,7 +72,7 @@ async fn run_chaos(arguments: ChaosArguments) -> Run {
     println!("{}", run.report);
     show_problems(&run.problems);
     if let Some(error) = &run.unfinished {
-        eprintln!("error: the run is not complete: {error}");
+        eprintln!("error: the run did not complete: {error}");
     }
     write_json(json, &run.report)?;
     Ok(run.conclusion())
@@ -118,10 +118,11 @@ async fn run_churn(arguments: ChurnArguments) -> Run {
     Ok(Conclusion::of(report.is_good()))
 }
 
-/// Created before the run, so that no figures of an earlier one are left if it fails.
+/// Creates the JSON file before the run, so that a failed run leaves no report of an earlier one.
 fn create(path: Option<&Path>) -> Result<Option<File>, String> {
     let create = |path: &Path| {
-        File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+        File::create(path)
+            .map_err(|error| format!("cannot create {} for --json: {error}", path.display()))
     };
     path.map(create).transpose()
 }

@@ -49,12 +49,12 @@ pub struct OwnServer {
 pub enum OwnServerError {
     /// There is no binary.
     #[error(
-        "there is no `cluecast` beside this binary: build it with `cargo build --release`, or name \
-         one with --server-binary"
+        "there is no `cluecast` binary next to this one: build it with `cargo build --release`, or give \
+         its path with --server-binary"
     )]
     NoBinary,
     /// No folder or no port.
-    #[error("cannot prepare a server: {0}")]
+    #[error("cannot create a data directory or find a free port for the server: {0}")]
     Prepare(#[from] io::Error),
     /// It did not start.
     #[error(transparent)]

@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::client::Endpoint;
 use crate::setup;
 
-const HUNT: &str = "[hunt]\ntitle = \"Weather\"\n\n[round.only]\ntitle = \"Only\"\n\n\
+const HUNT: &str = "[hunt]\ntitle = \"Load test\"\n\n[round.only]\ntitle = \"Only\"\n\n\
     [puzzle.only]\nround = \"only\"\ntitle = \"Only\"\npoints = 1\nanswer = \"ANSWER\"\n";
 /// The puzzle of that hunt.
 pub(crate) const PUZZLE: &str = "only";
@@ -110,7 +110,7 @@ pub(crate) async fn connect(
     let server: SocketAddr = endpoint
         .authority
         .parse()
-        .map_err(|_| io::Error::other("the server must be named by its address"))?;
+        .map_err(|_| io::Error::other("the server's URL must contain an IP address and port"))?;
     let socket = TcpSocket::new_v4()?;
     match receive {
         Receive::Everything => {}

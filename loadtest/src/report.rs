@@ -142,15 +142,27 @@ impl Report {
 impl BackWithinAdvice {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let late = self.late_ms;
-        writeln!(f, "clients told to go     {:>10}", self.goaways)?;
-        writeln!(f, "  came back            {:>10}", self.back)?;
-        writeln!(f, "  before the advice    {:>10}", self.too_early)?;
-        writeln!(f, "  within the advice    {:>10}", self.within_advice)?;
-        writeln!(f, "  after it, ms         {:>10.2}  p50", late.p50)?;
+        writeln!(f, "goaway messages        {:>10}", self.goaways)?;
+        writeln!(f, "  reconnected          {:>10}", self.back)?;
+        writeln!(f, "  too early            {:>10}", self.too_early)?;
+        writeln!(f, "  within the delay     {:>10}", self.within_advice)?;
+        writeln!(f, "  after the delay, ms  {:>10.2}  p50", late.p50)?;
         writeln!(f, "                       {:>10.2}  p99", late.p99)?;
         writeln!(f, "                       {:>10.2}  max", late.max)?;
         writeln!(f, "longest restart, ms    {:>10.2}", self.restart_ms_max)
     }
+}
+
+/// Writes the last lines of a report: one for each reason why the test failed, or that it passed.
+pub(crate) fn write_outcome(f: &mut fmt::Formatter<'_>, failures: &[String]) -> fmt::Result {
+    if failures.is_empty() {
+        return write!(f, "PASSED");
+    }
+    for (index, failure) in failures.iter().enumerate() {
+        let begin = if index == 0 { "" } else { "\n" };
+        write!(f, "{begin}FAILED: {failure}")?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Report {
@@ -160,30 +172,30 @@ impl fmt::Display for Report {
         writeln!(f, "  judged differently   {:>10}", self.verdict_mismatches)?;
         writeln!(f, "  lost                 {:>10}", self.lost)?;
         writeln!(f, "  duplicated           {:>10}", self.duplicated)?;
-        writeln!(f, "  gaps in streams      {:>10}", self.stream_gaps)?;
+        writeln!(f, "  stream gaps          {:>10}", self.stream_gaps)?;
         writeln!(f, "kills                  {:>10}", self.kills)?;
         writeln!(
             f,
-            "  while guesses came   {:>10}",
+            "  during guesses       {:>10}",
             self.kills_between_first_and_last_guess
         )?;
-        writeln!(f, "stops                  {:>10}", self.stops)?;
+        writeln!(f, "graceful shutdowns     {:>10}", self.stops)?;
         let stops_between = self.stops_between_first_and_last_guess;
-        writeln!(f, "  while guesses came   {stops_between:>10}")?;
+        writeln!(f, "  during guesses       {stops_between:>10}")?;
         if self.stops > 0 {
             self.back_within_advice.write(f)?;
         }
         writeln!(f, "reconnects             {:>10}", self.reconnects)?;
-        writeln!(f, "  with a replay        {:>10}", self.replays)?;
-        writeln!(f, "  with a snapshot      {:>10}", self.snapshots)?;
+        writeln!(f, "  resumed by replay    {:>10}", self.replays)?;
+        writeln!(f, "  resumed by snapshot  {:>10}", self.snapshots)?;
         writeln!(f, "rate limited           {:>10}", self.rate_limited)?;
-        writeln!(f, "receipt after, ms      {:>10.2}  p50", ack.p50)?;
+        writeln!(f, "receipt latency, ms    {:>10.2}  p50", ack.p50)?;
         writeln!(f, "                       {:>10.2}  p99", ack.p99)?;
         writeln!(f, "                       {:>10.2}  p99.9", ack.p99_9)?;
         writeln!(f, "                       {:>10.2}  max", ack.max)?;
-        writeln!(f, "  measured from the    {:>10}", self.ack_measured_from)?;
-        writeln!(f, "guesses a second       {:>10.1}", self.guesses_per_s)?;
-        write!(f, "seconds                {:>10.2}", self.seconds)
+        writeln!(f, "  measured from        {:>10}", self.ack_measured_from)?;
+        writeln!(f, "guesses per second     {:>10.1}", self.guesses_per_s)?;
+        write!(f, "duration, s            {:>10.2}", self.seconds)
     }
 }
 

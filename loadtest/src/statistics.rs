@@ -44,7 +44,7 @@ impl Verdict {
             Self::Met => "met",
             Self::Missed => "missed",
             Self::Undecided => "undecided",
-            Self::TooFew => "no verdict, too few windows",
+            Self::TooFew => "too few windows",
         }
     }
 }

@@ -53,13 +53,15 @@ pub enum AbuseError {
     #[error("cannot read the server's memory: {0}")]
     Memory(#[from] io::Error),
     /// A client of ours panicked.
-    #[error("a client failed: {0}")]
+    #[error("a client task panicked: {0}")]
     Client(#[from] JoinError),
     /// Somebody named a server.
-    #[error("memory is measured of a server of our own; leave --server out")]
+    #[error("this test measures the memory of a server that it starts itself: leave --server out")]
     Foreign,
     /// Not everybody could connect.
-    #[error("of {wanted} clients {there} were there after {COMING_MAX:?}")]
+    #[error(
+        "only {there} of {wanted} clients connected within {COMING_MAX:?}; check `ulimit -n` or use fewer"
+    )]
     Missing {
         /// How many there should be.
         wanted: u32,

@@ -24,11 +24,11 @@ pub(super) struct Played {
 enum Harm {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("the connection ended: {0}")]
+    #[error("the connection closed: {0}")]
     Ended(#[from] Ended),
     #[error(transparent)]
     Fault(#[from] Fault),
-    #[error("a guess was refused: {0}")]
+    #[error("a guess was rejected: {0}")]
     Refused(String),
 }
 

@@ -50,7 +50,7 @@ pub(super) fn compare(players: &[Witnessed<'_>], export: &Export) -> Findings {
     let mut findings = Findings::default();
     if export.holes > 0 {
         findings.lost += export.holes;
-        findings.tell(|| format!("{} holes in the export", export.holes));
+        findings.tell(|| format!("{} gaps in the export's sequence numbers", export.holes));
     }
     let teams: HashMap<&str, &str> = players.iter().map(|p| (p.device, p.team)).collect();
     let (by_command, by_team) = index(&teams, export, &mut findings);
@@ -63,7 +63,9 @@ pub(super) fn compare(players: &[Witnessed<'_>], export: &Export) -> Findings {
             if !found.is_some_and(|kept| is_kept(player, number, kept, acked.verdict)) {
                 findings.lost += 1;
                 let player = player.log.player;
-                findings.tell(|| format!("player {player}: {command:?} is exported as {found:?}"));
+                findings.tell(|| {
+                    format!("player {player}: acknowledged {command:?} is exported as {found:?}")
+                });
             }
         }
         let none = TeamGuesses::new();
@@ -128,7 +130,8 @@ fn compare_shown(player: &Witnessed<'_>, team: &TeamGuesses<'_>, findings: &mut 
         if !is_kept || last > place {
             findings.not_in_journal += 1;
             let player = player.log.player;
-            findings.tell(|| format!("player {player} was shown {shown:?}; the journal: {kept:?}"));
+            findings
+                .tell(|| format!("player {player} received {shown:?}; the journal has {kept:?}"));
         }
         last = last.max(place);
     }
@@ -141,14 +144,15 @@ fn compare_view(player: &Witnessed<'_>, team: &TeamGuesses<'_>, findings: &mut F
     for ((puzzle, guess), (_, verdict)) in team {
         if view.verdict(puzzle, guess) != Some(*verdict) {
             findings.not_shown += 1;
-            findings.tell(|| format!("player {number} does not know {guess} on {puzzle}"));
+            findings.tell(|| format!("player {number} did not receive {guess} on {puzzle}"));
         }
     }
     for (puzzle, guess, verdict) in view.guesses() {
         let kept = team.get(&(puzzle, guess));
         if kept.is_none_or(|(_, kept)| *kept != verdict) {
             findings.not_in_journal += 1;
-            findings.tell(|| format!("player {number} knows {guess} on {puzzle}: not journaled"));
+            findings
+                .tell(|| format!("player {number} has {guess} on {puzzle}: not in the journal"));
         }
     }
 }
@@ -165,7 +169,7 @@ fn compare_numbers(players: &[Witnessed<'_>], findings: &mut Findings) {
                 .or_insert(&shown.guess);
             if **first != shown.guess {
                 findings.not_in_journal += 1;
-                findings.tell(|| format!("{shown:?} was told as {first:?} to another player"));
+                findings.tell(|| format!("{shown:?} was sent as {first:?} to another player"));
             }
         }
     }

@@ -222,7 +222,7 @@ impl Evidence<'_> {
             problems.extend(both.map(|what| format!("player {player}: {what}")));
         }
         let exit = self.injector.fleet.first_exit.as_ref();
-        problems.extend(exit.map(|exit| format!("the first node that ended by itself: {exit}")));
+        problems.extend(exit.map(|exit| format!("first unexpected node exit: {exit}")));
         problems.truncate(PROBLEMS_MAX);
         problems
     }

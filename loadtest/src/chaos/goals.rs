@@ -71,10 +71,10 @@ impl Watched {
     pub(super) fn goals(self, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goal> {
         let mut goals = Vec::new();
         let unclaimed = self.sessions_unclaimed;
-        goals.extend(unclaimed.map(|found| Goal::none("sessions without a noted claim", found)));
+        goals.extend(unclaimed.map(|found| Goal::none("sessions without a logged claim", found)));
         for (fault, figures) in faults {
             let mut recovery_within = |limit_ms: f64| {
-                let what = format!("{fault}: first ack of a client p99, ms");
+                let what = format!("{fault}: p99 of first client ack, ms");
                 goals.push(Goal::new(what, figures.recovery_ms.p99(), limit_ms));
             };
             if *fault == Fault::OwnerKill.name() && self.nodes > 1 {
@@ -84,7 +84,7 @@ impl Watched {
                 recovery_within(3_000.0);
                 let heard = usize::try_from(self.witnesses).unwrap_or(usize::MAX);
                 let unheard = figures.count.saturating_sub(heard);
-                let what = format!("{fault}: owners that no witness heard out");
+                let what = format!("{fault}: owners not observed until closed");
                 goals.push(Goal::none(what, unheard));
             }
             if [Fault::PgFreeze.name(), Fault::DiskFull.name()].contains(fault) {
@@ -105,9 +105,9 @@ fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     let stuck = figures.sessions_paused - figures.paused_went_on;
     let timeless = usize::try_from(figures.refused_without_time).unwrap_or(usize::MAX);
     for (what, found) in [
-        ("sessions that did not say that they paused", silent),
-        ("refusals without a time to try again", timeless),
-        ("sessions that paused and did not go on", stuck),
+        ("sessions that did not signal the pause", silent),
+        ("rejections without a retry time", timeless),
+        ("sessions that paused and did not resume", stuck),
     ] {
         goals.push(Goal::none(format!("{fault}: {what}"), found));
     }
@@ -127,7 +127,7 @@ fn freezes(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     ));
     let before = figures.ack_p99_before_ms;
     goals.push(Goal::new(
-        format!("{fault}: ack p99 from 5 s after it, ms"),
+        format!("{fault}: ack p99 from 5 s after the fault, ms"),
         before.and(figures.ack_p99_after_ms),
         NORMAL_TIMES * before.unwrap_or(0.0),
     ));
@@ -188,21 +188,21 @@ mod tests {
     }
 
     #[test]
-    fn sessions_must_pause_say_so_and_go_on() {
+    fn sessions_must_pause_signal_it_and_resume() {
         assert_eq!(
             missed("disk-full", |figures| {
                 figures.sessions_paused = 7;
                 figures.paused_went_on = 7;
             }),
-            ["MISSED disk-full: sessions that did not say that they paused: 1.0, at most 0.0"]
+            ["MISSED disk-full: sessions that did not signal the pause: 1.0, at most 0.0"]
         );
         assert_eq!(
             missed("disk-full", |figures| figures.paused_went_on = 7),
-            ["MISSED disk-full: sessions that paused and did not go on: 1.0, at most 0.0"]
+            ["MISSED disk-full: sessions that paused and did not resume: 1.0, at most 0.0"]
         );
         assert_eq!(
             missed("disk-full", |figures| figures.refused_without_time = 1),
-            ["MISSED disk-full: refusals without a time to try again: 1.0, at most 0.0"]
+            ["MISSED disk-full: rejections without a retry time: 1.0, at most 0.0"]
         );
     }
 
@@ -212,11 +212,11 @@ mod tests {
             assert_eq!(
                 missed(fault, |figures| figures.recovery_ms = Spread::default()),
                 [format!(
-                    "MISSED {fault}: first ack of a client p99, ms: no sample"
+                    "MISSED {fault}: p99 of first client ack, ms: no sample"
                 )]
             );
         }
-        let latency = "MISSED pg-freeze: ack p99 from 5 s after it, ms: no sample";
+        let latency = "MISSED pg-freeze: ack p99 from 5 s after the fault, ms: no sample";
         assert_eq!(
             missed("pg-freeze", |figures| figures.ack_p99_after_ms = None),
             [latency]
@@ -232,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_that_nobody_heard_out_proves_nothing() {
+    fn a_replaced_owner_that_was_not_observed_proves_nothing() {
         let watched = Watched {
             witnesses: 1,
             ..WATCHED
         };
         assert_eq!(
             missed_by(watched, "owner-pause", |_| ()),
-            ["MISSED owner-pause: owners that no witness heard out: 1.0, at most 0.0"]
+            ["MISSED owner-pause: owners not observed until closed: 1.0, at most 0.0"]
         );
         assert!(missed_by(watched, "owner-kill", |_| ()).is_empty());
     }
@@ -252,7 +252,7 @@ mod tests {
         };
         assert_eq!(
             missed_by(watched, "owner-kill", |_| ()),
-            ["MISSED sessions without a noted claim: 3.0, at most 0.0"]
+            ["MISSED sessions without a logged claim: 3.0, at most 0.0"]
         );
     }
 }

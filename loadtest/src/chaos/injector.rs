@@ -59,7 +59,7 @@ pub enum InjectError {
     #[error("cannot fill or free the disk: {0}")]
     Disk(#[from] std::io::Error),
     /// What should have happened did not.
-    #[error("{what} did not happen within {waited:?}")]
+    #[error("timed out after {waited:?} waiting for {what}")]
     Late {
         /// What.
         what: &'static str,
@@ -67,10 +67,10 @@ pub enum InjectError {
         waited: Duration,
     },
     /// There is no victim.
-    #[error("the store names no node of this run as the owner of a session")]
+    #[error("no node of this run owns a session: is the cluster enabled by --server-set?")]
     NoOwner,
     /// A fault needs what was not started.
-    #[error("{} cannot be injected into this run", fault.name())]
+    #[error("{} cannot be injected: the run lacks the PostgreSQL, proxy or disk it needs", fault.name())]
     Impossible {
         /// Which.
         fault: Fault,

@@ -74,7 +74,7 @@ pub enum ChaosError {
     #[error(transparent)]
     Rig(#[from] RigError),
     /// PostgreSQL cannot be made to note who claims what.
-    #[error("cannot have claims noted: {0}")]
+    #[error("cannot install the trigger that logs claims: {0}")]
     Claims(#[source] sqlx::Error),
     /// There is no node.
     #[error(transparent)]
@@ -86,7 +86,7 @@ pub enum ChaosError {
     #[error("cannot prepare the sessions: {0}")]
     Prepare(#[source] RestError),
     /// A player failed before the first fault.
-    #[error("player {player} could not begin: {why}")]
+    #[error("player {player} could not connect before the first fault: {why}")]
     Player {
         /// Which.
         player: u32,
@@ -97,16 +97,16 @@ pub enum ChaosError {
     #[error(transparent)]
     Inject(#[from] InjectError),
     /// There is nobody left who plays.
-    #[error("no player could go on")]
+    #[error("every player failed: see the problems above")]
     Deserted,
     /// Players did not come to their end.
-    #[error("{0} players did not come to their end after the last fault")]
+    #[error("{0} players did not finish after the last fault")]
     Unsettled(usize),
     /// The journal could not be exported.
     #[error("cannot export the journal: {0}")]
     Export(#[source] RestError),
     /// Signals cannot be watched.
-    #[error("cannot watch signals: {0}")]
+    #[error("cannot install signal handlers: {0}")]
     Signals(#[from] io::Error),
     /// It was stopped from outside.
     #[error(transparent)]

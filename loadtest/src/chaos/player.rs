@@ -238,7 +238,7 @@ impl Player {
         let planned = self.planned(place);
         if verdict != Some(planned.verdict) {
             log.problems.push(format!(
-                "guess {place} of player {} is {:?} by its plan, and was judged {verdict:?}",
+                "guess {place} of player {} should be {:?}, but was judged {verdict:?}",
                 self.number, planned.verdict
             ));
         }
@@ -298,7 +298,7 @@ impl Player {
 
     fn refused(&self, command: &Command, rejection: &Rejection) -> String {
         let (player, id, code) = (self.number, command.id, rejection.code);
-        format!("command {id} of player {player} was refused for good: {code:?}")
+        format!("command {id} of player {player} was rejected: {code:?}")
     }
 }
 

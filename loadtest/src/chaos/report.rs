@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::goals::Goal;
-use crate::report::AckMs;
+use crate::report::{AckMs, write_outcome};
 
 /// The figures of a run; the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -160,10 +160,10 @@ impl ChaosReport {
             ("stream duplicates", self.stream_duplicates),
             ("updates not in journal", self.updates_not_in_journal),
             ("acks while frozen", self.acks_while_frozen),
-            ("stale words", self.stale_words),
-            ("receipts that differ", self.receipts_different),
-            ("faults not recovered from", self.unrecovered),
-            ("players who could not go on", self.failed_players),
+            ("messages of replaced owners", self.stale_words),
+            ("different receipts on resend", self.receipts_different),
+            ("faults without recovery", self.unrecovered),
+            ("failed players", self.failed_players),
             ("unexpected answers", self.unexpected_answers),
         ]
     }
@@ -192,17 +192,17 @@ impl fmt::Display for ChaosReport {
         for (name, count) in self.breaches() {
             row(&format!("  {name}"), count)?;
         }
-        row("rows of the journal", self.rows)?;
-        row("sent again", self.resent)?;
-        row("refused for the moment", self.refused)?;
+        row("journal rows", self.rows)?;
+        row("commands resent", self.resent)?;
+        row("temporary rejections", self.refused)?;
         row("reconnects", self.reconnects)?;
-        row("nodes ended by themselves", self.node_exits)?;
-        row("claims of sessions", self.claims)?;
-        row("witnesses of replaced owners", self.witnesses)?;
+        row("unexpected node exits", self.node_exits)?;
+        row("session claims", self.claims)?;
+        row("replaced owners observed", self.witnesses)?;
         let ack = self.ack_ms;
         writeln!(
             f,
-            "receipt after, ms: p50 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}",
+            "ack latency, ms: p50 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}",
             ack.p50, ack.p99, ack.p99_9, ack.max
         )?;
         for (name, figures) in &self.faults {
@@ -211,12 +211,11 @@ impl fmt::Display for ChaosReport {
         for goal in &self.goals {
             writeln!(f, "{goal}")?;
         }
-        let verdict = if self.is_safe() {
-            "kept   every promise"
-        } else {
-            "BROKEN a promise: see the figures above"
-        };
-        write!(f, "{verdict}")
+        let violated = self.breaches().into_iter().filter(|(_, count)| *count > 0);
+        let violated = violated.map(|(name, count)| format!("{name}: {count}"));
+        let missed = self.goals.iter().filter(|goal| !goal.is_met);
+        let missed = missed.map(|goal| format!("goal missed: {}", goal.what));
+        write_outcome(f, &violated.chain(missed).collect::<Vec<String>>())
     }
 }
 
@@ -229,14 +228,14 @@ impl FaultFigures {
         } = self;
         writeln!(
             f,
-            "{name} x {count}, each to {sessions_min} sessions or more"
+            "{name} x {count}, each affecting at least {sessions_min} sessions"
         )?;
         writeln!(f, "  {:20}{:>10}{:>10}{:>10}", "ms", "p50", "p99", "max")?;
         for (what, spread) in [
             ("detection", self.detection_ms),
-            ("first ack, clients", self.recovery_ms),
-            ("first ack, sessions", self.session_recovery_ms),
-            ("worst pause", self.worst_pause_ms),
+            ("client recovery", self.recovery_ms),
+            ("session recovery", self.session_recovery_ms),
+            ("longest pause", self.worst_pause_ms),
         ] {
             let Spread {
                 count,
@@ -251,14 +250,14 @@ impl FaultFigures {
             }
         }
         for (code, count) in &self.refused {
-            writeln!(f, "  refused as {code:16}{count:>21}")?;
+            writeln!(f, "  rejected as {code:16}{count:>20}")?;
         }
         if self.sessions_paused > 0 {
             let (met, paused) = (self.sessions_met, self.sessions_paused);
             let went_on = self.paused_went_on;
             writeln!(
                 f,
-                "  {paused} of {met} sessions said that they paused, {went_on} went on"
+                "  {paused} of {met} sessions signalled a pause, {went_on} resumed"
             )?;
         }
         Ok(())
@@ -312,7 +311,7 @@ mod tests {
                 },
             )]),
             goals: vec![Goal::new(
-                "owner-pause: first ack of a client p99, ms",
+                "owner-pause: p99 of first client ack, ms",
                 Some(50_000.0),
                 3_000.0,
             )],

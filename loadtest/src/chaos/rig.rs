@@ -31,13 +31,13 @@ pub(super) struct Rig {
 #[derive(Debug, thiserror::Error)]
 pub enum RigError {
     /// PostgreSQL does not run.
-    #[error("PostgreSQL does not run: {0}")]
+    #[error("cannot start PostgreSQL: {0}")]
     Postgres(#[from] PostgresError),
     /// There is no proxy.
     #[error("cannot start a proxy: {0}")]
     Proxy(#[source] io::Error),
     /// There is no small disk.
-    #[error("NOT RUN: disk-full needs a small disk, and it cannot be mounted: {0}")]
+    #[error("NOT RUN: disk-full requires a small disk, which cannot be mounted (root only): {0}")]
     Disk(#[source] io::Error),
 }
 

@@ -65,7 +65,7 @@ impl RowChecker {
         let expected = self.last.map_or(1, |last| last.last_seq + 1);
         if row.seq != expected {
             self.holes += 1;
-            self.tell(format!("{session}: {row:?} should begin at {expected}"));
+            self.tell(format!("{session}: {row:?} should start at {expected}"));
         }
         let follows_newer = self.last.is_some_and(|last| last.epoch > row.epoch);
         let claims = self.claims.get(session).map_or(&[][..], Vec::as_slice);
@@ -76,7 +76,7 @@ impl RowChecker {
             self.stale += 1;
             let last = self.last;
             self.tell(format!(
-                "{session}: {row:?} is of an old epoch, after {last:?}, {claim:?}"
+                "{session}: {row:?} has a replaced epoch, after {last:?}, {claim:?}"
             ));
         }
         // A stale row does not make those of the right owner stale.

@@ -59,7 +59,7 @@ pub(super) enum StoreError {
     Sqlite(#[from] rusqlite::Error),
     #[error("cannot read the journal: {0}")]
     Postgres(#[from] sqlx::Error),
-    #[error("the journal's store gave no answer within {0:?}")]
+    #[error("a query of the journal timed out after {0:?}")]
     Late(Duration),
 }
 

@@ -76,7 +76,7 @@ impl Injector {
         let proxy = self.rig.as_ref().and_then(|rig| rig.proxy.as_ref());
         let swallowing = proxy.ok_or(impossible(Fault::ReplyLost))?.swallow_reply();
         let late = InjectError::Late {
-            what: "a commit whose reply can be lost",
+            what: "a commit whose reply can be dropped",
             waited: SWALLOW_WAIT_MAX,
         };
         match timeout(SWALLOW_WAIT_MAX, swallowing.swallowed()).await {

@@ -82,7 +82,8 @@ impl Witnesses {
     pub(super) async fn attach(&mut self, sessions: &[usize], node: &str) -> Option<Witness> {
         let session = *sessions.first()?;
         let attached = timeout(STEP_WAIT_MAX, self.greet(session, node)).await;
-        let attached = attached.unwrap_or_else(|_| Err("no welcome in time".to_owned()));
+        let attached =
+            attached.unwrap_or_else(|_| Err("timed out waiting for the welcome".to_owned()));
         let (connection, last_command, _) = self.or_note(attached)?;
         Some(Witness {
             session,
@@ -100,7 +101,9 @@ impl Witnesses {
     ) -> Option<Waiting> {
         let changing = self.change(witness?, node);
         let changed = timeout(STEP_WAIT_MAX, changing).await;
-        let changed = changed.unwrap_or_else(|_| Err("no clue in time".to_owned()));
+        let changed = changed.unwrap_or_else(|_| {
+            Err("timed out while pushing a clue through the new owner".to_owned())
+        });
         self.or_note(changed)
     }
 
@@ -111,7 +114,7 @@ impl Witnesses {
         match hearing {
             Ok(()) => self.heard.witnesses += 1,
             Err(_) => self.heard.problems.push(format!(
-                "session {}: the former owner neither answered nor closed within {STEP_WAIT_MAX:?}",
+                "session {}: the replaced owner neither answered nor closed within {STEP_WAIT_MAX:?}",
                 waiting.session
             )),
         }
@@ -163,7 +166,7 @@ impl Witnesses {
                 Word::Answer => return,
                 Word::Stale(what) => {
                     self.heard.stale += 1;
-                    let problem = format!("session {session}, the former owner: {what}");
+                    let problem = format!("session {session}, replaced owner: {what}");
                     self.heard.problems.push(problem);
                 }
             }
@@ -211,7 +214,7 @@ impl Witnesses {
 
     fn or_note<T>(&mut self, step: Result<T, Unheard>) -> Option<T> {
         step.map_err(|why| {
-            let problem = format!("a witness could not do its part: {why}");
+            let problem = format!("a witness failed: {why}");
             self.heard.problems.push(problem);
         })
         .ok()
@@ -223,7 +226,7 @@ fn judge(message: ServerMessage, command: u64, head_min: u64) -> Word {
     let (what, head) = match message {
         ServerMessage::Rejection(rejection) if rejection.id != command => return Word::Right,
         ServerMessage::Rejection(rejection) if rejection.code == RejectionCode::UnknownClue => {
-            return Word::Stale("it refused to cancel a clue that was pushed".to_owned());
+            return Word::Stale("it rejected the cancellation of a pushed clue".to_owned());
         }
         ServerMessage::Rejection(_) => return Word::Answer,
         ServerMessage::Receipt(receipt) if receipt.id == command => return Word::Answer,
@@ -247,7 +250,7 @@ fn judge(message: ServerMessage, command: u64, head_min: u64) -> Word {
         | ServerMessage::Unknown => return Word::Right,
     };
     if head < head_min {
-        return Word::Stale(format!("it told {what} of {head} after {head_min}"));
+        return Word::Stale(format!("it sent {what} with head {head}, below {head_min}"));
     }
     Word::Right
 }

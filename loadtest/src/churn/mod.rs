@@ -42,16 +42,16 @@ pub enum ChurnError {
     #[error("cannot read the server's memory: {0}")]
     Memory(#[from] io::Error),
     /// A connection was refused or went wrong.
-    #[error("a connection went wrong: {0}")]
+    #[error("a connection failed: {0}")]
     Visit(#[from] VisitError),
     /// A row of connections panicked.
-    #[error("a row of connections failed: {0}")]
+    #[error("a connection task panicked: {0}")]
     Row(#[from] JoinError),
     /// Somebody named a server.
-    #[error("memory is measured of a server of our own; leave --server out")]
+    #[error("this test measures the memory of a server that it starts itself: leave --server out")]
     Foreign,
     /// The memory is to be read after the last connection.
-    #[error("--settled-after must be less than --connections")]
+    #[error("--settled-after must be less than --connections, so that some connections follow it")]
     NothingAfter,
 }
 

@@ -34,16 +34,16 @@ pub enum VisitError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// It ended too early.
-    #[error("it ended: {0}")]
+    #[error("it closed early: {0}")]
     Ended(#[from] Ended),
     /// The system refused something.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Something took too long.
-    #[error("it took longer than {WAIT_MAX:?}")]
+    #[error("timed out after {WAIT_MAX:?}")]
     Late(#[from] Elapsed),
     /// The server did not answer as it should.
-    #[error("the answer to the upgrade was {0:?}")]
+    #[error("the server answered the upgrade request with {0:?}")]
     Answer(String),
 }
 

@@ -37,7 +37,7 @@ enum Attach {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Updates are missing before this one.
-    #[error("gap: after number {seen} to {audience:?} came {number}")]
+    #[error("gap: update {number} to {audience:?} follows {seen}")]
     Gap {
         /// Whose stream.
         audience: Audience,
@@ -47,7 +47,7 @@ pub enum Fault {
         number: u64,
     },
     /// A number that was seen already came again.
-    #[error("repeated: after number {seen} to {audience:?} came {number} again")]
+    #[error("duplicate: update {number} to {audience:?} repeats after {seen}")]
     Repeated {
         /// Whose stream.
         audience: Audience,
@@ -67,7 +67,7 @@ pub enum Fault {
         head: u64,
     },
     /// The server knows less than it has sent before.
-    #[error("forgotten: the head of {audience:?} is {head}, but {seen} was received before")]
+    #[error("lost by the server: the head of {audience:?} is {head}, but {seen} was received")]
     Forgotten {
         /// Whose stream.
         audience: Audience,
@@ -145,7 +145,7 @@ impl StreamChecker {
             Attach::Snapshot { generation, heads } => (generation, heads),
             Attach::Welcome => return Err(Fault::OutOfOrder("a snapshot before the welcome")),
             Attach::Replay { .. } | Attach::Done => {
-                return Err(Fault::OutOfOrder("a snapshot that no welcome promised"));
+                return Err(Fault::OutOfOrder("a snapshot that no welcome announced"));
             }
         };
         let shown = Seen { generation, heads };
@@ -161,7 +161,7 @@ impl StreamChecker {
         match self.attach {
             Attach::Welcome => return Ok(false),
             Attach::Snapshot { .. } => {
-                return Err(Fault::OutOfOrder("an update before the promised snapshot"));
+                return Err(Fault::OutOfOrder("an update before the announced snapshot"));
             }
             Attach::Replay { .. } | Attach::Done => {}
         }
@@ -199,7 +199,7 @@ impl StreamChecker {
             (Attach::Welcome, _) => Ok(()),
             (Attach::Snapshot { .. } | Attach::Replay { .. } | Attach::Done, None)
             | (Attach::Snapshot { .. }, Some(_)) => {
-                Err(Fault::OutOfOrder("heads before the promised snapshot"))
+                Err(Fault::OutOfOrder("heads before the announced snapshot"))
             }
             (Attach::Replay { .. } | Attach::Done, Some(seen)) => {
                 if seen.generation != frame.generation {
@@ -286,11 +286,15 @@ impl Seen {
 fn founded(last: &mut Option<u64>, version: u64, base: Option<u64>) -> Result<(), Fault> {
     let known = *last;
     if base.is_some() && base != known {
-        return Err(Fault::OutOfOrder("a change of a version that did not come"));
+        return Err(Fault::OutOfOrder(
+            "a delta to a version that was not received",
+        ));
     }
     *last = Some(version);
     if known.is_some_and(|known| version <= known) {
-        return Err(Fault::OutOfOrder("a version that is not newer"));
+        return Err(Fault::OutOfOrder(
+            "a version that is not newer than the last",
+        ));
     }
     Ok(())
 }

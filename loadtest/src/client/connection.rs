@@ -57,13 +57,13 @@ pub enum OpenError {
     #[error("cannot connect: {0}")]
     Connect(#[from] io::Error),
     /// The server could not be reached or did not answer in time.
-    #[error("the connection was not open in time")]
+    #[error("the connection attempt timed out")]
     Late,
     /// The server answered, but not with an upgrade.
-    #[error("the upgrade was refused with {0}")]
+    #[error("the WebSocket upgrade was rejected with HTTP status {0}")]
     Refused(StatusCode),
     /// The upgrade went wrong in another way.
-    #[error("the upgrade failed: {0}")]
+    #[error("the WebSocket upgrade failed: {0}")]
     Upgrade(Box<WsError>),
 }
 
@@ -71,7 +71,7 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
     /// The server closed it.
-    #[error("closed with {code}: {reason}")]
+    #[error("closed by the server with code {code}: {reason}")]
     Closed {
         /// The number in the close frame; 1005 for a close frame without one.
         code: u16,
@@ -79,19 +79,19 @@ pub enum Ended {
         reason: String,
     },
     /// It broke without a close frame.
-    #[error("cut off: {0}")]
+    #[error("broken: {0}")]
     Cut(Box<WsError>),
     /// It ended without a close frame.
-    #[error("ended without a close frame")]
+    #[error("closed without a close frame")]
     End,
     /// Nothing came, or nothing could be sent, for too long.
-    #[error("silent for too long")]
+    #[error("timed out: no message could be received or sent")]
     Silent,
     /// A frame that is no message of the protocol.
-    #[error("the server sent no valid message: {0}")]
+    #[error("the server sent a malformed message: {0}")]
     Invalid(#[from] DecodeError),
     /// A text frame.
-    #[error("the server sent a text frame")]
+    #[error("the server sent a text frame on a binary connection")]
     Text,
 }
 

@@ -106,7 +106,7 @@ impl Tally {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The server closed the connection with a code that says never to come back.
-    #[error("the server closed the connection for good: {} ({reason})", code.name())]
+    #[error("the server closed the connection permanently: {} ({reason})", code.name())]
     Closed {
         /// The code.
         code: CloseCode,
@@ -114,10 +114,10 @@ pub enum ClientError {
         reason: String,
     },
     /// The server refuses the upgrade in a way that would repeat itself.
-    #[error("the server refused the upgrade with {0}")]
+    #[error("the server rejected the WebSocket upgrade with HTTP status {0}")]
     Refused(StatusCode),
     /// No whole stream could be had for too long.
-    #[error("not connected for {apart:?}, in {failures} attempts; the last one: {last}")]
+    #[error("disconnected for {apart:?} after {failures} attempts; last error: {last}")]
     Unreachable {
         /// For how long.
         apart: Duration,
@@ -127,6 +127,6 @@ pub enum ClientError {
         last: String,
     },
     /// The stream stays broken, however often it is asked for again.
-    #[error("the stream stays broken: {0}")]
+    #[error("the stream is still inconsistent after several resyncs: {0}")]
     Broken(Fault),
 }

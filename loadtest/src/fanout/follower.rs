@@ -80,13 +80,13 @@ pub(super) struct Followed {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FollowError {
     /// The server says never to come back.
-    #[error("the connection has ended for good: {0}")]
+    #[error("the server closed the connection permanently: {0}")]
     ForGood(Ended),
     /// It cannot connect, however often it tries.
-    #[error("cannot connect in {FAILURES_MAX} attempts; the last one: {0}")]
+    #[error("cannot connect after {FAILURES_MAX} attempts; last error: {0}")]
     Unreachable(String),
     /// Asking for the stream again does not help.
-    #[error("the stream stays broken")]
+    #[error("the stream is still inconsistent after several resyncs")]
     Broken,
 }
 

@@ -50,7 +50,7 @@ const PLACES_BESIDES: u32 = 2_000;
 pub enum FanoutError {
     /// Too many clues for the rules.
     #[error(
-        "that would be {clues} clues in a session, which takes {CLUES_PER_SESSION_MAX}; lower \
+        "{clues} clues exceed the limit of {CLUES_PER_SESSION_MAX} per session: lower \
          --clues-per-second or --seconds, or spread the pairs over more --starts"
     )]
     TooManyClues {
@@ -58,10 +58,10 @@ pub enum FanoutError {
         clues: usize,
     },
     /// Nobody would be left to measure.
-    #[error("--stalled and --slow together must leave some clients that read well")]
+    #[error("no normal readers are left to measure: lower --stalled or --slow")]
     NobodyReadsWell,
     /// Nobody would be stalled or slow.
-    #[error("--pairs compares windows with and without --stalled or --slow readers; give a share")]
+    #[error("--pairs compares windows with and without impaired readers: set --stalled or --slow")]
     NobodyReadsBadly,
     /// There is no server of our own.
     #[error(transparent)]
@@ -70,10 +70,12 @@ pub enum FanoutError {
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The session or its players could not be created, or the metrics not be read.
-    #[error("cannot ask the server: {0}")]
+    #[error("a request to the server failed: {0}")]
     Rest(#[from] RestError),
     /// Not everybody could connect.
-    #[error("only {attached} of {clients} clients could connect and attach")]
+    #[error(
+        "only {attached} of {clients} clients connected in time; check `ulimit -n` or use fewer"
+    )]
     NotAttached {
         /// How many could.
         attached: usize,

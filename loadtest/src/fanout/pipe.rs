@@ -110,7 +110,7 @@ impl Pipe {
         each: &mut impl FnMut(&[u8]) -> Result<(), Ended>,
     ) -> Result<bool, Ended> {
         if self.is_writing {
-            return Err(broken("a frame that was not sent to its end"));
+            return Err(broken("an incompletely written frame"));
         }
         desk::with_buffer(bytes_max, |buffer| {
             let count = match self.stream.try_read(buffer) {
@@ -191,7 +191,7 @@ impl Pipe {
                 each(payload)
             }
             OpCode::Data(Data::Text) if header.is_final && kind == FrameKind::Text => each(payload),
-            OpCode::Data(_) => Err(broken("a frame of another kind, or a part of one")),
+            OpCode::Data(_) => Err(broken("an unexpected frame type or a fragment")),
             OpCode::Control(Control::Ping) => {
                 if self.pongs.len() < PONGS_MAX {
                     self.pongs.push(payload.to_vec());
@@ -200,7 +200,7 @@ impl Pipe {
             }
             OpCode::Control(Control::Pong) => Ok(()),
             OpCode::Control(Control::Close) => Err(closed(payload)),
-            OpCode::Control(Control::Reserved(_)) => Err(broken("a frame of an unknown kind")),
+            OpCode::Control(Control::Reserved(_)) => Err(broken("a frame with a reserved opcode")),
         }
     }
 
@@ -210,7 +210,7 @@ impl Pipe {
         let formatted = frame.format(&mut bytes);
         formatted.map_err(|error| Ended::Cut(Box::new(error)))?;
         if std::mem::replace(&mut self.is_writing, true) {
-            return Err(broken("a frame that was not sent to its end"));
+            return Err(broken("an incompletely written frame"));
         }
         let written = timeout(OPEN_WAIT_MAX, self.stream.write_all(&bytes)).await;
         written.map_err(|_| Ended::Silent)?.map_err(cut)?;
@@ -248,7 +248,7 @@ fn broken(what: &str) -> Ended {
 }
 
 fn too_long() -> Ended {
-    broken("a frame that is too long")
+    broken("an oversized frame")
 }
 
 fn closed(payload: &[u8]) -> Ended {

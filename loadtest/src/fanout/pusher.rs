@@ -43,13 +43,13 @@ pub enum PushError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The connection has ended.
-    #[error("the game master's connection has ended: {0}")]
+    #[error("the game master's connection closed: {0}")]
     Ended(#[from] Ended),
     /// A clue was refused.
-    #[error("clue {} was refused: {} ({:?})", .0.id, .0.message, .0.code)]
+    #[error("clue {} was rejected: {} ({:?})", .0.id, .0.message, .0.code)]
     Refused(Rejection),
     /// Receipts stay out.
-    #[error("{sent} clues were pushed, but only {acknowledged} have a receipt")]
+    #[error("timed out: {sent} clues were pushed, but only {acknowledged} were acknowledged")]
     Late {
         /// Clues that were pushed.
         sent: usize,

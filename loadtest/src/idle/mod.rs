@@ -39,13 +39,17 @@ pub enum IdleError {
     #[error("cannot prepare the session: {0}")]
     Prepare(#[from] RestError),
     /// A player could not connect, or did not stay.
-    #[error("a player cannot connect: {0}")]
+    #[error("a client cannot connect: {0}")]
     Sit(#[from] SitError),
     /// The server's memory cannot be read.
-    #[error("cannot read the server's memory: {0}")]
+    #[error(
+        "cannot read the server's memory from /proc: {0}; is --server-pid a process of this machine and user?"
+    )]
     Memory(#[from] io::Error),
     /// Nobody said which process a foreign server is.
-    #[error("say which process the server is, with --server-pid")]
+    #[error(
+        "the memory of a running server is read from its process: give its id with --server-pid"
+    )]
     NoProcess,
 }
 

@@ -247,7 +247,7 @@ fn cut_frames(
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > SERVER_MESSAGE_BYTES_MAX {
-            return Err(broken("a message that is too long"));
+            return Err(broken("an oversized message"));
         }
         let begin = used + usize::try_from(cursor.position()).expect("a header is short");
         let Some(payload) = bytes.get(begin..begin + length) else {
@@ -255,7 +255,7 @@ fn cut_frames(
         };
         match header.opcode {
             OpCode::Data(Data::Binary) if header.is_final => each(Frame::Message(payload))?,
-            OpCode::Data(_) => return Err(broken("a frame of another kind, or a part of one")),
+            OpCode::Data(_) => return Err(broken("an unexpected frame type or a fragment")),
             OpCode::Control(Control::Ping) => each(Frame::Ping(payload))?,
             OpCode::Control(Control::Pong) => {}
             OpCode::Control(Control::Close | Control::Reserved(_)) => {

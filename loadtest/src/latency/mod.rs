@@ -51,49 +51,53 @@ pub enum LatencyError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A player could not be attached to the session in time.
-    #[error("a player was not attached to the session in time")]
+    #[error("timed out while a player was attaching to the session")]
     NotAttached,
     /// A connection ended.
-    #[error("a connection ended: {0}")]
+    #[error("a connection closed: {0}")]
     Ended(#[from] Ended),
     /// An answer to no guess.
-    #[error("the server answered a guess that was not made, or was answered before")]
+    #[error("the server answered a guess that is not outstanding")]
     Unasked,
     /// A guess was refused.
-    #[error("a guess was refused: {0:?}")]
+    #[error("a guess was rejected: {0:?}")]
     Refused(RejectionCode),
     /// A wrong guess was not judged so, or a right one.
-    #[error("a guess was not judged as it should be")]
+    #[error("a guess got the wrong verdict")]
     Misjudged,
     /// Receipts stayed out.
-    #[error("the server does not keep up with the schedule; choose a lower --rate")]
+    #[error("the server does not sustain the schedule: choose a lower --rate")]
     Late,
     /// The server's journal shows no commits.
-    #[error("the server's journal shows no commits; is its backend the one of --journal?")]
+    #[error(
+        "the server's journal shows no commits: does --server-set choose another backend than --journal?"
+    )]
     NothingRecorded,
     /// No rate at all is kept up with.
-    #[error("the server keeps up with no rate down to {0:.0} guesses a second")]
+    #[error(
+        "the server does not even sustain {0:.0} guesses per second: is the machine or disk busy?"
+    )]
     NoRate(f64),
     /// More puzzles would be needed than a hunt may have.
-    #[error("each team has too many puzzles to solve; choose more --connections")]
+    #[error("each team would need more puzzles than a hunt allows: use more --connections")]
     TooFewTeams,
     /// More cores are needed than there are.
-    #[error("--pin needs two cores that this process may use")]
+    #[error("--pin requires two CPU cores that this process may use")]
     OneCore,
     /// A folder, a file or a system call.
-    #[error("the system refused: {0}")]
+    #[error("a file or system call failed: {0}")]
     System(#[from] io::Error),
     /// A SQLite database.
-    #[error("a database failed: {0}")]
+    #[error("a SQLite statement of the harness failed: {0}")]
     Database(#[from] rusqlite::Error),
     /// There is no PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
     /// A PostgreSQL database.
-    #[error("a database failed: {0}")]
+    #[error("a PostgreSQL statement of the harness failed: {0}")]
     Statement(#[from] sqlx::Error),
     /// Bare rows were not inserted.
-    #[error("a bare statement left its rows out")]
+    #[error("the fence rejected a bare statement, although no other owner exists")]
     BareLeftOut,
 }
 

@@ -179,7 +179,7 @@ impl fmt::Display for LatencyReport {
         let (pairs, seconds) = (self.pairs.len(), self.window_s);
         writeln!(
             f,
-            "{pairs} pairs of windows of {seconds} s, {} connections",
+            "{pairs} window pairs of {seconds} s, {} connections",
             self.connections
         )?;
         for (number, start) in self.starts.iter().enumerate() {
@@ -188,12 +188,12 @@ impl fmt::Display for LatencyReport {
             {
                 writeln!(
                     f,
-                    "{max:.0} guesses/s at most, {closed:.0} as a closed loop,"
+                    "maximum {max:.0} guesses/s, {closed:.0} in a closed loop,"
                 )?;
                 write!(f, "         ")?;
             }
             if let Some(solves) = start.solves_per_s_max {
-                write!(f, "{solves:.0} solves/s at most, ")?;
+                write!(f, "maximum {solves:.0} solves/s, ")?;
             }
             let Start {
                 guesses_per_s,
@@ -204,11 +204,11 @@ impl fmt::Display for LatencyReport {
             } = start;
             writeln!(
                 f,
-                "measured at {guesses_per_s:.0}\n         {commits_per_s:.0} commits/s of \
+                "measured at {guesses_per_s:.0} guesses/s\n         {commits_per_s:.0} commits/s of \
                  {rows_per_commit:.2} rows of {bytes_per_row:.0} bytes"
             )?;
         }
-        writeln!(f, "\nmedian of the windows     p50 ms     p99 ms")?;
+        writeln!(f, "\nmedian over windows       p50 ms     p99 ms")?;
         let mut row = |name: &str, of: fn(&Pair) -> &AckMs| {
             let p50 = self.middle(|pair| of(pair).p50);
             let p99 = self.middle(|pair| of(pair).p99);
@@ -216,24 +216,27 @@ impl fmt::Display for LatencyReport {
         };
         row("receipt", |pair| &pair.receipt_ms)?;
         row("bare commit", |pair| &pair.commit_ms.alone)?;
-        row("  from when due", |pair| &pair.commit_ms.from_due)?;
-        row("a guess sent late", |pair| &pair.sent_late_ms)?;
+        row("  from schedule", |pair| &pair.commit_ms.from_due)?;
+        row("send delay", |pair| &pair.sent_late_ms)?;
         for (name, goal) in [
             ("p50", &self.p50),
             ("p99", &self.p99),
-            ("p50 due", &self.from_due.p50),
-            ("p99 due", &self.from_due.p99),
+            ("p50 from schedule", &self.from_due.p50),
+            ("p99 from schedule", &self.from_due.p99),
         ] {
             let Estimate { low, median, high } = goal.times;
             let (max, word) = (goal.times_max, goal.verdict.word());
             write!(
                 f,
-                "\n{name}: {median:.2} times ({low:.2} to {high:.2}), at most {max}: {word}"
+                "\n{name} ratio: {median:.2} ({low:.2} to {high:.2}), at most {max}: {word}"
             )?;
         }
         if let Some(solves) = &self.solves {
             let (per_s, min, word) = (solves.per_s, solves.per_s_min, solves.verdict.word());
-            write!(f, "\nsolves: {per_s:.0}/s, at least {min:.0}: {word}")?;
+            write!(
+                f,
+                "\nsolves per second: {per_s:.0}, at least {min:.0}: {word}"
+            )?;
         }
         Ok(())
     }

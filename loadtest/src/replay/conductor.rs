@@ -89,7 +89,7 @@ impl Play {
         let concurrency =
             NonZero::new(arguments.connections_concurrency).unwrap_or(NonZero::<u16>::MIN);
         let progress = progress_bar(log.guesses() as u64);
-        progress.set_message("teams join");
+        progress.set_message("joining");
         let prepared = prepare::prepare(&rest, &target.admin_token, &log, concurrency).await?;
 
         let log = Arc::new(log);
@@ -137,11 +137,11 @@ impl Play {
 
     /// From the first connection to what the server kept. May be dropped at any point.
     pub(super) async fn conduct(&mut self, speed: Speed) -> Result<(), Unfinished> {
-        self.progress.set_message("teams connect");
+        self.progress.set_message("connecting");
         self.gather(Arrival::Attached).await?;
         setup::start(&self.rest, &self.prepared.session).await?;
         self.gather(Arrival::Unlocked).await?;
-        self.progress.set_message("teams guess");
+        self.progress.set_message("guessing");
         self.progress.reset();
         self.schedule.send_replace(Schedule {
             start: Instant::now(),

@@ -89,8 +89,7 @@ pub enum ReplayError {
     Log(#[from] LogError),
     /// The schedule does not fit.
     #[error(
-        "at this speed the log alone lasts {} s, and the replay ends after {} s: choose a higher \
-         --speed or --timeout",
+        "at this speed the log takes {} s, but --timeout is {} s: choose a higher --speed or --timeout",
         length.as_secs(),
         timeout.as_secs()
     )]
@@ -107,7 +106,7 @@ pub enum ReplayError {
     #[error("cannot prepare the session: {0}")]
     Prepare(#[from] RestError),
     /// Signals cannot be watched.
-    #[error("cannot watch signals: {0}")]
+    #[error("cannot install signal handlers: {0}")]
     Signals(#[from] io::Error),
     /// It was stopped before the first guess.
     #[error(transparent)]
@@ -121,7 +120,7 @@ pub enum Stopped {
     #[error("interrupted")]
     Signal,
     /// The time is up.
-    #[error("not finished within {0:?}: raise --timeout, or see what holds it up")]
+    #[error("timed out after {0:?}: raise --timeout if the server was still making progress")]
     TimeUp(Duration),
 }
 
@@ -132,7 +131,7 @@ pub enum Unfinished {
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// A client could not go on.
-    #[error("{team} cannot go on: {source}")]
+    #[error("the client of team {team} failed: {source}")]
     Client {
         /// Its team's name.
         team: String,
@@ -143,7 +142,7 @@ pub enum Unfinished {
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The server of our own ended before the replay did.
-    #[error("the server was stopped too early")]
+    #[error("the server stopped before the replay did")]
     ServerStopped,
     /// The session could not be started, or not be checked at the end.
     #[error(transparent)]

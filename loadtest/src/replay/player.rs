@@ -174,7 +174,7 @@ impl Player {
                     let code = rejection.code;
                     record
                         .mismatches
-                        .push(self.mismatch(logged, &format!("refused: {code:?}")));
+                        .push(self.mismatch(logged, &format!("rejected: {code:?}")));
                     break;
                 }
             }

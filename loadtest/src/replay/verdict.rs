@@ -122,14 +122,17 @@ impl Evidence<'_> {
                     .map(|fault| format!("{team}: {fault}")),
             );
             for (count, what) in [
-                (record.early_receipts, "receipts came before their update"),
+                (
+                    record.early_receipts,
+                    "receipts arrived before their update",
+                ),
                 (
                     record.not_in_view,
-                    "acknowledged guesses are missing in its own view",
+                    "acknowledged guesses are missing in the team's own view",
                 ),
                 (
                     player.tally.forgotten_commands,
-                    "times the server had forgotten an acknowledged guess",
+                    "reconnects found an acknowledged guess forgotten",
                 ),
             ] {
                 if count > 0 {

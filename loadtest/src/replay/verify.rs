@@ -134,7 +134,7 @@ pub(super) fn compare(sent: &[SentGuess<'_>], kept: &Kept) -> Findings {
         if !found.is_some_and(|kept| guess.is_kept_as(kept, verdict)) {
             findings
                 .lost
-                .push(format!("{guess:?} is exported as {found:?}"));
+                .push(format!("acknowledged {guess:?} is exported as {found:?}"));
         }
         *correct.entry(guess.team).or_default() += u32::from(verdict == Verdict::Correct);
     }
@@ -165,9 +165,7 @@ fn index<'a>(
     for kept in guesses {
         let is_first = made.insert((&kept.team, &kept.puzzle, &kept.guess));
         let Some((device, command)) = &kept.origin else {
-            findings
-                .mismatches
-                .push(format!("{kept:?} came from no device"));
+            findings.mismatches.push(format!("{kept:?} has no device"));
             continue;
         };
         let earlier = by_origin.insert((device.as_str(), *command), kept);

@@ -234,9 +234,7 @@ impl WireClient {
     fn ended(&mut self, ended: &Ended) -> Result<(), ClientError> {
         self.connection = None;
         match ended {
-            Ended::Invalid(_) => self
-                .tally
-                .note(Fault::OutOfOrder("bytes that are no message")),
+            Ended::Invalid(_) => self.tally.note(Fault::OutOfOrder("a malformed message")),
             Ended::Text => self.tally.note(Fault::OutOfOrder("a text frame")),
             Ended::Closed { .. } => self.told_at = Some(Instant::now()),
             Ended::Cut(_) | Ended::End | Ended::Silent => {}
