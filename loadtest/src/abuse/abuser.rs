@@ -22,8 +22,8 @@ const PING_BYTES: usize = 125;
 /// The wait after a connection ended.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Everybody comes within this time, not all at the same moment.
-const COMING: Duration = Duration::from_secs(5);
-const PLACES_A_COMING: usize = 10_000;
+const RAMP_UP: Duration = Duration::from_secs(5);
+const RAMP_UP_STEPS: usize = 10_000;
 /// Masking with zeros changes nothing, and is a mask all the same.
 const MASK: [u8; 4] = [0; 4];
 
@@ -39,29 +39,29 @@ pub(super) enum Abuser {
 /// What all of them did.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    came: AtomicU32,
+    connected: AtomicU32,
     pings: AtomicU64,
-    drips: AtomicU64,
-    sent_away: AtomicU64,
+    handshake_bytes: AtomicU64,
+    connections_closed: AtomicU64,
 }
 
 impl Tally {
     /// How many have connected at least once.
-    pub(super) fn came(&self) -> u32 {
-        self.came.load(Ordering::Relaxed)
+    pub(super) fn connected(&self) -> u32 {
+        self.connected.load(Ordering::Relaxed)
     }
 
     pub(super) fn pings(&self) -> u64 {
         self.pings.load(Ordering::Relaxed)
     }
 
-    pub(super) fn drips(&self) -> u64 {
-        self.drips.load(Ordering::Relaxed)
+    pub(super) fn handshake_bytes(&self) -> u64 {
+        self.handshake_bytes.load(Ordering::Relaxed)
     }
 
     /// How many connections the server ended or refused.
-    pub(super) fn sent_away(&self) -> u64 {
-        self.sent_away.load(Ordering::Relaxed)
+    pub(super) fn connections_closed(&self) -> u64 {
+        self.connections_closed.load(Ordering::Relaxed)
     }
 }
 
@@ -70,28 +70,28 @@ impl Abuser {
     pub(super) async fn abuse(
         self,
         endpoint: Endpoint,
-        place: usize,
+        index: usize,
         every: Duration,
         tally: Arc<Tally>,
         mut over: watch::Receiver<bool>,
     ) {
-        let part = u32::try_from(place % PLACES_A_COMING).expect("it is small");
+        let part = u32::try_from(index % RAMP_UP_STEPS).expect("it is small");
         let abusing = async {
-            sleep(COMING * part / u32::try_from(PLACES_A_COMING).expect("it is small")).await;
+            sleep(RAMP_UP * part / u32::try_from(RAMP_UP_STEPS).expect("it is small")).await;
             let mut is_new = true;
             loop {
-                let connected = connect(&endpoint, source(place), Receive::Nothing).await;
+                let connected = connect(&endpoint, source(index), Receive::Nothing).await;
                 if let Ok(stream) = connected {
                     if is_new {
-                        tally.came.fetch_add(1, Ordering::Relaxed);
+                        tally.connected.fetch_add(1, Ordering::Relaxed);
                         is_new = false;
                     }
                     let mut ticks = interval(every);
                     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
                     // Whatever ends it is what the server does against it.
-                    let _ended = self.go(stream, &endpoint, ticks, &tally).await;
+                    let _ended = self.run_once(stream, &endpoint, ticks, &tally).await;
                 }
-                tally.sent_away.fetch_add(1, Ordering::Relaxed);
+                tally.connections_closed.fetch_add(1, Ordering::Relaxed);
                 sleep(AGAIN_AFTER).await;
             }
         };
@@ -101,7 +101,7 @@ impl Abuser {
         }
     }
 
-    async fn go(
+    async fn run_once(
         &self,
         stream: TcpStream,
         endpoint: &Endpoint,
@@ -149,7 +149,7 @@ async fn drip(
     for byte in request(endpoint).bytes() {
         ticks.tick().await;
         stream.write_u8(byte).await?;
-        tally.drips.fetch_add(1, Ordering::Relaxed);
+        tally.handshake_bytes.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }

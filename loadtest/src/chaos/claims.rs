@@ -6,11 +6,11 @@
 
 use sqlx::{Connection, PgConnection};
 
-use super::rows::Claimed;
+use super::rows::Claim;
 
 /// The claim has the row's lock when the trigger looks, and every look is a snapshot of its own: whatever
 /// was appended under that lock is seen. A row of an owner that appends without it may come later.
-const NOTE_CLAIMS: &str = "
+const LOG_CLAIMS: &str = "
     CREATE SCHEMA chaos;
     CREATE TABLE chaos.claim (session_id bigint NOT NULL, epoch bigint NOT NULL, head bigint NOT NULL);
     CREATE FUNCTION chaos.note_claim() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -31,19 +31,19 @@ const CLAIMS: &str = "
     SELECT s.code, c.epoch, c.head FROM chaos.claim c JOIN session s ON s.id = c.session_id";
 
 /// From now on claims are noted. The database has the server's tables, and nobody runs on it yet.
-pub(super) async fn have_noted(url: &str) -> Result<(), sqlx::Error> {
+pub(super) async fn install_claim_log(url: &str) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
-    sqlx::raw_sql(NOTE_CLAIMS).execute(&mut connection).await?;
+    sqlx::raw_sql(LOG_CLAIMS).execute(&mut connection).await?;
     connection.close().await
 }
 
 /// Every claim, with its session's code.
-pub(super) async fn noted(
+pub(super) async fn logged_claims(
     connection: &mut PgConnection,
-) -> Result<Vec<(String, Claimed)>, sqlx::Error> {
+) -> Result<Vec<(String, Claim)>, sqlx::Error> {
     let rows: Vec<(String, i64, i64)> = sqlx::query_as(CLAIMS).fetch_all(connection).await?;
     let rows = rows.into_iter();
-    let claims = rows.map(|(code, epoch, head)| (code, Claimed { epoch, head }));
+    let claims = rows.map(|(code, epoch, head)| (code, Claim { epoch, head }));
     Ok(claims.collect())
 }
 
@@ -57,7 +57,7 @@ mod tests {
 
     use super::super::rows::RowChecker;
     use super::super::store::Store;
-    use super::have_noted;
+    use super::install_claim_log;
 
     const TABLES: &str = include_str!("../../../migrations/postgres/0001_first.sql");
     const SESSION: &str = "
@@ -85,9 +85,9 @@ mod tests {
         let server = server.expect("PostgreSQL starts");
         let url = server.url();
         let connect = async || PgConnection::connect(&url).await.expect("it accepts");
-        let (mut old, mut new, mut looking) = (connect().await, connect().await, connect().await);
+        let (mut old, mut new, mut querying) = (connect().await, connect().await, connect().await);
         run(&mut old, TABLES).await;
-        have_noted(&url).await.expect("the tables are there");
+        install_claim_log(&url).await.expect("the tables are there");
         run(&mut old, SESSION).await;
         let mut appending = old.begin().await.expect("it begins");
         let appended = sqlx::raw_sql(append).execute(&mut *appending).await;
@@ -96,7 +96,7 @@ mod tests {
             let waits = async {
                 loop {
                     let waiting: i64 = sqlx::query_scalar(WAITING)
-                        .fetch_one(&mut looking)
+                        .fetch_one(&mut querying)
                         .await
                         .expect("it answers");
                     if waiting > 0 {
@@ -109,19 +109,19 @@ mod tests {
             let both = async { tokio::join!(run(&mut new, CLAIM), waits) };
             timeout(WAIT_MAX, both).await.expect("the claim waits");
         } else {
-            let claimed = timeout(WAIT_MAX, run(&mut new, CLAIM)).await;
-            claimed.expect("the claim does not wait");
+            let claim_count = timeout(WAIT_MAX, run(&mut new, CLAIM)).await;
+            claim_count.expect("the claim does not wait");
             appending.commit().await.expect("it commits");
         }
         run(&mut new, NEXT_APPEND).await;
         run(&mut new, RELEASE).await;
         let mut checker = RowChecker::default();
         let mut store = Store::Postgres { url, open: None };
-        let shown = store.show_claims(&mut checker).await;
-        shown.expect("claims are noted");
-        let shown = store.show_rows(&mut checker).await;
-        shown.expect("rows can be read");
-        let counts = (checker.rows, checker.claimed, checker.holes);
+        let applied = store.check_claims(&mut checker).await;
+        applied.expect("claims are noted");
+        let applied = store.check_rows(&mut checker).await;
+        applied.expect("rows can be read");
+        let counts = (checker.rows, checker.claim_count, checker.holes);
         assert_eq!(counts, (3, 2, 0), "a release is no claim");
         checker
     }

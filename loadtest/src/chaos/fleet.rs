@@ -8,7 +8,7 @@ use testkit::ServerError;
 use tokio::time::sleep;
 
 use crate::idle::Memory;
-use crate::own_server::{OwnServer, OwnServerError, OwnServerOptions};
+use crate::managed_server::{ManagedServer, ManagedServerError, ManagedServerOptions};
 
 /// What an operator's supervisor waits before it starts a node that has ended by itself.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
@@ -25,7 +25,7 @@ pub(super) struct Fleet {
 
 #[derive(Debug)]
 struct Node {
-    server: OwnServer,
+    server: ManagedServer,
     state: State,
 }
 
@@ -36,16 +36,18 @@ enum State {
     Killed,
     Paused,
     /// Ended by itself.
-    Fallen,
+    Exited,
 }
 
 impl Fleet {
     /// Starts a node for each of these.
-    pub(super) async fn start(nodes: Vec<OwnServerOptions>) -> Result<Self, OwnServerError> {
+    pub(super) async fn start(
+        nodes: Vec<ManagedServerOptions>,
+    ) -> Result<Self, ManagedServerError> {
         let mut started = Vec::new();
         for options in nodes {
             started.push(Node {
-                server: OwnServer::start(options).await?,
+                server: ManagedServer::start(options).await?,
                 state: State::Up,
             });
         }
@@ -68,7 +70,7 @@ impl Fleet {
             .collect()
     }
 
-    pub(super) fn server(&self, node: usize) -> &OwnServer {
+    pub(super) fn server(&self, node: usize) -> &ManagedServer {
         &self.nodes[node].server
     }
 
@@ -95,19 +97,19 @@ impl Fleet {
 
     /// Starts every node again that has ended by itself, for as long as it is awaited. It may be
     /// dropped at any time: a node whose start was under way is started anew by the next call.
-    pub(super) async fn tend(&mut self) -> Infallible {
+    pub(super) async fn restart_exits(&mut self) -> Infallible {
         loop {
-            match self.fallen() {
-                Some(node) => self.revive(node).await,
-                None => self.fall().await,
+            match self.exited_node() {
+                Some(node) => self.restart_exited(node).await,
+                None => self.wait_for_exit().await,
             }
         }
     }
 
     /// Waits until no node is down that should be up.
     pub(super) async fn all_up(&mut self) {
-        while let Some(node) = self.fallen() {
-            self.revive(node).await;
+        while let Some(node) = self.exited_node() {
+            self.restart_exited(node).await;
         }
     }
 
@@ -115,7 +117,7 @@ impl Fleet {
     pub(super) fn resident_bytes(&self) -> Vec<Option<u64>> {
         let resident = |node: &Node| {
             let process = node.server.id()?;
-            Memory::of(process).ok().map(|memory| memory.resident)
+            Memory::read(process).ok().map(|memory| memory.resident)
         };
         let nodes = self.nodes.iter();
         nodes.map(resident).collect()
@@ -131,13 +133,13 @@ impl Fleet {
         Ok(())
     }
 
-    fn fallen(&self) -> Option<usize> {
+    fn exited_node(&self) -> Option<usize> {
         let mut nodes = self.nodes.iter();
-        nodes.position(|node| node.state == State::Fallen)
+        nodes.position(|node| node.state == State::Exited)
     }
 
     /// Tries to start it once. While its store is down it cannot, and the next try comes in a moment.
-    async fn revive(&mut self, node: usize) {
+    async fn restart_exited(&mut self, node: usize) {
         sleep(RESTART_AFTER).await;
         if self.nodes[node].server.restart().await.is_ok() {
             self.nodes[node].state = State::Up;
@@ -145,7 +147,7 @@ impl Fleet {
     }
 
     /// Waits until a node that is up ends.
-    async fn fall(&mut self) {
+    async fn wait_for_exit(&mut self) {
         let up = self.nodes.iter_mut().enumerate();
         let up = up.filter(|(_, node)| node.state == State::Up);
         let exits: Vec<_> = up
@@ -155,7 +157,7 @@ impl Fleet {
             return std::future::pending().await;
         }
         let ((index, error), _, _) = select_all(exits).await;
-        self.nodes[index].state = State::Fallen;
+        self.nodes[index].state = State::Exited;
         self.exits += 1;
         self.first_exit.get_or_insert_with(|| error.to_string());
     }

@@ -10,7 +10,7 @@ use super::report::FaultFigures;
 use crate::arguments::Fault;
 
 /// What memory may grow while PostgreSQL stands still.
-const GROWN_BYTES_MAX: u64 = 64 << 20;
+const MEMORY_GROWTH_BYTES_MAX: u64 = 64 << 20;
 
 /// Latency is normal again if its 99th percentile is at most so many times the one before.
 const NORMAL_TIMES: f64 = 2.0;
@@ -30,7 +30,7 @@ pub struct Goal {
 
 /// What the figures of the faults do not tell.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Watched {
+pub(super) struct Coverage {
     pub(super) nodes: usize,
     /// How many game masters heard a replaced owner to its end.
     pub(super) witnesses: u64,
@@ -66,7 +66,7 @@ impl fmt::Display for Goal {
     }
 }
 
-impl Watched {
+impl Coverage {
     /// What the faults' figures may be at most, and what must have been looked at.
     pub(super) fn goals(self, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goal> {
         let mut goals = Vec::new();
@@ -82,10 +82,10 @@ impl Watched {
             }
             if *fault == Fault::OwnerPause.name() {
                 recovery_within(3_000.0);
-                let heard = usize::try_from(self.witnesses).unwrap_or(usize::MAX);
-                let unheard = figures.count.saturating_sub(heard);
+                let observed = usize::try_from(self.witnesses).unwrap_or(usize::MAX);
+                let unobserved = figures.count.saturating_sub(observed);
                 let what = format!("{fault}: owners not observed until closed");
-                goals.push(Goal::none(what, unheard));
+                goals.push(Goal::none(what, unobserved));
             }
             if [Fault::PgFreeze.name(), Fault::DiskFull.name()].contains(fault) {
                 pauses(fault, figures, &mut goals);
@@ -101,9 +101,9 @@ impl Watched {
 /// Where nothing can be made durable for long, every session pauses, says so and when to try again, and
 /// goes on.
 fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
-    let silent = figures.sessions_met - figures.sessions_paused;
-    let stuck = figures.sessions_paused - figures.paused_went_on;
-    let timeless = usize::try_from(figures.refused_without_time).unwrap_or(usize::MAX);
+    let silent = figures.sessions_affected - figures.sessions_paused;
+    let stuck = figures.sessions_paused - figures.sessions_resumed;
+    let timeless = usize::try_from(figures.rejections_without_retry_time).unwrap_or(usize::MAX);
     for (what, found) in [
         ("sessions that did not signal the pause", silent),
         ("rejections without a retry time", timeless),
@@ -122,8 +122,8 @@ fn freezes(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     };
     goals.push(Goal::new(
         format!("{fault}: memory growth, MiB"),
-        figures.grown_bytes_max.map(mib),
-        mib(GROWN_BYTES_MAX),
+        figures.memory_growth_bytes_max.map(mib),
+        mib(MEMORY_GROWTH_BYTES_MAX),
     ));
     let before = figures.ack_p99_before_ms;
     goals.push(Goal::new(
@@ -139,9 +139,9 @@ mod tests {
     use std::time::Duration;
 
     use super::super::report::Spread;
-    use super::{FaultFigures, Watched};
+    use super::{Coverage, FaultFigures};
 
-    const WATCHED: Watched = Watched {
+    const WATCHED: Coverage = Coverage {
         nodes: 2,
         witnesses: 2,
         sessions_unclaimed: Some(0),
@@ -151,11 +151,11 @@ mod tests {
     fn good() -> FaultFigures {
         FaultFigures {
             count: 2,
-            sessions_met: 8,
+            sessions_affected: 8,
             sessions_paused: 8,
-            paused_went_on: 8,
-            recovery_ms: Spread::of(vec![Duration::from_secs(1)]),
-            grown_bytes_max: Some(1),
+            sessions_resumed: 8,
+            recovery_ms: Spread::from_durations(vec![Duration::from_secs(1)]),
+            memory_growth_bytes_max: Some(1),
             ack_p99_before_ms: Some(4.0),
             ack_p99_after_ms: Some(8.0),
             ..FaultFigures::default()
@@ -164,13 +164,13 @@ mod tests {
 
     /// The goals that are missed, as they are shown.
     fn missed_by(
-        watched: Watched,
+        coverage: Coverage,
         fault: &'static str,
         change: impl FnOnce(&mut FaultFigures),
     ) -> Vec<String> {
         let mut figures = good();
         change(&mut figures);
-        let goals = watched.goals(&BTreeMap::from([(fault, figures)]));
+        let goals = coverage.goals(&BTreeMap::from([(fault, figures)]));
         assert!(!goals.is_empty(), "{fault} has goals");
         let missed = goals.iter().filter(|goal| !goal.is_met);
         missed.map(ToString::to_string).collect()
@@ -192,16 +192,18 @@ mod tests {
         assert_eq!(
             missed("disk-full", |figures| {
                 figures.sessions_paused = 7;
-                figures.paused_went_on = 7;
+                figures.sessions_resumed = 7;
             }),
             ["MISSED disk-full: sessions that did not signal the pause: 1.0, at most 0.0"]
         );
         assert_eq!(
-            missed("disk-full", |figures| figures.paused_went_on = 7),
+            missed("disk-full", |figures| figures.sessions_resumed = 7),
             ["MISSED disk-full: sessions that paused and did not resume: 1.0, at most 0.0"]
         );
         assert_eq!(
-            missed("disk-full", |figures| figures.refused_without_time = 1),
+            missed("disk-full", |figures| figures
+                .rejections_without_retry_time =
+                1),
             ["MISSED disk-full: rejections without a retry time: 1.0, at most 0.0"]
         );
     }
@@ -226,32 +228,33 @@ mod tests {
             [latency]
         );
         assert_eq!(
-            missed("pg-freeze", |figures| figures.grown_bytes_max = None),
+            missed("pg-freeze", |figures| figures.memory_growth_bytes_max =
+                None),
             ["MISSED pg-freeze: memory growth, MiB: no sample"]
         );
     }
 
     #[test]
     fn a_replaced_owner_that_was_not_observed_proves_nothing() {
-        let watched = Watched {
+        let coverage = Coverage {
             witnesses: 1,
             ..WATCHED
         };
         assert_eq!(
-            missed_by(watched, "owner-pause", |_| ()),
+            missed_by(coverage, "owner-pause", |_| ()),
             ["MISSED owner-pause: owners not observed until closed: 1.0, at most 0.0"]
         );
-        assert!(missed_by(watched, "owner-kill", |_| ()).is_empty());
+        assert!(missed_by(coverage, "owner-kill", |_| ()).is_empty());
     }
 
     #[test]
     fn a_session_whose_claims_are_unknown_proves_nothing() {
-        let watched = Watched {
+        let coverage = Coverage {
             sessions_unclaimed: Some(3),
             ..WATCHED
         };
         assert_eq!(
-            missed_by(watched, "owner-kill", |_| ()),
+            missed_by(coverage, "owner-kill", |_| ()),
             ["MISSED sessions without a logged claim: 3.0, at most 0.0"]
         );
     }

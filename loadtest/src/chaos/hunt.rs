@@ -36,8 +36,8 @@ pub(super) struct Planned {
 
 /// The guess of this number, counted from 0, of the player at this place in its team. `player`
 /// tells players of a team apart.
-pub(super) fn planned(player: u32, place: u32, number: u32) -> Planned {
-    let prize = place + TEAM_SIZE * (number / SOLVE_EVERY);
+pub(super) fn planned(player: u32, index: u32, number: u32) -> Planned {
+    let prize = index + TEAM_SIZE * (number / SOLVE_EVERY);
     if number % SOLVE_EVERY == SOLVE_EVERY - 1 && prize < PRIZES {
         return Planned {
             puzzle: format!("prize-{prize}"),
@@ -85,9 +85,9 @@ mod tests {
         let mut made = HashSet::new();
         let mut of_puzzle: HashMap<String, u32> = HashMap::new();
         let mut solved = HashSet::new();
-        for place in 0..TEAM_SIZE {
+        for index in 0..TEAM_SIZE {
             for number in 0..GUESSES_MAX {
-                let planned = planned(place, place, number);
+                let planned = planned(index, index, number);
                 *of_puzzle.entry(planned.puzzle.clone()).or_default() += 1;
                 if planned.verdict == Verdict::Correct {
                     assert!(solved.insert(planned.puzzle.clone()), "{planned:?}");

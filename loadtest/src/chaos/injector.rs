@@ -9,8 +9,8 @@ use rand::seq::SliceRandom;
 use testkit::{PostgresError, ServerError};
 use tokio::time::{Instant, sleep};
 
+use super::ack_tracker::AckTracker;
 use super::fleet::Fleet;
-use super::pulse::Pulse;
 use super::rig::Rig;
 use super::rows::RowChecker;
 use super::store::{Store, StoreError};
@@ -28,7 +28,7 @@ const CALM_BEFORE_FREEZE_MIN: Duration = Duration::from_secs(10);
 
 /// A fault that was injected.
 #[derive(Debug, Clone)]
-pub(super) struct Blow {
+pub(super) struct InjectedFault {
     pub(super) fault: Fault,
     /// From when on it was in force.
     pub(super) at: Instant,
@@ -40,7 +40,7 @@ pub(super) struct Blow {
     pub(super) claimed_at: Option<Instant>,
     pub(super) is_recovered: bool,
     /// The most that a node's resident memory grew meanwhile; none where it was not looked at.
-    pub(super) grown_bytes: Option<u64>,
+    pub(super) memory_growth_bytes: Option<u64>,
 }
 
 /// Why a fault could not be injected.
@@ -90,14 +90,14 @@ pub(super) struct Injector {
     pub(super) fleet: Fleet,
     pub(super) rig: Option<Rig>,
     pub(super) store: Store,
-    pub(super) pulse: Pulse,
+    pub(super) ack_tracker: AckTracker,
     /// The code of each session.
     pub(super) codes: Vec<String>,
     pub(super) witnesses: Witnesses,
     pub(super) random: StdRng,
     pub(super) progress: ProgressBar,
     pub(super) rows: RowChecker,
-    pub(super) blows: Vec<Blow>,
+    pub(super) injected_faults: Vec<InjectedFault>,
 }
 
 impl Injector {
@@ -109,18 +109,18 @@ impl Injector {
         }
         order.shuffle(&mut self.random);
         let mut calm_since = Instant::now();
-        self.calm(Duration::ZERO).await;
+        self.pause(Duration::ZERO).await;
         for fault in order {
             self.progress.set_message(fault.name());
             self.fleet.all_up().await;
             if fault == Fault::PgFreeze {
-                let calm = CALM_BEFORE_FREEZE_MIN.saturating_sub(calm_since.elapsed());
-                self.pass(calm).await;
+                let pause = CALM_BEFORE_FREEZE_MIN.saturating_sub(calm_since.elapsed());
+                self.wait(pause).await;
             }
-            let blow = self.inject(fault).await?;
+            let injected = self.inject(fault).await?;
             calm_since = Instant::now();
-            let is_recovered = blow.is_recovered;
-            self.blows.push(blow);
+            let is_recovered = injected.is_recovered;
+            self.injected_faults.push(injected);
             self.progress.inc(1);
             if !is_recovered {
                 // What does not answer any more cannot be asked about further faults.
@@ -135,12 +135,12 @@ impl Injector {
                 | Fault::ReplyLost
                 | Fault::DiskFull => Duration::ZERO,
             };
-            self.calm(calm_min).await;
+            self.pause(calm_min).await;
         }
         Ok(())
     }
 
-    async fn inject(&mut self, fault: Fault) -> Result<Blow, InjectError> {
+    async fn inject(&mut self, fault: Fault) -> Result<InjectedFault, InjectError> {
         match fault {
             Fault::OwnerKill => self.owner_kill().await,
             Fault::OwnerPause => self.owner_pause().await,
@@ -153,15 +153,15 @@ impl Injector {
     }
 
     /// A blow in force from this moment on, to all sessions.
-    pub(super) fn blow(&self, fault: Fault, at: Instant) -> Blow {
-        Blow {
+    pub(super) fn injected(&self, fault: Fault, at: Instant) -> InjectedFault {
+        InjectedFault {
             fault,
             at,
             over_at: at,
             sessions: (0..self.codes.len()).collect(),
             claimed_at: None,
             is_recovered: false,
-            grown_bytes: None,
+            memory_growth_bytes: None,
         }
     }
 
@@ -169,26 +169,26 @@ impl Injector {
     /// that end meanwhile are started again.
     pub(super) async fn recovered_since(&mut self, moment: Instant) -> bool {
         tokio::select! {
-            () = self.pulse.all_since(moment) => true,
-            never = self.fleet.tend() => match never {},
+            () = self.ack_tracker.wait_for_all_since(moment) => true,
+            never = self.fleet.restart_exits() => match never {},
             () = sleep(RECOVERY_WAIT_MAX) => false,
         }
     }
 
     /// Lets some time pass in which nothing is done to anybody.
-    async fn calm(&mut self, calm_min: Duration) {
-        let calm = self
+    async fn pause(&mut self, calm_min: Duration) {
+        let pause = self
             .arguments
             .calm
             .mul_f64(self.random.random_range(0.5..1.5));
-        self.pass(calm.max(calm_min)).await;
+        self.wait(pause.max(calm_min)).await;
     }
 
     /// Lets time pass. Nodes that end meanwhile are started again.
-    pub(super) async fn pass(&mut self, time: Duration) {
+    pub(super) async fn wait(&mut self, time: Duration) {
         tokio::select! {
             () = sleep(time) => {}
-            never = self.fleet.tend() => match never {},
+            never = self.fleet.restart_exits() => match never {},
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::client::{ClientError, Tally, View};
 
 /// Times at which a player was told of trouble; later ones are not noted.
-const TOLD_MAX: usize = 100_000;
+const NOTICES_MAX: usize = 100_000;
 
 /// A player's notes.
 #[derive(Debug)]
@@ -18,12 +18,12 @@ pub(super) struct PlayerLog {
     /// Its commands, in the order of the plan: the first one is guess 0.
     pub(super) commands: Vec<LoggedCommand>,
     /// The updates that it applied.
-    pub(super) updates: Vec<Shown>,
+    pub(super) updates: Vec<AppliedUpdate>,
     /// When a server said that it does not go on for now: by closing or refusing a connection, or by
     /// refusing a command for the moment.
-    pub(super) told: Vec<Instant>,
+    pub(super) notices: Vec<Instant>,
     /// Refusals for the moment, the rate limiter's too.
-    pub(super) refusals: Vec<Refused>,
+    pub(super) refusals: Vec<TemporaryRejection>,
     /// Further sendings of acknowledged commands, and how many of those were answered otherwise.
     pub(super) resent: u64,
     pub(super) receipts_different: u64,
@@ -47,7 +47,7 @@ pub(super) struct LoggedCommand {
 
 /// A refusal for the moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Refused {
+pub(super) struct TemporaryRejection {
     pub(super) at: Instant,
     pub(super) code: RejectionCode,
     /// In what time the server said to try again, if it said so.
@@ -65,16 +65,16 @@ pub(super) struct Acked {
 
 /// A numbered update that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct AppliedUpdate {
     pub(super) audience: Audience,
     pub(super) number: u64,
     /// The guess that it tells of; none for an update of another kind.
-    pub(super) guess: Option<ShownGuess>,
+    pub(super) guess: Option<UpdateGuess>,
 }
 
 /// A guess as an update tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ShownGuess {
+pub(super) struct UpdateGuess {
     pub(super) puzzle: String,
     pub(super) guess: String,
     pub(super) verdict: Verdict,
@@ -86,7 +86,7 @@ impl PlayerLog {
             player,
             commands: Vec::new(),
             updates: Vec::new(),
-            told: Vec::new(),
+            notices: Vec::new(),
             refusals: Vec::new(),
             resent: 0,
             receipts_different: 0,
@@ -98,19 +98,19 @@ impl PlayerLog {
     }
 
     /// Notes that something was amiss at that moment.
-    pub(super) fn told(&mut self, at: Instant) {
-        if self.told.len() < TOLD_MAX && self.told.last() != Some(&at) {
-            self.told.push(at);
+    pub(super) fn notices(&mut self, at: Instant) {
+        if self.notices.len() < NOTICES_MAX && self.notices.last() != Some(&at) {
+            self.notices.push(at);
         }
     }
 
     /// Notes a refusal for the moment. The rate limiter's is no sign of trouble.
     pub(super) fn refused(&mut self, rejection: &Rejection, at: Instant, retry_at: Instant) {
         if rejection.code != RejectionCode::RateLimited {
-            self.told(at);
+            self.notices(at);
         }
-        if self.refusals.len() < TOLD_MAX {
-            self.refusals.push(Refused {
+        if self.refusals.len() < NOTICES_MAX {
+            self.refusals.push(TemporaryRejection {
                 at,
                 code: rejection.code,
                 retry_after: rejection.retry_at_ms.map(|_| retry_at - at),
@@ -119,7 +119,7 @@ impl PlayerLog {
     }
 
     /// Refusals for the moment other than by the rate limiter.
-    pub(super) fn refused_in_all(&self) -> u64 {
+    pub(super) fn temporary_rejections(&self) -> u64 {
         let refusals = self.refusals.iter();
         let others = refusals.filter(|refused| refused.code != RejectionCode::RateLimited);
         others.count() as u64
@@ -132,7 +132,7 @@ impl PlayerLog {
     }
 }
 
-impl From<Update> for Shown {
+impl From<Update> for AppliedUpdate {
     fn from(update: Update) -> Self {
         let guess = match update.event {
             Event::GuessJudged {
@@ -140,7 +140,7 @@ impl From<Update> for Shown {
                 guess,
                 verdict,
                 ..
-            } => Some(ShownGuess {
+            } => Some(UpdateGuess {
                 puzzle,
                 guess,
                 verdict,

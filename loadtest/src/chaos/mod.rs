@@ -5,10 +5,12 @@
 //! of its own that owns its client and its notes. Everything that was started goes with the run,
 //! whether it ends well, fails, or is interrupted.
 
+mod ack_tracker;
 mod balancer;
 mod claims;
 mod compare;
 mod conclude;
+mod environment;
 mod export;
 mod fleet;
 mod goals;
@@ -17,12 +19,10 @@ mod injector;
 mod log;
 mod owner_faults;
 mod player;
-mod pulse;
 mod report;
 mod rig;
 mod rows;
 mod run;
-mod stage;
 mod store;
 mod store_faults;
 mod timeline;
@@ -34,7 +34,7 @@ use std::pin::pin;
 use testkit::{RestError, ServerError};
 
 use crate::arguments::ChaosArguments;
-use crate::own_server::OwnServerError;
+use crate::managed_server::ManagedServerError;
 use crate::replay::{Conclusion, Stopped};
 
 pub use goals::Goal;
@@ -59,7 +59,7 @@ impl Chaos {
         match &self.unfinished {
             Some(_) | None if !self.report.is_safe() => Conclusion::Bad,
             Some(_) => Conclusion::Unfinished,
-            None => Conclusion::of(self.report.is_good()),
+            None => Conclusion::from_passed(self.report.is_good()),
         }
     }
 }
@@ -78,7 +78,7 @@ pub enum ChaosError {
     Claims(#[source] sqlx::Error),
     /// There is no node.
     #[error(transparent)]
-    Node(#[from] OwnServerError),
+    Node(#[from] ManagedServerError),
     /// A node did not stop cleanly.
     #[error("a node did not stop cleanly: {0}")]
     Stop(#[from] ServerError),
@@ -98,7 +98,7 @@ pub enum ChaosError {
     Inject(#[from] InjectError),
     /// There is nobody left who plays.
     #[error("every player failed: see the problems above")]
-    Deserted,
+    NoPlayersLeft,
     /// Players did not come to their end.
     #[error("{0} players did not finish after the last fault")]
     Unsettled(usize),

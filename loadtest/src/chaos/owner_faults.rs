@@ -7,8 +7,8 @@ use rand::RngExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::fleet::Fleet;
-use super::injector::{Blow, InjectError, Injector, RECOVERY_WAIT_MAX};
-use super::store::{Owned, Store};
+use super::injector::{InjectError, InjectedFault, Injector, RECOVERY_WAIT_MAX};
+use super::store::{OwnedSession, Store};
 use crate::arguments::Fault;
 
 /// Time between two looks at who owns what.
@@ -26,7 +26,7 @@ struct Victim {
 }
 
 impl Injector {
-    pub(super) async fn owner_kill(&mut self) -> Result<Blow, InjectError> {
+    pub(super) async fn owner_kill(&mut self) -> Result<InjectedFault, InjectError> {
         let victim = self.victim().await?;
         let is_alone = self.fleet.len() == 1;
         let restart_after = if is_alone {
@@ -34,44 +34,50 @@ impl Injector {
         } else {
             Duration::from_millis(self.random.random_range(RESTART_AFTER_MS))
         };
-        let mut blow = self.blow(Fault::OwnerKill, Instant::now());
+        let mut injected = self.injected(Fault::OwnerKill, Instant::now());
         self.fleet.kill(victim.node).await?;
-        let recovered = timeout(RECOVERY_WAIT_MAX, self.pulse.all_since(blow.at));
+        let recovered = timeout(
+            RECOVERY_WAIT_MAX,
+            self.ack_tracker.wait_for_all_since(injected.at),
+        );
         let (restarted, claimed_at, recovered) = tokio::join!(
-            restart_after_a_while(&mut self.fleet, victim.node, restart_after),
+            restart_later(&mut self.fleet, victim.node, restart_after),
             first_claim(&mut self.store, &victim, is_alone),
             recovered,
         );
         restarted?;
-        blow.claimed_at = claimed_at;
-        blow.is_recovered = recovered.is_ok();
-        blow.sessions = victim.sessions;
-        Ok(blow)
+        injected.claimed_at = claimed_at;
+        injected.is_recovered = recovered.is_ok();
+        injected.sessions = victim.sessions;
+        Ok(injected)
     }
 
-    pub(super) async fn owner_pause(&mut self) -> Result<Blow, InjectError> {
+    pub(super) async fn owner_pause(&mut self) -> Result<InjectedFault, InjectError> {
         let victim = self.victim().await?;
         let authority = self.fleet.authorities().swap_remove(victim.node);
         let witness = self.witnesses.attach(&victim.sessions, &authority).await;
-        let mut blow = self.blow(Fault::OwnerPause, Instant::now());
+        let mut injected = self.injected(Fault::OwnerPause, Instant::now());
         self.fleet.pause(victim.node)?;
-        let recovered = timeout(RECOVERY_WAIT_MAX, self.pulse.all_since(blow.at));
+        let recovered = timeout(
+            RECOVERY_WAIT_MAX,
+            self.ack_tracker.wait_for_all_since(injected.at),
+        );
         let (claimed_at, recovered) =
             tokio::join!(first_claim(&mut self.store, &victim, false), recovered);
-        blow.claimed_at = claimed_at;
-        blow.sessions = victim.sessions;
+        injected.claimed_at = claimed_at;
+        injected.sessions = victim.sessions;
         if recovered.is_ok() {
             let others = self.fleet.authorities();
             let other = &others[(victim.node + 1) % others.len()];
-            let waiting = self.witnesses.change_elsewhere(witness, other).await;
+            let waiting = self.witnesses.change_through_other(witness, other).await;
             self.fleet.resume(victim.node)?;
-            self.witnesses.hear(waiting).await;
+            self.witnesses.observe(waiting).await;
         } else {
             self.fleet.resume(victim.node)?;
         }
         let resumed_at = Instant::now();
-        blow.is_recovered = recovered.is_ok() && self.recovered_since(resumed_at).await;
-        Ok(blow)
+        injected.is_recovered = recovered.is_ok() && self.recovered_since(resumed_at).await;
+        Ok(injected)
     }
 
     /// The node that owns most sessions at the moment.
@@ -119,7 +125,7 @@ impl Injector {
     }
 }
 
-async fn restart_after_a_while(
+async fn restart_later(
     fleet: &mut Fleet,
     node: usize,
     after: Duration,
@@ -134,11 +140,11 @@ async fn first_claim(store: &mut Store, victim: &Victim, is_alone: bool) -> Opti
     if is_alone {
         return None;
     }
-    let looking = async {
+    let querying = async {
         loop {
             // A store that cannot be read at the moment is asked again.
             let owned = store.owned().await.unwrap_or_default();
-            let is_claimed = |owned: &Owned| {
+            let is_claimed = |owned: &OwnedSession| {
                 let before = victim.epochs.get(&owned.code);
                 before.is_some_and(|before| *before < owned.epoch)
             };
@@ -148,5 +154,5 @@ async fn first_claim(store: &mut Store, victim: &Victim, is_alone: bool) -> Opti
             sleep(LOOK_EVERY).await;
         }
     };
-    timeout(RECOVERY_WAIT_MAX, looking).await.ok()
+    timeout(RECOVERY_WAIT_MAX, querying).await.ok()
 }

@@ -8,13 +8,13 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::ack_tracker::AckTracker;
 use super::hunt::{GUESSES_MAX, Planned, TEAM_SIZE, planned};
 use super::log::{Acked, LoggedCommand, PlayerLog};
-use super::pulse::Pulse;
 use crate::client::{Answer, ClientError, Outcome, WireClient};
 
 /// A player whose guess has no answer for so long makes the next one all the same.
-const IMPATIENT_AFTER: Duration = Duration::from_secs(1);
+const NEXT_GUESS_AFTER: Duration = Duration::from_secs(1);
 const PLANNED_MAX: usize = GUESSES_MAX as usize;
 
 /// How far a run is. It only goes forward.
@@ -34,9 +34,9 @@ pub(super) enum Stage {
 
 /// What all players share.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(super) struct PlayerContext {
     pub(super) stage: watch::Receiver<Stage>,
-    pub(super) pulse: Pulse,
+    pub(super) ack_tracker: AckTracker,
     pub(super) think: Duration,
     pub(super) resend: u32,
     /// Guesses of a player that may be without an answer at a time.
@@ -49,7 +49,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Waiting {
     /// Its place in the plan and in the notes.
-    place: usize,
+    index: usize,
     command: Command,
     refusals: u32,
     /// It was refused, and is sent again then.
@@ -59,7 +59,7 @@ struct Waiting {
 /// A player.
 #[derive(Debug)]
 pub(super) struct Player {
-    pub(super) table: Table,
+    pub(super) context: PlayerContext,
     /// Its number in the run.
     pub(super) number: u32,
     pub(super) client: WireClient,
@@ -74,13 +74,13 @@ impl Player {
     /// Plays until the stage says that it is over.
     pub(super) async fn play(mut self) -> PlayerLog {
         let mut log = PlayerLog::new(self.number);
-        let mut stage = self.table.stage.clone();
+        let mut stage = self.context.stage.clone();
         let result = tokio::select! {
             result = self.play_all(&mut log) => result,
             _ = stage.wait_for(|stage| *stage == Stage::Over) => Ok(false),
         };
-        self.table.pulse.has_ended(self.number);
-        self.note_updates(&mut log);
+        self.context.ack_tracker.mark_ended(self.number);
+        self.record_updates(&mut log);
         log.tally = *self.client.tally();
         match result {
             Ok(true) => log.view = Some(self.client.view().clone()),
@@ -97,7 +97,7 @@ impl Player {
         self.arrive().await;
         self.listen_until(Stage::Play).await?;
         self.guess_all(log).await?;
-        self.table.pulse.has_ended(self.number);
+        self.context.ack_tracker.mark_ended(self.number);
         self.listen_until(Stage::Finish).await?;
         self.arrive().await;
         self.listen_until(Stage::Settle).await?;
@@ -108,20 +108,20 @@ impl Player {
     /// The channel holds every arrival, so that this does not wait.
     async fn arrive(&self) {
         // Without a conductor nobody counts, and the stage is over.
-        let _ = self.table.arrivals.send(()).await;
+        let _ = self.context.arrivals.send(()).await;
     }
 
     async fn listen_until(&mut self, wanted: Stage) -> Result<(), ClientError> {
         tokio::select! {
             error = self.client.listen() => Err(error),
-            _ = self.table.stage.wait_for(|stage| *stage >= wanted) => Ok(()),
+            _ = self.context.stage.wait_for(|stage| *stage >= wanted) => Ok(()),
         }
     }
 
     /// Guesses until the stage ends it, and waits for what is outstanding then.
     async fn guess_all(&mut self, log: &mut PlayerLog) -> Result<(), ClientError> {
         let mut waiting: Vec<Waiting> = Vec::new();
-        let mut stage = self.table.stage.clone();
+        let mut stage = self.context.stage.clone();
         let mut next_at = Instant::now() + self.thinking();
         loop {
             let is_playing = *stage.borrow() == Stage::Play && log.commands.len() < PLANNED_MAX;
@@ -130,7 +130,7 @@ impl Player {
             }
             let held_until = waiting.iter().filter_map(|waiting| waiting.retry_at).min();
             // Nothing new while one is refused: it would be accepted in its place.
-            let has_room = waiting.len() < self.table.outstanding_max && held_until.is_none();
+            let has_room = waiting.len() < self.context.outstanding_max && held_until.is_none();
             let wakes_at = held_until.or((is_playing && has_room).then_some(next_at));
             tokio::select! {
                 outcome = self.client.next_outcome() => {
@@ -144,11 +144,11 @@ impl Player {
                         // It is due now: the client sends it. Whether it is refused again shows soon.
                         Some(held) if held_until.is_some() => {
                             held.retry_at = None;
-                            next_at = Instant::now() + IMPATIENT_AFTER;
+                            next_at = Instant::now() + NEXT_GUESS_AFTER;
                         }
                         Some(_) | None => {
                             waiting.push(self.guess(log));
-                            next_at = Instant::now() + IMPATIENT_AFTER;
+                            next_at = Instant::now() + NEXT_GUESS_AFTER;
                         }
                     }
                 }
@@ -159,14 +159,16 @@ impl Player {
 
     /// Half to one and a half times the usual time.
     fn thinking(&mut self) -> Duration {
-        self.table.think.mul_f64(self.random.random_range(0.5..1.5))
+        self.context
+            .think
+            .mul_f64(self.random.random_range(0.5..1.5))
     }
 
     /// Sends the next guess of the plan.
     fn guess(&mut self, log: &mut PlayerLog) -> Waiting {
-        let place = log.commands.len();
-        let planned = self.planned(place);
-        let command = self.client.number(Order::SubmitGuess {
+        let index = log.commands.len();
+        let planned = self.planned(index);
+        let command = self.client.next_command(Order::SubmitGuess {
             puzzle: planned.puzzle,
             guess: planned.guess,
         });
@@ -177,15 +179,15 @@ impl Player {
         });
         self.client.submit(command.clone());
         Waiting {
-            place,
+            index,
             command,
             refusals: 0,
             retry_at: None,
         }
     }
 
-    fn planned(&self, place: usize) -> Planned {
-        let number = u32::try_from(place).expect("a plan has fewer guesses than that");
+    fn planned(&self, index: usize) -> Planned {
+        let number = u32::try_from(index).expect("a plan has fewer guesses than that");
         planned(self.number, self.number % TEAM_SIZE, number)
     }
 
@@ -195,19 +197,19 @@ impl Player {
         waiting: &mut Vec<Waiting>,
         log: &mut PlayerLog,
     ) -> Result<(), ClientError> {
-        self.note_updates(log);
+        self.record_updates(log);
         let id = outcome.answer.id();
-        let Some(place) = waiting.iter().position(|waiting| waiting.command.id == id) else {
+        let Some(index) = waiting.iter().position(|waiting| waiting.command.id == id) else {
             return Ok(());
         };
         match outcome.answer {
             Answer::Accepted(receipt) => {
-                let Waiting { place, command, .. } = waiting.swap_remove(place);
-                self.accepted(place, &receipt, outcome.received_at, log);
-                self.send_again(&command, &receipt, log).await
+                let Waiting { index, command, .. } = waiting.swap_remove(index);
+                self.accepted(index, &receipt, outcome.received_at, log);
+                self.resend_acked(&command, &receipt, log).await
             }
-            Answer::Refused(rejection) if is_passing(rejection.code) => {
-                let held = &mut waiting[place];
+            Answer::Refused(rejection) if is_temporary(rejection.code) => {
+                let held = &mut waiting[index];
                 let retry_at = self.client.retry_at(rejection.retry_at_ms, held.refusals);
                 held.refusals += 1;
                 held.retry_at = Some(retry_at);
@@ -216,7 +218,7 @@ impl Player {
                 Ok(())
             }
             Answer::Refused(rejection) => {
-                let refused = waiting.swap_remove(place);
+                let refused = waiting.swap_remove(index);
                 log.problems
                     .push(self.refused(&refused.command, &rejection));
                 Ok(())
@@ -224,9 +226,9 @@ impl Player {
         }
     }
 
-    fn accepted(&self, place: usize, receipt: &Receipt, at: Instant, log: &mut PlayerLog) {
+    fn accepted(&self, index: usize, receipt: &Receipt, at: Instant, log: &mut PlayerLog) {
         let verdict = receipt.verdict;
-        let logged = &mut log.commands[place];
+        let logged = &mut log.commands[index];
         let asked_at = self.client.connected_at().max(Some(logged.sent_at));
         let asked_at = asked_at.unwrap_or(logged.sent_at);
         logged.acked = Some(Acked {
@@ -234,24 +236,24 @@ impl Player {
             asked_at,
             verdict,
         });
-        self.table.pulse.acked(self.number, asked_at);
-        let planned = self.planned(place);
+        self.context.ack_tracker.acked(self.number, asked_at);
+        let planned = self.planned(index);
         if verdict != Some(planned.verdict) {
             log.problems.push(format!(
-                "guess {place} of player {} should be {:?}, but was judged {verdict:?}",
+                "guess {index} of player {} should be {:?}, but was judged {verdict:?}",
                 self.number, planned.verdict
             ));
         }
     }
 
     /// Sends an acknowledged command again, as often as is asked for; nothing else is outstanding then.
-    async fn send_again(
+    async fn resend_acked(
         &mut self,
         command: &Command,
         receipt: &Receipt,
         log: &mut PlayerLog,
     ) -> Result<(), ClientError> {
-        for _ in 1..self.table.resend {
+        for _ in 1..self.context.resend {
             self.client.move_on();
             log.resent += 1;
             let again = self.send(command.clone(), log).await?;
@@ -271,10 +273,10 @@ impl Player {
         let mut refusals = 0;
         loop {
             let outcome = self.client.send(command.clone()).await?;
-            self.note_updates(log);
+            self.record_updates(log);
             match outcome.answer {
                 Answer::Accepted(receipt) => return Ok(Some(receipt)),
-                Answer::Refused(rejection) if is_passing(rejection.code) => {
+                Answer::Refused(rejection) if is_temporary(rejection.code) => {
                     let retry_at = self.client.retry_at(rejection.retry_at_ms, refusals);
                     log.refused(&rejection, outcome.received_at, retry_at);
                     self.client.listen_until(retry_at).await?;
@@ -288,11 +290,11 @@ impl Player {
         }
     }
 
-    fn note_updates(&mut self, log: &mut PlayerLog) {
+    fn record_updates(&mut self, log: &mut PlayerLog) {
         let updates = self.client.take_updates();
         log.updates.extend(updates.into_iter().map(Into::into));
-        if let Some(at) = self.client.told_at() {
-            log.told(at);
+        if let Some(at) = self.client.turned_away_at() {
+            log.notices(at);
         }
     }
 
@@ -303,7 +305,7 @@ impl Player {
 }
 
 /// Whether a refusal says only that the moment was wrong.
-fn is_passing(code: RejectionCode) -> bool {
+fn is_temporary(code: RejectionCode) -> bool {
     matches!(
         code,
         RejectionCode::RateLimited | RejectionCode::Unavailable

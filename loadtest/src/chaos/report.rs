@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::goals::Goal;
-use crate::report::{AckMs, write_outcome};
+use crate::report::{LatencyMs, write_outcome};
 
 /// The figures of a run; the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,7 +47,7 @@ pub struct ChaosReport {
     pub acks_while_frozen: u64,
     /// Things without a number that a replaced owner said to a game master who was still connected
     /// to it: a refusal by its old state, or heads that are behind.
-    pub stale_words: u64,
+    pub stale_messages: u64,
     /// How many game masters heard a replaced owner to its end.
     pub witnesses: u64,
     /// Further sendings of acknowledged commands.
@@ -69,7 +69,7 @@ pub struct ChaosReport {
     /// Rows of the journal.
     pub rows: u64,
     /// From the decision to send a command until its receipt, through all faults.
-    pub ack_ms: AckMs,
+    pub ack_ms: LatencyMs,
     /// By the fault's name.
     pub faults: BTreeMap<&'static str, FaultFigures>,
     /// What the run was to reach in time or memory.
@@ -97,7 +97,7 @@ pub struct FaultFigures {
     /// The longest time without a receipt of any session, for each fault.
     pub worst_pause_ms: Spread,
     /// The most that a node's resident memory grew while it lasted; none if that was not looked at.
-    pub grown_bytes_max: Option<u64>,
+    pub memory_growth_bytes_max: Option<u64>,
     /// The 99th percentile of the latency of commands sent in the 5 s before it; none if there are none.
     pub ack_p99_before_ms: Option<f64>,
     /// The same from 5 to 10 s after its end, as far as the run went on so long without a fault.
@@ -105,16 +105,16 @@ pub struct FaultFigures {
     /// Refusals for the moment by their code, from the fault's begin until the session answered again.
     pub refused: BTreeMap<String, u64>,
     /// How many of them came without a time to try again.
-    pub refused_without_time: u64,
+    pub rejections_without_retry_time: u64,
     /// The longest time that one of them named.
     pub retry_ms_max: f64,
     /// How many sessions it met, for all of the faults together.
-    pub sessions_met: usize,
+    pub sessions_affected: usize,
     /// How many of them said that they do not go on, by refusing a command or a connection or by closing
     /// one; what clients gave up themselves is not counted.
     pub sessions_paused: usize,
     /// How many of those answered again.
-    pub paused_went_on: usize,
+    pub sessions_resumed: usize,
 }
 
 /// Durations in milliseconds.
@@ -131,9 +131,9 @@ pub struct Spread {
 }
 
 impl Spread {
-    pub(super) fn of(durations: Vec<Duration>) -> Self {
+    pub(super) fn from_durations(durations: Vec<Duration>) -> Self {
         let count = durations.len();
-        let AckMs { p50, p99, max, .. } = AckMs::of(durations);
+        let LatencyMs { p50, p99, max, .. } = LatencyMs::from_durations(durations);
         Self {
             count,
             p50,
@@ -160,7 +160,7 @@ impl ChaosReport {
             ("stream duplicates", self.stream_duplicates),
             ("updates not in journal", self.updates_not_in_journal),
             ("acks while frozen", self.acks_while_frozen),
-            ("messages of replaced owners", self.stale_words),
+            ("messages of replaced owners", self.stale_messages),
             ("different receipts on resend", self.receipts_different),
             ("faults without recovery", self.unrecovered),
             ("failed players", self.failed_players),
@@ -253,8 +253,8 @@ impl FaultFigures {
             writeln!(f, "  rejected as {code:16}{count:>20}")?;
         }
         if self.sessions_paused > 0 {
-            let (met, paused) = (self.sessions_met, self.sessions_paused);
-            let went_on = self.paused_went_on;
+            let (met, paused) = (self.sessions_affected, self.sessions_paused);
+            let went_on = self.sessions_resumed;
             writeln!(
                 f,
                 "  {paused} of {met} sessions signalled a pause, {went_on} resumed"
@@ -271,7 +271,7 @@ mod tests {
 
     use super::super::goals::Goal;
     use super::{ChaosReport, FaultFigures, Spread};
-    use crate::report::AckMs;
+    use crate::report::LatencyMs;
 
     fn good() -> ChaosReport {
         ChaosReport {
@@ -290,7 +290,7 @@ mod tests {
             stream_duplicates: 0,
             updates_not_in_journal: 0,
             acks_while_frozen: 0,
-            stale_words: 0,
+            stale_messages: 0,
             witnesses: 1,
             resent: 1,
             receipts_different: 0,
@@ -301,12 +301,12 @@ mod tests {
             node_exits: 1,
             reconnects: 1,
             rows: 1,
-            ack_ms: AckMs::of([Duration::from_mins(50)]),
+            ack_ms: LatencyMs::from_durations([Duration::from_mins(50)]),
             faults: BTreeMap::from([(
                 "owner-pause",
                 FaultFigures {
                     count: 10_000,
-                    recovery_ms: Spread::of(vec![Duration::from_secs(50)]),
+                    recovery_ms: Spread::from_durations(vec![Duration::from_secs(50)]),
                     ..FaultFigures::default()
                 },
             )]),
@@ -332,7 +332,7 @@ mod tests {
             |report| &mut report.stream_duplicates,
             |report| &mut report.updates_not_in_journal,
             |report| &mut report.acks_while_frozen,
-            |report| &mut report.stale_words,
+            |report| &mut report.stale_messages,
             |report| &mut report.receipts_different,
             |report| &mut report.unrecovered,
             |report| &mut report.failed_players,

@@ -14,7 +14,7 @@ pub(super) struct Row {
 
 /// A claim of a session: whatever an earlier owner wrote is in the journal by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claimed {
+pub(super) struct Claim {
     /// The epoch that began.
     pub(super) epoch: i64,
     /// The session's last event, as the claim's transaction saw it once it had locked out the others.
@@ -24,11 +24,11 @@ pub(super) struct Claimed {
 /// Takes all claims first, and then the rows of one session after the other.
 #[derive(Debug, Default)]
 pub(super) struct RowChecker {
-    claims: HashMap<String, Vec<Claimed>>,
+    claims: HashMap<String, Vec<Claim>>,
     session: String,
     last: Option<Row>,
     /// Claims that are known.
-    pub(super) claimed: u64,
+    pub(super) claim_count: u64,
     /// Rows that were looked at.
     pub(super) rows: u64,
     /// Rows of an owner that had been replaced before them.
@@ -44,10 +44,10 @@ const PROBLEMS_MAX: usize = 10;
 
 impl RowChecker {
     /// Takes a claim.
-    pub(super) fn claimed(&mut self, session: &str, claimed: Claimed) {
-        self.claimed += 1;
+    pub(super) fn claim_count(&mut self, session: &str, claim_count: Claim) {
+        self.claim_count += 1;
         let claims = self.claims.entry(session.to_owned()).or_default();
-        claims.push(claimed);
+        claims.push(claim_count);
     }
 
     /// Of how many sessions a claim is known.
@@ -65,7 +65,7 @@ impl RowChecker {
         let expected = self.last.map_or(1, |last| last.last_seq + 1);
         if row.seq != expected {
             self.holes += 1;
-            self.tell(format!("{session}: {row:?} should start at {expected}"));
+            self.add_problem(format!("{session}: {row:?} should start at {expected}"));
         }
         let follows_newer = self.last.is_some_and(|last| last.epoch > row.epoch);
         let claims = self.claims.get(session).map_or(&[][..], Vec::as_slice);
@@ -75,7 +75,7 @@ impl RowChecker {
         if follows_newer || claim.is_some() {
             self.stale += 1;
             let last = self.last;
-            self.tell(format!(
+            self.add_problem(format!(
                 "{session}: {row:?} has a replaced epoch, after {last:?}, {claim:?}"
             ));
         }
@@ -86,7 +86,7 @@ impl RowChecker {
         self.last = Some(Row { epoch, ..row });
     }
 
-    fn tell(&mut self, problem: String) {
+    fn add_problem(&mut self, problem: String) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem);
         }
@@ -95,7 +95,7 @@ impl RowChecker {
 
 #[cfg(test)]
 mod tests {
-    use super::{Claimed, Row, RowChecker};
+    use super::{Claim, Row, RowChecker};
 
     fn row(seq: i64, last_seq: i64, epoch: i64) -> Row {
         Row {
@@ -106,10 +106,10 @@ mod tests {
     }
 
     /// The counts of stale rows and holes.
-    fn checked(claims: &[Claimed], rows: &[Row]) -> (u64, u64) {
+    fn checked(claims: &[Claim], rows: &[Row]) -> (u64, u64) {
         let mut checker = RowChecker::default();
         for claim in claims {
-            checker.claimed("A", *claim);
+            checker.claim_count("A", *claim);
         }
         for session in ["A", "B"] {
             for row in rows {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn owners_that_follow_each_other_are_right() {
         let rows = [row(1, 3, 1), row(4, 4, 1), row(5, 9, 2), row(10, 10, 7)];
-        let claims = [Claimed { epoch: 1, head: 0 }, Claimed { epoch: 2, head: 4 }];
+        let claims = [Claim { epoch: 1, head: 0 }, Claim { epoch: 2, head: 4 }];
         assert_eq!(checked(&claims, &rows), (0, 0));
     }
 
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn a_row_of_an_old_epoch_after_a_claim_is_stale() {
         let rows = [row(1, 1, 1), row(2, 2, 1), row(3, 3, 2)];
-        assert_eq!(checked(&[Claimed { epoch: 2, head: 1 }], &rows), (1, 0));
-        assert_eq!(checked(&[Claimed { epoch: 2, head: 2 }], &rows), (0, 0));
+        assert_eq!(checked(&[Claim { epoch: 2, head: 1 }], &rows), (1, 0));
+        assert_eq!(checked(&[Claim { epoch: 2, head: 2 }], &rows), (0, 0));
     }
 
     #[test]

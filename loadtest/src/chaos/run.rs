@@ -13,16 +13,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use super::ack_tracker::AckTracker;
 use super::balancer::Balancer;
-use super::conclude::{Evidence, add_up};
+use super::conclude::{Evidence, summarize};
+use super::environment::{
+    Environment, OPENING_MAX, SILENCE_MAX, progress_bar, rests, session_of, set_up,
+};
 use super::export::Export;
 use super::injector::Injector;
 use super::log::PlayerLog;
-use super::player::{Player, Stage, Table};
-use super::pulse::Pulse;
+use super::player::{Player, PlayerContext, Stage};
 use super::rows::RowChecker;
-use super::stage::{OPENING_MAX, SILENCE_MAX, Set, progress_bar, rests, session_of, set};
-use super::witness::{Heard, Witnesses};
+use super::witness::{Observations, Witnesses};
 use super::{Chaos, ChaosError};
 use crate::arguments::{ChaosArguments, JournalStore};
 use crate::client::{Endpoint, Node, WireClient};
@@ -34,7 +36,7 @@ const RECONNECT_MAX: Duration = Duration::from_secs(1);
 const SETTLE_WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// Exports that are read at the same time.
-const EXPORTS_AT_A_TIME: usize = 8;
+const EXPORTS_CONCURRENCY: usize = 8;
 
 /// The players at work.
 struct Crowd {
@@ -52,32 +54,33 @@ pub(super) async fn run(
     let faults = u64::from(arguments.count) * arguments.fault.len() as u64;
     let progress = progress_bar(faults);
     progress.set_message("preparing");
-    let set = set(&arguments, store).await?;
-    let pulse = Pulse::new(set.joined.len());
-    let balancer = Balancer::start(&set.fleet.authorities()).map_err(ChaosError::Prepare)?;
-    let mut crowd = seat(&set, &balancer, &arguments, &pulse);
+    let environment = set_up(&arguments, store).await?;
+    let ack_tracker = AckTracker::new(environment.joined.len());
+    let balancer =
+        Balancer::start(&environment.fleet.authorities()).map_err(ChaosError::Prepare)?;
+    let mut crowd = spawn_players(&environment, &balancer, &arguments, &ack_tracker);
     crowd.gather().await?;
 
-    let joined = set.joined;
-    let codes: Vec<String> = set
+    let joined = environment.joined;
+    let codes: Vec<String> = environment
         .sessions
         .iter()
         .map(|made| made.session.clone())
         .collect();
     let mut injector = Injector {
-        fleet: set.fleet,
-        rig: set.rig,
-        store: set.store,
-        pulse,
+        fleet: environment.fleet,
+        rig: environment.rig,
+        store: environment.store,
+        ack_tracker,
         codes,
         witnesses: Witnesses {
-            sessions: set.sessions,
-            heard: Heard::default(),
+            sessions: environment.sessions,
+            observed: Observations::default(),
         },
         random: StdRng::seed_from_u64(arguments.seed),
         progress,
         rows: RowChecker::default(),
-        blows: Vec::new(),
+        injected_faults: Vec::new(),
         arguments,
     };
     let began_at = Instant::now();
@@ -95,7 +98,7 @@ pub(super) async fn run(
     let sessions = injector.codes.len();
     let players = 0..u32::try_from(joined.len()).unwrap_or(u32::MAX);
     let session_of: Vec<usize> = players.map(|player| session_of(player, sessions)).collect();
-    let (report, problems) = add_up(&Evidence {
+    let (report, problems) = summarize(&Evidence {
         injector: &injector,
         store,
         logs: &crowd.logs,
@@ -116,20 +119,20 @@ pub(super) async fn run(
 async fn play(injector: &mut Injector, crowd: &mut Crowd) -> Result<(), ChaosError> {
     tokio::select! {
         injected = injector.inject_all() => injected?,
-        () = crowd.all_end() => return Err(ChaosError::Deserted),
+        () = crowd.all_end() => return Err(ChaosError::NoPlayersLeft),
     }
     injector.progress.set_message("settling");
     let wanted = injector.arguments.commands;
-    let pulse = injector.pulse.clone();
+    let ack_tracker = injector.ack_tracker.clone();
     tokio::select! {
-        () = pulse.reaches(wanted) => {}
-        () = crowd.all_end() => return Err(ChaosError::Deserted),
-        never = injector.fleet.tend() => match never {},
+        () = ack_tracker.wait_for_count(wanted) => {}
+        () = crowd.all_end() => return Err(ChaosError::NoPlayersLeft),
+        never = injector.fleet.restart_exits() => match never {},
     }
     injector.fleet.all_up().await;
     let settled = tokio::select! {
         settled = timeout(SETTLE_WAIT_MAX, crowd.settle()) => settled,
-        never = injector.fleet.tend() => match never {},
+        never = injector.fleet.restart_exits() => match never {},
     };
     settled.map_err(|_| ChaosError::Unsettled(crowd.playing.len()))
 }
@@ -139,39 +142,49 @@ async fn read_journal(injector: &mut Injector) -> Result<Vec<Export>, ChaosError
     injector.progress.set_message("checking");
     injector.fleet.all_up().await;
     let (store, rows) = (&mut injector.store, &mut injector.rows);
-    let shown = async {
-        store.show_claims(rows).await?;
-        store.show_rows(rows).await
+    let applied = async {
+        store.check_claims(rows).await?;
+        store.check_rows(rows).await
     };
-    shown.await.map_err(super::InjectError::from)?;
+    applied.await.map_err(super::InjectError::from)?;
     let rests = rests(&injector.fleet).map_err(ChaosError::Export)?;
     let sessions = injector.witnesses.sessions.iter().enumerate();
     let reading =
         sessions.map(|(number, session)| Export::read(&rests[number % rests.len()], session));
-    let exports = stream::iter(reading).buffered(EXPORTS_AT_A_TIME);
+    let exports = stream::iter(reading).buffered(EXPORTS_CONCURRENCY);
     let exports: Result<Vec<Export>, RestError> = exports.try_collect().await;
     exports.map_err(ChaosError::Export)
 }
 
 /// Gives everybody a client, who connects at once: team mates to different nodes.
-fn seat(set: &Set, balancer: &Balancer, arguments: &ChaosArguments, pulse: &Pulse) -> Crowd {
+fn spawn_players(
+    environment: &Environment,
+    balancer: &Balancer,
+    arguments: &ChaosArguments,
+    ack_tracker: &AckTracker,
+) -> Crowd {
     let (stage, stage_seen) = watch::channel(Stage::Gather);
-    let (arrive, arrivals) = mpsc::channel(2 * set.joined.len());
-    let table = Table {
+    let (arrive, arrivals) = mpsc::channel(2 * environment.joined.len());
+    let context = PlayerContext {
         stage: stage_seen,
-        pulse: pulse.clone(),
+        ack_tracker: ack_tracker.clone(),
         think: arguments.think,
         resend: arguments.resend,
         outstanding_max: arguments.outstanding_max(),
         arrivals: arrive,
     };
-    let nodes: Vec<_> = zip(set.fleet.authorities(), balancer.nodes()).collect();
+    let nodes: Vec<_> = zip(environment.fleet.authorities(), balancer.nodes()).collect();
     let mut playing = JoinSet::new();
-    for (number, joined) in (0_u32..).zip(&set.joined) {
-        let session = session_of(number, set.sessions.len());
-        let client = client(&nodes, number, joined, &set.sessions[session].session);
+    for (number, joined) in (0_u32..).zip(&environment.joined) {
+        let session = session_of(number, environment.sessions.len());
+        let client = client(
+            &nodes,
+            number,
+            joined,
+            &environment.sessions[session].session,
+        );
         let player = Player {
-            table: table.clone(),
+            context: context.clone(),
             number,
             client: client(arguments.seed),
             random: Player::random(arguments.seed, number),

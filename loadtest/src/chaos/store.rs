@@ -34,7 +34,7 @@ const NODES: &str = "SELECT address, inc FROM node ORDER BY seen_at";
 
 /// Who owns a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Owned {
+pub(super) struct OwnedSession {
     pub(super) code: String,
     pub(super) owner: Option<i64>,
     pub(super) epoch: i64,
@@ -65,18 +65,20 @@ pub(super) enum StoreError {
 
 impl Store {
     /// Who owns what at this moment; nothing is told where a node is alone.
-    pub(super) async fn owned(&mut self) -> Result<Vec<Owned>, StoreError> {
+    pub(super) async fn owned(&mut self) -> Result<Vec<OwnedSession>, StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(Vec::new()),
             Self::Postgres { url, open } => {
                 let rows: Vec<(String, Option<i64>, i64)> =
-                    look(url, open, LOOK_WAIT_MAX, async |connection| {
+                    query(url, open, LOOK_WAIT_MAX, async |connection| {
                         sqlx::query_as(OWNED).fetch_all(connection).await
                     })
                     .await?;
-                let owned =
-                    rows.into_iter()
-                        .map(|(code, owner, epoch)| Owned { code, owner, epoch });
+                let owned = rows.into_iter().map(|(code, owner, epoch)| OwnedSession {
+                    code,
+                    owner,
+                    epoch,
+                });
                 Ok(owned.collect())
             }
         }
@@ -88,10 +90,11 @@ impl Store {
         match self {
             Self::Sqlite { .. } => Ok(HashMap::new()),
             Self::Postgres { url, open } => {
-                let rows: Vec<(String, i64)> = look(url, open, LOOK_WAIT_MAX, async |connection| {
-                    sqlx::query_as(NODES).fetch_all(connection).await
-                })
-                .await?;
+                let rows: Vec<(String, i64)> =
+                    query(url, open, LOOK_WAIT_MAX, async |connection| {
+                        sqlx::query_as(NODES).fetch_all(connection).await
+                    })
+                    .await?;
                 Ok(rows.into_iter().collect())
             }
         }
@@ -102,7 +105,7 @@ impl Store {
         match self {
             Self::Sqlite { .. } => Ok(()),
             Self::Postgres { url, open } => {
-                look(url, open, LOOK_WAIT_MAX, async |connection| {
+                query(url, open, LOOK_WAIT_MAX, async |connection| {
                     let switch = sqlx::query("SELECT pg_switch_wal()");
                     switch.execute(connection).await.map(drop)
                 })
@@ -113,13 +116,16 @@ impl Store {
 
     /// Shows the checker all claims that PostgreSQL noted. On SQLite there is one node, which takes the
     /// file's lock: its rows can only follow each other.
-    pub(super) async fn show_claims(&mut self, checker: &mut RowChecker) -> Result<(), StoreError> {
+    pub(super) async fn check_claims(
+        &mut self,
+        checker: &mut RowChecker,
+    ) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(()),
             Self::Postgres { url, open } => {
-                let claims = look(url, open, ROWS_WAIT_MAX, claims::noted).await?;
+                let claims = query(url, open, ROWS_WAIT_MAX, claims::logged_claims).await?;
                 for (code, claim) in claims {
-                    checker.claimed(&code, claim);
+                    checker.claim_count(&code, claim);
                 }
                 Ok(())
             }
@@ -127,7 +133,7 @@ impl Store {
     }
 
     /// Shows every row of every session to the checker, session by session and in order.
-    pub(super) async fn show_rows(&mut self, checker: &mut RowChecker) -> Result<(), StoreError> {
+    pub(super) async fn check_rows(&mut self, checker: &mut RowChecker) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { database } => {
                 let reader = open_sqlite(database)?;
@@ -145,7 +151,7 @@ impl Store {
                 Ok(())
             }
             Self::Postgres { url, open } => {
-                look(url, open, ROWS_WAIT_MAX, async |connection| {
+                query(url, open, ROWS_WAIT_MAX, async |connection| {
                     let mut rows = sqlx::query_as(ROWS).fetch(connection);
                     while let Some((code, seq, last_seq, epoch)) = rows.try_next().await? {
                         let code: String = code;
@@ -170,13 +176,13 @@ fn open_sqlite(database: &PathBuf) -> Result<rusqlite::Connection, rusqlite::Err
 
 /// Looks once, on the connection that is open if it still answers, or else on a new one: the faults
 /// cut this connection too.
-async fn look<T>(
+async fn query<T>(
     url: &str,
     open: &mut Option<PgConnection>,
     within: Duration,
     ask: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
 ) -> Result<T, StoreError> {
-    let looking = async {
+    let querying = async {
         let mut before = open.take();
         let is_alive = match &mut before {
             Some(connection) => connection.ping().await.is_ok(),
@@ -190,6 +196,6 @@ async fn look<T>(
         *open = Some(connection);
         Ok(answer)
     };
-    let looked = timeout(within, looking).await;
-    looked.map_err(|_| StoreError::Late(within))?
+    let queried = timeout(within, querying).await;
+    queried.map_err(|_| StoreError::Late(within))?
 }

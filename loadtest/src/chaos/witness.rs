@@ -13,21 +13,21 @@ use protocol::{ClientMessage, Command, Hello, Order, RejectionCode, ServerMessag
 use testkit::Rest;
 use tokio::time::timeout;
 
-use super::log::Shown;
+use super::log::AppliedUpdate;
 use crate::client::{Connection, Ended, Endpoint};
 
 /// How long each step may take.
 const STEP_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// How long the stopped owner's last words, which the system has already taken, may take to arrive.
-const LAST_WORDS_WAIT: Duration = Duration::from_millis(200);
+const DRAIN_WAIT: Duration = Duration::from_millis(200);
 
 /// Why a witness could not do its part; it then proves nothing.
-type Unheard = String;
+type WitnessFailure = String;
 
 /// What all witnesses heard.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard {
+pub(super) struct Observations {
     /// How many heard the stopped owner to its end.
     pub(super) witnesses: u64,
     /// Refusals and heads of an owner that had been replaced.
@@ -40,7 +40,7 @@ pub(super) struct Heard {
 
 /// What a message of the former owner is.
 #[derive(Debug, PartialEq, Eq)]
-enum Word {
+enum Judgement {
     /// Nothing against it.
     Right,
     /// An update about a guess, which must be in the journal.
@@ -55,7 +55,7 @@ enum Word {
 #[derive(Debug)]
 pub(super) struct Witnesses {
     pub(super) sessions: Vec<SessionCreated>,
-    pub(super) heard: Heard,
+    pub(super) observed: Observations,
 }
 
 /// An attached game master.
@@ -81,10 +81,10 @@ impl Witnesses {
     /// Attaches a game master of one of these sessions to a node, its owner.
     pub(super) async fn attach(&mut self, sessions: &[usize], node: &str) -> Option<Witness> {
         let session = *sessions.first()?;
-        let attached = timeout(STEP_WAIT_MAX, self.greet(session, node)).await;
+        let attached = timeout(STEP_WAIT_MAX, self.connect(session, node)).await;
         let attached =
             attached.unwrap_or_else(|_| Err("timed out waiting for the welcome".to_owned()));
-        let (connection, last_command, _) = self.or_note(attached)?;
+        let (connection, last_command, _) = self.record_failure(attached)?;
         Some(Witness {
             session,
             connection,
@@ -94,7 +94,7 @@ impl Witnesses {
 
     /// Reads what the stopped owner had said, changes the session through another node, and leaves an
     /// order in the stopped one's socket that only the new owner understands.
-    pub(super) async fn change_elsewhere(
+    pub(super) async fn change_through_other(
         &mut self,
         witness: Option<Witness>,
         node: &str,
@@ -104,24 +104,24 @@ impl Witnesses {
         let changed = changed.unwrap_or_else(|_| {
             Err("timed out while pushing a clue through the new owner".to_owned())
         });
-        self.or_note(changed)
+        self.record_failure(changed)
     }
 
     /// Hears what the former owner says until it has answered the order or ended the connection.
-    pub(super) async fn hear(&mut self, waiting: Option<Waiting>) {
+    pub(super) async fn observe(&mut self, waiting: Option<Waiting>) {
         let Some(mut waiting) = waiting else { return };
-        let hearing = timeout(STEP_WAIT_MAX, self.hear_out(&mut waiting)).await;
+        let hearing = timeout(STEP_WAIT_MAX, self.observe_until_end(&mut waiting)).await;
         match hearing {
-            Ok(()) => self.heard.witnesses += 1,
-            Err(_) => self.heard.problems.push(format!(
+            Ok(()) => self.observed.witnesses += 1,
+            Err(_) => self.observed.problems.push(format!(
                 "session {}: the replaced owner neither answered nor closed within {STEP_WAIT_MAX:?}",
                 waiting.session
             )),
         }
     }
 
-    async fn change(&self, mut witness: Witness, node: &str) -> Result<Waiting, Unheard> {
-        while let Ok(said) = timeout(LAST_WORDS_WAIT, witness.connection.receive()).await {
+    async fn change(&self, mut witness: Witness, node: &str) -> Result<Waiting, WitnessFailure> {
+        while let Ok(said) = timeout(DRAIN_WAIT, witness.connection.receive()).await {
             said.map_err(|ended| ended.to_string())?;
         }
         let created = &self.sessions[witness.session];
@@ -135,7 +135,7 @@ impl Witnesses {
         };
         let pushed = rest.post(&path, Some(&created.game_master_token), &clue);
         let pushed: CluePushed = pushed.await.map_err(|error| error.to_string())?;
-        let (other, last_command, head_min) = self.greet(witness.session, node).await?;
+        let (other, last_command, head_min) = self.connect(witness.session, node).await?;
         other.close().await;
         let command = witness.last_command.max(last_command) + 1;
         let order = ClientMessage::Command(Command {
@@ -152,22 +152,24 @@ impl Witnesses {
         })
     }
 
-    async fn hear_out(&mut self, waiting: &mut Waiting) {
+    async fn observe_until_end(&mut self, waiting: &mut Waiting) {
         loop {
-            let word = match waiting.connection.receive().await {
+            let judgement = match waiting.connection.receive().await {
                 Ok(message) => judge(message, waiting.command, waiting.head_min),
                 Err(Ended::Closed { .. } | Ended::Cut(_) | Ended::End | Ended::Silent) => return,
-                Err(ended @ (Ended::Text | Ended::Invalid(_))) => Word::Stale(ended.to_string()),
+                Err(ended @ (Ended::Text | Ended::Invalid(_))) => {
+                    Judgement::Stale(ended.to_string())
+                }
             };
             let session = waiting.session;
-            match word {
-                Word::Right => {}
-                Word::Guess(guess) => self.heard.guesses.push((session, guess)),
-                Word::Answer => return,
-                Word::Stale(what) => {
-                    self.heard.stale += 1;
+            match judgement {
+                Judgement::Right => {}
+                Judgement::Guess(guess) => self.observed.guesses.push((session, guess)),
+                Judgement::Answer => return,
+                Judgement::Stale(what) => {
+                    self.observed.stale += 1;
                     let problem = format!("session {session}, replaced owner: {what}");
-                    self.heard.problems.push(problem);
+                    self.observed.problems.push(problem);
                 }
             }
         }
@@ -175,7 +177,11 @@ impl Witnesses {
 
     /// A game master's connection with its welcome and its overview read: also the highest id of an
     /// accepted command, and the head of the game masters' stream.
-    async fn greet(&self, session: usize, node: &str) -> Result<(Connection, u64, u64), Unheard> {
+    async fn connect(
+        &self,
+        session: usize,
+        node: &str,
+    ) -> Result<(Connection, u64, u64), WitnessFailure> {
         let created = &self.sessions[session];
         let endpoint = Endpoint {
             authority: node.to_owned(),
@@ -212,29 +218,29 @@ impl Witnesses {
         }
     }
 
-    fn or_note<T>(&mut self, step: Result<T, Unheard>) -> Option<T> {
+    fn record_failure<T>(&mut self, step: Result<T, WitnessFailure>) -> Option<T> {
         step.map_err(|why| {
             let problem = format!("a witness failed: {why}");
-            self.heard.problems.push(problem);
+            self.observed.problems.push(problem);
         })
         .ok()
     }
 }
 
 /// Judges a message by the order that waits for an answer, and by what every head must reach.
-fn judge(message: ServerMessage, command: u64, head_min: u64) -> Word {
+fn judge(message: ServerMessage, command: u64, head_min: u64) -> Judgement {
     let (what, head) = match message {
-        ServerMessage::Rejection(rejection) if rejection.id != command => return Word::Right,
+        ServerMessage::Rejection(rejection) if rejection.id != command => return Judgement::Right,
         ServerMessage::Rejection(rejection) if rejection.code == RejectionCode::UnknownClue => {
-            return Word::Stale("it rejected the cancellation of a pushed clue".to_owned());
+            return Judgement::Stale("it rejected the cancellation of a pushed clue".to_owned());
         }
-        ServerMessage::Rejection(_) => return Word::Answer,
-        ServerMessage::Receipt(receipt) if receipt.id == command => return Word::Answer,
+        ServerMessage::Rejection(_) => return Judgement::Answer,
+        ServerMessage::Receipt(receipt) if receipt.id == command => return Judgement::Answer,
         ServerMessage::Update(update) => {
-            let shown = Shown::from(update);
-            return shown
+            let applied = AppliedUpdate::from(update);
+            return applied
                 .guess
-                .map_or(Word::Right, |shown| Word::Guess(shown.guess));
+                .map_or(Judgement::Right, |applied| Judgement::Guess(applied.guess));
         }
         ServerMessage::Heads(heads) => ("heads", heads.heads.game_masters),
         ServerMessage::Welcome(welcome) => ("a welcome", welcome.heads.game_masters),
@@ -247,12 +253,12 @@ fn judge(message: ServerMessage, command: u64, head_min: u64) -> Word {
         | ServerMessage::Presence(_)
         | ServerMessage::Attendance(_)
         | ServerMessage::Goaway(_)
-        | ServerMessage::Unknown => return Word::Right,
+        | ServerMessage::Unknown => return Judgement::Right,
     };
     if head < head_min {
-        return Word::Stale(format!("it sent {what} with head {head}, below {head_min}"));
+        return Judgement::Stale(format!("it sent {what} with head {head}, below {head_min}"));
     }
-    Word::Right
+    Judgement::Right
 }
 
 #[cfg(test)]
@@ -262,12 +268,12 @@ mod tests {
         ServerMessage, Update, Verdict,
     };
 
-    use super::{Word, judge};
+    use super::{Judgement, judge};
 
     const COMMAND: u64 = 7;
     const HEAD_MIN: u64 = 40;
 
-    fn judged(message: ServerMessage) -> Word {
+    fn judged(message: ServerMessage) -> Judgement {
         judge(message, COMMAND, HEAD_MIN)
     }
 
@@ -298,8 +304,8 @@ mod tests {
     #[test]
     fn an_owner_that_still_believes_in_itself_is_noticed() {
         let refused_for_good = refused(COMMAND, RejectionCode::UnknownClue);
-        assert!(matches!(judged(refused_for_good), Word::Stale(_)));
-        assert!(matches!(judged(heads(HEAD_MIN - 1)), Word::Stale(_)));
+        assert!(matches!(judged(refused_for_good), Judgement::Stale(_)));
+        assert!(matches!(judged(heads(HEAD_MIN - 1)), Judgement::Stale(_)));
     }
 
     #[test]
@@ -311,16 +317,16 @@ mod tests {
             clue: None,
             announcement: None,
         };
-        assert_eq!(judged(ServerMessage::Receipt(receipt)), Word::Answer);
+        assert_eq!(judged(ServerMessage::Receipt(receipt)), Judgement::Answer);
         assert_eq!(
             judged(refused(COMMAND, RejectionCode::Unavailable)),
-            Word::Answer
+            Judgement::Answer
         );
         assert_eq!(
             judged(refused(COMMAND - 1, RejectionCode::UnknownClue)),
-            Word::Right
+            Judgement::Right
         );
-        assert_eq!(judged(heads(HEAD_MIN)), Word::Right);
+        assert_eq!(judged(heads(HEAD_MIN)), Judgement::Right);
         let update = Update {
             audience: Audience::GameMasters,
             number: 41,
@@ -335,7 +341,7 @@ mod tests {
                 score: 0,
             },
         };
-        let guess = Word::Guess("P0N1".to_owned());
+        let guess = Judgement::Guess("P0N1".to_owned());
         assert_eq!(judged(ServerMessage::Update(update)), guess);
     }
 }

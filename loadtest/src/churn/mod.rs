@@ -14,13 +14,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::arguments::ChurnArguments;
 use crate::idle::Memory;
-use crate::own_server::{OwnServer, OwnServerError, Target};
+use crate::managed_server::{ManagedServer, ManagedServerError, Target};
 use crate::players::{Group, LARGE_TEAM, Players};
 use crate::setup;
 
 pub use report::ChurnReport;
+use visit::Ending;
 pub use visit::VisitError;
-use visit::Way;
 pub(crate) use visit::{expect_upgrade, request};
 
 /// After the last connection, until its task in the server is over: longer than a closing handshake.
@@ -31,7 +31,7 @@ const SETTLING: Duration = Duration::from_secs(3);
 pub enum ChurnError {
     /// There is no server of our own.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
+    ManagedServer(#[from] ManagedServerError),
     /// It failed.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -49,7 +49,7 @@ pub enum ChurnError {
     Row(#[from] JoinError),
     /// Somebody named a server.
     #[error("this test measures the memory of a server that it starts itself: leave --server out")]
-    Foreign,
+    RunningServer,
     /// The memory is to be read after the last connection.
     #[error("--settled-after must be less than --connections, so that some connections follow it")]
     NothingAfter,
@@ -60,16 +60,16 @@ pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError>
     if arguments.settled_after >= arguments.connections {
         return Err(ChurnError::NothingAfter);
     }
-    let target = Target::of(&arguments.server).await?;
+    let target = Target::resolve(&arguments.server).await?;
     let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
-    let rows = usize::from(arguments.concurrency);
-    let everybody = Group {
-        players: rows,
+    let workers = usize::from(arguments.concurrency);
+    let group = Group {
+        players: workers,
         team_size: LARGE_TEAM,
     };
-    let players = Players::join(&rest, &target.admin_token, &[everybody]).await?;
+    let players = Players::join(&rest, &target.admin_token, &[group]).await?;
     let players = Arc::new(players);
-    let mut own = target.own.ok_or(ChurnError::Foreign)?;
+    let mut own = target.own.ok_or(ChurnError::RunningServer)?;
 
     let began_at = Instant::now();
     connect(&players, 0..arguments.settled_after).await?;
@@ -94,29 +94,31 @@ pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError>
 /// Makes the connections of a range, a row for each player.
 async fn connect(players: &Arc<Players>, range: std::ops::Range<u32>) -> Result<(), ChurnError> {
     let next = Arc::new(AtomicU32::new(range.start));
-    let mut rows = JoinSet::new();
-    for row in 0..players.tokens.len() {
+    let mut workers = JoinSet::new();
+    for worker in 0..players.tokens.len() {
         let (players, next, end) = (players.clone(), next.clone(), range.end);
-        rows.spawn(async move {
+        workers.spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= end {
                     return Ok::<(), VisitError>(());
                 }
-                let token = &players.tokens[row];
-                Way::of(number).go(&players.endpoint, number, token).await?;
+                let token = &players.tokens[worker];
+                Ending::for_connection(number)
+                    .run(&players.endpoint, number, token)
+                    .await?;
             }
         });
     }
-    while let Some(row) = rows.join_next().await {
-        row??;
+    while let Some(worker) = workers.join_next().await {
+        worker??;
     }
     Ok(())
 }
 
-fn memory(own: &OwnServer) -> Result<Memory, ChurnError> {
+fn memory(own: &ManagedServer) -> Result<Memory, ChurnError> {
     let process = own
         .id()
         .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    Ok(Memory::of(process)?)
+    Ok(Memory::read(process)?)
 }

@@ -16,7 +16,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Ending {
     /// With a closing handshake.
     Closed,
     /// Cut after `hello` was answered.
@@ -47,12 +47,12 @@ pub enum VisitError {
     Answer(String),
 }
 
-impl Way {
-    pub(super) fn of(number: u32) -> Self {
+impl Ending {
+    pub(super) fn for_connection(number: u32) -> Self {
         [Self::Closed, Self::Greeted, Self::Upgraded, Self::Begun][number as usize % 4]
     }
 
-    pub(super) async fn go(
+    pub(super) async fn run(
         self,
         endpoint: &Endpoint,
         number: u32,

@@ -35,7 +35,7 @@ enum Attach {
 
 /// Where the stream broke its promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum StreamFault {
     /// Updates are missing before this one.
     #[error("gap: update {number} to {audience:?} follows {seen}")]
     Gap {
@@ -82,7 +82,7 @@ pub enum Fault {
     OutOfOrder(&'static str),
 }
 
-impl Fault {
+impl StreamFault {
     /// Whether the client may have missed something, so that it must ask for it again.
     pub fn asks_for_resync(self) -> bool {
         match self {
@@ -115,7 +115,7 @@ impl StreamChecker {
     }
 
     /// Takes a `welcome`.
-    pub fn welcome(&mut self, welcome: &Welcome) -> Result<(), Fault> {
+    pub fn welcome(&mut self, welcome: &Welcome) -> Result<(), StreamFault> {
         let Welcome {
             generation, heads, ..
         } = *welcome;
@@ -123,50 +123,60 @@ impl StreamChecker {
         match (welcome.resume, self.seen) {
             (Resume::Snapshot, before) => {
                 self.attach = Attach::Snapshot { generation, heads };
-                before.map_or(Ok(()), |seen| seen.remembered_by(generation, heads))
+                before.map_or(Ok(()), |seen| seen.ensure_not_behind(generation, heads))
             }
-            (Resume::Board, _) => Err(Fault::OutOfOrder("a spectator's welcome after a hello")),
-            (Resume::Replay, None) => Err(Fault::OutOfOrder("a replay without a cursor")),
+            (Resume::Board, _) => Err(StreamFault::OutOfOrder(
+                "a spectator's welcome after a hello",
+            )),
+            (Resume::Replay, None) => Err(StreamFault::OutOfOrder("a replay without a cursor")),
             (Resume::Replay, Some(seen)) if seen.generation != generation => {
-                Err(Fault::OutOfOrder("a replay across generations"))
+                Err(StreamFault::OutOfOrder("a replay across generations"))
             }
             (Resume::Replay, Some(seen)) => {
                 self.attach = Attach::Replay { heads };
                 self.finish_replay();
-                seen.remembered_by(generation, heads)
+                seen.ensure_not_behind(generation, heads)
             }
         }
     }
 
     /// Takes the heads of a snapshot or an overview. They count only where a `welcome` promised
     /// one.
-    pub fn snapshot(&mut self, heads: Heads) -> Result<(), Fault> {
+    pub fn snapshot(&mut self, heads: Heads) -> Result<(), StreamFault> {
         let (generation, promised) = match self.attach {
             Attach::Snapshot { generation, heads } => (generation, heads),
-            Attach::Welcome => return Err(Fault::OutOfOrder("a snapshot before the welcome")),
+            Attach::Welcome => {
+                return Err(StreamFault::OutOfOrder("a snapshot before the welcome"));
+            }
             Attach::Replay { .. } | Attach::Done => {
-                return Err(Fault::OutOfOrder("a snapshot that no welcome announced"));
+                return Err(StreamFault::OutOfOrder(
+                    "a snapshot that no welcome announced",
+                ));
             }
         };
         let shown = Seen { generation, heads };
         let before = self.seen.replace(shown);
         self.attach = Attach::Done;
-        shown.reaches(promised)?;
-        before.map_or(Ok(()), |seen| seen.remembered_by(generation, shown.heads))
+        shown.ensure_received(promised)?;
+        before.map_or(Ok(()), |seen| {
+            seen.ensure_not_behind(generation, shown.heads)
+        })
     }
 
     /// Takes an update, and says whether it is the next one and its event is to be applied. After
     /// a fault that asks for a resync, updates are passed over until the next `welcome`.
-    pub fn update(&mut self, update: &Update) -> Result<bool, Fault> {
+    pub fn update(&mut self, update: &Update) -> Result<bool, StreamFault> {
         match self.attach {
             Attach::Welcome => return Ok(false),
             Attach::Snapshot { .. } => {
-                return Err(Fault::OutOfOrder("an update before the announced snapshot"));
+                return Err(StreamFault::OutOfOrder(
+                    "an update before the announced snapshot",
+                ));
             }
             Attach::Replay { .. } | Attach::Done => {}
         }
         let Some(seen) = &mut self.seen else {
-            return Err(Fault::OutOfOrder("an update before any snapshot"));
+            return Err(StreamFault::OutOfOrder("an update before any snapshot"));
         };
         let Update {
             audience, number, ..
@@ -174,7 +184,7 @@ impl StreamChecker {
         let last = number_of(&mut seen.heads, audience);
         if number <= *last {
             let seen = *last;
-            return Err(Fault::Repeated {
+            return Err(StreamFault::Repeated {
                 audience,
                 seen,
                 number,
@@ -182,7 +192,7 @@ impl StreamChecker {
         }
         if number > *last + 1 {
             let seen = *last;
-            return Err(Fault::Gap {
+            return Err(StreamFault::Gap {
                 audience,
                 seen,
                 number,
@@ -194,42 +204,44 @@ impl StreamChecker {
     }
 
     /// Takes a `heads` frame: everything up to its numbers was sent before it.
-    pub fn heads(&mut self, frame: &HeadsFrame) -> Result<(), Fault> {
+    pub fn heads(&mut self, frame: &HeadsFrame) -> Result<(), StreamFault> {
         match (self.attach, self.seen) {
             (Attach::Welcome, _) => Ok(()),
             (Attach::Snapshot { .. } | Attach::Replay { .. } | Attach::Done, None)
-            | (Attach::Snapshot { .. }, Some(_)) => {
-                Err(Fault::OutOfOrder("heads before the announced snapshot"))
-            }
+            | (Attach::Snapshot { .. }, Some(_)) => Err(StreamFault::OutOfOrder(
+                "heads before the announced snapshot",
+            )),
             (Attach::Replay { .. } | Attach::Done, Some(seen)) => {
                 if seen.generation != frame.generation {
-                    return Err(Fault::OutOfOrder("a new generation without a welcome"));
+                    return Err(StreamFault::OutOfOrder(
+                        "a new generation without a welcome",
+                    ));
                 }
-                seen.reaches(frame.heads)?;
-                seen.remembered_by(frame.generation, frame.heads)
+                seen.ensure_received(frame.heads)?;
+                seen.ensure_not_behind(frame.generation, frame.heads)
             }
         }
     }
 
     /// Takes a board, which is whole or builds upon the one before it.
-    pub fn board(&mut self, board: &Board) -> Result<(), Fault> {
+    pub fn board(&mut self, board: &Board) -> Result<(), StreamFault> {
         if let Attach::Welcome = self.attach {
             return Ok(());
         }
-        founded(&mut self.board, board.version, board.base)
+        check_version(&mut self.board, board.version, board.base)
     }
 
     /// Takes an attendance, which is whole or builds upon the one before it.
-    pub fn attendance(&mut self, attendance: &Attendance) -> Result<(), Fault> {
+    pub fn attendance(&mut self, attendance: &Attendance) -> Result<(), StreamFault> {
         if let Attach::Welcome = self.attach {
             return Ok(());
         }
-        founded(&mut self.attendance, attendance.version, attendance.base)
+        check_version(&mut self.attendance, attendance.version, attendance.base)
     }
 
     fn finish_replay(&mut self) {
         if let (Attach::Replay { heads }, Some(seen)) = (self.attach, self.seen)
-            && seen.reaches(heads).is_ok()
+            && seen.ensure_received(heads).is_ok()
         {
             self.attach = Attach::Done;
         }
@@ -238,10 +250,10 @@ impl StreamChecker {
 
 impl Seen {
     /// Everything up to `heads` has come.
-    fn reaches(self, heads: Heads) -> Result<(), Fault> {
-        for (audience, seen, head) in self.beside(heads) {
+    fn ensure_received(self, heads: Heads) -> Result<(), StreamFault> {
+        for (audience, seen, head) in self.pair_with(heads) {
             if seen < head {
-                return Err(Fault::Missing {
+                return Err(StreamFault::Missing {
                     audience,
                     seen,
                     head,
@@ -252,13 +264,13 @@ impl Seen {
     }
 
     /// The server's `heads` are not behind what has come. A new generation starts afresh.
-    fn remembered_by(self, generation: u32, heads: Heads) -> Result<(), Fault> {
+    fn ensure_not_behind(self, generation: u32, heads: Heads) -> Result<(), StreamFault> {
         if self.generation != generation {
             return Ok(());
         }
-        for (audience, seen, head) in self.beside(heads) {
+        for (audience, seen, head) in self.pair_with(heads) {
             if head < seen {
-                return Err(Fault::Forgotten {
+                return Err(StreamFault::Forgotten {
                     audience,
                     seen,
                     head,
@@ -268,7 +280,7 @@ impl Seen {
         Ok(())
     }
 
-    fn beside(self, heads: Heads) -> [(Audience, u64, u64); 4] {
+    fn pair_with(self, heads: Heads) -> [(Audience, u64, u64); 4] {
         [
             (Audience::Everyone, self.heads.everyone, heads.everyone),
             (Audience::Team, self.heads.team, heads.team),
@@ -283,16 +295,20 @@ impl Seen {
 }
 
 /// What changes a base must change the last one that came.
-fn founded(last: &mut Option<u64>, version: u64, base: Option<u64>) -> Result<(), Fault> {
+fn check_version(
+    last: &mut Option<u64>,
+    version: u64,
+    base: Option<u64>,
+) -> Result<(), StreamFault> {
     let known = *last;
     if base.is_some() && base != known {
-        return Err(Fault::OutOfOrder(
+        return Err(StreamFault::OutOfOrder(
             "a delta to a version that was not received",
         ));
     }
     *last = Some(version);
     if known.is_some_and(|known| version <= known) {
-        return Err(Fault::OutOfOrder(
+        return Err(StreamFault::OutOfOrder(
             "a version that is not newer than the last",
         ));
     }

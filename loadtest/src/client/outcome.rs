@@ -6,7 +6,7 @@ use protocol::{CloseCode, Receipt, Rejection};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use super::checker::Fault;
+use super::checker::StreamFault;
 
 /// What the server answered to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,14 +66,14 @@ pub struct Tally {
     /// whole session, any more.
     pub forgotten_commands: u64,
     /// The first fault of the stream.
-    pub first_fault: Option<Fault>,
+    pub first_fault: Option<StreamFault>,
 }
 
 /// How a client followed a `goaway`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Comeback {
+pub struct GoawayReconnect {
     /// When it was told to go.
-    pub told_at: Instant,
+    pub goaway_at: Instant,
     /// The delay that it was told.
     pub advised: Duration,
     /// When it first tried to connect again.
@@ -82,22 +82,22 @@ pub struct Comeback {
     pub attached_at: Instant,
 }
 
-impl Comeback {
+impl GoawayReconnect {
     /// When it was told to come back.
     pub fn advised_at(&self) -> Instant {
-        self.told_at + self.advised
+        self.goaway_at + self.advised
     }
 }
 
 impl Tally {
-    pub(super) fn note(&mut self, fault: Fault) {
+    pub(super) fn count_fault(&mut self, fault: StreamFault) {
         self.first_fault.get_or_insert(fault);
         match fault {
-            Fault::Repeated { .. } => self.repeated += 1,
-            Fault::Gap { .. }
-            | Fault::Missing { .. }
-            | Fault::Forgotten { .. }
-            | Fault::OutOfOrder(_) => self.gaps += 1,
+            StreamFault::Repeated { .. } => self.repeated += 1,
+            StreamFault::Gap { .. }
+            | StreamFault::Missing { .. }
+            | StreamFault::Forgotten { .. }
+            | StreamFault::OutOfOrder(_) => self.gaps += 1,
         }
     }
 }
@@ -117,10 +117,10 @@ pub enum ClientError {
     #[error("the server rejected the WebSocket upgrade with HTTP status {0}")]
     Refused(StatusCode),
     /// No whole stream could be had for too long.
-    #[error("disconnected for {apart:?} after {failures} attempts; last error: {last}")]
+    #[error("disconnected for {disconnected_for:?} after {failures} attempts; last error: {last}")]
     Unreachable {
         /// For how long.
-        apart: Duration,
+        disconnected_for: Duration,
         /// How many attempts failed in a row.
         failures: u32,
         /// What became of the last attempt.
@@ -128,5 +128,5 @@ pub enum ClientError {
     },
     /// The stream stays broken, however often it is asked for again.
     #[error("the stream is still inconsistent after several resyncs: {0}")]
-    Broken(Fault),
+    Broken(StreamFault),
 }

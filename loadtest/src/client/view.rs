@@ -66,7 +66,7 @@ impl View {
     pub fn replace(&mut self, snapshot: &Snapshot) {
         self.phase = Some(snapshot.phase);
         self.score = snapshot.team.score;
-        self.show(snapshot.clues.iter().cloned(), &snapshot.announcements);
+        self.replace_messages(snapshot.clues.iter().cloned(), &snapshot.announcements);
         let mut before = std::mem::take(&mut self.puzzles);
         for puzzle in &snapshot.puzzles {
             let mut known = before.remove(&puzzle.id).unwrap_or_default();
@@ -79,16 +79,22 @@ impl View {
     }
 
     /// Replaces everything by what a game master sees.
-    pub fn oversee(&mut self, overview: &Overview) {
+    pub fn replace_by_overview(&mut self, overview: &Overview) {
         self.phase = Some(overview.phase);
         let clues = overview.clues.iter().map(|targeted| targeted.clue.clone());
-        self.show(clues, &overview.announcements);
+        self.replace_messages(clues, &overview.announcements);
     }
 
-    fn show(&mut self, clues: impl Iterator<Item = Clue>, announcements: &[Announcement]) {
+    fn replace_messages(
+        &mut self,
+        clues: impl Iterator<Item = Clue>,
+        announcements: &[Announcement],
+    ) {
         self.clues = clues.map(|clue| (clue.id.clone(), clue)).collect();
         let announcements = announcements.iter().cloned();
-        self.announcements = announcements.map(|told| (told.id.clone(), told)).collect();
+        self.announcements = announcements
+            .map(|received| (received.id.clone(), received))
+            .collect();
     }
 
     /// Applies the next update's event.
@@ -123,8 +129,8 @@ impl View {
                 self.clues.remove(clue);
             }
             Event::Announced { announcement } => {
-                let told = announcement.clone();
-                self.announcements.insert(told.id.clone(), told);
+                let received = announcement.clone();
+                self.announcements.insert(received.id.clone(), received);
             }
             Event::PlayerJoined { .. }
             | Event::DeviceAdded { .. }

@@ -16,15 +16,15 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, timeout_at};
 
+use super::backoff::{ReconnectBackoff, ServerClock};
 use super::checker::StreamChecker;
 use super::connection::Connection;
-use super::outcome::{ClientError, Comeback, Outcome, Tally};
-use super::pace::{Pace, ServerClock};
+use super::outcome::{ClientError, GoawayReconnect, Outcome, Tally};
 use super::view::View;
 pub use nodes::Node;
 
 /// How many of its comebacks a client remembers; later ones are not noted.
-const COMEBACKS_MAX: usize = 1_024;
+const GOAWAY_RECONNECTS_MAX: usize = 1_024;
 
 /// A device that plays.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct WireClient {
     /// When it was last noticed that a whole stream is one no more.
     interrupted_at: Option<Instant>,
     /// When the server last said that it does not go on for now: by a close, or by refusing a connection.
-    told_at: Option<Instant>,
+    turned_away_at: Option<Instant>,
     /// How long a connection may be silent; the protocol's own bound if there is none.
     silence_max: Option<Duration>,
     /// How long opening one may take; the usual bound if there is none.
@@ -50,11 +50,11 @@ pub struct WireClient {
     /// When to connect while there is no connection.
     attempt_at: Instant,
     /// Since when there has been no whole stream.
-    apart_since: Option<Instant>,
+    disconnected_since: Option<Instant>,
     checker: StreamChecker,
     view: View,
     clock: ServerClock,
-    pace: Pace,
+    backoff: ReconnectBackoff,
     tally: Tally,
     /// The highest id given to a command.
     last_id: u64,
@@ -68,13 +68,13 @@ pub struct WireClient {
     resyncs: u32,
     /// A `goaway` that the client has not yet come back from.
     absence: Option<Absence>,
-    comebacks: Vec<Comeback>,
+    goaway_reconnects: Vec<GoawayReconnect>,
 }
 
 /// What a client was told with a `goaway`, and when it first tried to come back.
 #[derive(Debug, Clone, Copy)]
 struct Absence {
-    told_at: Instant,
+    goaway_at: Instant,
     advised: Duration,
     first_attempt_at: Option<Instant>,
 }
@@ -112,16 +112,16 @@ impl WireClient {
             connection: None,
             connected_at: None,
             interrupted_at: None,
-            told_at: None,
+            turned_away_at: None,
             silence_max: None,
             opening_max: None,
             kept_updates: None,
             attempt_at: Instant::now(),
-            apart_since: None,
+            disconnected_since: None,
             checker: StreamChecker::default(),
             view: View::default(),
             clock: ServerClock::default(),
-            pace: Pace::new(StdRng::seed_from_u64(seed)),
+            backoff: ReconnectBackoff::new(StdRng::seed_from_u64(seed)),
             tally: Tally::default(),
             last_id: 0,
             acknowledged_id: 0,
@@ -130,7 +130,7 @@ impl WireClient {
             is_resync_wanted: false,
             resyncs: 0,
             absence: None,
-            comebacks: Vec::new(),
+            goaway_reconnects: Vec::new(),
         }
     }
 
@@ -138,7 +138,7 @@ impl WireClient {
     /// advised one. The protocol's own bound is [`RECONNECT_MAX`](super::RECONNECT_MAX).
     #[must_use]
     pub fn with_reconnect_max(mut self, delay_max: Duration) -> Self {
-        self.pace = self.pace.with_delay_max(delay_max);
+        self.backoff = self.backoff.with_delay_max(delay_max);
         self
     }
 
@@ -153,8 +153,8 @@ impl WireClient {
     }
 
     /// How it followed each `goaway`, as far as it is back.
-    pub fn comebacks(&self) -> &[Comeback] {
-        &self.comebacks
+    pub fn goaway_reconnects(&self) -> &[GoawayReconnect] {
+        &self.goaway_reconnects
     }
 
     /// The last numbers seen; none before the first snapshot.
@@ -206,7 +206,7 @@ impl WireClient {
     }
 
     /// Gives an order the next command id.
-    pub fn number(&mut self, order: Order) -> Command {
+    pub fn next_command(&mut self, order: Order) -> Command {
         self.last_id += 1;
         Command {
             id: self.last_id,
@@ -253,8 +253,8 @@ impl WireClient {
     pub fn retry_at(&mut self, retry_at_ms: Option<u64>, refusals: u32) -> Instant {
         let now = Instant::now();
         match retry_at_ms {
-            Some(at_ms) => self.clock.moment(at_ms, now) + Duration::from_millis(1),
-            None => now + self.pace.refused(refusals),
+            Some(at_ms) => self.clock.local_instant(at_ms, now) + Duration::from_millis(1),
+            None => now + self.backoff.retry_delay(refusals),
         }
     }
 

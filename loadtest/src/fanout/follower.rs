@@ -10,12 +10,12 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::pipe::{Pipe, Route};
-use super::plan::Seat;
+use super::light_socket::{LightSocket, Route};
+use super::plan::ClientIndex;
 use super::script::{Change, Kind, Reading, Script};
 use super::shared::{Flow, Shared, Stage};
-use super::witness::{Found, Witness};
-use crate::client::{Ended, OpenError, Pace, SILENCE_MAX};
+use super::witness::{StreamFindings, Witness};
+use crate::client::{Ended, OpenError, ReconnectBackoff, SILENCE_MAX};
 
 /// How often a slow reader reads a little.
 const SLOW_READS_PER_S: u32 = 4;
@@ -31,13 +31,13 @@ pub(super) struct Follower {
     shared: Arc<Shared>,
     route: Route,
     token: String,
-    seat: Seat,
+    client: ClientIndex,
     kind: Kind,
     random: StdRng,
     script: Script,
     reading: Reading,
     witness: Witness,
-    pipe: Option<Pipe>,
+    socket: Option<LightSocket>,
     /// Held from the begin of connecting until the stream is whole.
     permit: Option<OwnedSemaphorePermit>,
     /// When to connect while there is no connection.
@@ -45,12 +45,12 @@ pub(super) struct Follower {
     /// When something last came.
     heard_at: Instant,
     resyncs: u32,
-    lived: Lived,
+    counts: ConnectionCounts,
 }
 
 /// Who a client is.
 pub(super) struct Identity {
-    pub(super) seat: Seat,
+    pub(super) client: ClientIndex,
     pub(super) kind: Kind,
     pub(super) token: String,
     pub(super) seed: u64,
@@ -58,7 +58,7 @@ pub(super) struct Identity {
 
 /// What became of a client's connections.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Lived {
+pub(super) struct ConnectionCounts {
     /// How often it was cut.
     pub(super) cuts: u64,
     /// How often it stopped reading.
@@ -68,10 +68,10 @@ pub(super) struct Lived {
 }
 
 /// A client that is gone.
-pub(super) struct Followed {
-    pub(super) seat: Seat,
-    pub(super) lived: Lived,
-    pub(super) found: Found,
+pub(super) struct FollowerResult {
+    pub(super) client: ClientIndex,
+    pub(super) counts: ConnectionCounts,
+    pub(super) findings: StreamFindings,
     /// Why it could not go on.
     pub(super) failure: Option<FollowError>,
 }
@@ -93,34 +93,34 @@ pub(super) enum FollowError {
 impl Follower {
     pub(super) fn new(shared: Arc<Shared>, route: Route, identity: Identity) -> Self {
         let Identity {
-            seat,
+            client,
             kind,
             token,
             seed,
         } = identity;
         let now = Instant::now();
-        let pace = Pace::new(StdRng::seed_from_u64(seed.wrapping_mul(2)));
+        let backoff = ReconnectBackoff::new(StdRng::seed_from_u64(seed.wrapping_mul(2)));
         Self {
-            witness: Witness::new(shared.clone(), route.codec, seat, kind, pace),
+            witness: Witness::new(shared.clone(), route.codec, client, kind, backoff),
             shared,
             route,
             token,
-            seat,
+            client,
             kind,
             random: StdRng::seed_from_u64(seed.wrapping_mul(2).wrapping_add(1)),
             script: Script::default(),
             reading: Reading::All,
-            pipe: None,
+            socket: None,
             permit: None,
             attempt_at: now,
             heard_at: now,
             resyncs: 0,
-            lived: Lived::default(),
+            counts: ConnectionCounts::default(),
         }
     }
 
     /// Follows the stream until the run is over.
-    pub(super) async fn follow(mut self, mut stages: watch::Receiver<Stage>) -> Followed {
+    pub(super) async fn follow(mut self, mut stages: watch::Receiver<Stage>) -> FollowerResult {
         let failure = loop {
             // A failed client waits for nothing: the others go on without it.
             let changed = tokio::select! {
@@ -143,17 +143,17 @@ impl Follower {
             .counts
             .failed
             .fetch_add(usize::from(failure.is_some()), Relaxed);
-        Followed {
-            seat: self.seat,
-            lived: self.lived,
-            found: self.witness.conclude(),
+        FollowerResult {
+            client: self.client,
+            counts: self.counts,
+            findings: self.witness.conclude(),
             failure,
         }
     }
 
     fn draw_script(&mut self, flow: &Flow) {
         let random = &mut self.random;
-        self.script = match &flow.bad_spans {
+        self.script = match &flow.impaired_spans {
             Some(spans) => Script::reading_within(self.kind, spans),
             None => Script::reading(self.kind, flow.span, self.shared.stalls, random),
         };
@@ -165,15 +165,15 @@ impl Follower {
     /// Connects and reads, for ever. Dropped at any moment, it goes on when it is called again.
     async fn live(&mut self) -> FollowError {
         loop {
-            let lived = if self.pipe.is_some() {
+            let counts = if self.socket.is_some() {
                 match self.read_on().await {
                     Ok(()) => Ok(()),
-                    Err(ended) => self.ended(ended),
+                    Err(ended) => self.handle_end(ended),
                 }
             } else {
                 self.connect().await
             };
-            if let Err(error) = lived {
+            if let Err(error) = counts {
                 return error;
             }
         }
@@ -185,20 +185,20 @@ impl Follower {
             let permit = self.shared.gate.clone().acquire_owned().await;
             self.permit = Some(permit.expect("the gate is never closed"));
         }
-        let pipe = match Pipe::open(&self.route).await {
-            Ok(pipe) => pipe,
+        let socket = match LightSocket::open(&self.route).await {
+            Ok(socket) => socket,
             Err(error) => return self.not_opened(&error),
         };
         self.heard_at = Instant::now();
-        let pipe = self.pipe.insert(pipe);
+        let socket = self.socket.insert(socket);
         let hello = Hello {
             token: self.token.clone(),
             cursor: self.witness.cursor(),
         };
         self.witness.connected();
-        match pipe.send(&ClientMessage::Hello(hello)).await {
+        match socket.send(&ClientMessage::Hello(hello)).await {
             Ok(()) => Ok(()),
-            Err(ended) => self.ended(ended),
+            Err(ended) => self.handle_end(ended),
         }
     }
 
@@ -213,8 +213,8 @@ impl Follower {
             self.resyncs += 1;
             let cursor = self.witness.cursor();
             let resync = ClientMessage::Resync(Resync { cursor });
-            let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
-            return pipe.send(&resync).await;
+            let socket = self.socket.as_mut().ok_or(Ended::End)?;
+            return socket.send(&resync).await;
         }
         // Until the stream is whole, everybody reads: a slow reader would never see its end.
         let reading = if self.witness.is_attached() {
@@ -242,14 +242,14 @@ impl Follower {
             .map_or(silent_at, |at| at.min(silent_at));
         let alarm = sleep_until(wake_at);
         tokio::pin!(alarm);
-        let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
+        let socket = self.socket.as_mut().ok_or(Ended::End)?;
         let witness = &mut self.witness;
         let was_attached = witness.is_attached();
         loop {
-            let mut each = |bytes: &[u8]| witness.take(bytes);
+            let mut each = |bytes: &[u8]| witness.handle_message(bytes);
             tokio::select! {
                 biased;
-                read = pipe.read(usize::MAX, &mut each) => read?,
+                read = socket.read(usize::MAX, &mut each) => read?,
                 () = &mut alarm => break,
             }
             self.heard_at = Instant::now();
@@ -267,27 +267,27 @@ impl Follower {
         let tick_at = now + Duration::from_secs(1) / SLOW_READS_PER_S;
         let next_at = self.script.next_at();
         sleep_until(next_at.map_or(tick_at, |at| at.min(tick_at))).await;
-        let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
+        let socket = self.socket.as_mut().ok_or(Ended::End)?;
         let bytes_max = self.shared.slow_bytes_per_s / SLOW_READS_PER_S as usize;
         let witness = &mut self.witness;
-        if pipe.read_now(bytes_max, &mut |bytes: &[u8]| witness.take(bytes))? {
+        if socket.read_now(bytes_max, &mut |bytes: &[u8]| witness.handle_message(bytes))? {
             self.heard_at = Instant::now();
         }
-        pipe.answer().await
+        socket.answer().await
     }
 
     fn change(&mut self, change: Change, now: Instant) {
         match change {
             Change::Read(reading) => {
-                self.lived.stalls += u64::from(reading == Reading::Nothing);
+                self.counts.stalls += u64::from(reading == Reading::Nothing);
                 self.reading = reading;
                 // Nothing could be heard of a server that was not listened to.
                 self.heard_at = now;
             }
             Change::Cut { away } => {
-                if let Some(pipe) = self.pipe.take() {
-                    pipe.cut(self.random.random());
-                    self.lived.cuts += 1;
+                if let Some(socket) = self.socket.take() {
+                    socket.cut(self.random.random());
+                    self.counts.cuts += 1;
                 }
                 self.disconnected();
                 self.attempt_at = now + away;
@@ -295,16 +295,16 @@ impl Follower {
         }
     }
 
-    fn ended(&mut self, ended: Ended) -> Result<(), FollowError> {
-        self.pipe = None;
+    fn handle_end(&mut self, ended: Ended) -> Result<(), FollowError> {
+        self.socket = None;
         self.disconnected();
-        self.lived.ended += 1;
+        self.counts.ended += 1;
         if self.resyncs > RESYNCS_MAX {
             return Err(FollowError::Broken);
         }
         match self
             .witness
-            .pace
+            .backoff
             .next_attempt(ended.close_code(), Instant::now())
         {
             Some(at) => self.attempt_at = at,
@@ -315,9 +315,9 @@ impl Follower {
 
     fn not_opened(&mut self, error: &OpenError) -> Result<(), FollowError> {
         self.disconnected();
-        let next = self.witness.pace.next_attempt(None, Instant::now());
+        let next = self.witness.backoff.next_attempt(None, Instant::now());
         match next {
-            Some(at) if self.witness.pace.failures() <= FAILURES_MAX => self.attempt_at = at,
+            Some(at) if self.witness.backoff.failures() <= FAILURES_MAX => self.attempt_at = at,
             Some(_) | None => return Err(FollowError::Unreachable(error.to_string())),
         }
         Ok(())

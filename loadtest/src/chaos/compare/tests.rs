@@ -3,8 +3,8 @@ use protocol::{Audience, Verdict};
 use tokio::time::Instant;
 
 use super::super::export::{Export, ExportedEvent};
-use super::super::log::{Acked, LoggedCommand, PlayerLog, Shown, ShownGuess};
-use super::{Findings, Witnessed, compare};
+use super::super::log::{Acked, AppliedUpdate, LoggedCommand, PlayerLog, UpdateGuess};
+use super::{Findings, PlayerRecord, compare};
 
 /// A player who sent two wrong guesses, both acknowledged, and was shown both.
 fn log() -> PlayerLog {
@@ -20,16 +20,16 @@ fn log() -> PlayerLog {
                 verdict: Some(Verdict::Wrong),
             }),
         });
-        log.updates.push(shown(id, id - 1));
+        log.updates.push(applied(id, id - 1));
     }
     log
 }
 
-fn shown(number: u64, guess: u64) -> Shown {
-    Shown {
+fn applied(number: u64, guess: u64) -> AppliedUpdate {
+    AppliedUpdate {
         audience: Audience::Team,
         number,
-        guess: Some(ShownGuess {
+        guess: Some(UpdateGuess {
             puzzle: "well-0".to_owned(),
             guess: format!("P0N{guess}"),
             verdict: Verdict::Wrong,
@@ -59,7 +59,7 @@ fn found(log: &PlayerLog, lines: Vec<ExportLine<ExportedEvent>>) -> (u64, u64, u
     for line in lines {
         export.take(line);
     }
-    let player = Witnessed {
+    let player = PlayerRecord {
         device: "d1",
         team: "t1",
         log,
@@ -126,12 +126,12 @@ fn a_command_without_a_receipt_may_be_kept_or_not() {
 #[test]
 fn team_mates_are_told_the_same_under_the_same_number() {
     let mut mate = PlayerLog::new(2);
-    mate.updates = vec![shown(1, 1)];
+    mate.updates = vec![applied(1, 1)];
     let mut export = Export::default();
     export.take(line(1, 1, 0));
     export.take(line(2, 2, 1));
     let own = log();
-    let witnessed = |device, log| Witnessed {
+    let witnessed = |device, log| PlayerRecord {
         device,
         team: "t1",
         log,

@@ -104,8 +104,8 @@ impl WireClient {
 
     /// When a server last told it to come back: by a close, or by refusing a connection. What it gave up
     /// itself is not among that.
-    pub fn told_at(&self) -> Option<Instant> {
-        self.told_at
+    pub fn turned_away_at(&self) -> Option<Instant> {
+        self.turned_away_at
     }
 
     /// The updates that were applied since the last call, in order.
@@ -149,7 +149,7 @@ impl WireClient {
         }
     }
 
-    pub(super) fn keep(&mut self, update: Update) {
+    pub(super) fn retain_update(&mut self, update: Update) {
         if let Some(kept) = &mut self.kept_updates {
             assert!(kept.len() < UPDATES_KEPT_MAX, "nobody takes the updates");
             kept.push(update);

@@ -7,13 +7,13 @@ use protocol::{Advice, ClientMessage, CloseCode, Hello, Resume, Resync, ServerMe
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use super::{Absence, COMEBACKS_MAX, WireClient};
-use crate::client::checker::Fault;
+use super::{Absence, GOAWAY_RECONNECTS_MAX, WireClient};
+use crate::client::checker::StreamFault;
 use crate::client::connection::{Ended, OpenError};
-use crate::client::outcome::{Answer, ClientError, Comeback, Outcome};
+use crate::client::outcome::{Answer, ClientError, GoawayReconnect, Outcome};
 
 /// How long a client tries to get a whole stream back before it gives up.
-const APART_MAX: Duration = Duration::from_mins(3);
+const DISCONNECTED_MAX: Duration = Duration::from_mins(3);
 
 /// How often a client asks for its stream again because of a fault before it gives up.
 const RESYNCS_MAX: u32 = 16;
@@ -26,8 +26,8 @@ impl WireClient {
             return Ok(None);
         }
         match self.exchange().await {
-            Ok(message) => self.take(message),
-            Err(ended) => self.ended(&ended).map(|()| None),
+            Ok(message) => self.handle_message(message),
+            Err(ended) => self.handle_end(&ended).map(|()| None),
         }
     }
 
@@ -45,7 +45,7 @@ impl WireClient {
             }
             Err(error) => {
                 if matches!(error, OpenError::Refused(_)) {
-                    self.told_at = Some(Instant::now());
+                    self.turned_away_at = Some(Instant::now());
                 }
                 return self.plan_attempt(None, &error);
             }
@@ -61,7 +61,7 @@ impl WireClient {
                 self.connection = Some(connection);
                 self.connected_at = Some(now);
             }
-            Err(ended) => self.ended(&ended)?,
+            Err(ended) => self.handle_end(&ended)?,
         }
         Ok(())
     }
@@ -98,36 +98,36 @@ impl WireClient {
         connection.receive().await
     }
 
-    fn take(&mut self, message: ServerMessage) -> Result<Option<Outcome>, ClientError> {
+    fn handle_message(&mut self, message: ServerMessage) -> Result<Option<Outcome>, ClientError> {
         let checked = match message {
-            ServerMessage::Welcome(welcome) => self.take_welcome(&welcome),
+            ServerMessage::Welcome(welcome) => self.handle_welcome(&welcome),
             ServerMessage::Snapshot(snapshot) => {
                 let checked = self.checker.snapshot(snapshot.heads);
-                if !matches!(checked, Err(Fault::OutOfOrder(_))) {
+                if !matches!(checked, Err(StreamFault::OutOfOrder(_))) {
                     self.view.replace(&snapshot);
                 }
                 checked
             }
             ServerMessage::Overview(overview) => {
                 let checked = self.checker.snapshot(overview.heads);
-                if !matches!(checked, Err(Fault::OutOfOrder(_))) {
-                    self.view.oversee(&overview);
+                if !matches!(checked, Err(StreamFault::OutOfOrder(_))) {
+                    self.view.replace_by_overview(&overview);
                 }
                 checked
             }
             ServerMessage::Update(update) => self.checker.update(&update).map(|is_next| {
                 if is_next {
                     self.view.apply(&update.event);
-                    self.keep(update);
+                    self.retain_update(update);
                 }
             }),
             ServerMessage::Heads(frame) => {
-                self.pace.advise(frame.reconnect);
-                self.clock.tell(frame.server_time_ms, Instant::now());
+                self.backoff.advise(frame.reconnect);
+                self.clock.update(frame.server_time_ms, Instant::now());
                 self.checker.heads(&frame)
             }
             ServerMessage::Goaway(goaway) => {
-                self.told_to_go(goaway.reconnect_in_ms);
+                self.handle_goaway(goaway.reconnect_in_ms);
                 Ok(())
             }
             ServerMessage::Receipt(receipt) => {
@@ -145,36 +145,38 @@ impl WireClient {
             }
         };
         if self.checker.is_caught_up() {
-            self.pace.succeeded();
-            self.apart_since = None;
-            self.note_comeback();
+            self.backoff.succeeded();
+            self.disconnected_since = None;
+            self.record_reconnect();
         }
-        checked.or_else(|fault| self.faulted(fault)).map(|()| None)
+        checked
+            .or_else(|fault| self.handle_fault(fault))
+            .map(|()| None)
     }
 
-    fn told_to_go(&mut self, reconnect_in_ms: u64) {
+    fn handle_goaway(&mut self, reconnect_in_ms: u64) {
         let now = Instant::now();
-        self.pace.goaway(reconnect_in_ms, now);
+        self.backoff.goaway(reconnect_in_ms, now);
         if self.absence.is_none() {
             self.tally.goaways += 1;
         }
         self.absence = Some(Absence {
-            told_at: now,
+            goaway_at: now,
             advised: Duration::from_millis(reconnect_in_ms),
             first_attempt_at: None,
         });
     }
 
     /// The stream is whole: if that is so on a new connection after a `goaway`, the client is back.
-    fn note_comeback(&mut self) {
+    fn record_reconnect(&mut self) {
         let is_back = |absence: &mut Absence| absence.first_attempt_at.is_some();
         let Some(absence) = self.absence.take_if(is_back) else {
             return;
         };
         let now = Instant::now();
-        if self.comebacks.len() < COMEBACKS_MAX {
-            self.comebacks.push(Comeback {
-                told_at: absence.told_at,
+        if self.goaway_reconnects.len() < GOAWAY_RECONNECTS_MAX {
+            self.goaway_reconnects.push(GoawayReconnect {
+                goaway_at: absence.goaway_at,
                 advised: absence.advised,
                 first_attempt_at: absence.first_attempt_at.unwrap_or(now),
                 attached_at: now,
@@ -182,9 +184,9 @@ impl WireClient {
         }
     }
 
-    fn take_welcome(&mut self, welcome: &Welcome) -> Result<(), Fault> {
-        self.pace.advise(welcome.reconnect);
-        self.clock.tell(welcome.server_time_ms, Instant::now());
+    fn handle_welcome(&mut self, welcome: &Welcome) -> Result<(), StreamFault> {
+        self.backoff.advise(welcome.reconnect);
+        self.clock.update(welcome.server_time_ms, Instant::now());
         if welcome.last_command < self.acknowledged_id {
             self.tally.forgotten_commands += 1;
         }
@@ -218,8 +220,8 @@ impl WireClient {
         })
     }
 
-    fn faulted(&mut self, fault: Fault) -> Result<(), ClientError> {
-        self.tally.note(fault);
+    fn handle_fault(&mut self, fault: StreamFault) -> Result<(), ClientError> {
+        self.tally.count_fault(fault);
         if !fault.asks_for_resync() {
             return Ok(());
         }
@@ -231,12 +233,16 @@ impl WireClient {
         Ok(())
     }
 
-    fn ended(&mut self, ended: &Ended) -> Result<(), ClientError> {
+    fn handle_end(&mut self, ended: &Ended) -> Result<(), ClientError> {
         self.connection = None;
         match ended {
-            Ended::Invalid(_) => self.tally.note(Fault::OutOfOrder("a malformed message")),
-            Ended::Text => self.tally.note(Fault::OutOfOrder("a text frame")),
-            Ended::Closed { .. } => self.told_at = Some(Instant::now()),
+            Ended::Invalid(_) => self
+                .tally
+                .count_fault(StreamFault::OutOfOrder("a malformed message")),
+            Ended::Text => self
+                .tally
+                .count_fault(StreamFault::OutOfOrder("a text frame")),
+            Ended::Closed { .. } => self.turned_away_at = Some(Instant::now()),
             Ended::Cut(_) | Ended::End | Ended::Silent => {}
         }
         let close = ended.close_code();
@@ -253,17 +259,17 @@ impl WireClient {
         last: &dyn Error,
     ) -> Result<(), ClientError> {
         let now = Instant::now();
-        let apart = now - self.disconnected(now);
-        if apart > APART_MAX {
+        let disconnected_for = now - self.disconnected(now);
+        if disconnected_for > DISCONNECTED_MAX {
             return Err(ClientError::Unreachable {
-                apart,
-                failures: self.pace.failures(),
+                disconnected_for,
+                failures: self.backoff.failures(),
                 last: last.to_string(),
             });
         }
         let stays = close.is_some_and(|code| code.advice() == Advice::RetryNow)
-            && self.pace.failures() == 0;
-        match (self.pace.next_attempt(close, now), close) {
+            && self.backoff.failures() == 0;
+        match (self.backoff.next_attempt(close, now), close) {
             (Some(at), _) => {
                 self.attempt_at = at;
                 if !stays {
@@ -289,7 +295,7 @@ impl WireClient {
         for outstanding in &mut self.outstanding {
             outstanding.is_sent = false;
         }
-        *self.apart_since.get_or_insert(now)
+        *self.disconnected_since.get_or_insert(now)
     }
 }
 

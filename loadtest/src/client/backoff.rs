@@ -26,7 +26,7 @@ const DELAY_AFTER_FAILURES_MS_MIN: u64 = 10;
 
 /// Spreads the attempts of one client to connect.
 #[derive(Debug)]
-pub struct Pace {
+pub struct ReconnectBackoff {
     advice: Reconnect,
     /// When the server said that the client should be back.
     goaway_at: Option<Instant>,
@@ -36,7 +36,7 @@ pub struct Pace {
     random: StdRng,
 }
 
-impl Pace {
+impl ReconnectBackoff {
     /// Draws its delays from `random`, none of them longer than [`RECONNECT_MAX`]. What a `goaway`
     /// names is obeyed up to a minute.
     pub fn new(random: StdRng) -> Self {
@@ -104,7 +104,7 @@ impl Pace {
 
     /// A delay for the next try of a command that was refused without a time: up to 50 ms, doubled
     /// with each refusal up to 3.2 s.
-    pub fn refused(&mut self, refusals: u32) -> Duration {
+    pub fn retry_delay(&mut self, refusals: u32) -> Duration {
         let max_ms = 50 << refusals.min(6);
         Duration::from_millis(self.random.random_range(1..=max_ms))
     }
@@ -128,24 +128,24 @@ fn whole_ms(duration: Duration) -> u64 {
 /// What the server's clock says now, from the last message that told it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServerClock {
-    told: Option<(u64, Instant)>,
+    reference: Option<(u64, Instant)>,
 }
 
 impl ServerClock {
     /// Takes the clock of a `welcome` or a `heads` frame.
-    pub fn tell(&mut self, server_time_ms: u64, now: Instant) {
-        self.told = Some((server_time_ms, now));
+    pub fn update(&mut self, server_time_ms: u64, now: Instant) {
+        self.reference = Some((server_time_ms, now));
     }
 
     /// When that moment of the server's clock comes; at once if it is over, or unknown. Never later
     /// than a minute from now.
-    pub fn moment(&self, at_ms: u64, now: Instant) -> Instant {
-        let Some((server_time_ms, told_at)) = self.told else {
+    pub fn local_instant(&self, at_ms: u64, now: Instant) -> Instant {
+        let Some((server_time_ms, read_at)) = self.reference else {
             return now;
         };
         let from_told = Duration::from_millis(at_ms.saturating_sub(server_time_ms));
         let latest = now + RETRY_MAX;
-        (told_at + from_told.min(Duration::from_hours(24))).clamp(now, latest)
+        (read_at + from_told.min(Duration::from_hours(24))).clamp(now, latest)
     }
 }
 
@@ -158,58 +158,58 @@ mod tests {
     use rand::rngs::StdRng;
     use tokio::time::Instant;
 
-    use super::{Pace, RECONNECT_MAX, ServerClock};
+    use super::{RECONNECT_MAX, ReconnectBackoff, ServerClock};
 
-    fn pace() -> Pace {
-        let mut pace = Pace::new(StdRng::seed_from_u64(1));
-        pace.advise(Reconnect {
+    fn backoff() -> ReconnectBackoff {
+        let mut backoff = ReconnectBackoff::new(StdRng::seed_from_u64(1));
+        backoff.advise(Reconnect {
             min_in_ms: 100,
             max_in_ms: 300,
         });
-        pace
+        backoff
     }
 
-    fn delay_ms(pace: &mut Pace, close: Option<CloseCode>) -> Option<u128> {
+    fn delay_ms(backoff: &mut ReconnectBackoff, close: Option<CloseCode>) -> Option<u128> {
         let now = Instant::now();
-        let at = pace.next_attempt(close, now)?;
+        let at = backoff.next_attempt(close, now)?;
         Some((at - now).as_millis())
     }
 
     #[test]
     fn silent_ends_are_spread_and_the_bounds_double() {
-        let mut pace = pace();
+        let mut backoff = backoff();
         for (min, max) in [(100, 300), (200, 600), (400, 1200)] {
-            let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+            let delay = delay_ms(&mut backoff, None).expect("a cut is no reason to give up");
             assert!((min..=max).contains(&delay), "{delay}");
         }
         for _ in 0..100 {
-            let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+            let delay = delay_ms(&mut backoff, None).expect("a cut is no reason to give up");
             assert!(delay <= RECONNECT_MAX.as_millis(), "{delay}");
         }
-        pace.succeeded();
-        let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+        backoff.succeeded();
+        let delay = delay_ms(&mut backoff, None).expect("a cut is no reason to give up");
         assert!((100..=300).contains(&delay), "{delay}");
     }
 
     #[test]
     fn close_codes_are_obeyed() {
-        assert_eq!(delay_ms(&mut pace(), Some(CloseCode::Replaced)), None);
-        let mut pace = pace();
-        assert_eq!(delay_ms(&mut pace, Some(CloseCode::SlowReader)), Some(0));
-        let again = delay_ms(&mut pace, Some(CloseCode::SlowReader));
+        assert_eq!(delay_ms(&mut backoff(), Some(CloseCode::Replaced)), None);
+        let mut backoff = backoff();
+        assert_eq!(delay_ms(&mut backoff, Some(CloseCode::SlowReader)), Some(0));
+        let again = delay_ms(&mut backoff, Some(CloseCode::SlowReader));
         assert!(again >= Some(200), "not at once a second time: {again:?}");
     }
 
     #[test]
     fn a_goaway_counts_from_the_moment_when_it_was_read() {
         for (delay_max, wanted_ms) in [(RECONNECT_MAX, 11_000), (Duration::from_secs(2), 1_990)] {
-            let mut pace = pace().with_delay_max(delay_max);
+            let mut backoff = backoff().with_delay_max(delay_max);
             let now = Instant::now();
-            pace.goaway(11_010, now);
+            backoff.goaway(11_010, now);
             let closed_at = now + Duration::from_millis(10);
-            let at = pace.next_attempt(Some(CloseCode::GoingAway), closed_at);
+            let at = backoff.next_attempt(Some(CloseCode::GoingAway), closed_at);
             assert_eq!(at, Some(closed_at + Duration::from_millis(wanted_ms)));
-            let again = pace.next_attempt(None, closed_at);
+            let again = backoff.next_attempt(None, closed_at);
             assert!(
                 again < Some(closed_at + Duration::from_secs(1)),
                 "{again:?}"
@@ -221,13 +221,16 @@ mod tests {
     fn the_servers_clock_decides_when_its_moments_come() {
         let now = Instant::now();
         let mut clock = ServerClock::default();
-        assert_eq!(clock.moment(5, now), now);
-        clock.tell(1_000, now);
+        assert_eq!(clock.local_instant(5, now), now);
+        clock.update(1_000, now);
         let later = now + Duration::from_millis(20);
-        assert_eq!(clock.moment(1_050, later), now + Duration::from_millis(50));
-        assert_eq!(clock.moment(900, later), later);
         assert_eq!(
-            clock.moment(u64::MAX, later),
+            clock.local_instant(1_050, later),
+            now + Duration::from_millis(50)
+        );
+        assert_eq!(clock.local_instant(900, later), later);
+        assert_eq!(
+            clock.local_instant(u64::MAX, later),
             later + Duration::from_mins(1)
         );
     }

@@ -15,11 +15,11 @@ use super::rig::Rig;
 use super::store::Store;
 use super::{ChaosError, claims};
 use crate::arguments::{ChaosArguments, JournalStore};
-use crate::own_server::{self, DATABASE_FILE, OwnServerOptions};
+use crate::managed_server::{self, DATABASE_FILE, ManagedServerOptions};
 use crate::setup;
 
 /// Requests at the same time while the sessions are made.
-const AT_A_TIME: NonZero<u16> = NonZero::new(16).expect("16 is not 0");
+const CONCURRENCY: NonZero<u16> = NonZero::new(16).expect("16 is not 0");
 
 /// Settings of every node: players come from one address, and a silent node shows soon.
 const SETTINGS: [&str; 2] = [
@@ -46,7 +46,7 @@ fn cluster_host(node: u16) -> IpAddr {
 
 /// Everything that players and faults need.
 #[derive(Debug)]
-pub(super) struct Set {
+pub(super) struct Environment {
     pub(super) fleet: Fleet,
     pub(super) rig: Option<Rig>,
     pub(super) store: Store,
@@ -61,10 +61,10 @@ pub(super) fn session_of(player: u32, sessions: usize) -> usize {
 }
 
 /// Starts everything and makes the sessions.
-pub(super) async fn set(
+pub(super) async fn set_up(
     arguments: &ChaosArguments,
     store: JournalStore,
-) -> Result<Set, ChaosError> {
+) -> Result<Environment, ChaosError> {
     let rig = match store {
         JournalStore::Sqlite => None,
         JournalStore::Postgres => Some(Rig::start(&arguments.fault).await?),
@@ -78,12 +78,12 @@ pub(super) async fn set(
             // A node that comes back must not take sessions away from the victim while it is watched.
             settings.push("cluster.rebalance_sessions_max=0".to_owned());
         }
-        own_server::migrate(arguments.server_binary.as_deref(), &settings).await?;
-        let noting = claims::have_noted(&rig.server.url()).await;
+        managed_server::migrate(arguments.server_binary.as_deref(), &settings).await?;
+        let noting = claims::install_claim_log(&rig.server.url()).await;
         noting.map_err(ChaosError::Claims)?;
     }
     settings.extend(arguments.server_settings.iter().cloned());
-    let nodes = (0..arguments.nodes).map(|node| OwnServerOptions {
+    let nodes = (0..arguments.nodes).map(|node| ManagedServerOptions {
         binary: arguments.server_binary.clone(),
         data_dir: None,
         settings: settings.clone(),
@@ -101,7 +101,7 @@ pub(super) async fn set(
     };
     let made = make_sessions(&fleet, arguments).await;
     let (sessions, joined) = made.map_err(ChaosError::Prepare)?;
-    Ok(Set {
+    Ok(Environment {
         fleet,
         rig,
         store,
@@ -127,16 +127,16 @@ async fn make_sessions(
     let upload = hunt();
     let creating = (0..arguments.sessions as usize)
         .map(|session| setup::create_session(&rests[session % rests.len()], token, &upload));
-    let at_a_time = usize::from(AT_A_TIME.get());
+    let concurrency = usize::from(CONCURRENCY.get());
     let sessions: Vec<SessionCreated> = stream::iter(creating)
-        .buffered(at_a_time)
+        .buffered(concurrency)
         .try_collect()
         .await?;
     let joined = join(&rests[0], &sessions, arguments.players).await?;
     let starting = sessions.iter().enumerate();
     let starting =
         starting.map(|(number, session)| setup::start(&rests[number % rests.len()], session));
-    let starting = stream::iter(starting).buffered(at_a_time);
+    let starting = stream::iter(starting).buffered(concurrency);
     starting.try_collect::<Vec<()>>().await?;
     Ok((sessions, joined))
 }
@@ -157,10 +157,10 @@ async fn join(
     };
     let first: Vec<u32> = (0..players).step_by(TEAM_SIZE as usize).collect();
     let joins = first.iter().map(|player| join(*player, None));
-    let captains = setup::join_all(rest, joins, AT_A_TIME).await?;
+    let captains = setup::join_all(rest, joins, CONCURRENCY).await?;
     let others = (0..players).filter(|player| player % TEAM_SIZE != 0);
     let joins = others.map(|player| join(player, Some(&captains[(player / TEAM_SIZE) as usize])));
-    let mut mates = setup::join_all(rest, joins, AT_A_TIME).await?.into_iter();
+    let mut mates = setup::join_all(rest, joins, CONCURRENCY).await?.into_iter();
     let mut captains = captains.into_iter();
     let seated = (0..players).filter_map(|player| {
         if player % TEAM_SIZE == 0 {
