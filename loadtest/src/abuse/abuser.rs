@@ -1,4 +1,4 @@
-//! A client that means no good, again and again.
+//! A client that attacks the server and reconnects whenever its connection ends.
 
 use std::io;
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use crate::churn::{VisitError, expect_upgrade, request};
 use crate::client::Endpoint;
 use crate::players::{Receive, connect, source};
 
-/// Pings that are sent together.
+/// Number of pings written together.
 const PINGS_AT_ONCE: usize = 4;
-/// The longest payload of a control frame (RFC 6455, section 5.5).
+/// Maximum payload of a control frame (RFC 6455, section 5.5).
 const PING_BYTES: usize = 125;
-/// The wait after a connection ended.
+/// Delay before the next connection after one has ended.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// Everybody comes within this time, not all at the same moment.
+/// Duration over which the clients connect, spread evenly.
 const RAMP_UP: Duration = Duration::from_secs(5);
 const RAMP_UP_STEPS: usize = 10_000;
-/// Masking with zeros changes nothing, and is a mask all the same.
+/// A zero mask is valid and leaves the payload unchanged.
 const MASK: [u8; 4] = [0; 4];
 
-/// What it does.
+/// Kind of attack.
 #[derive(Debug)]
 pub(super) enum Abuser {
-    /// Says hello with a token, then pings and never reads.
+    /// Authenticates with a token, then pings without reading.
     Pinging(String),
-    /// Sends the request for an upgrade byte by byte.
+    /// Sends the upgrade request byte by byte.
     Dripping,
 }
 
-/// What all of them did.
+/// Counters shared by all attackers.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     connected: AtomicU32,
@@ -46,7 +46,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// How many have connected at least once.
+    /// Number of clients that have connected at least once.
     pub(super) fn connected(&self) -> u32 {
         self.connected.load(Ordering::Relaxed)
     }
@@ -59,14 +59,14 @@ impl Tally {
         self.handshake_bytes.load(Ordering::Relaxed)
     }
 
-    /// How many connections the server ended or refused.
+    /// Number of connections that the server closed or refused.
     pub(super) fn connections_closed(&self) -> u64 {
         self.connections_closed.load(Ordering::Relaxed)
     }
 }
 
 impl Abuser {
-    /// Goes on until `over`; whoever is sent away comes again.
+    /// Attacks until `over` is true; reconnects after each connection.
     pub(super) async fn abuse(
         self,
         endpoint: Endpoint,
@@ -88,7 +88,7 @@ impl Abuser {
                     }
                     let mut ticks = interval(every);
                     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                    // Whatever ends it is what the server does against it.
+                    // Any error is the server's defence and ends this connection only.
                     let _ended = self.run_once(stream, &endpoint, ticks, &tally).await;
                 }
                 tally.connections_closed.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +154,7 @@ async fn drip(
     Ok(())
 }
 
-/// A frame as a client sends it.
+/// Encodes a masked client frame.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     if let Ok(length @ 0..126) = u8::try_from(payload.len()) {

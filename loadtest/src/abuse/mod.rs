@@ -1,5 +1,5 @@
-//! Clients that ping and never read, and clients that send a handshake byte by byte, beside players who
-//! behave well.
+//! Clients that ping without reading and clients that send their handshake byte by byte, next to
+//! well-behaved players.
 
 mod abuser;
 mod player;
@@ -25,25 +25,25 @@ use abuser::{Abuser, Tally};
 use player::{PlayerConfig, PlayerResult};
 pub use report::{AbuseReport, PlayersReport};
 
-/// Players who behave well and share a team. Each of them sees the others' guesses.
+/// Well-behaved players per team. Each of them receives the others' guesses.
 const TEAM_SIZE: usize = 4;
-/// How long the players play before the others come.
+/// Duration of play before the attack begins.
 const BEFORE_ATTACK: Duration = Duration::from_secs(10);
-/// How long it may take until everybody is there.
+/// Timeout for all attackers to connect.
 const RAMP_UP_MAX: Duration = Duration::from_mins(2);
-/// How often the server's memory is read.
+/// Interval between measurements of the server's memory.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
-/// Places of the server beyond those that are asked for, for REST and for those who come back before
-/// the server has noticed that they had left.
+/// Connection slots beyond the requested clients: for REST, and for clients that reconnect before the
+/// server has noticed the end of their old connection.
 const SPARE_CONNECTIONS: u32 = 2_000;
 
-/// Why there are no figures.
+/// Error that ends the test without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum AbuseError {
-    /// There is no server of our own.
+    /// The server could not be started.
     #[error(transparent)]
     ManagedServer(#[from] ManagedServerError),
-    /// It failed.
+    /// The server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The session or its players could not be created.
@@ -52,25 +52,25 @@ pub enum AbuseError {
     /// The server's memory cannot be read.
     #[error("cannot read the server's memory: {0}")]
     Memory(#[from] io::Error),
-    /// A client of ours panicked.
+    /// A client task panicked.
     #[error("a client task panicked: {0}")]
     Client(#[from] JoinError),
-    /// Somebody named a server.
+    /// `--server` names a running server, whose memory cannot be measured.
     #[error("this test measures the memory of a server that it starts itself: leave --server out")]
     RunningServer,
-    /// Not everybody could connect.
+    /// Not all attackers could connect in time.
     #[error(
         "only {connected} of {wanted} clients connected within {RAMP_UP_MAX:?}; check `ulimit -n` or use fewer"
     )]
     Missing {
-        /// How many there should be.
+        /// Number of attackers.
         wanted: u32,
-        /// How many there were.
+        /// Number of them that connected.
         connected: u32,
     },
 }
 
-/// Everybody who takes part.
+/// All clients of the test.
 struct Crowd {
     endpoint: Endpoint,
     every: Duration,
@@ -81,7 +81,7 @@ struct Crowd {
     abusers: JoinSet<()>,
 }
 
-/// Runs the whole measurement. The server is stopped at the end.
+/// Runs the test and stops the server at its end.
 pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError> {
     let target = Target::resolve(&with_connection_limit(&arguments)).await?;
     let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
@@ -145,7 +145,7 @@ impl Crowd {
         }
     }
 
-    /// Players come; what they meet with before [`BEFORE_ATTACK`] is over counts as alone.
+    /// Starts the players. Receipts before the end of [`BEFORE_ATTACK`] count as before the attack.
     fn play(&mut self, tokens: &[String]) {
         let attack_at = Instant::now() + BEFORE_ATTACK;
         for (number, token) in tokens.iter().enumerate() {
@@ -176,7 +176,7 @@ impl Crowd {
         }
     }
 
-    /// Everybody leaves; the players tell how they fared.
+    /// Stops all clients and collects the players' results.
     async fn end(mut self, players: u32) -> Result<PlayersReport, JoinError> {
         self.over.send_replace(true);
         let mut all = Vec::new();
@@ -213,7 +213,7 @@ async fn watch_memory(own: &ManagedServer, lasting: Duration) -> Result<Vec<u64>
     Ok(samples)
 }
 
-/// The arguments of a server that has a place for everybody.
+/// Server arguments with a connection limit that admits all clients.
 fn with_connection_limit(arguments: &AbuseArguments) -> ServerArguments {
     let mut server = arguments.server.clone();
     let limit = arguments.pinging + arguments.dripping + arguments.playing + SPARE_CONNECTIONS;

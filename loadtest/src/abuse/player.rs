@@ -1,4 +1,4 @@
-//! A player who behaves well, and notes how long receipts take.
+//! A well-behaved player that measures the latency of its receipts.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::client::{Connection, Ended, Endpoint, OpenError, StreamChecker, StreamFault};
 use crate::players::PUZZLE;
 
-/// What a player met with.
+/// Result of one player.
 #[derive(Debug, Default)]
 pub(super) struct PlayerResult {
-    /// How long receipts took before the others came.
+    /// Latency of receipts before the attack.
     pub(super) before: Vec<Duration>,
-    /// And since then.
+    /// Latency of receipts since the attack began.
     pub(super) during: Vec<Duration>,
-    /// Why it could not go on.
+    /// Error that stopped the player.
     pub(super) failure: Option<String>,
 }
 
@@ -32,20 +32,20 @@ enum PlayerError {
     Refused(String),
 }
 
-/// What a player is going to do.
+/// Configuration of one player.
 #[derive(Debug)]
 pub(super) struct PlayerConfig {
     pub(super) endpoint: Endpoint,
     pub(super) token: String,
-    /// Tells the player's guesses from others'.
+    /// Index of the player, which makes its guesses unique in the team.
     pub(super) number: usize,
     pub(super) every: Duration,
-    /// Receipts count as early before.
+    /// Start of the attack.
     pub(super) attack_at: Instant,
 }
 
 impl PlayerConfig {
-    /// Guesses until `over`.
+    /// Guesses until `over` is true.
     pub(super) async fn play(self, mut over: watch::Receiver<bool>) -> PlayerResult {
         let mut result = PlayerResult::default();
         let error = tokio::select! {
@@ -98,7 +98,7 @@ impl Player {
         Ok(player)
     }
 
-    /// Reads what comes until it is time.
+    /// Reads messages until `time` completes.
     async fn read_until(&mut self, time: impl Future) -> Result<(), PlayerError> {
         let mut time = std::pin::pin!(time);
         loop {
@@ -109,7 +109,7 @@ impl Player {
         }
     }
 
-    /// Guesses wrongly, and waits for the receipt.
+    /// Submits a wrong guess and waits for its receipt.
     async fn guess(&mut self, number: usize) -> Result<(), PlayerError> {
         self.last_id += 1;
         let id = self.last_id;
@@ -126,7 +126,7 @@ impl Player {
         Ok(())
     }
 
-    /// Reads a message; gives the id if it is a receipt.
+    /// Reads a message; returns the command id if it is a receipt.
     async fn receive_one(&mut self) -> Result<Option<u64>, PlayerError> {
         match self.connection.receive().await? {
             ServerMessage::Welcome(welcome) => self.checker.welcome(&welcome)?,

@@ -1,4 +1,4 @@
-//! What the abuse did to the server and to others.
+//! Report of `abuse`.
 
 use std::fmt;
 
@@ -7,41 +7,41 @@ use serde::Serialize;
 use super::player::PlayerResult;
 use crate::report::{LatencyMs, write_outcome};
 
-/// The figures of `abuse`; the keys of the JSON file.
+/// Report of `abuse`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AbuseReport {
-    /// Clients that pinged and never read.
+    /// Number of clients that pinged without reading.
     pub pinging: u32,
-    /// Clients that sent their handshake byte by byte.
+    /// Number of clients that sent their handshake byte by byte.
     pub dripping: u32,
-    /// How long, once everybody was there.
+    /// Duration of the attack after all clients had connected.
     pub seconds: f64,
-    /// Pings that were sent.
+    /// Number of pings sent.
     pub pings: u64,
-    /// Bytes of handshakes that were sent.
+    /// Number of handshake bytes sent.
     pub handshake_bytes: u64,
-    /// Connections that the server ended or refused; whoever made them came again.
+    /// Number of attackers' connections that the server closed or refused; each attacker reconnects.
     pub connections_closed: u64,
-    /// Resident bytes before anybody connected.
+    /// Resident bytes of the server before any client connected.
     pub bytes_before: u64,
-    /// The most resident bytes in the first third of the time.
+    /// Maximum resident bytes in the first third of the attack.
     pub bytes_first_third: u64,
-    /// The most in the last third.
+    /// Maximum resident bytes in the last third of the attack.
     pub bytes_last_third: u64,
-    /// The growth from the one to the other.
+    /// Growth from the first to the last third.
     pub growth_bytes: u64,
-    /// What it may be.
+    /// Maximum allowed growth.
     pub growth_bytes_max: u64,
-    /// Those who behaved well.
+    /// The well-behaved players.
     pub players: PlayersReport,
-    /// Milliseconds within which 99 of 100 of their receipts must come.
+    /// Maximum allowed 99th percentile of their receipt latency.
     pub ack_ms_max: u32,
 }
 
-/// How those fared who behaved well.
+/// Results of the well-behaved players.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlayersReport {
-    /// How many there were.
+    /// Number of players.
     pub players: u32,
     /// Receipts before the attack began.
     pub receipts_before: usize,

@@ -1,4 +1,4 @@
-//! Who is answered at the moment: the one thing that players tell while they play.
+//! Tracks acknowledgements while players play, so that recoveries can be detected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Time between two looks of whoever waits.
+/// Polling interval of the waiting functions.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// For each player, when the newest of its acknowledged commands was sent; and how many commands were
-/// acknowledged in all.
+/// For each player, the send time of its newest acknowledged command, and the total number of
+/// acknowledgements.
 #[derive(Debug, Clone)]
 pub(super) struct AckTracker {
     began_at: Instant,
@@ -19,7 +19,7 @@ pub(super) struct AckTracker {
 
 #[derive(Debug)]
 struct Shared {
-    /// Microseconds since the begin.
+    /// Microseconds since `began_at`.
     newest: Box<[AtomicU64]>,
     acked: AtomicU64,
 }
@@ -36,24 +36,24 @@ impl AckTracker {
         }
     }
 
-    /// A command of this player that was sent at that moment has been acknowledged.
+    /// Records that a command which this player sent at `sent_at` was acknowledged.
     pub(super) fn acked(&self, player: u32, sent_at: Instant) {
         let micros = self.micros(sent_at);
         self.shared.newest[player as usize].fetch_max(micros, Ordering::Relaxed);
         self.shared.acked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// This player sends nothing more: nobody waits for its answers.
+    /// Excludes a player that sends no more commands.
     pub(super) fn mark_ended(&self, player: u32) {
         self.shared.newest[player as usize].store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// How many commands were acknowledged so far.
+    /// Number of acknowledged commands.
     pub(super) fn count(&self) -> u64 {
         self.shared.acked.load(Ordering::Relaxed)
     }
 
-    /// How many players who still play have no receipt of a command that was sent after that moment.
+    /// Number of active players without a receipt for a command sent after `moment`.
     pub(super) fn unanswered_since(&self, moment: Instant) -> usize {
         let micros = self.micros(moment);
         let newest = self.shared.newest.iter();
@@ -62,14 +62,14 @@ impl AckTracker {
             .count()
     }
 
-    /// Waits until every player has a receipt of a command that was sent after that moment.
+    /// Waits until every active player has a receipt for a command sent after `moment`.
     pub(super) async fn wait_for_all_since(&self, moment: Instant) {
         while self.unanswered_since(moment) > 0 {
             sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Waits until so many commands were acknowledged in all.
+    /// Waits until `count` commands are acknowledged.
     pub(super) async fn wait_for_count(&self, count: u64) {
         while self.count() < count {
             sleep(LOOK_EVERY).await;

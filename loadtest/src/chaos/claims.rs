@@ -1,15 +1,16 @@
-//! Has PostgreSQL itself note every claim of a session, with how far the journal reached within the claim's
-//! own transaction.
+//! Logs every claim of a session in PostgreSQL by a trigger, with the journal's head within the claim's
+//! transaction.
 //!
-//! A row of an earlier epoch beyond that point was written by an owner that had been replaced. Nobody can
-//! tell that later: the next owner goes on behind such a row as if it had been there before.
+//! A row of an earlier epoch beyond that head was written by a replaced owner. This cannot be detected
+//! afterwards: the next owner continues behind such a row as if it had been there before.
 
 use sqlx::{Connection, PgConnection};
 
 use super::rows::Claim;
 
-/// The claim has the row's lock when the trigger looks, and every look is a snapshot of its own: whatever
-/// was appended under that lock is seen. A row of an owner that appends without it may come later.
+/// The claim holds the row lock when the trigger runs, and each query has its own snapshot: it sees
+/// everything that was appended under that lock. An owner that appends without the lock can add a row
+/// later.
 const LOG_CLAIMS: &str = "
     CREATE SCHEMA chaos;
     CREATE TABLE chaos.claim (session_id bigint NOT NULL, epoch bigint NOT NULL, head bigint NOT NULL);
@@ -30,14 +31,14 @@ const LOG_CLAIMS: &str = "
 const CLAIMS: &str = "
     SELECT s.code, c.epoch, c.head FROM chaos.claim c JOIN session s ON s.id = c.session_id";
 
-/// From now on claims are noted. The database has the server's tables, and nobody runs on it yet.
+/// Installs the trigger. The database has the server's schema, and no node runs on it yet.
 pub(super) async fn install_claim_log(url: &str) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
     sqlx::raw_sql(LOG_CLAIMS).execute(&mut connection).await?;
     connection.close().await
 }
 
-/// Every claim, with its session's code.
+/// Returns every claim with its session's code.
 pub(super) async fn logged_claims(
     connection: &mut PgConnection,
 ) -> Result<Vec<(String, Claim)>, sqlx::Error> {
@@ -78,7 +79,7 @@ mod tests {
         done.expect("PostgreSQL does it");
     }
 
-    /// An append of the first owner is under way, and commits after the next owner's claim unless that
+    /// Runs an append of the first owner that commits after the next owner's claim, unless the claim
     /// waits for it.
     async fn appended_during_a_claim(append: &'static str, claim_waits: bool) -> RowChecker {
         let server = Postgres::start(&PostgresOptions::default()).await;
@@ -126,7 +127,7 @@ mod tests {
         checker
     }
 
-    /// The rows themselves are the same in both cases: only the claim tells.
+    /// The rows are equal in both cases: only the claim log shows the difference.
     #[tokio::test]
     async fn a_row_that_was_appended_without_the_lock_is_stale() {
         let without = "

@@ -1,4 +1,4 @@
-//! Compares what the players of a session noted with what its journal holds.
+//! Compares the players' records of a session with its journal.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,28 +8,29 @@ use super::export::{Export, Journaled};
 use super::hunt::{TEAM_SIZE, planned};
 use super::log::{PlayerLog, UpdateGuess};
 
-/// Problems that are told in words.
+/// Maximum number of problems described in words.
 const PROBLEMS_MAX: usize = 10;
 
-/// What does not agree.
+/// Differences between records and journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Findings {
-    /// Acknowledged commands that the journal lacks or has otherwise, and holes in it.
+    /// Acknowledged commands that the journal lacks or has with other content, and gaps in its sequence
+    /// numbers.
     pub(super) lost: u64,
     /// Commands, or guesses of a team, that the journal has more than once.
     pub(super) applied_twice: u64,
-    /// Guesses that the journal has and nobody sent.
+    /// Guesses in the journal that no player sent.
     pub(super) never_sent: u64,
-    /// Guesses that a client was shown and that the journal lacks, has in another order, or that
-    /// team mates were shown under another number.
+    /// Guesses that a client received but that the journal lacks or has in another order, and updates
+    /// that team mates received under another number.
     pub(super) not_in_journal: u64,
-    /// Guesses of the journal that a client of the team does not know at its end.
+    /// Guesses in the journal that a client of the team lacks at the end.
     pub(super) not_shown: u64,
-    /// The first of them, in words.
+    /// The first problems in words.
     pub(super) problems: Vec<String>,
 }
 
-/// A player of the session, and its device and team.
+/// A player of the session, with its device and team.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlayerRecord<'a> {
     pub(super) device: &'a str,
@@ -39,10 +40,10 @@ pub(super) struct PlayerRecord<'a> {
 
 type GuessKey<'a> = (&'a str, &'a str);
 
-/// The guesses by their device and command.
+/// Guesses by device and command id.
 type ByCommand<'a> = HashMap<(&'a str, u64), &'a Journaled>;
 
-/// The guesses of a team, in the journal's order.
+/// Guesses of a team, with their position in the journal.
 type TeamGuesses<'a> = HashMap<GuessKey<'a>, (usize, Verdict)>;
 
 /// Compares one session.
@@ -83,7 +84,7 @@ pub(super) fn compare(players: &[PlayerRecord<'_>], export: &Export) -> Findings
     findings
 }
 
-/// The journal's guesses by their command, and by their team.
+/// Indexes the journal's guesses by command and by team.
 fn index<'a>(
     teams: &HashMap<&str, &'a str>,
     export: &'a Export,
@@ -119,7 +120,7 @@ fn is_kept(
     Some(kept.verdict) == verdict && kept.puzzle == planned.puzzle && kept.guess == planned.guess
 }
 
-/// Every guess of an update is in the journal, and in its order.
+/// Checks that every guess of an update is in the journal, in the same order.
 fn compare_shown(player: &PlayerRecord<'_>, team: &TeamGuesses<'_>, findings: &mut Findings) {
     let mut last = None;
     for applied in &player.log.updates {
@@ -140,7 +141,7 @@ fn compare_shown(player: &PlayerRecord<'_>, team: &TeamGuesses<'_>, findings: &m
     }
 }
 
-/// What a client knows at its end is what the journal has of its team.
+/// Checks that a client's final view equals the journal of its team.
 fn compare_view(player: &PlayerRecord<'_>, team: &TeamGuesses<'_>, findings: &mut Findings) {
     let Some(view) = &player.log.view else { return };
     let number = player.log.player;
@@ -161,7 +162,7 @@ fn compare_view(player: &PlayerRecord<'_>, team: &TeamGuesses<'_>, findings: &mu
     }
 }
 
-/// A number of a team's stream tells all of the team the same.
+/// Checks that a number of a team's stream carries the same update for all of the team.
 fn compare_numbers(players: &[PlayerRecord<'_>], findings: &mut Findings) {
     let mut notices: HashMap<(&str, u64), &Option<UpdateGuess>> = HashMap::new();
     for player in players {
@@ -181,7 +182,7 @@ fn compare_numbers(players: &[PlayerRecord<'_>], findings: &mut Findings) {
 }
 
 impl Findings {
-    /// Adds those of another session.
+    /// Adds the findings of another session.
     pub(super) fn add(&mut self, other: Self) {
         self.lost += other.lost;
         self.applied_twice += other.applied_twice;

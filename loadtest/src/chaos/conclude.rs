@@ -1,4 +1,4 @@
-//! Adds up what was noted: by the players, by the injector, and in the journal.
+//! Computes the report from the records of the players, the injector and the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,34 +17,34 @@ use super::timeline::{Ack, Acks, acked_within, first_notice, latencies, latencie
 use crate::arguments::{Fault, JournalStore};
 use crate::report::LatencyMs;
 
-/// Windows of latency before and after a fault.
+/// Length of the latency windows before and after a fault.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// Problems that are told in words.
+/// Maximum number of problems described in words.
 const PROBLEMS_MAX: usize = 12;
 
-/// Everything that is known at the end.
+/// Everything recorded during the run.
 pub(super) struct Evidence<'a> {
     pub(super) injector: &'a Injector,
     pub(super) store: JournalStore,
-    /// The players who ended, in any order, and where each of them plays.
+    /// The records of players that ended, in any order, and the session of each player.
     pub(super) logs: &'a [PlayerLog],
     pub(super) joined: &'a [Joined],
     pub(super) session_of: &'a [usize],
-    /// The export of each session, as far as they were read.
+    /// Exports of the sessions, as far as they were read.
     pub(super) exports: &'a [Export],
     pub(super) began_at: Instant,
     pub(super) ended_at: Instant,
 }
 
-/// What was acknowledged.
+/// Acknowledged commands by session and by client.
 struct Answers {
     sessions: Vec<Acks>,
-    /// Of each client, with its session.
+    /// For each client its session and acknowledgements.
     clients: Vec<(usize, Acks)>,
 }
 
-/// The figures, and the first problems in words.
+/// Computes the report and the first problems in words.
 pub(super) fn summarize(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
     let findings = evidence.compare();
     let answers = evidence.acks();
@@ -159,7 +159,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Guesses that witnesses heard from a replaced owner and that the journal lacks.
+    /// Number of guesses that a replaced owner sent to a witness but that the journal lacks.
     fn heard_without_cause(&self) -> u64 {
         let observed = self.injector.witnesses.observed.guesses.iter();
         let without_cause = observed.filter(|(session, guess)| {
@@ -188,7 +188,7 @@ impl Evidence<'_> {
         figures
     }
 
-    /// What players were refused from the begin of each fault until their session had answered again.
+    /// Counts the rejections from the start of each fault until the session had recovered.
     fn count_rejections(
         &self,
         injected_faults: &[&InjectedFault],
@@ -241,7 +241,7 @@ impl Evidence<'_> {
     }
 }
 
-/// A code as it is on the wire.
+/// Name of a rejection code on the wire.
 fn name_of(code: RejectionCode) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(name)) => name,

@@ -1,4 +1,4 @@
-//! The nodes of the run: started, killed, paused, and started again when they end by themselves.
+//! The nodes of the run: starts, kills, pauses and restarts them.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use tokio::time::sleep;
 use crate::idle::Memory;
 use crate::managed_server::{ManagedServer, ManagedServerError, ManagedServerOptions};
 
-/// What an operator's supervisor waits before it starts a node that has ended by itself.
+/// Delay before a node that exited unexpectedly is restarted, as by a supervisor.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
 
-/// The nodes.
+/// Nodes of the run.
 #[derive(Debug)]
 pub(super) struct Fleet {
     nodes: Vec<Node>,
-    /// How often a node ended by itself.
+    /// Number of unexpected exits.
     pub(super) exits: u64,
-    /// Why the first one did.
+    /// Error of the first of them.
     pub(super) first_exit: Option<String>,
 }
 
@@ -32,15 +32,15 @@ struct Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Up,
-    /// Killed on purpose, and not to be started yet.
+    /// Killed by the injector and not restarted yet.
     Killed,
     Paused,
-    /// Ended by itself.
+    /// Exited unexpectedly.
     Exited,
 }
 
 impl Fleet {
-    /// Starts a node for each of these.
+    /// Starts one node for each entry.
     pub(super) async fn start(
         nodes: Vec<ManagedServerOptions>,
     ) -> Result<Self, ManagedServerError> {
@@ -62,7 +62,7 @@ impl Fleet {
         self.nodes.len()
     }
 
-    /// The host and port of each.
+    /// Host and port of each node.
     pub(super) fn authorities(&self) -> Vec<String> {
         let nodes = self.nodes.iter();
         nodes
@@ -95,8 +95,8 @@ impl Fleet {
         self.nodes[node].server.resume()
     }
 
-    /// Starts every node again that has ended by itself, for as long as it is awaited. It may be
-    /// dropped at any time: a node whose start was under way is started anew by the next call.
+    /// Restarts nodes that exit unexpectedly, for as long as it is awaited. Cancellation-safe: an
+    /// interrupted restart is repeated by the next call.
     pub(super) async fn restart_exits(&mut self) -> Infallible {
         loop {
             match self.exited_node() {
@@ -106,14 +106,14 @@ impl Fleet {
         }
     }
 
-    /// Waits until no node is down that should be up.
+    /// Waits until every node that should run is up.
     pub(super) async fn all_up(&mut self) {
         while let Some(node) = self.exited_node() {
             self.restart_exited(node).await;
         }
     }
 
-    /// The resident memory of each node that runs.
+    /// Resident memory of each running node.
     pub(super) fn resident_bytes(&self) -> Vec<Option<u64>> {
         let resident = |node: &Node| {
             let process = node.server.id()?;
@@ -123,7 +123,7 @@ impl Fleet {
         nodes.map(resident).collect()
     }
 
-    /// Stops every node cleanly.
+    /// Shuts down every running node gracefully.
     pub(super) async fn stop(&mut self) -> Result<(), ServerError> {
         for node in &mut self.nodes {
             if node.state == State::Up {
@@ -138,7 +138,7 @@ impl Fleet {
         nodes.position(|node| node.state == State::Exited)
     }
 
-    /// Tries to start it once. While its store is down it cannot, and the next try comes in a moment.
+    /// Tries to restart a node once. The attempt fails while its store is down and is repeated later.
     async fn restart_exited(&mut self, node: usize) {
         sleep(RESTART_AFTER).await;
         if self.nodes[node].server.restart().await.is_ok() {
@@ -146,7 +146,7 @@ impl Fleet {
         }
     }
 
-    /// Waits until a node that is up ends.
+    /// Waits until a running node exits.
     async fn wait_for_exit(&mut self) {
         let up = self.nodes.iter_mut().enumerate();
         let up = up.filter(|(_, node)| node.state == State::Up);

@@ -1,5 +1,4 @@
-//! What a run is to reach, in time, memory and evidence. A goal without a sample is missed: nothing was
-//! proven.
+//! Goals of a run in time, memory and coverage. A goal without a sample counts as missed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,32 +8,32 @@ use serde::Serialize;
 use super::report::FaultFigures;
 use crate::arguments::Fault;
 
-/// What memory may grow while PostgreSQL stands still.
+/// Maximum memory growth while PostgreSQL is frozen.
 const MEMORY_GROWTH_BYTES_MAX: u64 = 64 << 20;
 
-/// Latency is normal again if its 99th percentile is at most so many times the one before.
+/// Latency has recovered if its 99th percentile is at most this multiple of the one before.
 const NORMAL_TIMES: f64 = 2.0;
 
-/// A figure and what it may be at most.
+/// A measured figure and its upper bound.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Goal {
     /// What is measured, with its unit.
     pub what: String,
-    /// What was found; none if there was nothing to measure.
+    /// Measured value; `None` without a sample.
     pub found: Option<f64>,
-    /// What it may be at most.
+    /// Upper bound.
     pub limit: f64,
-    /// Whether it is.
+    /// Whether the value is within the bound.
     pub is_met: bool,
 }
 
-/// What the figures of the faults do not tell.
+/// Facts about a run that decide whether the figures of its faults prove anything.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coverage {
     pub(super) nodes: usize,
-    /// How many game masters heard a replaced owner to its end.
+    /// Number of game masters that observed a replaced owner until it closed.
     pub(super) witnesses: u64,
-    /// The sessions of which PostgreSQL noted no claim; none where it is not asked.
+    /// Number of sessions without a logged claim; `None` without PostgreSQL.
     pub(super) sessions_unclaimed: Option<usize>,
 }
 
@@ -48,7 +47,7 @@ impl Goal {
         }
     }
 
-    /// That something does not happen.
+    /// Goal that a count is zero.
     fn none(what: impl Into<String>, found: usize) -> Self {
         let found = u32::try_from(found).unwrap_or(u32::MAX);
         Self::new(what, Some(found.into()), 0.0)
@@ -67,7 +66,7 @@ impl fmt::Display for Goal {
 }
 
 impl Coverage {
-    /// What the faults' figures may be at most, and what must have been looked at.
+    /// Evaluates the goals for the figures of the faults.
     pub(super) fn goals(self, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goal> {
         let mut goals = Vec::new();
         let unclaimed = self.sessions_unclaimed;
@@ -98,8 +97,8 @@ impl Coverage {
     }
 }
 
-/// Where nothing can be made durable for long, every session pauses, says so and when to try again, and
-/// goes on.
+/// While nothing can be made durable for long, every session must pause, signal this with a retry time,
+/// and resume.
 fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     let silent = figures.sessions_affected - figures.sessions_paused;
     let stuck = figures.sessions_paused - figures.sessions_resumed;
@@ -113,8 +112,7 @@ fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     }
 }
 
-/// A node on a store that stands still grows no further than its limits, and is as quick as before when
-/// the store goes on.
+/// While the store is frozen, a node's memory stays within its limits; afterwards latency is as before.
 fn freezes(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     let mib = |bytes: u64| {
         let mib = bytes.div_ceil(1 << 20);
@@ -147,7 +145,7 @@ mod tests {
         sessions_unclaimed: Some(0),
     };
 
-    /// Figures of two faults that reach every goal.
+    /// Figures of two faults that meet every goal.
     fn good() -> FaultFigures {
         FaultFigures {
             count: 2,
@@ -162,7 +160,7 @@ mod tests {
         }
     }
 
-    /// The goals that are missed, as they are shown.
+    /// Missed goals as displayed.
     fn missed_by(
         coverage: Coverage,
         fault: &'static str,

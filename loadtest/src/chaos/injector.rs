@@ -1,4 +1,4 @@
-//! Injects one fault after the other, and waits after each until every session answers again.
+//! Injects faults one after the other and waits for recovery after each.
 
 use std::time::Duration;
 
@@ -17,39 +17,38 @@ use super::store::{Store, StoreError};
 use super::witness::Witnesses;
 use crate::arguments::{ChaosArguments, Fault};
 
-/// A session that does not answer for so long after a fault does not recover.
+/// A session that does not answer within this time after a fault counts as not recovered.
 pub(super) const RECOVERY_WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// After a freeze, so long passes before the next fault that normal latency can be told.
+/// Minimum pause after a freeze, in which recovered latency is measured.
 const CALM_AFTER_FREEZE_MIN: Duration = Duration::from_secs(11);
-/// Before a freeze, so long passes after the last fault was over and borne, or from the begin: what is normal
-/// is measured in the end of it.
+/// Minimum pause before a freeze, at the end of which normal latency is measured.
 const CALM_BEFORE_FREEZE_MIN: Duration = Duration::from_secs(10);
 
 /// A fault that was injected.
 #[derive(Debug, Clone)]
 pub(super) struct InjectedFault {
     pub(super) fault: Fault,
-    /// From when on it was in force.
+    /// Start of the fault.
     pub(super) at: Instant,
-    /// When it was over by itself; the same moment for a blow without a length.
+    /// End of the fault; equals `at` for a fault without duration.
     pub(super) over_at: Instant,
-    /// The sessions that it met.
+    /// Indices of the affected sessions.
     pub(super) sessions: Vec<usize>,
     /// When another node was first seen to own one of them.
     pub(super) claimed_at: Option<Instant>,
     pub(super) is_recovered: bool,
-    /// The most that a node's resident memory grew meanwhile; none where it was not looked at.
+    /// Maximum growth of a node's resident memory during the fault; `None` if not measured.
     pub(super) memory_growth_bytes: Option<u64>,
 }
 
-/// Why a fault could not be injected.
+/// Error that prevents the injection of a fault.
 #[derive(Debug, thiserror::Error)]
 pub enum InjectError {
-    /// A node does not do what it is told.
+    /// A node could not be signalled, stopped or started.
     #[error(transparent)]
     Node(#[from] ServerError),
-    /// PostgreSQL does not.
+    /// PostgreSQL could not be signalled, stopped or started.
     #[error("PostgreSQL: {0}")]
     Postgres(#[from] PostgresError),
     /// The store cannot be read.
@@ -58,21 +57,21 @@ pub enum InjectError {
     /// The disk cannot be filled.
     #[error("cannot fill or free the disk: {0}")]
     Disk(#[from] std::io::Error),
-    /// What should have happened did not.
+    /// An expected effect did not occur in time.
     #[error("timed out after {waited:?} waiting for {what}")]
     Late {
-        /// What.
+        /// The expected effect.
         what: &'static str,
-        /// How long was waited.
+        /// The timeout.
         waited: Duration,
     },
-    /// There is no victim.
+    /// No node owns a session.
     #[error("no node of this run owns a session: is the cluster enabled by --server-set?")]
     NoOwner,
-    /// A fault needs what was not started.
+    /// The run lacks what the fault requires.
     #[error("{} cannot be injected: the run lacks the PostgreSQL, proxy or disk it needs", fault.name())]
     Impossible {
-        /// Which.
+        /// The fault.
         fault: Fault,
     },
 }
@@ -83,7 +82,7 @@ impl From<StoreError> for InjectError {
     }
 }
 
-/// What a run's faults need.
+/// The state of a run that faults need.
 #[derive(Debug)]
 pub(super) struct Injector {
     pub(super) arguments: ChaosArguments,
@@ -123,7 +122,7 @@ impl Injector {
             self.injected_faults.push(injected);
             self.progress.inc(1);
             if !is_recovered {
-                // What does not answer any more cannot be asked about further faults.
+                // Sessions that do not answer cannot show the effect of further faults.
                 return Ok(());
             }
             let calm_min = match fault {
@@ -152,7 +151,7 @@ impl Injector {
         }
     }
 
-    /// A blow in force from this moment on, to all sessions.
+    /// Returns a fault that starts at `at` and affects all sessions.
     pub(super) fn injected(&self, fault: Fault, at: Instant) -> InjectedFault {
         InjectedFault {
             fault,
@@ -165,8 +164,8 @@ impl Injector {
         }
     }
 
-    /// Waits until every session has acknowledged a command that was sent after that moment. Nodes
-    /// that end meanwhile are started again.
+    /// Waits until every session has acknowledged a command sent after `moment`. Restarts nodes that
+    /// exit meanwhile.
     pub(super) async fn recovered_since(&mut self, moment: Instant) -> bool {
         tokio::select! {
             () = self.ack_tracker.wait_for_all_since(moment) => true,
@@ -175,7 +174,7 @@ impl Injector {
         }
     }
 
-    /// Lets some time pass in which nothing is done to anybody.
+    /// Waits for a random pause without a fault.
     async fn pause(&mut self, calm_min: Duration) {
         let pause = self
             .arguments
@@ -184,7 +183,7 @@ impl Injector {
         self.wait(pause.max(calm_min)).await;
     }
 
-    /// Lets time pass. Nodes that end meanwhile are started again.
+    /// Waits for a duration. Restarts nodes that exit meanwhile.
     pub(super) async fn wait(&mut self, time: Duration) {
         tokio::select! {
             () = sleep(time) => {}

@@ -1,4 +1,4 @@
-//! Faults of a node that owns sessions: killed, or stopped past its validity and continued.
+//! Faults of a node that owns sessions: killed, or paused past its lease and continued.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use super::injector::{InjectError, InjectedFault, Injector, RECOVERY_WAIT_MAX};
 use super::store::{OwnedSession, Store};
 use crate::arguments::Fault;
 
-/// Time between two looks at who owns what.
+/// Polling interval of ownership.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A killed node is started again after this at least and at most, where others take over.
+/// Range of delays before a killed node is restarted, where other nodes take over.
 const RESTART_AFTER_MS: std::ops::Range<u64> = 500..2_000;
 
-/// A node and the sessions that it owns.
+/// The node to be killed or paused, and its sessions.
 struct Victim {
     node: usize,
     sessions: Vec<usize>,
-    /// Their epochs, by the sessions' codes; none where the node is alone.
+    /// Epochs by session code; empty with a single node.
     epochs: HashMap<String, i64>,
 }
 
@@ -80,7 +80,7 @@ impl Injector {
         Ok(injected)
     }
 
-    /// The node that owns most sessions at the moment.
+    /// Selects the node that owns most sessions.
     async fn victim(&mut self) -> Result<Victim, InjectError> {
         if self.fleet.len() == 1 {
             return Ok(Victim {
@@ -134,15 +134,15 @@ async fn restart_later(
     fleet.restart(node).await
 }
 
-/// Waits until a session of the victim has another epoch; none if that is not seen, or if the node
-/// is alone, so that nobody else can claim it.
+/// Waits until a session of the victim has a higher epoch; `None` on timeout or with a single node,
+/// where no other node can claim it.
 async fn first_claim(store: &mut Store, victim: &Victim, is_alone: bool) -> Option<Instant> {
     if is_alone {
         return None;
     }
     let querying = async {
         loop {
-            // A store that cannot be read at the moment is asked again.
+            // A store that cannot be read now is queried again.
             let owned = store.owned().await.unwrap_or_default();
             let is_claimed = |owned: &OwnedSession| {
                 let before = victim.epochs.get(&owned.code);

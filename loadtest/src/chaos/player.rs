@@ -1,4 +1,4 @@
-//! One player: guesses what the plan says, on whichever node answers, and notes everything.
+//! One player: submits the planned guesses to whichever node is up, and records everything.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use super::hunt::{GUESSES_MAX, Planned, TEAM_SIZE, planned};
 use super::log::{Acked, LoggedCommand, PlayerLog};
 use crate::client::{Answer, ClientError, Outcome, WireClient};
 
-/// A player whose guess has no answer for so long makes the next one all the same.
+/// A player submits its next guess after this time even without an answer.
 const NEXT_GUESS_AFTER: Duration = Duration::from_secs(1);
 const PLANNED_MAX: usize = GUESSES_MAX as usize;
 
-/// How far a run is. It only goes forward.
+/// Stage of a run. It only advances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// Players connect.
     Gather,
     /// They guess.
     Play,
-    /// They finish the guess that they are at.
+    /// They wait for their outstanding guesses.
     Finish,
-    /// They make sure that they have seen everything, of which nothing more comes.
+    /// They resync to check that they have received everything.
     Settle,
-    /// Everybody goes home.
+    /// Players disconnect.
     Over,
 }
 
@@ -39,20 +39,20 @@ pub(super) struct PlayerContext {
     pub(super) ack_tracker: AckTracker,
     pub(super) think: Duration,
     pub(super) resend: u32,
-    /// Guesses of a player that may be without an answer at a time.
+    /// Maximum number of outstanding guesses per player.
     pub(super) outstanding_max: usize,
-    /// Told by each player when it is attached, and when it has finished its last guess.
+    /// Signalled by each player when it is attached, and when it has finished its last guess.
     pub(super) arrivals: mpsc::Sender<()>,
 }
 
 /// A guess without an answer.
 #[derive(Debug)]
 struct Waiting {
-    /// Its place in the plan and in the notes.
+    /// Index in the plan and in the record.
     index: usize,
     command: Command,
     refusals: u32,
-    /// It was refused, and is sent again then.
+    /// When to send it again after a rejection.
     retry_at: Option<Instant>,
 }
 
@@ -71,7 +71,7 @@ impl Player {
         StdRng::seed_from_u64(seed ^ (u64::from(number) << 32))
     }
 
-    /// Plays until the stage says that it is over.
+    /// Plays until the last stage.
     pub(super) async fn play(mut self) -> PlayerLog {
         let mut log = PlayerLog::new(self.number);
         let mut stage = self.context.stage.clone();
@@ -91,7 +91,7 @@ impl Player {
         log
     }
 
-    /// Whether it came to its end.
+    /// Plays all stages; returns whether the player finished.
     async fn play_all(&mut self, log: &mut PlayerLog) -> Result<bool, ClientError> {
         self.client.attach().await?;
         self.arrive().await;
@@ -105,9 +105,9 @@ impl Player {
         Ok(true)
     }
 
-    /// The channel holds every arrival, so that this does not wait.
+    /// The channel has capacity for every arrival, so that sending never waits.
     async fn arrive(&self) {
-        // Without a conductor nobody counts, and the stage is over.
+        // An error means that the coordinator is gone: the run is over.
         let _ = self.context.arrivals.send(()).await;
     }
 
@@ -118,7 +118,7 @@ impl Player {
         }
     }
 
-    /// Guesses until the stage ends it, and waits for what is outstanding then.
+    /// Guesses until the stage ends, then waits for outstanding guesses.
     async fn guess_all(&mut self, log: &mut PlayerLog) -> Result<(), ClientError> {
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut stage = self.context.stage.clone();
@@ -129,7 +129,7 @@ impl Player {
                 return Ok(());
             }
             let held_until = waiting.iter().filter_map(|waiting| waiting.retry_at).min();
-            // Nothing new while one is refused: it would be accepted in its place.
+            // No new guess while one is rejected: it could be accepted out of order.
             let has_room = waiting.len() < self.context.outstanding_max && held_until.is_none();
             let wakes_at = held_until.or((is_playing && has_room).then_some(next_at));
             tokio::select! {
@@ -141,7 +141,7 @@ impl Player {
                 }
                 () = reached(wakes_at) => {
                     match waiting.iter_mut().find(|waiting| waiting.retry_at == held_until) {
-                        // It is due now: the client sends it. Whether it is refused again shows soon.
+                        // It is due: the client sends it again.
                         Some(held) if held_until.is_some() => {
                             held.retry_at = None;
                             next_at = Instant::now() + NEXT_GUESS_AFTER;
@@ -157,7 +157,7 @@ impl Player {
         }
     }
 
-    /// Half to one and a half times the usual time.
+    /// Random think time (uniform, 0.5 to 1.5 times the mean).
     fn thinking(&mut self) -> Duration {
         self.context
             .think
@@ -246,7 +246,7 @@ impl Player {
         }
     }
 
-    /// Sends an acknowledged command again, as often as is asked for; nothing else is outstanding then.
+    /// Resends an acknowledged command as often as requested; no other command is outstanding.
     async fn resend_acked(
         &mut self,
         command: &Command,
@@ -264,7 +264,7 @@ impl Player {
         Ok(())
     }
 
-    /// Sends a command until it has a receipt, or none because it was refused for good.
+    /// Sends a command until it is accepted; returns `None` if it is permanently rejected.
     async fn send(
         &mut self,
         command: Command,
@@ -304,7 +304,7 @@ impl Player {
     }
 }
 
-/// Whether a refusal says only that the moment was wrong.
+/// Whether a rejection is temporary, so that the command can be retried.
 fn is_temporary(code: RejectionCode) -> bool {
     matches!(
         code,
@@ -312,13 +312,13 @@ fn is_temporary(code: RejectionCode) -> bool {
     )
 }
 
-/// Returns when nothing new is to be guessed.
+/// Returns when no new guesses are to be sent.
 async fn over(stage: &mut watch::Receiver<Stage>) {
-    // Without a conductor it is over as well.
+    // An error means that the coordinator is gone: the run is over.
     drop(stage.wait_for(|stage| *stage > Stage::Play).await);
 }
 
-/// Returns at or after a moment; for `None` it never returns.
+/// Waits until `moment`; forever if it is `None`.
 async fn reached(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,

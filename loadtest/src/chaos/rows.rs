@@ -1,5 +1,4 @@
-//! The arithmetic of the journal's rows: no hole, no overlap, and no row of an owner that had been
-//! replaced before it.
+//! Checks the journal's rows: no gap, no overlap, and no row of a replaced owner.
 
 use std::collections::HashMap;
 
@@ -12,50 +11,50 @@ pub(super) struct Row {
     pub(super) epoch: i64,
 }
 
-/// A claim of a session: whatever an earlier owner wrote is in the journal by then.
+/// A claim of a session: everything that earlier owners wrote is in the journal by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// The epoch that began.
+    /// The new epoch.
     pub(super) epoch: i64,
-    /// The session's last event, as the claim's transaction saw it once it had locked out the others.
+    /// The session's last event as seen by the claim's transaction under its lock.
     pub(super) head: i64,
 }
 
-/// Takes all claims first, and then the rows of one session after the other.
+/// Receives all claims first, then the rows session by session.
 #[derive(Debug, Default)]
 pub(super) struct RowChecker {
     claims: HashMap<String, Vec<Claim>>,
     session: String,
     last: Option<Row>,
-    /// Claims that are known.
+    /// Number of claims.
     pub(super) claim_count: u64,
-    /// Rows that were looked at.
+    /// Number of checked rows.
     pub(super) rows: u64,
-    /// Rows of an owner that had been replaced before them.
+    /// Rows of a replaced owner.
     pub(super) stale: u64,
-    /// Rows that do not begin where the one before ended.
+    /// Rows that do not start where the previous one ended.
     pub(super) holes: u64,
-    /// The first things that are wrong, in words.
+    /// The first problems in words.
     pub(super) problems: Vec<String>,
 }
 
-/// Problems that are told in words.
+/// Maximum number of problems described in words.
 const PROBLEMS_MAX: usize = 10;
 
 impl RowChecker {
-    /// Takes a claim.
+    /// Adds a claim.
     pub(super) fn claim_count(&mut self, session: &str, claim_count: Claim) {
         self.claim_count += 1;
         let claims = self.claims.entry(session.to_owned()).or_default();
         claims.push(claim_count);
     }
 
-    /// Of how many sessions a claim is known.
+    /// Number of sessions with a claim.
     pub(super) fn sessions_claimed(&self) -> usize {
         self.claims.len()
     }
 
-    /// Takes the next row; all of a session's come in one piece, in the order of their place.
+    /// Checks the next row. The rows of a session must come together and in order.
     pub(super) fn take(&mut self, session: &str, row: Row) {
         self.rows += 1;
         if self.session != session {
@@ -79,7 +78,7 @@ impl RowChecker {
                 "{session}: {row:?} has a replaced epoch, after {last:?}, {claim:?}"
             ));
         }
-        // A stale row does not make those of the right owner stale.
+        // A stale row does not make the rows of the right owner stale.
         let epoch = self
             .last
             .map_or(row.epoch, |last| last.epoch.max(row.epoch));
@@ -105,7 +104,7 @@ mod tests {
         }
     }
 
-    /// The counts of stale rows and holes.
+    /// Counts of stale rows and gaps.
     fn checked(claims: &[Claim], rows: &[Row]) -> (u64, u64) {
         let mut checker = RowChecker::default();
         for claim in claims {
@@ -117,7 +116,7 @@ mod tests {
             }
         }
         assert_eq!(checker.rows, 2 * rows.len() as u64);
-        // Session B has the same rows and no claims, so that what is found in A alone counts once.
+        // Session B has the same rows and no claims, so that the findings of A count once.
         (checker.stale, checker.holes)
     }
 

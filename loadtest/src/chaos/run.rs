@@ -1,5 +1,4 @@
-//! Conducts a run: seats the players, has the faults injected, sends everybody home, and reads what
-//! the journal holds.
+//! Coordinates a run: starts the players, injects the faults, stops the players and reads the journal.
 
 use std::iter::zip;
 use std::time::Duration;
@@ -29,16 +28,16 @@ use super::{Chaos, ChaosError};
 use crate::arguments::{ChaosArguments, JournalStore};
 use crate::client::{Endpoint, Node, WireClient};
 
-/// Players come back sooner than the protocol's longest delay, so that a run is not spent waiting.
+/// Players reconnect faster than the protocol's maximum delay, to shorten the run.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 
-/// How long players may take to come to their end after the last fault.
+/// Timeout for players to finish after the last fault.
 const SETTLE_WAIT_MAX: Duration = Duration::from_mins(2);
 
-/// Exports that are read at the same time.
+/// Number of exports read concurrently.
 const EXPORTS_CONCURRENCY: usize = 8;
 
-/// The players at work.
+/// The running players.
 struct Crowd {
     stage: watch::Sender<Stage>,
     playing: JoinSet<PlayerLog>,
@@ -46,7 +45,7 @@ struct Crowd {
     logs: Vec<PlayerLog>,
 }
 
-/// Runs everything.
+/// Runs the whole test.
 pub(super) async fn run(
     arguments: ChaosArguments,
     store: JournalStore,
@@ -115,7 +114,7 @@ pub(super) async fn run(
     })
 }
 
-/// Injects the faults, waits for as many commands as are wanted, and lets the players settle.
+/// Injects the faults, waits for the requested number of commands, and lets the players finish.
 async fn play(injector: &mut Injector, crowd: &mut Crowd) -> Result<(), ChaosError> {
     tokio::select! {
         injected = injector.inject_all() => injected?,
@@ -137,7 +136,7 @@ async fn play(injector: &mut Injector, crowd: &mut Crowd) -> Result<(), ChaosErr
     settled.map_err(|_| ChaosError::Unsettled(crowd.playing.len()))
 }
 
-/// Reads the rows, and the export of every session.
+/// Reads the rows and the export of every session.
 async fn read_journal(injector: &mut Injector) -> Result<Vec<Export>, ChaosError> {
     injector.progress.set_message("checking");
     injector.fleet.all_up().await;
@@ -156,7 +155,7 @@ async fn read_journal(injector: &mut Injector) -> Result<Vec<Export>, ChaosError
     exports.map_err(ChaosError::Export)
 }
 
-/// Gives everybody a client, who connects at once: team mates to different nodes.
+/// Starts all players, who connect at once, team mates to different nodes.
 fn spawn_players(
     environment: &Environment,
     balancer: &Balancer,
@@ -230,7 +229,7 @@ fn client(
 }
 
 impl Crowd {
-    /// Waits until everybody is attached.
+    /// Waits until all players are attached.
     async fn gather(&mut self) -> Result<(), ChaosError> {
         self.all_arrive().await;
         let Some(log) = self.logs.pop() else {
@@ -243,7 +242,7 @@ impl Crowd {
         })
     }
 
-    /// Waits until everybody who still plays has arrived at the end of a stage.
+    /// Waits until all active players have arrived at the end of a stage.
     async fn all_arrive(&mut self) {
         let mut arrived = 0;
         while arrived < self.playing.len() {
@@ -256,7 +255,7 @@ impl Crowd {
         }
     }
 
-    /// Lets everybody finish, and then see what is left to see.
+    /// Lets players finish outstanding guesses, then check their streams.
     async fn settle(&mut self) {
         self.stage.send_replace(Stage::Finish);
         self.all_arrive().await;
@@ -264,14 +263,14 @@ impl Crowd {
         self.all_end().await;
     }
 
-    /// Waits until everybody has come to an end.
+    /// Waits until all players have ended.
     async fn all_end(&mut self) {
         while let Some(ended) = self.playing.join_next().await {
             self.logs.push(ended.expect("players do not panic"));
         }
     }
 
-    /// Sends everybody home.
+    /// Ends the last stage and waits for all players.
     async fn over(&mut self) {
         self.stage.send_replace(Stage::Over);
         self.all_end().await;

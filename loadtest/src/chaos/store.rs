@@ -1,8 +1,6 @@
-//! The journal as its store holds it: who owns which session, who claimed it when, and the epochs of the
-//! rows.
+//! Reads the journal from its store: ownership, claims and the epochs of rows.
 //!
-//! It is read by SQL, because only the store itself can tell that a replaced owner wrote nothing.
-//! Never here: a write.
+//! It uses SQL, because only the store can prove that a replaced owner wrote nothing. Never writes.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,10 +14,10 @@ use tokio::time::timeout;
 use super::claims;
 use super::rows::{Row, RowChecker};
 
-/// How long one look may take. A frozen store answers none.
+/// Timeout of one query. A frozen store does not answer.
 const LOOK_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long reading every row may take.
+/// Timeout of reading all rows.
 const ROWS_WAIT_MAX: Duration = Duration::from_mins(5);
 
 const OWNED: &str = "
@@ -32,7 +30,7 @@ const ROWS: &str = "
 
 const NODES: &str = "SELECT address, inc FROM node ORDER BY seen_at";
 
-/// Who owns a session.
+/// Ownership of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnedSession {
     pub(super) code: String,
@@ -40,7 +38,7 @@ pub(super) struct OwnedSession {
     pub(super) epoch: i64,
 }
 
-/// Where the journal is.
+/// The journal's store.
 #[derive(Debug)]
 pub(super) enum Store {
     Sqlite {
@@ -52,7 +50,7 @@ pub(super) enum Store {
     },
 }
 
-/// Why a look failed.
+/// Error of a query.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
     #[error("cannot read the journal: {0}")]
@@ -64,7 +62,7 @@ pub(super) enum StoreError {
 }
 
 impl Store {
-    /// Who owns what at this moment; nothing is told where a node is alone.
+    /// Returns the ownership of every session; empty with a single node.
     pub(super) async fn owned(&mut self) -> Result<Vec<OwnedSession>, StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(Vec::new()),
@@ -84,8 +82,7 @@ impl Store {
         }
     }
 
-    /// The incarnations of the nodes by the addresses where others reach them, the newest of each; none
-    /// where a node is alone.
+    /// Returns the newest incarnation of each node by cluster address; empty with a single node.
     pub(super) async fn incarnations(&mut self) -> Result<HashMap<String, i64>, StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(HashMap::new()),
@@ -100,7 +97,7 @@ impl Store {
         }
     }
 
-    /// Makes PostgreSQL begin a new segment of its log, so that it asks the disk for room.
+    /// Makes PostgreSQL begin a new log segment, which needs disk space.
     pub(super) async fn begin_log_segment(&mut self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(()),
@@ -114,8 +111,8 @@ impl Store {
         }
     }
 
-    /// Shows the checker all claims that PostgreSQL noted. On SQLite there is one node, which takes the
-    /// file's lock: its rows can only follow each other.
+    /// Passes all logged claims to the checker. With SQLite one node holds the file lock, so that its
+    /// rows cannot be stale.
     pub(super) async fn check_claims(
         &mut self,
         checker: &mut RowChecker,
@@ -132,7 +129,7 @@ impl Store {
         }
     }
 
-    /// Shows every row of every session to the checker, session by session and in order.
+    /// Passes every row to the checker, session by session and in order.
     pub(super) async fn check_rows(&mut self, checker: &mut RowChecker) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { database } => {
@@ -174,8 +171,8 @@ fn open_sqlite(database: &PathBuf) -> Result<rusqlite::Connection, rusqlite::Err
     rusqlite::Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
-/// Looks once, on the connection that is open if it still answers, or else on a new one: the faults
-/// cut this connection too.
+/// Queries once, on the open connection if it is alive, otherwise on a new one: faults cut this
+/// connection too.
 async fn query<T>(
     url: &str,
     open: &mut Option<PgConnection>,

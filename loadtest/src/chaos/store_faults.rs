@@ -1,4 +1,4 @@
-//! Faults of PostgreSQL and of the way to it.
+//! Faults of PostgreSQL and of the connection to it.
 
 use std::fs;
 use std::time::Duration;
@@ -8,23 +8,22 @@ use tokio::time::{Instant, timeout};
 use super::injector::{InjectError, InjectedFault, Injector};
 use crate::arguments::Fault;
 
-/// Time between two looks at the nodes' memory.
+/// Interval between measurements of the nodes' memory.
 const MEMORY_EVERY: Duration = Duration::from_millis(100);
 
-/// What `pg-slow` adds to each direction.
+/// Extra latency that `pg-slow` adds in each direction.
 const SLOW_BY: Duration = Duration::from_millis(100);
 
-/// How long a reply to lose may be waited for: players send all the time.
+/// Timeout for a reply to drop: players send all the time.
 const SWALLOW_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Segments that PostgreSQL is made to begin on a full disk, until it finds no room: those that
-/// it keeps for reuse come first.
+/// Maximum number of segments that PostgreSQL begins on a full disk; segments kept for reuse come first.
 const SEGMENTS_MAX: u32 = 32;
 
-/// How often PostgreSQL is started again after room was made.
+/// Maximum attempts to start PostgreSQL after disk space was freed.
 const STARTS_MAX: u32 = 10;
 
-/// Time between two of those tries, and between two segments.
+/// Interval between such attempts, and between segments.
 const TRY_EVERY: Duration = Duration::from_millis(200);
 
 impl Injector {
@@ -93,7 +92,7 @@ impl Injector {
         let filler = disk.ok_or(impossible(Fault::DiskFull))?.fill()?;
         let mut injected = self.injected(Fault::DiskFull, Instant::now());
         for _ in 0..SEGMENTS_MAX {
-            // An error is what is wanted: PostgreSQL has no room, or has ended for want of it.
+            // An error is expected: PostgreSQL has no disk space, or has exited.
             if self.store.begin_log_segment().await.is_err() {
                 break;
             }
@@ -106,7 +105,7 @@ impl Injector {
         Ok(injected)
     }
 
-    /// Starts PostgreSQL if it has ended for want of room, as a supervisor does.
+    /// Starts PostgreSQL if it exited for lack of space, as a supervisor does.
     async fn start_postgres(&mut self) -> Result<(), InjectError> {
         let mut tries = 0;
         loop {
@@ -120,7 +119,7 @@ impl Injector {
         }
     }
 
-    /// The fault is over now: waits for the recovery.
+    /// Ends the fault and waits for the recovery.
     async fn over(&mut self, injected: &mut InjectedFault) {
         injected.over_at = Instant::now();
         injected.is_recovered = self.recovered_since(injected.over_at).await;

@@ -1,5 +1,5 @@
-//! What the players' notes tell of each fault: how soon it was noticed, how soon each client and each
-//! session had an answer again, and how long the longest silence was.
+//! Computes from the players' records how soon each fault was detected, how soon each client and session
+//! recovered, and how long the longest pause was.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::injector::InjectedFault;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ack {
     pub(super) sent_at: Instant,
-    /// When it was sent, or later the connection opened on which the receipt came.
+    /// When it was sent, or, if later, when the connection of the receipt was opened.
     pub(super) asked_at: Instant,
     pub(super) at: Instant,
 }
 
-/// The acknowledged commands of a session or of one client, in the order of their receipts.
+/// Acknowledged commands of a session or client, in the order of their receipts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Acks(Vec<Ack>);
 
@@ -30,9 +30,8 @@ impl Acks {
         self.0.iter().copied()
     }
 
-    /// The first receipt after the fault was over, for a command that was sent after it had begun, or on
-    /// a connection that was opened then: a receipt that was on its way at that moment says nothing of a
-    /// recovery.
+    /// First receipt after the end of the fault, for a command that was sent, or on a connection that
+    /// was opened, after its start: a receipt in flight at that moment does not show a recovery.
     pub(super) fn first_after(&self, injected: &InjectedFault) -> Option<Instant> {
         let from = self.0.partition_point(|ack| ack.at <= injected.over_at);
         let after = self.0[from..].iter();
@@ -40,13 +39,12 @@ impl Acks {
         answers.next().map(|ack| ack.at)
     }
 
-    /// From the end of the fault until there was an answer again; none if there never was.
+    /// Time from the end of the fault to the first receipt; `None` without one.
     pub(super) fn recovery(&self, injected: &InjectedFault) -> Option<Duration> {
         Some(self.first_after(injected)? - injected.over_at)
     }
 
-    /// The longest time without a receipt from the last one before the fault until there was an
-    /// answer again.
+    /// Longest time without a receipt, from the last one before the fault until the recovery.
     pub(super) fn worst_pause(&self, injected: &InjectedFault) -> Option<Duration> {
         let end = self.first_after(injected)?;
         let begin = self.0.partition_point(|ack| ack.at <= injected.at);
@@ -58,9 +56,8 @@ impl Acks {
     }
 }
 
-/// When a client was first told of the fault: a server closed or refused a connection, or refused a
-/// command for the moment. `told` is sorted. What came after every session had answered again is
-/// not about this fault.
+/// When a client first received an outage notice for the fault. `notices` is sorted. Notices after every
+/// session had recovered do not belong to this fault.
 pub(super) fn first_notice(
     notices: &[Instant],
     injected: &InjectedFault,
@@ -74,11 +71,11 @@ pub(super) fn first_notice(
     notices.get(first).copied().filter(|at| *at <= end)
 }
 
-/// A receipt that left before a freeze is with its client within this.
+/// Maximum transit time of a receipt that left before a freeze.
 const ON_ITS_WAY_MAX: Duration = Duration::from_secs(1);
 
-/// How many receipts left between these moments: of commands that were sent meanwhile, or so late that
-/// none can have been on its way before.
+/// Number of receipts sent between these moments: for commands sent in between, or so late that they
+/// cannot have been in flight before.
 pub(super) fn acked_within(sessions: &[Acks], from: Instant, to: Instant) -> u64 {
     let acks = sessions.iter().flat_map(Acks::iter);
     let is_of_then = |ack: &Ack| ack.sent_at > from || ack.at > from + ON_ITS_WAY_MAX;
@@ -86,15 +83,15 @@ pub(super) fn acked_within(sessions: &[Acks], from: Instant, to: Instant) -> u64
     within.count() as u64
 }
 
-/// From send to receipt, of the commands that were sent and acknowledged between these moments: without
-/// those that something held up which began at their end.
+/// Latencies of commands that were both sent and acknowledged between these moments, so that delays by a
+/// fault at the end are excluded.
 pub(super) fn latencies_before(sessions: &[Acks], from: Instant, to: Instant) -> Vec<Duration> {
     let acks = sessions.iter().flat_map(Acks::iter);
     let within = acks.filter(|ack| ack.sent_at >= from && ack.at <= to);
     within.map(|ack| ack.at - ack.sent_at).collect()
 }
 
-/// From send to receipt, of the commands that were sent between these moments.
+/// Latencies of commands that were sent between these moments.
 pub(super) fn latencies(sessions: &[Acks], from: Instant, to: Instant) -> Vec<Duration> {
     let acks = sessions.iter().flat_map(Acks::iter);
     let within = acks.filter(|ack| ack.sent_at >= from && ack.sent_at < to);
@@ -115,7 +112,7 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// Receipts by when they were sent and came, and a fault from 100 to `over`.
+    /// Receipts by send and arrival time, and a fault from 100 to `over`.
     fn stage(acks: &[(u64, u64)], over: u64) -> (Instant, Acks, InjectedFault) {
         let begin = Instant::now();
         let acks = acks.iter().map(|(sent, at)| Ack {
@@ -139,7 +136,7 @@ mod tests {
     fn a_receipt_that_was_on_its_way_is_no_recovery() {
         let (_, acks, injected) = stage(&[(50, 60), (90, 105), (120, 400)], 100);
         assert_eq!(acks.recovery(&injected), Some(ms(300)));
-        // From 105, where the last receipt before the recovery came.
+        // From 105, when the last receipt before the recovery arrived.
         assert_eq!(acks.worst_pause(&injected), Some(ms(295)));
     }
 

@@ -1,10 +1,11 @@
-//! A game master who stays connected to an owner while it is stopped and replaced, and notes what it
-//! says when it goes on.
+//! A game master that stays connected to an owner while the owner is paused and replaced, and records
+//! what it sends when it continues.
 //!
-//! Meanwhile a clue is pushed through the new owner, and an order to cancel it is written to the
-//! stopped one, which does not know of it. An owner that still believed in itself would refuse that
-//! order, or tell heads that are behind: both are things without a number, which the journal's fence
-//! does not stop. Whatever else comes is right: the end of the connection, or the new owner's answer.
+//! Meanwhile a clue is pushed through the new owner, and a command that cancels it is written to the
+//! paused owner, which does not know the clue. An owner that ignores the expiry of its lease would
+//! reject that command or send heads that are behind: both are unnumbered messages, which the journal's
+//! fence does not stop. Any other reaction is correct: the end of the connection, or the new owner's
+//! answer.
 
 use std::time::Duration;
 
@@ -16,42 +17,42 @@ use tokio::time::timeout;
 use super::log::AppliedUpdate;
 use crate::client::{Connection, Ended, Endpoint};
 
-/// How long each step may take.
+/// Timeout of each step.
 const STEP_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// How long the stopped owner's last words, which the system has already taken, may take to arrive.
+/// Time to drain messages that the paused owner had already sent.
 const DRAIN_WAIT: Duration = Duration::from_millis(200);
 
-/// Why a witness could not do its part; it then proves nothing.
+/// Why a witness failed; it then proves nothing.
 type WitnessFailure = String;
 
-/// What all witnesses heard.
+/// Observations of all witnesses.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Observations {
-    /// How many heard the stopped owner to its end.
+    /// Number of witnesses that observed the paused owner until it closed.
     pub(super) witnesses: u64,
-    /// Refusals and heads of an owner that had been replaced.
+    /// Rejections and heads of a replaced owner.
     pub(super) stale: u64,
-    /// Guesses of updates that came after the owner went on; each must be in the journal.
+    /// Guesses in updates that arrived after the owner continued; each must be in the journal.
     pub(super) guesses: Vec<(usize, String)>,
-    /// What was wrong, and which witnesses could not do their part.
+    /// Problems, and failures of witnesses.
     pub(super) problems: Vec<String>,
 }
 
-/// What a message of the former owner is.
+/// Judgement of a message from the former owner.
 #[derive(Debug, PartialEq, Eq)]
 enum Judgement {
-    /// Nothing against it.
+    /// Correct.
     Right,
-    /// An update about a guess, which must be in the journal.
+    /// An update with a guess, which must be in the journal.
     Guess(String),
-    /// It answers the order as the new owner would; nothing more is to be heard.
+    /// An answer to the command as the new owner would give it; observation ends.
     Answer,
-    /// It tells of a state that had been replaced.
+    /// It shows a state that had been replaced.
     Stale(String),
 }
 
-/// Those who run the sessions.
+/// Game masters of the sessions.
 #[derive(Debug)]
 pub(super) struct Witnesses {
     pub(super) sessions: Vec<SessionCreated>,
@@ -67,18 +68,18 @@ pub(super) struct Witness {
     last_command: u64,
 }
 
-/// A game master whose order waits in the stopped owner's socket.
+/// A game master whose command is waiting in the paused owner's socket.
 #[derive(Debug)]
 pub(super) struct Waiting {
     session: usize,
     connection: Connection,
     command: u64,
-    /// What any head must reach that is told from now on.
+    /// Minimum of any head from now on.
     head_min: u64,
 }
 
 impl Witnesses {
-    /// Attaches a game master of one of these sessions to a node, its owner.
+    /// Attaches a game master of one of these sessions to their owner.
     pub(super) async fn attach(&mut self, sessions: &[usize], node: &str) -> Option<Witness> {
         let session = *sessions.first()?;
         let attached = timeout(STEP_WAIT_MAX, self.connect(session, node)).await;
@@ -92,8 +93,8 @@ impl Witnesses {
         })
     }
 
-    /// Reads what the stopped owner had said, changes the session through another node, and leaves an
-    /// order in the stopped one's socket that only the new owner understands.
+    /// Drains the paused owner's messages, changes the session through another node, and leaves a
+    /// command in the paused owner's socket that only the new owner can accept.
     pub(super) async fn change_through_other(
         &mut self,
         witness: Option<Witness>,
@@ -107,7 +108,7 @@ impl Witnesses {
         self.record_failure(changed)
     }
 
-    /// Hears what the former owner says until it has answered the order or ended the connection.
+    /// Reads the former owner's messages until it has answered the command or closed the connection.
     pub(super) async fn observe(&mut self, waiting: Option<Waiting>) {
         let Some(mut waiting) = waiting else { return };
         let hearing = timeout(STEP_WAIT_MAX, self.observe_until_end(&mut waiting)).await;
@@ -175,8 +176,8 @@ impl Witnesses {
         }
     }
 
-    /// A game master's connection with its welcome and its overview read: also the highest id of an
-    /// accepted command, and the head of the game masters' stream.
+    /// Connects a game master and reads welcome and overview; returns also the highest accepted command
+    /// id and the head of the game masters' stream.
     async fn connect(
         &self,
         session: usize,
@@ -227,7 +228,7 @@ impl Witnesses {
     }
 }
 
-/// Judges a message by the order that waits for an answer, and by what every head must reach.
+/// Judges a message by the outstanding command and the minimum of heads.
 fn judge(message: ServerMessage, command: u64, head_min: u64) -> Judgement {
     let (what, head) = match message {
         ServerMessage::Rejection(rejection) if rejection.id != command => return Judgement::Right,
@@ -246,7 +247,7 @@ fn judge(message: ServerMessage, command: u64, head_min: u64) -> Judgement {
         ServerMessage::Welcome(welcome) => ("a welcome", welcome.heads.game_masters),
         ServerMessage::Overview(overview) => ("an overview", overview.heads.game_masters),
         ServerMessage::Snapshot(snapshot) => ("a snapshot", snapshot.heads.game_masters),
-        // The latest boards say nothing that could be told apart from what is true now.
+        // Boards are best-effort and carry nothing that proves an old state.
         ServerMessage::Receipt(_)
         | ServerMessage::Board(_)
         | ServerMessage::Standing(_)

@@ -1,4 +1,4 @@
-//! Connects and disconnects again and again: no connection may leave anything behind.
+//! Connects and disconnects repeatedly: no connection may leave memory behind.
 
 mod report;
 mod visit;
@@ -23,16 +23,16 @@ use visit::Ending;
 pub use visit::VisitError;
 pub(crate) use visit::{expect_upgrade, request};
 
-/// After the last connection, until its task in the server is over: longer than a closing handshake.
+/// Time for the server to finish the last connections: longer than a closing handshake.
 const SETTLING: Duration = Duration::from_secs(3);
 
-/// Why there are no figures.
+/// Error that ends the test without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum ChurnError {
-    /// There is no server of our own.
+    /// The server could not be started.
     #[error(transparent)]
     ManagedServer(#[from] ManagedServerError),
-    /// It failed.
+    /// The server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The session or its players could not be created.
@@ -41,21 +41,21 @@ pub enum ChurnError {
     /// The server's memory cannot be read.
     #[error("cannot read the server's memory: {0}")]
     Memory(#[from] io::Error),
-    /// A connection was refused or went wrong.
+    /// A connection was refused or failed.
     #[error("a connection failed: {0}")]
     Visit(#[from] VisitError),
-    /// A row of connections panicked.
+    /// A connection task panicked.
     #[error("a connection task panicked: {0}")]
     Row(#[from] JoinError),
-    /// Somebody named a server.
+    /// `--server` names a running server, whose memory cannot be measured.
     #[error("this test measures the memory of a server that it starts itself: leave --server out")]
     RunningServer,
-    /// The memory is to be read after the last connection.
+    /// No connection follows the first measurement.
     #[error("--settled-after must be less than --connections, so that some connections follow it")]
     NothingAfter,
 }
 
-/// Runs the whole measurement. The server is stopped at the end.
+/// Runs the test and stops the server at its end.
 pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError> {
     if arguments.settled_after >= arguments.connections {
         return Err(ChurnError::NothingAfter);
@@ -91,7 +91,7 @@ pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError>
     })
 }
 
-/// Makes the connections of a range, a row for each player.
+/// Makes the connections of a range, with one worker per player.
 async fn connect(players: &Arc<Players>, range: std::ops::Range<u32>) -> Result<(), ChurnError> {
     let next = Arc::new(AtomicU32::new(range.start));
     let mut workers = JoinSet::new();

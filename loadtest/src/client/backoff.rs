@@ -1,4 +1,4 @@
-//! When to try again: after a connection has ended, and after a refusal that names a time.
+//! Reconnect backoff, and the times at which rejected commands may be retried.
 
 use std::time::Duration;
 
@@ -7,38 +7,39 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 
-/// Before a server has given advice.
+/// Advice before a server has sent any.
 const ADVICE_FIRST: Reconnect = Reconnect {
     min_in_ms: 0,
     max_in_ms: 200,
 };
 
-/// Up to here the delay doubles with every failure, as the protocol has it. Less patient players
-/// may have a lower bound.
+/// Maximum delay up to which the backoff doubles, as the protocol defines. Clients can have a lower
+/// maximum.
 pub const RECONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// The longest wait for a time that the server names.
+/// Maximum wait for a time that the server names.
 const RETRY_MAX: Duration = Duration::from_mins(1);
 
-/// The shortest pause once two connections in a row have failed, so that `retry now` from a server
-/// in trouble is no busy loop.
+/// Minimum delay after two failed connections in a row, so that `retry now` from a failing server does
+/// not cause a busy loop.
 const DELAY_AFTER_FAILURES_MS_MIN: u64 = 10;
 
-/// Spreads the attempts of one client to connect.
+/// Computes the delays between a client's connection attempts: random within the server's advice,
+/// doubled with each failure.
 #[derive(Debug)]
 pub struct ReconnectBackoff {
     advice: Reconnect,
-    /// When the server said that the client should be back.
+    /// When to reconnect according to the last `goaway`.
     goaway_at: Option<Instant>,
     delay_ms_max: u64,
-    /// Attempts in a row that did not lead to a whole stream.
+    /// Failed attempts in a row, that is, attempts without a complete stream.
     failures: u32,
     random: StdRng,
 }
 
 impl ReconnectBackoff {
-    /// Draws its delays from `random`, none of them longer than [`RECONNECT_MAX`]. What a `goaway`
-    /// names is obeyed up to a minute.
+    /// Draws delays from `random`, at most [`RECONNECT_MAX`]. The delay of a `goaway` may be up to a
+    /// minute.
     pub fn new(random: StdRng) -> Self {
         Self {
             advice: ADVICE_FIRST,
@@ -49,20 +50,19 @@ impl ReconnectBackoff {
         }
     }
 
-    /// The same, but no delay is longer than this, also after a `goaway`.
+    /// Limits every delay to `delay_max`, also after a `goaway`.
     #[must_use]
     pub fn with_delay_max(mut self, delay_max: Duration) -> Self {
         self.delay_ms_max = whole_ms(delay_max.min(RECONNECT_MAX));
         self
     }
 
-    /// Takes the standing advice of a `welcome` or a `heads` frame.
+    /// Stores the reconnect advice of a `welcome` or `heads` frame.
     pub fn advise(&mut self, advice: Reconnect) {
         self.advice = advice;
     }
 
-    /// Takes the delay of a `goaway` frame that was read now. It counts for the next connection
-    /// only.
+    /// Stores the delay of a `goaway` frame, which counts for the next connection only.
     pub fn goaway(&mut self, reconnect_in_ms: u64, now: Instant) {
         let is_patient = self.delay_ms_max == whole_ms(RECONNECT_MAX);
         let delay_ms_max = if is_patient {
@@ -73,17 +73,17 @@ impl ReconnectBackoff {
         self.goaway_at = Some(now + Duration::from_millis(reconnect_in_ms.min(delay_ms_max)));
     }
 
-    /// The stream is whole: the next failure is the first one again.
+    /// Resets the backoff after the stream is complete.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// How many attempts in a row have failed.
+    /// Number of failed attempts in a row.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// When to connect again after a connection or an attempt has ended, or none for never.
+    /// When to reconnect after a connection or attempt has ended; `None` for never.
     pub fn next_attempt(&mut self, close: Option<CloseCode>, now: Instant) -> Option<Instant> {
         let goaway_at = self.goaway_at.take();
         let at = match close.map(CloseCode::advice) {
@@ -102,14 +102,14 @@ impl ReconnectBackoff {
         Some(at.max(now + Duration::from_millis(floor_ms)))
     }
 
-    /// A delay for the next try of a command that was refused without a time: up to 50 ms, doubled
-    /// with each refusal up to 3.2 s.
+    /// Retry delay of a command that was rejected without a retry time: random up to 50 ms, doubled with
+    /// each rejection up to 3.2 s.
     pub fn retry_delay(&mut self, refusals: u32) -> Duration {
         let max_ms = 50 << refusals.min(6);
         Duration::from_millis(self.random.random_range(1..=max_ms))
     }
 
-    /// Anything between the advised bounds, both doubled with every failure.
+    /// Random delay within the advised bounds, both doubled with every failure.
     fn spread_ms(&mut self) -> u64 {
         let doubled = |ms: u64| {
             let factor = 1_u64.checked_shl(self.failures).unwrap_or(u64::MAX);
@@ -125,20 +125,20 @@ fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What the server's clock says now, from the last message that told it.
+/// Estimates the server's clock from the last message that carried its time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServerClock {
     reference: Option<(u64, Instant)>,
 }
 
 impl ServerClock {
-    /// Takes the clock of a `welcome` or a `heads` frame.
+    /// Stores the time of a `welcome` or `heads` frame.
     pub fn update(&mut self, server_time_ms: u64, now: Instant) {
         self.reference = Some((server_time_ms, now));
     }
 
-    /// When that moment of the server's clock comes; at once if it is over, or unknown. Never later
-    /// than a minute from now.
+    /// Converts a server time to a local instant; `now` if it has passed or the clock is unknown, and at
+    /// most a minute from now.
     pub fn local_instant(&self, at_ms: u64, now: Instant) -> Instant {
         let Some((server_time_ms, read_at)) = self.reference else {
             return now;

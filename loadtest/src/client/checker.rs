@@ -1,4 +1,4 @@
-//! Proves from the numbers alone that a device misses nothing and sees nothing twice.
+//! Checks by stream numbers that a device receives every update exactly once.
 
 use protocol::{Attendance, Audience, Board, Cursor, Heads, HeadsFrame, Resume, Update, Welcome};
 
@@ -7,7 +7,7 @@ use protocol::{Attendance, Audience, Board, Cursor, Heads, HeadsFrame, Resume, U
 pub struct StreamChecker {
     seen: Option<Seen>,
     attach: Attach,
-    /// The versions of the last board and attendance since the last `welcome`.
+    /// Versions of the last board and attendance since the last `welcome`.
     board: Option<u64>,
     attendance: Option<u64>,
 }
@@ -19,71 +19,71 @@ struct Seen {
     heads: Heads,
 }
 
-/// What has to come before the stream is whole.
+/// What must arrive before the stream is complete.
 #[derive(Debug, Clone, Copy, Default)]
 enum Attach {
-    /// A `welcome`. Whatever else comes is of no use and passed over.
+    /// A `welcome`. Other messages are ignored.
     #[default]
     Welcome,
-    /// The snapshot that the `welcome` promised.
+    /// The snapshot that the `welcome` announced.
     Snapshot { generation: u32, heads: Heads },
-    /// The missed updates, up to what the `welcome` named.
+    /// The missed updates, up to the heads in the `welcome`.
     Replay { heads: Heads },
     /// Nothing.
     Done,
 }
 
-/// Where the stream broke its promise.
+/// A violation of the stream's guarantees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StreamFault {
     /// Updates are missing before this one.
     #[error("gap: update {number} to {audience:?} follows {seen}")]
     Gap {
-        /// Whose stream.
+        /// The stream.
         audience: Audience,
         /// The last number before it.
         seen: u64,
-        /// The number that came.
+        /// The number that arrived.
         number: u64,
     },
-    /// A number that was seen already came again.
+    /// A number arrived a second time.
     #[error("duplicate: update {number} to {audience:?} repeats after {seen}")]
     Repeated {
-        /// Whose stream.
+        /// The stream.
         audience: Audience,
         /// The last number before it.
         seen: u64,
-        /// The number that came.
+        /// The number that arrived.
         number: u64,
     },
-    /// The server says that it has sent more than what came.
+    /// The server claims to have sent more than arrived.
     #[error("missing: the head of {audience:?} is {head}, but only {seen} was received")]
     Missing {
-        /// Whose stream.
+        /// The stream.
         audience: Audience,
-        /// The last number that came.
+        /// The last number that arrived.
         seen: u64,
-        /// The number that the server says it has sent.
+        /// The head that the server claims.
         head: u64,
     },
-    /// The server knows less than it has sent before.
+    /// The server has lost what it sent before.
     #[error("lost by the server: the head of {audience:?} is {head}, but {seen} was received")]
     Forgotten {
-        /// Whose stream.
+        /// The stream.
         audience: Audience,
-        /// The last number that came.
+        /// The last number that arrived.
         seen: u64,
-        /// The number that the server says is the newest.
+        /// The head that the server claims.
         head: u64,
     },
-    /// A message that may not come at this point, for example an update in place of the promised
+    /// A message that is not allowed at this point, for example an update in place of the announced
     /// snapshot, or a replay for a client without a cursor.
     #[error("out of order: {0}")]
     OutOfOrder(&'static str),
 }
 
 impl StreamFault {
-    /// Whether the client may have missed something, so that it must ask for it again.
+    /// Whether the client may have missed an update, so that it must resync.
     pub fn asks_for_resync(self) -> bool {
         match self {
             Self::Gap { .. } | Self::Missing { .. } | Self::OutOfOrder(_) => true,
@@ -93,7 +93,7 @@ impl StreamFault {
 }
 
 impl StreamChecker {
-    /// What to send with `hello` or `resync`: none before the first snapshot.
+    /// The cursor for `hello` or `resync`; `None` before the first snapshot.
     pub fn cursor(&self) -> Option<Cursor> {
         self.seen.map(|Seen { generation, heads }| Cursor {
             generation,
@@ -104,17 +104,18 @@ impl StreamChecker {
         })
     }
 
-    /// Whether everything that the last `welcome` named has come.
+    /// Whether everything that the last `welcome` announced has arrived.
     pub fn is_caught_up(&self) -> bool {
         matches!(self.attach, Attach::Done)
     }
 
-    /// The connection has ended, or a `resync` was sent: nothing counts until the next `welcome`.
+    /// Marks the stream as detached, after a disconnect or `resync`: messages are ignored until the next
+    /// `welcome`.
     pub fn detach(&mut self) {
         self.attach = Attach::Welcome;
     }
 
-    /// Takes a `welcome`.
+    /// Handles a `welcome`.
     pub fn welcome(&mut self, welcome: &Welcome) -> Result<(), StreamFault> {
         let Welcome {
             generation, heads, ..
@@ -140,8 +141,7 @@ impl StreamChecker {
         }
     }
 
-    /// Takes the heads of a snapshot or an overview. They count only where a `welcome` promised
-    /// one.
+    /// Handles the heads of a snapshot or an overview, which must have been announced by a `welcome`.
     pub fn snapshot(&mut self, heads: Heads) -> Result<(), StreamFault> {
         let (generation, promised) = match self.attach {
             Attach::Snapshot { generation, heads } => (generation, heads),
@@ -163,8 +163,8 @@ impl StreamChecker {
         })
     }
 
-    /// Takes an update, and says whether it is the next one and its event is to be applied. After
-    /// a fault that asks for a resync, updates are passed over until the next `welcome`.
+    /// Handles an update; returns whether it is the next one, so that its event is to be applied. After
+    /// a fault that requires a resync, updates are ignored until the next `welcome`.
     pub fn update(&mut self, update: &Update) -> Result<bool, StreamFault> {
         match self.attach {
             Attach::Welcome => return Ok(false),
@@ -203,7 +203,7 @@ impl StreamChecker {
         Ok(true)
     }
 
-    /// Takes a `heads` frame: everything up to its numbers was sent before it.
+    /// Handles a `heads` frame: everything up to its numbers was sent before it.
     pub fn heads(&mut self, frame: &HeadsFrame) -> Result<(), StreamFault> {
         match (self.attach, self.seen) {
             (Attach::Welcome, _) => Ok(()),
@@ -223,7 +223,7 @@ impl StreamChecker {
         }
     }
 
-    /// Takes a board, which is whole or builds upon the one before it.
+    /// Handles a board, which is complete or a delta to the previous one.
     pub fn board(&mut self, board: &Board) -> Result<(), StreamFault> {
         if let Attach::Welcome = self.attach {
             return Ok(());
@@ -231,7 +231,7 @@ impl StreamChecker {
         check_version(&mut self.board, board.version, board.base)
     }
 
-    /// Takes an attendance, which is whole or builds upon the one before it.
+    /// Handles an attendance, which is complete or a delta to the previous one.
     pub fn attendance(&mut self, attendance: &Attendance) -> Result<(), StreamFault> {
         if let Attach::Welcome = self.attach {
             return Ok(());
@@ -249,7 +249,7 @@ impl StreamChecker {
 }
 
 impl Seen {
-    /// Everything up to `heads` has come.
+    /// Checks that everything up to `heads` has arrived.
     fn ensure_received(self, heads: Heads) -> Result<(), StreamFault> {
         for (audience, seen, head) in self.pair_with(heads) {
             if seen < head {
@@ -263,7 +263,8 @@ impl Seen {
         Ok(())
     }
 
-    /// The server's `heads` are not behind what has come. A new generation starts afresh.
+    /// Checks that the server's `heads` are not behind the received numbers. A new generation starts
+    /// afresh.
     fn ensure_not_behind(self, generation: u32, heads: Heads) -> Result<(), StreamFault> {
         if self.generation != generation {
             return Ok(());
@@ -294,7 +295,7 @@ impl Seen {
     }
 }
 
-/// What changes a base must change the last one that came.
+/// Checks that a delta applies to the last received version and that versions increase.
 fn check_version(
     last: &mut Option<u64>,
     version: u64,

@@ -1,8 +1,8 @@
-//! A wire client that believes nothing: it numbers what it receives, keeps what it was shown, and
-//! sends what has no outcome again after every cut.
+//! A protocol client that verifies everything: it checks the numbers of what it receives, keeps a view
+//! of it, and resends unanswered commands after every disconnect.
 //!
-//! [`WireClient`] is the whole; [`Connection`] is a single connection without any of that, for
-//! tests that want to see or break each message; [`StreamChecker`] is the arithmetic alone.
+//! [`WireClient`] is the complete client; [`Connection`] is a single connection, for tests that inspect
+//! or break messages; [`StreamChecker`] checks the numbers alone.
 
 mod backoff;
 mod checker;

@@ -1,13 +1,13 @@
-//! What a device knows from its snapshot and updates, as a player's page would show it.
+//! View of a device, built from its snapshot and updates like a player's page.
 
 use std::collections::{BTreeMap, HashMap};
 
 use protocol::{Announcement, Clue, Event, Guess, Overview, Phase, Snapshot, Verdict};
 
-/// The guesses that a snapshot carries of a puzzle at most; older ones are then kept from before.
+/// Maximum number of guesses per puzzle in a snapshot; older ones are kept from before.
 const SNAPSHOT_GUESSES_MAX: usize = 200;
 
-/// A device's knowledge.
+/// The state that a device knows.
 #[derive(Debug, Clone, Default)]
 pub struct View {
     phase: Option<Phase>,
@@ -43,7 +43,7 @@ impl View {
         self.puzzles.get(puzzle)?.get(guess).copied()
     }
 
-    /// Every guess of the team that is known: the puzzle, the guess, and its verdict.
+    /// Every known guess of the team: puzzle, guess and verdict.
     pub fn guesses(&self) -> impl Iterator<Item = (&str, &str, Verdict)> {
         let puzzles = self.puzzles.iter();
         puzzles.flat_map(|(puzzle, guesses)| {
@@ -52,17 +52,17 @@ impl View {
         })
     }
 
-    /// The clues that are live, by their ids.
+    /// Live clues by id.
     pub fn clues(&self) -> &BTreeMap<String, Clue> {
         &self.clues
     }
 
-    /// The announcements, by their ids.
+    /// Announcements by id.
     pub fn announcements(&self) -> &BTreeMap<String, Announcement> {
         &self.announcements
     }
 
-    /// Replaces everything by a snapshot.
+    /// Replaces the view by a snapshot.
     pub fn replace(&mut self, snapshot: &Snapshot) {
         self.phase = Some(snapshot.phase);
         self.score = snapshot.team.score;
@@ -78,7 +78,7 @@ impl View {
         }
     }
 
-    /// Replaces everything by what a game master sees.
+    /// Replaces the view by a game master's overview.
     pub fn replace_by_overview(&mut self, overview: &Overview) {
         self.phase = Some(overview.phase);
         let clues = overview.clues.iter().map(|targeted| targeted.clue.clone());

@@ -1,4 +1,4 @@
-//! Everybody who is going to follow: joined first, then connected on threads of their own.
+//! The clients of a run: all players join first, then connect on a thread of the harness.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::arguments::FanoutArguments;
 use crate::client::Endpoint;
 use crate::setup::{self, Teams};
 
-/// Connections from one loopback address. Cut ones keep their ports for a minute.
+/// Connections per loopback address. Cut connections keep their ports for a minute.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 2_000;
 
-/// A session with everybody in it, and nobody connected.
+/// A session with all players joined and none connected.
 pub(super) struct Crowd {
     pub(super) session: SessionCreated,
     pub(super) endpoint: Endpoint,
@@ -34,7 +34,7 @@ pub(super) struct Crowd {
     kinds: Vec<Kind>,
 }
 
-/// How many clients there are of each kind that does not read well.
+/// Numbers of stalled and slow clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ImpairedReaders {
     pub(super) stalled: usize,
@@ -42,7 +42,7 @@ pub(super) struct ImpairedReaders {
 }
 
 impl ImpairedReaders {
-    /// As the shares say, of so many clients.
+    /// Numbers by the fractions in the arguments.
     pub(super) fn from_arguments(arguments: &FanoutArguments) -> Self {
         let part = |share: f64| {
             #[expect(
@@ -59,7 +59,7 @@ impl ImpairedReaders {
         }
     }
 
-    /// A kind for each client, well mixed.
+    /// Assigns a kind to each client, shuffled.
     fn deal(self, clients: usize, random: &mut StdRng) -> Vec<Kind> {
         let impaired = [(Kind::Stalls, self.stalled), (Kind::Slow, self.slow)];
         let impaired = impaired
@@ -73,7 +73,7 @@ impl ImpairedReaders {
 }
 
 impl Crowd {
-    /// Creates and starts a session, and joins everybody.
+    /// Creates and starts a session, and joins all players.
     pub(super) async fn join(
         rest: &Rest,
         admin_token: &str,
@@ -100,7 +100,7 @@ impl Crowd {
         })
     }
 
-    /// To whom clues can be pushed.
+    /// The recipients of clues.
     pub(super) fn addresses(&self) -> Addresses {
         let founders = self.joined.iter().take(self.teams as usize);
         Addresses {
@@ -113,7 +113,7 @@ impl Crowd {
         }
     }
 
-    /// Starts everybody, all on one thread, so that the server keeps the others of the machine.
+    /// Starts all clients on one thread, so that the server can use the other cores.
     pub(super) fn follow(
         &self,
         shared: &Arc<Shared>,

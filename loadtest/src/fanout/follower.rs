@@ -1,4 +1,4 @@
-//! One client: it connects, reads as its script says, is cut, and comes back with its cursor.
+//! One client: it connects, reads according to its script, is cut, and resumes with its cursor.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,16 +17,16 @@ use super::shared::{Flow, Shared, Stage};
 use super::witness::{StreamFindings, Witness};
 use crate::client::{Ended, OpenError, ReconnectBackoff, SILENCE_MAX};
 
-/// How often a slow reader reads a little.
+/// Reads per second of a slow reader.
 const SLOW_READS_PER_S: u32 = 4;
 
-/// How often a client asks for its stream again before it gives up.
+/// Maximum number of resyncs before a client fails.
 const RESYNCS_MAX: u32 = 16;
 
-/// How many attempts in a row may fail before a client gives up: minutes, by the protocol's delays.
+/// Maximum number of failed attempts in a row before a client fails: minutes, by the protocol's delays.
 const FAILURES_MAX: u32 = 30;
 
-/// A client, before and while it follows the stream.
+/// A client of the run.
 pub(super) struct Follower {
     shared: Arc<Shared>,
     route: Route,
@@ -38,17 +38,17 @@ pub(super) struct Follower {
     reading: Reading,
     witness: Witness,
     socket: Option<LightSocket>,
-    /// Held from the begin of connecting until the stream is whole.
+    /// Held from the start of a connection attempt until the stream is complete.
     permit: Option<OwnedSemaphorePermit>,
-    /// When to connect while there is no connection.
+    /// When to connect next, while disconnected.
     attempt_at: Instant,
-    /// When something last came.
+    /// When something last arrived.
     heard_at: Instant,
     resyncs: u32,
     counts: ConnectionCounts,
 }
 
-/// Who a client is.
+/// Identity of a client.
 pub(super) struct Identity {
     pub(super) client: ClientIndex,
     pub(super) kind: Kind,
@@ -56,36 +56,36 @@ pub(super) struct Identity {
     pub(super) seed: u64,
 }
 
-/// What became of a client's connections.
+/// Counters of a client's connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ConnectionCounts {
-    /// How often it was cut.
+    /// Number of cuts by the script.
     pub(super) cuts: u64,
-    /// How often it stopped reading.
+    /// Number of stalls.
     pub(super) stalls: u64,
-    /// How often the server ended its connection, or it broke.
+    /// Number of connections that the server closed or that broke.
     pub(super) ended: u64,
 }
 
-/// A client that is gone.
+/// Result of a client.
 pub(super) struct FollowerResult {
     pub(super) client: ClientIndex,
     pub(super) counts: ConnectionCounts,
     pub(super) findings: StreamFindings,
-    /// Why it could not go on.
+    /// Error that stopped the client.
     pub(super) failure: Option<FollowError>,
 }
 
-/// Why a client cannot go on.
+/// Permanent error of a client.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FollowError {
-    /// The server says never to come back.
+    /// The close code forbids a reconnect.
     #[error("the server closed the connection permanently: {0}")]
     ForGood(Ended),
-    /// It cannot connect, however often it tries.
+    /// Too many attempts failed.
     #[error("cannot connect after {FAILURES_MAX} attempts; last error: {0}")]
     Unreachable(String),
-    /// Asking for the stream again does not help.
+    /// Too many resyncs.
     #[error("the stream is still inconsistent after several resyncs")]
     Broken,
 }
@@ -122,7 +122,7 @@ impl Follower {
     /// Follows the stream until the run is over.
     pub(super) async fn follow(mut self, mut stages: watch::Receiver<Stage>) -> FollowerResult {
         let failure = loop {
-            // A failed client waits for nothing: the others go on without it.
+            // A failed client waits for nothing: the others continue without it.
             let changed = tokio::select! {
                 biased;
                 error = self.live() => break Some(error),
@@ -162,7 +162,7 @@ impl Follower {
         }
     }
 
-    /// Connects and reads, for ever. Dropped at any moment, it goes on when it is called again.
+    /// Connects and reads until a permanent error. Cancellation-safe.
     async fn live(&mut self) -> FollowError {
         loop {
             let counts = if self.socket.is_some() {
@@ -202,7 +202,7 @@ impl Follower {
         }
     }
 
-    /// One change of the script, or reading until the next one is due.
+    /// Applies one change of the script, or reads until the next one is due.
     async fn read_on(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
         if let Some(change) = self.script.due(now) {
@@ -216,7 +216,8 @@ impl Follower {
             let socket = self.socket.as_mut().ok_or(Ended::End)?;
             return socket.send(&resync).await;
         }
-        // Until the stream is whole, everybody reads: a slow reader would never see its end.
+        // Until the stream is complete, every client reads at full speed: a slow one would never
+        // complete it.
         let reading = if self.witness.is_attached() {
             self.permit = None;
             self.reading
@@ -281,7 +282,7 @@ impl Follower {
             Change::Read(reading) => {
                 self.counts.stalls += u64::from(reading == Reading::Nothing);
                 self.reading = reading;
-                // Nothing could be heard of a server that was not listened to.
+                // The idle timeout restarts, as nothing was read meanwhile.
                 self.heard_at = now;
             }
             Change::Cut { away } => {

@@ -1,35 +1,35 @@
-//! Which clues one client has been told of, and whether it should have been.
+//! The clues that one client has received, checked against the plan.
 
 use protocol::{Audience, Clue, Event, Update};
 
 use super::plan::{ClientIndex, Label, Plan};
 
-/// What a client found wrong with what it was told.
+/// Violations in what a client received.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Violations {
-    /// Clues that came as an update though the client had them.
+    /// Clues that arrived as an update a second time.
     pub(super) duplicates: u64,
-    /// Updates and clues that are meant for somebody else.
+    /// Updates and clues addressed to others.
     pub(super) foreign: u64,
-    /// Clues that came after a later one to the same audience.
+    /// Clues that arrived after a later one to the same audience.
     pub(super) misordered: u64,
-    /// Clues that a later snapshot does not have any more.
+    /// Clues that a later snapshot lacks.
     pub(super) forgotten: u64,
 }
 
-/// The clues that one client has.
+/// The clues that a client has.
 #[derive(Debug)]
 pub(super) struct Ledger {
     client: ClientIndex,
     had: Vec<bool>,
     count: usize,
-    /// The highest number that came to everyone, the team and the player.
+    /// Highest number received for everyone, the team and the player.
     newest: [Option<usize>; 3],
     pub(super) violations: Violations,
 }
 
 impl Ledger {
-    /// Of a client that has nothing yet.
+    /// An empty ledger.
     pub(super) fn new(client: ClientIndex, plan: &Plan) -> Self {
         Self {
             client,
@@ -40,22 +40,22 @@ impl Ledger {
         }
     }
 
-    /// How many clues the client has that are meant for it.
+    /// Number of clues addressed to the client that it has.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// Takes an update that is the next one of its stream. Gives the label of the clue that it
-    /// tells of, if that is for this client.
+    /// Records the next update of the stream. Returns the label of its clue, if it is addressed to this
+    /// client.
     pub(super) fn update(&mut self, plan: &Plan, update: &Update) -> Option<Label> {
         let Event::CluePushed { clue, to } = &update.event else {
-            // Teams and players are told of nothing but clues and what they did themselves; numbers
-            // and audiences prove the rest.
+            // Teams and players receive only clues and the results of their own commands; numbers and
+            // audiences prove the rest.
             self.violations.foreign += u64::from(update.audience == Audience::GameMasters);
             return None;
         };
         let label = self.addressed_label(plan, clue, Some(update.audience));
-        // Only game masters are told for whom a clue is.
+        // Only game masters see the target of a clue.
         let Some(label) = label.filter(|_| to.is_none()) else {
             self.violations.foreign += 1;
             return None;
@@ -69,7 +69,7 @@ impl Ledger {
         Some(label)
     }
 
-    /// Takes the clues of a snapshot, which replaces what the client has.
+    /// Replaces the clues by those of a snapshot.
     pub(super) fn snapshot(&mut self, plan: &Plan, clues: &[Clue]) {
         let before = std::mem::replace(&mut self.had, vec![false; plan.recipients().len()]);
         for clue in clues {
@@ -86,8 +86,7 @@ impl Ledger {
         self.count = self.had.iter().filter(|had| **had).count();
     }
 
-    /// The label of a clue that is meant for this client, and by way of this audience if there is
-    /// one.
+    /// Label of a clue that is addressed to this client, through this audience if given.
     fn addressed_label(
         &self,
         plan: &Plan,
@@ -100,7 +99,7 @@ impl Ledger {
     }
 }
 
-/// Where the newest number of an audience is kept.
+/// Index of an audience in `newest`.
 fn audience_index(audience: Audience) -> usize {
     match audience {
         Audience::Everyone | Audience::GameMasters => 0,
@@ -154,7 +153,7 @@ mod tests {
         }
     }
 
-    /// The numbers that are meant for me by way of an audience.
+    /// Numbers of clues that are addressed to this client through an audience.
     fn mine(plan: &Plan, audience: Audience) -> Vec<usize> {
         let recipients = plan.recipients().iter().enumerate();
         let mine = recipients.filter(|(_, recipient)| recipient.audience(ME) == Some(audience));

@@ -1,7 +1,7 @@
-//! One WebSocket that costs its client next to nothing: it has no buffers while nothing is cut off in
-//! the middle, it reads as much or as little as it is asked to, and it can be cut.
+//! A WebSocket with minimal memory and CPU use: it buffers only incomplete frames, reads at a limited
+//! rate if asked to, and can be cut.
 //!
-//! Never here: what messages mean.
+//! Does not interpret messages.
 
 use std::io::{self, Cursor, ErrorKind};
 use std::net::{IpAddr, SocketAddr};

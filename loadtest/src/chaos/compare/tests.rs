@@ -6,7 +6,7 @@ use super::super::export::{Export, ExportedEvent};
 use super::super::log::{Acked, AppliedUpdate, LoggedCommand, PlayerLog, UpdateGuess};
 use super::{Findings, PlayerRecord, compare};
 
-/// A player who sent two wrong guesses, both acknowledged, and was shown both.
+/// A player who sent two wrong guesses, both acknowledged, and received both.
 fn log() -> PlayerLog {
     let now = Instant::now();
     let mut log = PlayerLog::new(0);
@@ -53,7 +53,7 @@ fn line(seq: u64, command: u64, guess: u64) -> ExportLine<ExportedEvent> {
     }
 }
 
-/// Lost, applied twice, never sent, not in the journal.
+/// Counts of lost, applied twice, never sent, not in the journal.
 fn found(log: &PlayerLog, lines: Vec<ExportLine<ExportedEvent>>) -> (u64, u64, u64, u64) {
     let mut export = Export::default();
     for line in lines {
@@ -90,7 +90,7 @@ fn an_acknowledged_command_that_is_missing_is_lost_and_was_shown_without_cause()
 #[test]
 fn a_command_with_another_guess_is_lost() {
     let lines = vec![line(1, 1, 1), line(2, 2, 0)];
-    // Both guesses are journaled, but each under the other's command, and in the other order.
+    // Both guesses are in the journal, but with swapped commands and in the other order.
     assert_eq!(found(&log(), lines), (2, 0, 0, 1));
 }
 

@@ -1,4 +1,4 @@
-//! Each way in which a stream can break its promise, and the ways in which it keeps it.
+//! Every violation of the stream's guarantees, and streams without one.
 
 use protocol::{Audience, Event, Heads, HeadsFrame, Reconnect, Resume, Update, Welcome};
 
@@ -52,7 +52,7 @@ fn frame(generation: u32, heads: Heads) -> HeadsFrame {
     }
 }
 
-/// A checker that has taken a snapshot with these heads in generation 1.
+/// A checker after a snapshot with these heads in generation 1.
 fn attached(at: Heads) -> StreamChecker {
     let mut checker = StreamChecker::default();
     assert_eq!(checker.welcome(&welcome(Resume::Snapshot, 1, at)), Ok(()));

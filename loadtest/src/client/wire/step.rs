@@ -1,4 +1,4 @@
-//! What a client does with one message, and with the end of a connection.
+//! Handling of one message, and of the end of a connection.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::client::checker::StreamFault;
 use crate::client::connection::{Ended, OpenError};
 use crate::client::outcome::{Answer, ClientError, GoawayReconnect, Outcome};
 
-/// How long a client tries to get a whole stream back before it gives up.
+/// Maximum time without a complete stream before the client fails.
 const DISCONNECTED_MAX: Duration = Duration::from_mins(3);
 
-/// How often a client asks for its stream again because of a fault before it gives up.
+/// Maximum number of resyncs because of faults before the client fails.
 const RESYNCS_MAX: u32 = 16;
 
 impl WireClient {
-    /// One step: an attempt to connect, or one message.
+    /// One step: a connection attempt or one message.
     pub(super) async fn next(&mut self) -> Result<Option<Outcome>, ClientError> {
         if self.connection.is_none() {
             self.connect().await?;
@@ -66,7 +66,7 @@ impl WireClient {
         Ok(())
     }
 
-    /// Sends what is due on this connection, then reads a message.
+    /// Sends due commands, then reads a message.
     async fn exchange(&mut self) -> Result<ServerMessage, Ended> {
         let Some(connection) = &mut self.connection else {
             return Err(Ended::End);
@@ -84,7 +84,8 @@ impl WireClient {
             let all = self.outstanding.iter_mut().enumerate();
             for (place, outstanding) in all.filter(|(_, outstanding)| !outstanding.is_sent) {
                 let is_held = outstanding.not_before.is_some_and(|at| now < at);
-                // After a cut they go one by one, so that none is refused and a later one accepted.
+                // After a disconnect they are sent one by one, so that none is rejected while a later
+                // one is accepted.
                 let is_again = outstanding.first_sent_at.is_some();
                 if is_held || (is_again && place > 0) {
                     break;
@@ -167,7 +168,7 @@ impl WireClient {
         });
     }
 
-    /// The stream is whole: if that is so on a new connection after a `goaway`, the client is back.
+    /// Completes a reconnect after a `goaway`, once the stream is complete on a new connection.
     fn record_reconnect(&mut self) {
         let is_back = |absence: &mut Absence| absence.first_attempt_at.is_some();
         let Some(absence) = self.absence.take_if(is_back) else {
@@ -197,14 +198,14 @@ impl WireClient {
             match welcome.resume {
                 Resume::Snapshot => self.tally.snapshots += 1,
                 Resume::Replay => self.tally.replays += 1,
-                // Not for whoever said hello; the checker says so.
+                // Invalid after a `hello`; the checker reports it.
                 Resume::Board => {}
             }
         }
         self.checker.welcome(welcome)
     }
 
-    /// An answer to a command that is not outstanding is of no use: its waiter is gone.
+    /// An answer to a command that is not outstanding is ignored: its caller is gone.
     fn answered(&mut self, id: u64, answer: Answer) -> Option<Outcome> {
         if matches!(answer, Answer::Accepted(_)) {
             self.acknowledged_id = self.acknowledged_id.max(id);
@@ -246,7 +247,7 @@ impl WireClient {
             Ended::Cut(_) | Ended::End | Ended::Silent => {}
         }
         let close = ended.close_code();
-        // A server that does not know a session calls its tokens another one's.
+        // A server that has lost a session rejects its tokens as unauthorized.
         if close == Some(CloseCode::Unauthorized) && self.acknowledged_id > 0 {
             self.tally.forgotten_commands += 1;
         }
@@ -285,7 +286,7 @@ impl WireClient {
         Ok(())
     }
 
-    /// Gives since when there has been no whole stream.
+    /// Marks the stream as disconnected; returns since when.
     pub(super) fn disconnected(&mut self, now: Instant) -> Instant {
         if self.checker.is_caught_up() {
             self.interrupted_at = Some(now);
@@ -299,7 +300,7 @@ impl WireClient {
     }
 }
 
-/// Whether a refused upgrade would be refused again.
+/// Whether a rejected upgrade would be rejected again.
 fn is_final(status: StatusCode) -> bool {
     let may_pass = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
     status.is_client_error() && !may_pass.contains(&status)
