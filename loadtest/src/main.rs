@@ -83,7 +83,7 @@ async fn run_idle(arguments: IdleArguments) -> Run {
     let report = Box::pin(idle(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(report.is_good()))
+    Ok(Conclusion::from_passed(report.is_good()))
 }
 
 async fn run_latency(arguments: LatencyArguments) -> Run {
@@ -91,7 +91,7 @@ async fn run_latency(arguments: LatencyArguments) -> Run {
     let report = Box::pin(latency(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(!report.is_missed()))
+    Ok(Conclusion::from_passed(!report.is_missed()))
 }
 
 async fn run_fanout(arguments: FanoutArguments) -> Run {
@@ -99,7 +99,7 @@ async fn run_fanout(arguments: FanoutArguments) -> Run {
     let report = Box::pin(fanout(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(report.is_good()))
+    Ok(Conclusion::from_passed(report.is_good()))
 }
 
 async fn run_abuse(arguments: AbuseArguments) -> Run {
@@ -107,7 +107,7 @@ async fn run_abuse(arguments: AbuseArguments) -> Run {
     let report = Box::pin(abuse(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(report.is_good()))
+    Ok(Conclusion::from_passed(report.is_good()))
 }
 
 async fn run_churn(arguments: ChurnArguments) -> Run {
@@ -115,7 +115,7 @@ async fn run_churn(arguments: ChurnArguments) -> Run {
     let report = Box::pin(churn(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(report.is_good()))
+    Ok(Conclusion::from_passed(report.is_good()))
 }
 
 /// Creates the JSON file before the run, so that a failed run leaves no report of an earlier one.

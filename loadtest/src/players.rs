@@ -88,14 +88,14 @@ impl Group {
             join(name, None, Some(code.clone()))
         });
         let others = setup::join_all(rest, others, JOINING_AT_ONCE).await?;
-        let everybody = founders.into_iter().chain(others);
-        Ok(everybody.map(|joined| joined.token))
+        let members = founders.into_iter().chain(others);
+        Ok(members.map(|joined| joined.token))
     }
 }
 
 /// The loopback address of a connection, by its place among all of them.
-pub(crate) fn source(place: usize) -> IpAddr {
-    let number = place / CONNECTIONS_PER_ADDRESS;
+pub(crate) fn source(index: usize) -> IpAddr {
+    let number = index / CONNECTIONS_PER_ADDRESS;
     let byte = |number: usize| u8::try_from(number % 250 + 1).expect("it is at most 250");
     IpAddr::V4(Ipv4Addr::new(127, 1, byte(number / 250), byte(number)))
 }

@@ -1,56 +1,56 @@
-//! What the abuse did to the server and to others.
+//! Report of `abuse`.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::player::Played;
-use crate::report::{AckMs, write_outcome};
+use super::player::PlayerResult;
+use crate::report::{LatencyMs, write_outcome};
 
-/// The figures of `abuse`; the keys of the JSON file.
+/// Report of `abuse`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AbuseReport {
-    /// Clients that pinged and never read.
+    /// Number of clients that pinged without reading.
     pub pinging: u32,
-    /// Clients that sent their handshake byte by byte.
+    /// Number of clients that sent their handshake byte by byte.
     pub dripping: u32,
-    /// How long, once everybody was there.
+    /// Duration of the attack after all clients had connected.
     pub seconds: f64,
-    /// Pings that were sent.
+    /// Number of pings sent.
     pub pings: u64,
-    /// Bytes of handshakes that were sent.
-    pub drips: u64,
-    /// Connections that the server ended or refused; whoever made them came again.
-    pub sent_away: u64,
-    /// Resident bytes before anybody connected.
+    /// Number of handshake bytes sent.
+    pub handshake_bytes: u64,
+    /// Number of attackers' connections that the server closed or refused; each attacker reconnects.
+    pub connections_closed: u64,
+    /// Resident bytes of the server before any client connected.
     pub bytes_before: u64,
-    /// The most resident bytes in the first third of the time.
+    /// Maximum resident bytes in the first third of the attack.
     pub bytes_first_third: u64,
-    /// The most in the last third.
+    /// Maximum resident bytes in the last third of the attack.
     pub bytes_last_third: u64,
-    /// The growth from the one to the other.
+    /// Growth from the first to the last third.
     pub growth_bytes: u64,
-    /// What it may be.
+    /// Maximum allowed growth.
     pub growth_bytes_max: u64,
-    /// Those who behaved well.
+    /// The well-behaved players.
     pub players: PlayersReport,
-    /// Milliseconds within which 99 of 100 of their receipts must come.
+    /// Maximum allowed 99th percentile of their receipt latency.
     pub ack_ms_max: u32,
 }
 
-/// How those fared who behaved well.
+/// Results of the well-behaved players.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlayersReport {
-    /// How many there were.
+    /// Number of players.
     pub players: u32,
     /// Receipts before the attack began.
     pub receipts_before: usize,
     /// Receipts since the attack began.
     pub receipts_during: usize,
     /// Latency of receipts before the attack.
-    pub ack_ms_before: AckMs,
+    pub ack_ms_before: LatencyMs,
     /// Latency of receipts since the attack began.
-    pub ack_ms_during: AckMs,
+    pub ack_ms_during: LatencyMs,
     /// Players that lost their connection, a guess, or a part of their stream.
     pub failed: usize,
     /// Error of the first of them.
@@ -58,19 +58,19 @@ pub struct PlayersReport {
 }
 
 impl PlayersReport {
-    pub(super) fn of(players: u32, all: Vec<Played>) -> Self {
+    pub(super) fn from_results(players: u32, all: Vec<PlayerResult>) -> Self {
         let (mut before, mut during, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-        for played in all {
-            before.extend(played.early);
-            during.extend(played.late);
-            failures.extend(played.failure);
+        for result in all {
+            before.extend(result.before);
+            during.extend(result.during);
+            failures.extend(result.failure);
         }
         Self {
             players,
             receipts_before: before.len(),
             receipts_during: during.len(),
-            ack_ms_before: AckMs::of(before),
-            ack_ms_during: AckMs::of(during),
+            ack_ms_before: LatencyMs::from_durations(before),
+            ack_ms_during: LatencyMs::from_durations(during),
             failed: failures.len(),
             first_failure: failures.into_iter().next(),
         }
@@ -111,8 +111,8 @@ impl fmt::Display for AbuseReport {
         row("clients that ping", &self.pinging)?;
         row("  pings", &self.pings)?;
         row("clients with a slow handshake", &self.dripping)?;
-        row("  handshake bytes", &self.drips)?;
-        row("connections closed or refused", &self.sent_away)?;
+        row("  handshake bytes", &self.handshake_bytes)?;
+        row("connections closed or refused", &self.connections_closed)?;
         row("resident bytes before", &self.bytes_before)?;
         row("  in the first third", &self.bytes_first_third)?;
         row("  in the last third", &self.bytes_last_third)?;
@@ -141,25 +141,25 @@ impl fmt::Display for AbuseReport {
 mod tests {
     use std::time::Duration;
 
-    use super::{AbuseReport, Played, PlayersReport};
+    use super::{AbuseReport, PlayerResult, PlayersReport};
 
     #[test]
     fn growth_failed_players_and_slow_receipts_each_fail() {
         let players = |late_ms: &[u64], failure: Option<&str>| {
-            let played = Played {
-                early: vec![Duration::from_millis(1)],
-                late: late_ms.iter().copied().map(Duration::from_millis).collect(),
+            let result = PlayerResult {
+                before: vec![Duration::from_millis(1)],
+                during: late_ms.iter().copied().map(Duration::from_millis).collect(),
                 failure: failure.map(str::to_owned),
             };
-            PlayersReport::of(1, vec![played])
+            PlayersReport::from_results(1, vec![result])
         };
         let good = AbuseReport {
             pinging: 5_000,
             dripping: 5_000,
             seconds: 45.0,
             pings: 1,
-            drips: 1,
-            sent_away: 0,
+            handshake_bytes: 1,
+            connections_closed: 0,
             bytes_before: 1_000,
             bytes_first_third: 2_000,
             bytes_last_third: 3_000,
@@ -173,11 +173,11 @@ mod tests {
         grown.growth_bytes += 1;
         let mut failed = good.clone();
         failed.players = players(&[1], Some("cut"));
-        let mut late = good.clone();
-        late.players = players(&[600], None);
+        let mut during = good.clone();
+        during.players = players(&[600], None);
         let mut silent = good;
         silent.players = players(&[], None);
-        for bad in [grown, failed, late, silent] {
+        for bad in [grown, failed, during, silent] {
             assert!(!bad.is_good(), "{bad}");
             assert!(bad.to_string().contains("FAILED: "), "{bad}");
         }

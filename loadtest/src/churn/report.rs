@@ -1,4 +1,4 @@
-//! What many connections left behind.
+//! Report of `churn`.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use serde::Serialize;
 use crate::idle::Memory;
 use crate::report::write_outcome;
 
-/// The figures of `churn`; the keys of the JSON file.
+/// Report of `churn`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChurnReport {
-    /// Connections in all.
+    /// Total number of connections.
     pub connections: u32,
-    /// Connections after which the memory was first read.
+    /// Number of connections after which memory was first measured.
     pub settled_after: u32,
-    /// Connections a second, pauses not counted.
+    /// Connections per second, without pauses.
     pub connections_per_s: f64,
-    /// The server after the first connections, none of which is open.
+    /// Memory after the first connections, all closed.
     pub bytes_settled: Memory,
-    /// The server after all of them.
+    /// Memory after all connections.
     pub bytes_at_end: Memory,
-    /// The growth of resident memory between the two.
+    /// Growth of resident memory between the two.
     pub growth_bytes: u64,
-    /// What it may be.
+    /// Maximum allowed growth.
     pub growth_bytes_max: u64,
 }
 

@@ -6,12 +6,12 @@
 
 mod bare;
 mod bench;
+mod commit_timings;
 mod cores;
 mod crowd;
 mod generator;
-mod line;
 mod pacer;
-mod played;
+mod player_socket;
 mod postgres;
 mod rate;
 mod recording;
@@ -27,7 +27,7 @@ use testkit::{PostgresError, RestError, ServerError, TempDir};
 
 use crate::arguments::{JournalKind, LatencyArguments};
 use crate::client::{Ended, OpenError};
-use crate::own_server::OwnServerError;
+use crate::managed_server::ManagedServerError;
 use bench::Bench;
 use cores::Cores;
 use report::{Goals, Measured};
@@ -40,7 +40,7 @@ pub use report::{CommitMs, LatencyReport, Pair, SolvesGoal, Start};
 pub enum LatencyError {
     /// There is no server.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
+    ManagedServer(#[from] ManagedServerError),
     /// It failed.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -58,16 +58,16 @@ pub enum LatencyError {
     Ended(#[from] Ended),
     /// An answer to no guess.
     #[error("the server answered a guess that is not outstanding")]
-    Unasked,
+    UnknownAnswer,
     /// A guess was refused.
     #[error("a guess was rejected: {0:?}")]
     Refused(RejectionCode),
     /// A wrong guess was not judged so, or a right one.
     #[error("a guess got the wrong verdict")]
-    Misjudged,
+    WrongVerdict,
     /// Receipts stayed out.
     #[error("the server does not sustain the schedule: choose a lower --rate")]
-    Late,
+    NotSustained,
     /// The server's journal shows no commits.
     #[error(
         "the server's journal shows no commits: does --server-set choose another backend than --journal?"
@@ -110,7 +110,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(arguments: &LatencyArguments) -> Self {
+    fn from_arguments(arguments: &LatencyArguments) -> Self {
         if arguments.quick {
             return Self {
                 pairs: 4,
@@ -133,8 +133,8 @@ impl Plan {
 
 /// Runs the whole measurement.
 pub async fn latency(arguments: LatencyArguments) -> Result<LatencyReport, LatencyError> {
-    let plan = Plan::of(&arguments);
-    let cores = arguments.pin.then(Cores::of_process).transpose()?;
+    let plan = Plan::from_arguments(&arguments);
+    let cores = arguments.pin.then(Cores::detect).transpose()?;
     let (folder, _temporary) = folder(arguments.data_dir.clone())?;
     let mut measured = Measured {
         connections: arguments.connections,
@@ -143,8 +143,8 @@ pub async fn latency(arguments: LatencyArguments) -> Result<LatencyReport, Laten
         pairs: Vec::new(),
     };
     for start in 0..plan.starts {
-        let place = folder.join(format!("start-{}", start + 1));
-        let bench = Bench::set_up(&place, plan.window, &arguments, cores.as_ref()).await?;
+        let start_folder = folder.join(format!("start-{}", start + 1));
+        let bench = Bench::set_up(&start_folder, plan.window, &arguments, cores.as_ref()).await?;
         let (found, pairs) = Box::pin(bench.run(&arguments, plan.pairs_of(start))).await?;
         measured.starts.push(found);
         measured.pairs.extend(pairs);

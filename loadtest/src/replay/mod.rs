@@ -5,14 +5,14 @@
 //! owns its client and its record. A server of our own is owned by a task that also kills it. All of
 //! them end when the stage is over, so that an interrupted replay still tells what it knows.
 
-mod comebacks;
-mod conductor;
+mod coordinator;
+mod goaway_compliance;
 pub mod hunt_file;
 pub mod log;
 mod player;
 mod prepare;
+mod summary;
 mod supervisor;
-mod verdict;
 mod verify;
 
 use std::io;
@@ -25,9 +25,9 @@ use tokio::time::sleep;
 
 use crate::arguments::{ReplayArguments, Speed};
 use crate::client::ClientError;
-use crate::own_server::OwnServerError;
+use crate::managed_server::ManagedServerError;
 use crate::report::Report;
-use conductor::Play;
+use coordinator::ReplayRun;
 use log::{GuessLog, LogError};
 
 /// What a replay came to.
@@ -67,8 +67,8 @@ impl Replayed {
 
 impl Conclusion {
     /// Of something that reached its end.
-    pub fn of(is_good: bool) -> Self {
-        if is_good { Self::Good } else { Self::Bad }
+    pub fn from_passed(passed: bool) -> Self {
+        if passed { Self::Good } else { Self::Bad }
     }
 
     /// The exit status of the command.
@@ -101,7 +101,7 @@ pub enum ReplayError {
     },
     /// There is no server of our own.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
+    ManagedServer(#[from] ManagedServerError),
     /// The hunt, the session or the teams could not be created.
     #[error("cannot prepare the session: {0}")]
     Prepare(#[from] RestError),
@@ -155,11 +155,11 @@ pub async fn replay(arguments: ReplayArguments) -> Result<Replayed, ReplayError>
     check_length(&log, &arguments)?;
     let mut stopped = pin!(stopped(arguments.timeout)?);
     let mut play = tokio::select! {
-        play = Play::set_up(log, &arguments) => play?,
+        play = ReplayRun::set_up(log, &arguments) => play?,
         stopped = &mut stopped => return Err(stopped.into()),
     };
     let unfinished = tokio::select! {
-        conducted = play.conduct(arguments.speed) => conducted.err(),
+        conducted = play.run(arguments.speed) => conducted.err(),
         stopped = &mut stopped => Some(stopped.into()),
     };
     Ok(play.finish(arguments.speed, unfinished).await)
@@ -194,7 +194,7 @@ pub(crate) fn stopped(timeout: Duration) -> io::Result<impl Future<Output = Stop
 #[cfg(test)]
 mod tests {
     use super::{Conclusion, Replayed, Stopped, Unfinished};
-    use crate::report::{AckMs, BackWithinAdvice, Report};
+    use crate::report::{GoawayCompliance, LatencyMs, Report};
 
     fn concluded(lost: u64, unfinished: Option<Unfinished>) -> Conclusion {
         let report = Report {
@@ -207,12 +207,12 @@ mod tests {
             kills_between_first_and_last_guess: 0,
             stops: 0,
             stops_between_first_and_last_guess: 0,
-            back_within_advice: BackWithinAdvice::default(),
+            goaway_compliance: GoawayCompliance::default(),
             reconnects: 0,
             snapshots: 0,
             replays: 0,
             rate_limited: 0,
-            ack_ms: AckMs::default(),
+            ack_ms: LatencyMs::default(),
             ack_measured_from: "send",
             guesses_per_s: 1.0,
             seconds: 1.0,

@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::follower::Followed;
-use crate::report::{AckMs, write_outcome};
+use super::follower::FollowerResult;
+use crate::report::{LatencyMs, write_outcome};
 use crate::statistics::{Estimate, Goal, Verdict};
 
 /// How many problems are told in words.
-const PROBLEMS_TOLD_MAX: usize = 10;
+const PROBLEMS_SHOWN_MAX: usize = 10;
 
 /// The figures of `fanout`; the keys of the JSON file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -47,7 +47,7 @@ pub struct FanoutReport {
     pub resumes: u64,
     /// From a clue's intended moment until a client has read it that reads well and was there at
     /// that moment.
-    pub delivery_ms: AckMs,
+    pub delivery_ms: LatencyMs,
     /// Clues a second.
     pub clues_per_s: f64,
     /// What it cost the server.
@@ -91,56 +91,59 @@ pub struct Paired {
     pub p99: Goal,
     /// The growth of the server's resident memory from the window without to the window with them,
     /// for each of them; the median of the pairs.
-    pub stalled_bytes_each: Option<f64>,
+    pub bytes_per_impaired_reader: Option<f64>,
 }
 
 /// Two windows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Pair {
     /// While everybody reads well.
-    pub without_ms: AckMs,
+    pub without_ms: LatencyMs,
     /// While some stall and some are slow; of the others.
-    pub beside_ms: AckMs,
+    pub with_ms: LatencyMs,
 }
 
 impl FanoutReport {
     /// Adds what a client has found.
-    pub(super) fn add(&mut self, followed: &Followed) {
-        let Followed {
-            seat,
-            lived,
-            found,
+    pub(super) fn add(&mut self, followers: &FollowerResult) {
+        let FollowerResult {
+            client,
+            counts,
+            findings,
             failure,
-        } = followed;
-        let wrongs = found.wrongs;
+        } = followers;
+        let violations = findings.violations;
         self.clients_failed += u64::from(failure.is_some());
-        self.stream_gaps += found.gaps + wrongs.misordered + wrongs.forgotten;
-        self.stream_duplicates += found.repeated + wrongs.duplicates;
-        self.foreign_updates += wrongs.foreign;
-        self.lost += found.missing;
-        self.cuts += lived.cuts;
-        self.stalls += lived.stalls;
-        self.ended += lived.ended;
-        self.snapshots += found.snapshots;
-        self.resumes += found.resumes;
+        self.stream_gaps += findings.gaps + violations.misordered + violations.forgotten;
+        self.stream_duplicates += findings.repeated + violations.duplicates;
+        self.foreign_updates += violations.foreign;
+        self.lost += findings.missing;
+        self.cuts += counts.cuts;
+        self.stalls += counts.stalls;
+        self.ended += counts.ended;
+        self.snapshots += findings.snapshots;
+        self.resumes += findings.resumes;
         let mut problem = |what: String| {
-            if self.problems.len() < PROBLEMS_TOLD_MAX {
-                let player = seat.player;
+            if self.problems.len() < PROBLEMS_SHOWN_MAX {
+                let player = client.player;
                 self.problems.push(format!("client {player}: {what}"));
             }
         };
         if let Some(failure) = failure {
             problem(failure.to_string());
         }
-        if let Some(fault) = found.first_fault {
+        if let Some(fault) = findings.first_fault {
             problem(fault.to_string());
         }
         for (count, what) in [
-            (wrongs.duplicates, "clues arrived twice"),
-            (wrongs.foreign, "updates are addressed to others"),
-            (wrongs.misordered, "clues arrived out of order"),
-            (wrongs.forgotten, "clues are missing in a later snapshot"),
-            (found.missing, "clues are missing at the end"),
+            (violations.duplicates, "clues arrived twice"),
+            (violations.foreign, "updates are addressed to others"),
+            (violations.misordered, "clues arrived out of order"),
+            (
+                violations.forgotten,
+                "clues are missing in a later snapshot",
+            ),
+            (findings.missing, "clues are missing at the end"),
         ] {
             if count > 0 {
                 problem(format!("{count} {what}"));
@@ -190,7 +193,7 @@ impl fmt::Display for FanoutReport {
         row("other disconnects", &self.ended)?;
         row("resumed by replay", &self.resumes)?;
         row("resumed by snapshot", &self.snapshots)?;
-        let AckMs { p50, p99, max, .. } = self.delivery_ms;
+        let LatencyMs { p50, p99, max, .. } = self.delivery_ms;
         row("delivery latency, ms: p50", &format!("{p50:.2}"))?;
         row("  p99", &format!("{p99:.2}"))?;
         row("  max", &format!("{max:.2}"))?;
@@ -234,8 +237,8 @@ impl fmt::Display for ServerCost {
                 0,
             ),
         ];
-        for (place, (name, figure, digits)) in rows.into_iter().enumerate() {
-            let begin = if place == 0 { "" } else { "\n" };
+        for (index, (name, figure, digits)) in rows.into_iter().enumerate() {
+            let begin = if index == 0 { "" } else { "\n" };
             match figure {
                 Some(figure) => write!(f, "{begin}{name:34} {figure:>12.digits$}")?,
                 None => write!(f, "{begin}{name:34} {:>12}", "unknown")?,
@@ -258,7 +261,7 @@ impl fmt::Display for Paired {
             f,
             "p99 ratio with/without: {median:.2} ({low:.2} to {high:.2}), at most {max}: {word}"
         )?;
-        if let Some(bytes) = self.stalled_bytes_each {
+        if let Some(bytes) = self.bytes_per_impaired_reader {
             write!(f, "\nresident bytes per stalled or slow reader: {bytes:.0}")?;
         }
         Ok(())
