@@ -339,7 +339,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Output::Read(answer) => answer(),
             Output::Latest(latest) => self.delivery.release_latest(latest),
             Output::Snapshot(state) => self.snapshots.store(state),
-            Output::Finish => self.finish.note(&self.journal, self.ownership.session),
+            Output::Finish => self.finish.note(&*self.journal, self.ownership.session),
         }
     }
 

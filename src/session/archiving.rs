@@ -108,14 +108,14 @@ async fn move_all(
         batches: 1,
         ..PIECE_MAX
     };
-    let first = run.journal.oldest(session, through_seq, one).await?;
+    let first = run.journal.read_oldest(session, through_seq, one).await?;
     let first_seq = first.first().map_or(u64::MAX, |first| first.first_seq);
     if (through_seq + 1).saturating_sub(first_seq) < archiving.after_events_min {
         return Ok(());
     }
     loop {
         let place = ArchivePlace::of(&archiving.places).await;
-        let batches = run.journal.oldest(session, through_seq, PIECE_MAX);
+        let batches = run.journal.read_oldest(session, through_seq, PIECE_MAX);
         let batches = batches.await?;
         if batches.is_empty() {
             return Ok(());

@@ -7,7 +7,7 @@ use hunt::Hunt;
 use tokio::sync::Semaphore;
 
 use super::hunts::{HuntError, parse_stored};
-use crate::journal::{Journal, JournalError, SessionId, SessionRecord};
+use crate::journal::{Catalogue, JournalError, SessionId, SessionRecord};
 
 /// Codes that are looked up in the journal at the same time; further ones wait their turn.
 const LOOK_UPS_MAX: usize = 4;
@@ -16,7 +16,7 @@ const HUNTS_MAX: usize = 64;
 
 /// Remembers what the journal said; a session's record and a hunt's files never change.
 pub(super) struct Directory {
-    journal: Arc<dyn Journal>,
+    journal: Arc<dyn Catalogue>,
     /// As many as there are sessions.
     records: Mutex<HashMap<String, SessionRecord>>,
     hunts: Mutex<HashMap<String, Arc<Hunt>>>,
@@ -38,7 +38,7 @@ pub enum OpenError {
 }
 
 impl Directory {
-    pub(super) fn new(journal: Arc<dyn Journal>) -> Self {
+    pub(super) fn new(journal: Arc<dyn Catalogue>) -> Self {
         Self {
             journal,
             records: Mutex::default(),

@@ -10,7 +10,7 @@ use hunt::Phase;
 
 use super::snapshots::under_way;
 use super::usage::Usage;
-use crate::journal::{Journal, JournalError, SessionId};
+use crate::journal::{Catalogue, JournalError, SessionId};
 use crate::telemetry::metrics;
 
 /// What an actor has to do with its session's finish.
@@ -39,8 +39,8 @@ impl Finish {
     }
 
     /// Begins to make it; [`Finish::noted`] goes on.
-    pub(super) fn note(&mut self, journal: &Arc<dyn Journal>, session: SessionId) {
-        self.noting = Some(journal.mark_finished(session));
+    pub(super) fn note(&mut self, catalogue: &dyn Catalogue, session: SessionId) {
+        self.noting = Some(catalogue.mark_finished(session));
     }
 
     /// Waits until it is made or has failed; with none on its way it never returns. Cancel-safe.

@@ -180,7 +180,7 @@ async fn verify(
     let stored = run.journal.snapshot(session, seq).await?;
     let stored = stored.ok_or(VerifyError::Gone)?;
     beside(haste, move |pace| {
-        if stored.digest != digest || !stored.is_sound() {
+        if stored.digest != digest || !stored.is_intact() {
             return Err(VerifyError::Changed);
         }
         // Two states that are equal have equal hashes, and comparing them needs no second encoding.

@@ -6,7 +6,9 @@ mod suite;
 
 use std::sync::Arc;
 
-use cluecast::journal::{Incarnation, Journal, MemoryJournal, SqliteJournal, SqliteOptions};
+use cluecast::journal::{
+    Catalogue, Incarnation, Journal, Ledger, MemoryJournal, SqliteJournal, SqliteOptions,
+};
 use suite::{Fixture, append, batch, claim, hunt_and_session, id};
 
 /// One test for each behaviour and each implementation.

@@ -9,8 +9,8 @@ use cluecast::cluster::Validity;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{
-    Answer, Archive, ArchiveError, ArchivePlace, Incarnation, Journal, MemoryJournal, Piece,
-    SessionId, SessionRecord,
+    Answer, Archive, ArchiveError, ArchivePlace, History, Incarnation, Journal, Ledger,
+    MemoryJournal, Piece, SessionId, SessionRecord,
 };
 use cluecast::session::{
     Archiving, Backlog, Condition, Planted, SessionHandle, SessionRun, Tenure, supervise,

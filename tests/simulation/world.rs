@@ -9,7 +9,7 @@ use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::cluster::Validity;
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
-use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord};
+use cluecast::journal::{Catalogue, Incarnation, SessionId, SessionRecord};
 use cluecast::session::{
     Archiving, Backlog, Condition, Outcome, Planted, SessionHandle, SessionRun, Tenure,
     Unavailable, supervise,

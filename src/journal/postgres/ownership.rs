@@ -104,7 +104,10 @@ pub(super) fn release(
     .boxed()
 }
 
-pub(super) fn evict(connection: &mut PgConnection, incarnation: Incarnation) -> Query<'_, ()> {
+pub(super) fn terminate_connections(
+    connection: &mut PgConnection,
+    incarnation: Incarnation,
+) -> Query<'_, ()> {
     async move {
         sqlx::query(
             "SELECT pg_terminate_backend(pid, $2) FROM pg_stat_activity \
@@ -192,10 +195,10 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeStatus>>
     .boxed()
 }
 
-pub(super) fn forget(
+pub(super) fn remove(
     connection: &mut PgConnection,
     incarnation: Incarnation,
-    last_sign: Option<HeartbeatSeq>,
+    last_heartbeat: Option<HeartbeatSeq>,
 ) -> Query<'_, bool> {
     async move {
         let inc = incarnation.0.cast_signed();
@@ -204,7 +207,7 @@ pub(super) fn forget(
              AND coalesce((1000000 * extract(epoch FROM seen_at))::bigint = $2, true)",
         )
         .bind(inc)
-        .bind(last_sign.map(|HeartbeatSeq(sign)| sign))
+        .bind(last_heartbeat.map(|HeartbeatSeq(last)| last))
         .execute(&mut *connection)
         .await?;
         if forgotten.rows_affected() > 0 {

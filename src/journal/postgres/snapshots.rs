@@ -37,7 +37,7 @@ pub(super) fn load(
             };
             before = row.0;
             let snapshot = stored(row);
-            if snapshot.is_sound() {
+            if snapshot.is_intact() {
                 loaded.snapshot = Some(snapshot);
                 break;
             }

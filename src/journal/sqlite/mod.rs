@@ -5,6 +5,7 @@
 //! (`queries`). A file lock keeps a second process out of the folder.
 
 mod append;
+mod calls;
 mod changes;
 mod checkpoint;
 mod folder;
@@ -30,14 +31,8 @@ use tokio_util::task::TaskTracker;
 
 pub use sqlx::sqlite::SqliteSynchronous;
 
+use super::answer::{Answer, JournalError};
 use super::nodes::Nodes;
-use super::types::contiguous;
-use super::{
-    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
-    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
-    TruncateError, Truncation,
-};
 use checkpoint::Checkpointer;
 pub use folder::DATABASE_FILE;
 use folder::lock_folder;
@@ -290,203 +285,6 @@ fn closed(action: &'static str) -> JournalError {
     JournalError {
         action,
         reason: "it is closed".to_owned(),
-    }
-}
-
-impl Journal for SqliteJournal {
-    fn generation(&self) -> Answer<u32> {
-        self.query("read the generation", queries::generation)
-    }
-
-    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
-        self.write("store a hunt", |reply| Other::PutHunt {
-            revision,
-            files,
-            reply,
-        })
-    }
-
-    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
-        self.query("read a hunt", |pool| queries::hunt(pool, revision))
-    }
-
-    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        let answer = self.ask(|reply| Job::Other(Other::CreateSession { session, reply }));
-        async move {
-            let closed = Err(CreateError::Failed(closed("create a session")));
-            answer.await.unwrap_or(closed)
-        }
-        .boxed()
-    }
-
-    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        self.query("list sessions", queries::sessions)
-    }
-
-    fn mark_finished(&self, session: SessionId) -> Answer<()> {
-        self.change("note a finish", move |connection| {
-            changes::mark_finished(connection, session)
-        })
-    }
-
-    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
-        self.query("list finished sessions", queries::finished_sessions)
-    }
-
-    fn ownerships(&self) -> Answer<Vec<Ownership>> {
-        self.query("list owners", queries::ownerships)
-    }
-
-    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
-        self.query("read an owner", move |pool| {
-            queries::ownership(pool, session)
-        })
-    }
-
-    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
-        let answer = self.ask(|reply| Job::Other(Other::Claim { claim, reply }));
-        async move {
-            let closed = Err(ClaimError::Failed(closed("claim")));
-            answer.await.unwrap_or(closed)
-        }
-        .boxed()
-    }
-
-    fn release(
-        &self,
-        session: SessionId,
-        owner: Incarnation,
-        epoch: Epoch,
-    ) -> Answer<(), ClaimError> {
-        let held = Ownership {
-            session,
-            owner: Some(owner),
-            epoch,
-        };
-        let answer = self.ask(|reply| Job::Other(Other::Release { held, reply }));
-        async move {
-            let closed = Err(ClaimError::Failed(closed("release")));
-            answer.await.unwrap_or(closed)
-        }
-        .boxed()
-    }
-
-    fn evict(&self, _incarnation: Incarnation) -> Answer<()> {
-        // A dead process has let go of the file lock, and has nothing under way.
-        async { Ok(()) }.boxed()
-    }
-
-    fn join(&self, node: NodeRecord) -> Answer<()> {
-        self.nodes.join(node);
-        async { Ok(()) }.boxed()
-    }
-
-    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        let beat = self.nodes.beat(node);
-        async move { Ok(beat) }.boxed()
-    }
-
-    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        let nodes = self.nodes.all();
-        async move { Ok(nodes) }.boxed()
-    }
-
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
-        let is_gone = self.nodes.forget(incarnation, last_sign);
-        async move { Ok(is_gone) }.boxed()
-    }
-
-    fn append(&self, batch: Batch) -> Answer<(), AppendError> {
-        self.appends.fetch_add(1, Ordering::Relaxed);
-        let answer = self.ask(|reply| Job::Append { batch, reply });
-        async move {
-            let lost = AppendError::Unknown("the writer ended".to_owned());
-            answer.await.unwrap_or(Err(lost))
-        }
-        .boxed()
-    }
-
-    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
-        self.query("load", move |pool| queries::load(pool, session, seq))
-    }
-
-    fn read(
-        &self,
-        session: SessionId,
-        after_seq: u64,
-        limit: usize,
-    ) -> Answer<Vec<StoredBatch>, ReadError> {
-        let read = self.query("read", move |pool| {
-            queries::batches(pool, session, after_seq, limit)
-        });
-        async move { contiguous(after_seq, read.await?) }.boxed()
-    }
-
-    fn oldest(
-        &self,
-        session: SessionId,
-        through_seq: u64,
-        max: BatchesMax,
-    ) -> Answer<Vec<StoredBatch>> {
-        self.query("read the oldest", move |pool| {
-            queries::oldest(pool, session, through_seq, max)
-        })
-    }
-
-    fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
-        // A task, so that it goes on when nobody waits for it.
-        let putting = snapshots::put(self.clone(), session, snapshot);
-        let putting = self.snapshots.spawn(putting);
-        async move {
-            let put = putting.await;
-            put.unwrap_or_else(|_| Err(closed("store a snapshot")))
-        }
-        .boxed()
-    }
-
-    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
-        self.query("read a snapshot", move |pool| {
-            queries::snapshot(pool, session, seq)
-        })
-    }
-
-    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
-        self.change("verify a snapshot", move |connection| {
-            snapshots::mark_verified(connection, session, seq, digest)
-        })
-    }
-
-    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
-        self.query("list snapshots", move |pool| {
-            queries::verified_snapshots(pool, session)
-        })
-    }
-
-    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
-        let truncated = self.change("truncate", move |connection| {
-            snapshots::truncate(connection, truncation)
-        });
-        async move { truncated.await? }.boxed()
-    }
-
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.query("read names", move |pool| queries::names(pool, session))
-    }
-
-    fn close(&self) -> Answer<()> {
-        let this = self.clone();
-        async move {
-            this.snapshots.close();
-            this.snapshots.wait().await;
-            let ended = this.ask(|reply| Job::Close { reply }).await;
-            this.stop.cancel();
-            let mut tasks = this.tasks.lock().await;
-            while tasks.join_next().await.is_some() {}
-            this.readers.close().await;
-            drop(this.lock.lock().await.take());
-            ended.unwrap_or_else(|| Err(closed("close")))
-        }
-        .boxed()
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) async fn load(
     let mut loaded = Loaded::default();
     for row in rows {
         let snapshot = whole_snapshot(&mut transaction, row).await?;
-        if snapshot.is_sound() {
+        if snapshot.is_intact() {
             loaded.snapshot = Some(snapshot);
             break;
         }

@@ -4,7 +4,9 @@
 //! has claimed it and read its tail, must insert nothing. The schedule is made with a trigger that waits
 //! for an advisory lock inside of the statement, before the ownership row is looked at.
 
-use cluecast::journal::{Epoch, Incarnation, Journal, PostgresJournal, PostgresOptions};
+use cluecast::journal::{
+    Epoch, History, Incarnation, Journal, Ledger, PostgresJournal, PostgresOptions,
+};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
@@ -162,14 +164,14 @@ async fn an_evicted_node_holds_up_no_claim() {
         .application_name("cluecast-000000000000dead");
     let (journal, holder) = holding(&of_dead, "FOR SHARE").await;
     let ground = crate::suite::ownership(&journal, id(1)).await;
-    journal.evict(dead).await.expect("evicts");
+    journal.terminate_connections(dead).await.expect("evicts");
     let claimed = journal.claim(ground.claim_for(Incarnation(2))).await;
     claimed.expect("the server has let go of its locks");
     drop(holder);
     let of_journal = PostgresOptions::new(database, dead);
     let reopened = PostgresJournal::open(of_journal).await.expect("opens");
     // What the journal's own connections are called is what an eviction looks for.
-    journal.evict(dead).await.expect("evicts");
+    journal.terminate_connections(dead).await.expect("evicts");
     let unknown = reopened.append(batch(id(1), Epoch(1), 1..=1)).await;
     assert!(
         matches!(unknown, Err(cluecast::journal::AppendError::Unknown(_))),

@@ -1,7 +1,8 @@
 //! What a server is refused for, and payloads that a server refuses.
 
 use cluecast::journal::{
-    AppendError, Batch, Journal, JournalError, Name, PostgresJournal, PostgresOptions,
+    AppendError, Batch, History, Journal, JournalError, Ledger, Name, PostgresJournal,
+    PostgresOptions,
 };
 use futures_util::future::join_all;
 use testkit::Postgres;
