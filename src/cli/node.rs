@@ -49,7 +49,7 @@ impl Node {
             },
             settings: settings(config),
             store: Arc::new(JournalStore(sessions.journal().clone())),
-            validity: sessions.validity(),
+            validity: sessions.lease(),
             host: Arc::new(sessions),
             neighbours: Arc::new(peers.clone()),
         });
