@@ -358,7 +358,7 @@ impl Real {
             Hold::Nothing => return,
             Hold::Share => format!("SELECT 1 FROM ownership WHERE session_id = {id} FOR SHARE"),
             Hold::TakeAway | Hold::TouchOnly => format!(
-                "UPDATE ownership SET owner_inc = {}, epoch = epoch + 1 WHERE session_id = {id}",
+                "UPDATE ownership SET owner_incarnation = {}, epoch = epoch + 1 WHERE session_id = {id}",
                 THIEF.0
             ),
         };

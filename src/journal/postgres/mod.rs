@@ -164,10 +164,13 @@ impl PostgresJournal {
         status.map_err(failed(ACTION))?.map_err(failed(ACTION))
     }
 
-    /// Brings a database's schema up to date. Servers of the release before go on meanwhile.
+    /// Applies the missing steps of the schema. Refuses a database with the schema of an earlier version.
     pub async fn migrate(options: &PostgresOptions) -> Result<(), JournalError> {
         let connected = options.connector().single().await;
         let mut connection = connected.map_err(failed("change the schema"))?;
+        let status = schema::status(&mut connection).await;
+        let status = status.map_err(failed("change the schema"))?;
+        status.map_err(failed("change the schema"))?;
         let applied = schema::apply(&mut connection).await;
         applied.map_err(failed("change the schema"))
     }

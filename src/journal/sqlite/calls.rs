@@ -12,7 +12,7 @@ use super::super::ledger::{
     Truncation,
 };
 use super::super::membership::Membership;
-use super::writer::{Job, Other};
+use super::writer::Job;
 use super::{SqliteJournal, changes, closed, queries, snapshots};
 use crate::ids::{
     Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
@@ -31,10 +31,10 @@ impl Ledger for SqliteJournal {
     }
 
     fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
-        let answer = self.ask(|reply| Job::Other(Other::Claim { claim, reply }));
+        let claimed = self.submit_change(move |connection| changes::claim(connection, claim));
         async move {
             let closed = Err(ClaimError::Failed(closed("claim")));
-            answer.await.unwrap_or(closed)
+            claimed.await.unwrap_or(closed)
         }
         .boxed()
     }
@@ -50,22 +50,22 @@ impl Ledger for SqliteJournal {
             owner: Some(owner),
             epoch,
         };
-        let answer = self.ask(|reply| Job::Other(Other::Release { held, reply }));
+        let released = self.submit_change(move |connection| changes::release(connection, held));
         async move {
             let closed = Err(ClaimError::Failed(closed("release")));
-            answer.await.unwrap_or(closed)
+            released.await.unwrap_or(closed)
         }
         .boxed()
     }
 
     fn terminate_connections(&self, _incarnation: Incarnation) -> Answer<()> {
-        // A dead process has let go of the file lock, and has nothing under way.
+        // A dead process has released the file lock and has no open transaction.
         async { Ok(()) }.boxed()
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
         self.appends.fetch_add(1, Ordering::Relaxed);
-        let answer = self.ask(|reply| Job::Append { batch, reply });
+        let answer = self.submit(|reply| Job::Append { batch, reply });
         async move {
             let lost = AppendError::Unknown("the writer ended".to_owned());
             answer.await.unwrap_or(Err(lost))
@@ -82,7 +82,7 @@ impl Ledger for SqliteJournal {
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
-        // A task, so that it goes on when nobody waits for it.
+        // A task: it completes even if the caller drops its future.
         let putting = snapshots::put(self.clone(), session, snapshot);
         let putting = self.snapshots.spawn(putting);
         async move {
@@ -125,8 +125,8 @@ impl Membership for SqliteJournal {
     }
 
     fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        let beat = self.nodes.heartbeat(node);
-        async move { Ok(beat) }.boxed()
+        let outcome = self.nodes.heartbeat(node);
+        async move { Ok(outcome) }.boxed()
     }
 
     fn nodes(&self) -> Answer<Vec<NodeStatus>> {
@@ -139,17 +139,15 @@ impl Membership for SqliteJournal {
         incarnation: Incarnation,
         last_heartbeat: Option<HeartbeatSeq>,
     ) -> Answer<bool> {
-        let is_gone = self.nodes.remove(incarnation, last_heartbeat);
-        async move { Ok(is_gone) }.boxed()
+        let is_removed = self.nodes.remove(incarnation, last_heartbeat);
+        async move { Ok(is_removed) }.boxed()
     }
 }
 
 impl Catalogue for SqliteJournal {
     fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
-        self.write("store a hunt", |reply| Other::PutHunt {
-            revision,
-            files,
-            reply,
+        self.change("store a hunt", move |connection| {
+            changes::put_hunt(connection, &revision, &files)
         })
     }
 
@@ -158,10 +156,11 @@ impl Catalogue for SqliteJournal {
     }
 
     fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        let answer = self.ask(|reply| Job::Other(Other::CreateSession { session, reply }));
+        let created =
+            self.submit_change(move |connection| changes::create_session(connection, &session));
         async move {
             let closed = Err(CreateError::Failed(closed("create a session")));
-            answer.await.unwrap_or(closed)
+            created.await.unwrap_or(closed)
         }
         .boxed()
     }
@@ -216,7 +215,7 @@ impl Journal for SqliteJournal {
         async move {
             this.snapshots.close();
             this.snapshots.wait().await;
-            let ended = this.ask(|reply| Job::Close { reply }).await;
+            let ended = this.submit(|reply| Job::Close { reply }).await;
             this.stop.cancel();
             let mut tasks = this.tasks.lock().await;
             while tasks.join_next().await.is_some() {}

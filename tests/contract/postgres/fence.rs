@@ -23,7 +23,7 @@ fn late_insert(lock: &str) -> String {
         "WITH gate AS MATERIALIZED (SELECT pg_advisory_lock_shared({GATE})), \
          held AS MATERIALIZED (\
              SELECT o.session_id FROM (SELECT 1 FROM gate) AS passed, ownership o \
-             WHERE o.session_id = 1 AND o.owner_inc = 1 AND o.epoch = 1 {lock}) \
+             WHERE o.session_id = 1 AND o.owner_incarnation = 1 AND o.epoch = 1 {lock}) \
          INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
          SELECT session_id, 1, 1, 1, 5, 'late' FROM held"
     )
@@ -104,7 +104,7 @@ async fn append_over_a_release(database: PgConnectOptions) {
     let journal = open_on(PostgresOptions::new(database.clone(), NODE)).await;
     let epoch = hunt_and_session(&journal, id(1), "AAAA").await;
     let mut releasing = connect(&database).await;
-    let release = "BEGIN; UPDATE ownership SET owner_inc = NULL WHERE session_id = 1";
+    let release = "BEGIN; UPDATE ownership SET owner_incarnation = NULL WHERE session_id = 1";
     execute(&mut releasing, release.to_owned()).await;
     let append = journal.append(batch(id(1), epoch, 1..=1));
     let committing = async {

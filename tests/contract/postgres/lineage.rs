@@ -81,7 +81,7 @@ async fn a_node_of_a_time_that_is_still_to_come_does_not_run() {
     let journal = open_on(options.clone()).await;
     journal.join(node()).await.expect("joins");
     let mut connection = connect(&options.connect).await;
-    let to_come = "UPDATE node SET seen_at = seen_at + interval '1 hour'";
+    let to_come = "UPDATE node SET heartbeat_at = heartbeat_at + interval '1 hour'";
     execute(&mut connection, to_come.to_owned()).await;
     let seen = journal.nodes().await.expect("lists");
     assert_eq!(seen[0].age, Duration::ZERO);
