@@ -149,7 +149,7 @@ mod tests {
             assert!(
                 matches!(
                     refused,
-                    Err(RecordError::UnknownFormat { format, known: 2 }) if format == other.into()
+                    Err(RecordError::UnknownFormat { format, known: 2 }) if format == u16::from(other)
                 ),
                 "{refused:?}"
             );
