@@ -124,7 +124,7 @@ fn send_outcome(reply: oneshot::Sender<Result<(), AppendError>>, outcome: Result
             AppendError::Refused(_) => AppendFailure::Refused,
             AppendError::Unknown(_) => AppendFailure::Unknown,
         };
-        metrics().append_failures.of(kind).increment(1);
+        metrics().append_failures.with_label(kind).increment(1);
     }
     send(reply, outcome);
 }
