@@ -1,16 +1,16 @@
-//! A node's link to the store: it is slow, loses replies, and can be cut.
+//! A node's way to the store: it takes its time, loses replies, and can be cut.
 //!
-//! As on a database server, statements that have arrived continue whatever happens to the node or its
-//! connection. Only terminating a backend rolls back what it has not committed.
+//! Statements that arrived run on whatever becomes of the node or its connection, as a server's do:
+//! only a terminated backend takes back what had not committed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
-    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
-    TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
+    Membership, Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId, SessionRecord,
+    Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -21,12 +21,12 @@ use crate::dice::Dice;
 use crate::store::Store;
 
 const WAY_MS_MAX: usize = 4;
-/// Timeout of a node for a store that it cannot reach.
+/// How long a node waits for a store that it cannot reach.
 const PATIENCE: Duration = Duration::from_millis(80);
-/// More statements than all runs of a session on one node have in flight together.
+/// More than the lives of a session on one node have under way together.
 const QUEUED_MAX: usize = 1_000;
 
-/// A node's link to the store. Clones share it.
+/// A node's way to the store. Clones share it.
 #[derive(Clone)]
 pub struct Link {
     store: Store,
@@ -36,14 +36,14 @@ pub struct Link {
 
 struct State {
     is_cut: bool,
-    /// Percentage of appends that lose their connection while they run.
+    /// How many of a hundred appends lose their connection while they run.
     lost_percent: usize,
     lane: Option<Lane>,
-    /// The statements that the store runs for this node.
+    /// What runs in the store for this node.
     backends: JoinSet<()>,
 }
 
-/// The connection on which appends are sent, one after the other.
+/// The connection that appends go over, one after the other.
 #[derive(Clone)]
 struct Lane {
     statements: mpsc::Sender<Statement>,
@@ -66,8 +66,8 @@ fn unreachable(action: &'static str) -> JournalError {
     }
 }
 
-/// Fails a request that sessions never send.
-fn unsupported<T: Send + 'static, E: From<JournalError> + Send + 'static>(
+/// What no session asks of its journal.
+fn not_here<T: Send + 'static, E: From<JournalError> + Send + 'static>(
     action: &'static str,
 ) -> Answer<T, E> {
     let reason = "not simulated".to_owned();
@@ -108,14 +108,14 @@ impl Link {
         self.with_state(|state| state.lost_percent = percent);
     }
 
-    /// Drops every reply in flight, and every statement that has not arrived yet.
+    /// Every reply under way is lost, and what had not arrived yet never does.
     pub fn lose_connection(&self) {
         if let Some(lane) = self.with_state(|state| state.lane.take()) {
             lane.broken.cancel();
         }
     }
 
-    /// The store ends every statement that it runs for this node.
+    /// The store ends everything that it has under way for this node.
     pub fn terminate_backends(&self) {
         self.lose_connection();
         self.with_state(|state| state.backends.abort_all());
@@ -137,7 +137,7 @@ impl Link {
         })
     }
 
-    /// A round trip, which fails if the store cannot be reached in either direction.
+    /// There, and back again, unless the store cannot be reached on either way.
     fn call<T, F>(
         &self,
         action: &'static str,
@@ -154,7 +154,7 @@ impl Link {
             let working = work(link.store.clone());
             link.with_state(|state| {
                 state.backends.spawn(async move {
-                    // The caller may have gone.
+                    // Whoever asked may be gone.
                     drop(done.send(working.await));
                 });
             });
@@ -188,8 +188,8 @@ impl Link {
     }
 }
 
-/// Runs the statements of one connection. When it breaks, a statement that has started continues, and
-/// those that wait on the client's side are lost.
+/// Runs the statements of one connection. What has begun goes on when the connection breaks; what
+/// waits on the client's side is gone with it.
 async fn serve(
     mut queued: mpsc::Receiver<Statement>,
     broken: CancellationToken,
@@ -203,40 +203,12 @@ async fn serve(
         }
         let outcome = store.append(statement.batch).await;
         tokio::time::sleep(dice.up_to_ms(2)).await;
-        // The caller may have gone, or have given up the connection.
+        // Whoever asked may be gone, or think that the connection is.
         drop(statement.reply.send(outcome));
     }
 }
 
-impl Journal for Link {
-    fn generation(&self) -> Answer<u32> {
-        unsupported("read the generation")
-    }
-
-    fn put_hunt(&self, _revision: String, _files: Vec<u8>) -> Answer<()> {
-        unsupported("store a hunt")
-    }
-
-    fn hunt(&self, _revision: String) -> Answer<Option<Vec<u8>>> {
-        unsupported("read a hunt")
-    }
-
-    fn create_session(&self, _session: SessionRecord) -> Answer<(), CreateError> {
-        unsupported("create a session")
-    }
-
-    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        unsupported("list sessions")
-    }
-
-    fn mark_finished(&self, _session: SessionId) -> Answer<()> {
-        unsupported("note a finish")
-    }
-
-    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
-        unsupported("list finished sessions")
-    }
-
+impl Ledger for Link {
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.call(
             "list owners",
@@ -269,24 +241,8 @@ impl Journal for Link {
         })
     }
 
-    fn evict(&self, _incarnation: Incarnation) -> Answer<()> {
-        unsupported("evict")
-    }
-
-    fn join(&self, _node: NodeRecord) -> Answer<()> {
-        unsupported("join")
-    }
-
-    fn beat(&self, _node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        unsupported("beat")
-    }
-
-    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        unsupported("list nodes")
-    }
-
-    fn forget(&self, _incarnation: Incarnation, _last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
-        unsupported("forget")
+    fn terminate_connections(&self, _incarnation: Incarnation) -> Answer<()> {
+        not_here("terminate connections")
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
@@ -327,24 +283,8 @@ impl Journal for Link {
         self.call("load", move |store| async move { store.load_before(seq) })
     }
 
-    fn read(
-        &self,
-        _session: SessionId,
-        _after_seq: u64,
-        _limit: usize,
-    ) -> Answer<Vec<StoredBatch>, ReadError> {
-        unsupported("read")
-    }
-
-    fn oldest(
-        &self,
-        _session: SessionId,
-        through_seq: u64,
-        max: BatchesMax,
-    ) -> Answer<Vec<StoredBatch>> {
-        self.call("read the oldest", move |store| async move {
-            store.oldest(through_seq, max)
-        })
+    fn names(&self, _session: SessionId) -> Answer<Vec<Name>> {
+        self.call("read names", |store| async move { store.names() })
     }
 
     fn put_snapshot(&self, _session: SessionId, snapshot: Snapshot) -> Answer<()> {
@@ -375,15 +315,87 @@ impl Journal for Link {
         let truncated = self.call("truncate", move |store| async move {
             let truncated = store.truncate(truncation).await;
             if matches!(truncated, Err(TruncateError::NotCovered)) {
-                store.record_violation(format!("{truncation:?} goes beyond what is covered"));
+                store.note_violation(format!("{truncation:?} goes beyond what is covered"));
             }
             truncated
         });
         async move { truncated.await? }.boxed()
     }
+}
 
-    fn names(&self, _session: SessionId) -> Answer<Vec<Name>> {
-        self.call("read names", |store| async move { store.names() })
+impl Membership for Link {
+    fn join(&self, _node: NodeRecord) -> Answer<()> {
+        not_here("join")
+    }
+
+    fn heartbeat(&self, _node: NodeRecord) -> Answer<HeartbeatOutcome> {
+        not_here("record a heartbeat")
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
+        not_here("list nodes")
+    }
+
+    fn remove(
+        &self,
+        _incarnation: Incarnation,
+        _last_heartbeat: Option<HeartbeatSeq>,
+    ) -> Answer<bool> {
+        not_here("remove a node")
+    }
+}
+
+impl Catalogue for Link {
+    fn put_hunt(&self, _revision: String, _files: Vec<u8>) -> Answer<()> {
+        not_here("store a hunt")
+    }
+
+    fn hunt(&self, _revision: String) -> Answer<Option<Vec<u8>>> {
+        not_here("read a hunt")
+    }
+
+    fn create_session(&self, _session: SessionRecord) -> Answer<(), CreateError> {
+        not_here("create a session")
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        not_here("list sessions")
+    }
+
+    fn mark_finished(&self, _session: SessionId) -> Answer<()> {
+        not_here("note a finish")
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        not_here("list finished sessions")
+    }
+}
+
+impl History for Link {
+    fn read(
+        &self,
+        _session: SessionId,
+        _after_seq: u64,
+        _limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        not_here("read")
+    }
+
+    fn read_oldest(
+        &self,
+        _session: SessionId,
+        through_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.call("read the oldest", move |store| async move {
+            store.oldest(through_seq, max)
+        })
+    }
+}
+
+impl Journal for Link {
+    fn generation(&self) -> Answer<u32> {
+        not_here("read the generation")
     }
 
     fn close(&self) -> Answer<()> {
