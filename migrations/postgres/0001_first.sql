@@ -46,12 +46,14 @@ CREATE TABLE snapshot (
     PRIMARY KEY (session_id, seq)
 );
 
--- Personal data, kept outside of the replayed events so that it can be erased.
-CREATE TABLE name (
+-- Personal data and credentials, kept outside of the replayed events so that they can be erased. The kinds
+-- are numbered in src/journal/ledger.rs.
+CREATE TABLE private_record (
     session_id bigint NOT NULL,
+    kind smallint NOT NULL,
     id bigint NOT NULL,
     text text NOT NULL,
-    PRIMARY KEY (session_id, id)
+    PRIMARY KEY (session_id, kind, id)
 );
 
 -- Which nodes may be alive; it never decides which node may write.

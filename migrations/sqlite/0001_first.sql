@@ -53,12 +53,14 @@ CREATE TABLE snapshot_part (
     PRIMARY KEY (snapshot_id, number)
 ) STRICT;
 
--- Personal data, kept outside of the replayed events so that it can be erased.
-CREATE TABLE name (
+-- Personal data and credentials, kept outside of the replayed events so that they can be erased. The kinds
+-- are numbered in src/journal/ledger.rs.
+CREATE TABLE private_record (
     session_id INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
     id INTEGER NOT NULL,
     text TEXT NOT NULL,
-    PRIMARY KEY (session_id, id)
+    PRIMARY KEY (session_id, kind, id)
 ) STRICT, WITHOUT ROWID;
 
 -- One row: the generation of every stream.

@@ -55,7 +55,7 @@ pub trait Ledger: Send + Sync + 'static {
     fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded>;
 
     /// The names behind the opaque ids in a session's events.
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>>;
+    fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>>;
 
     /// Stores a session's state as of a durable event. Atomic: it can be loaded once this returns `Ok`,
     /// and never in part. The two newest snapshots and the two newest verified ones are kept; older ones
@@ -95,21 +95,67 @@ pub enum ClaimError {
     Failed(#[from] JournalError),
 }
 
-/// A name that can be erased, stored under the opaque id that the events hold.
+/// Personal data or a credential of a session. It lives beside the events, so that it can be erased, and
+/// is stored atomically with the events that it belongs to. A record with the kind and id of an earlier one
+/// replaces it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Name {
-    /// The id.
+pub struct PrivateRecord {
+    /// What it is.
+    pub kind: PrivateKind,
+    /// The id, unique within the kind.
     pub id: u64,
-    /// The name.
+    /// The content.
     pub text: String,
 }
 
-impl fmt::Debug for Name {
-    /// Omits the name: it is personal data and must not reach a log.
+impl fmt::Debug for PrivateRecord {
+    /// Omits the text, which must not reach a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Name")
+        f.debug_struct("PrivateRecord")
+            .field("kind", &self.kind)
             .field("id", &self.id)
             .finish_non_exhaustive()
+    }
+}
+
+/// The kinds of private records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PrivateKind {
+    /// A name, or another text by a person, under the random id that the events hold.
+    Name,
+    /// The code with which players join a team, under the team's number.
+    TeamCode,
+    /// The nonce that a device's token must carry, under the device's number.
+    DeviceNonce,
+    /// The nonce that a game master's token must carry, under the game master's number.
+    GameMasterNonce,
+    /// The outcome of a request with an idempotency key, under the number of its slot.
+    IdempotencyKey,
+}
+
+impl PrivateKind {
+    const ALL: [Self; 5] = [
+        Self::Name,
+        Self::TeamCode,
+        Self::DeviceNonce,
+        Self::GameMasterNonce,
+        Self::IdempotencyKey,
+    ];
+
+    /// The number under which the kind is stored.
+    pub(super) fn number(self) -> i16 {
+        match self {
+            Self::Name => 1,
+            Self::TeamCode => 2,
+            Self::DeviceNonce => 3,
+            Self::GameMasterNonce => 4,
+            Self::IdempotencyKey => 5,
+        }
+    }
+
+    /// The kind with a number; `None` for one of a later version.
+    pub(super) fn from_number(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -130,8 +176,8 @@ pub struct Batch {
     pub at_ms: u64,
     /// The events, encoded.
     pub events: Vec<u8>,
-    /// Names that the events refer to, stored atomically with them.
-    pub names: Vec<Name>,
+    /// Private records, stored atomically with the events.
+    pub private: Vec<PrivateRecord>,
 }
 
 /// A committed row of the journal.

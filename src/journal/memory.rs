@@ -10,7 +10,7 @@ use super::answer::{Answer, JournalError};
 use super::catalogue::{Catalogue, CreateError, SessionRecord};
 use super::history::{BatchesMax, History, ReadError, contiguous};
 use super::ledger::{
-    AppendError, Batch, ClaimError, Ledger, Loaded, Name, Snapshot, StoredBatch, TruncateError,
+    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateKind, PrivateRecord, Snapshot, StoredBatch, TruncateError,
     Truncation,
 };
 use super::membership::Membership;
@@ -42,7 +42,7 @@ struct StoredSession {
     is_finished: bool,
     batches: Vec<StoredBatch>,
     snapshots: BTreeMap<u64, StoredSnapshot>,
-    names: BTreeMap<u64, String>,
+    private: BTreeMap<(PrivateKind, u64), String>,
 }
 
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl MemoryJournal {
             is_finished: false,
             batches: Vec::new(),
             snapshots: BTreeMap::new(),
-            names: BTreeMap::new(),
+            private: BTreeMap::new(),
         };
         stored.sessions.insert(session.record.id, session);
         Ok(())
@@ -150,8 +150,9 @@ fn append_to(session: &mut StoredSession, batch: Batch) -> Result<(), AppendErro
             AppendError::NotContiguous
         });
     }
-    let names = batch.names.into_iter().map(|name| (name.id, name.text));
-    session.names.extend(names);
+    let records = batch.private.into_iter();
+    let records = records.map(|record| ((record.kind, record.id), record.text));
+    session.private.extend(records);
     session.batches.push(StoredBatch {
         first_seq: batch.first_seq,
         last_seq: batch.last_seq,
@@ -284,13 +285,15 @@ impl Ledger for MemoryJournal {
         done(self.with_session("load", session, |session| load_from(session, seq)))
     }
 
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        done(self.with_session("read names", session, |session| {
-            let names = session.names.iter().map(|(id, text)| Name {
-                id: *id,
+    fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>> {
+        done(self.with_session("read private records", session, |session| {
+            let records = session.private.iter();
+            let record = |(&(kind, id), text): (&(PrivateKind, u64), &String)| PrivateRecord {
+                kind,
+                id,
                 text: text.clone(),
-            });
-            names.collect()
+            };
+            records.map(record).collect()
         }))
     }
 

@@ -32,7 +32,7 @@ pub use archive::{
 pub use catalogue::{Catalogue, CreateError, SessionRecord};
 pub use history::{BatchesMax, History, ReadError};
 pub use ledger::{
-    AppendError, Batch, ClaimError, Ledger, Loaded, Name, Snapshot, StoredBatch, TruncateError,
+    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateKind, PrivateRecord, Snapshot, StoredBatch, TruncateError,
     Truncation,
 };
 pub use membership::Membership;

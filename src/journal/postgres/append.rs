@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use sqlx::postgres::{PgArguments, PgBindIterExt, PgDatabaseError, PgSeverity};
 use sqlx::{Arguments, PgConnection, Row};
 
-use super::super::SessionId;
+use super::super::{PrivateRecord, SessionId};
 use super::PostgresJournal;
 use super::group::Group;
 use super::notices::Notices;
@@ -62,16 +62,18 @@ macro_rules! append_statement {
 }
 
 const APPEND: &str = append_statement!("");
-/// The same, with names: `$11` to `$13`.
-const APPEND_WITH_NAMES: &str = append_statement!(
-    ", named AS (\
-         INSERT INTO name (session_id, id, text) \
-         SELECT * FROM unnest($11::bigint[], $12::bigint[], $13::text[]) AS n (session_id, id, text) \
-         WHERE (n.session_id IN (SELECT session_id FROM fitting)) IS TRUE)"
+/// The same, with private records: `$11` to `$14`, no two with the same key.
+const APPEND_WITH_PRIVATE_RECORDS: &str = append_statement!(
+    ", put AS (\
+         INSERT INTO private_record (session_id, kind, id, text) \
+         SELECT * FROM unnest($11::bigint[], $12::smallint[], $13::bigint[], $14::text[]) \
+         AS r (session_id, kind, id, text) \
+         WHERE (r.session_id IN (SELECT session_id FROM fitting)) IS TRUE \
+         ON CONFLICT (session_id, kind, id) DO UPDATE SET text = excluded.text)"
 );
 
 impl PostgresJournal {
-    /// The statement that appends batches without names, for whoever measures what it costs without
+    /// The statement that appends batches without private records, for whoever measures what it costs without
     /// the writer. Its arguments are those that [`append`](super::super::Journal::append) sends, its
     /// rows the sessions that it left out.
     pub const APPEND_STATEMENT: &str = APPEND;
@@ -87,10 +89,14 @@ pub(super) async fn append_together(
     notices: &Notices,
     groups: &[Group],
 ) -> Result<Vec<NotWritten>, FlushError> {
-    let has_names = groups.iter().any(|group| group.names().next().is_some());
+    let private: Vec<_> = groups.iter().flat_map(Group::private_records).collect();
     let arguments =
-        arguments(groups, has_names).map_err(|error| FlushError::RolledBack(error.to_string()))?;
-    let statement = if has_names { APPEND_WITH_NAMES } else { APPEND };
+        arguments(groups, &private).map_err(|error| FlushError::RolledBack(error.to_string()))?;
+    let statement = if private.is_empty() {
+        APPEND
+    } else {
+        APPEND_WITH_PRIVATE_RECORDS
+    };
     // To the last message: the commit comes after the rows.
     let appending = sqlx::query_with(statement, arguments).fetch_all(connection);
     let (result, warning) = notices.watch(appending).await;
@@ -116,11 +122,14 @@ pub(super) async fn append_together(
 }
 
 /// The arguments of the statement, written straight from the batches.
-fn arguments(groups: &[Group], has_names: bool) -> Result<PgArguments, sqlx::Error> {
+fn arguments(
+    groups: &[Group],
+    private: &[(SessionId, &PrivateRecord)],
+) -> Result<PgArguments, sqlx::Error> {
     let batches = || groups.iter().flat_map(Group::batches);
     let bytes: usize = batches().map(|batch| ROW_BYTES + batch.events.len()).sum();
     let mut arguments = PgArguments::default();
-    arguments.reserve(13, bytes + ROW_BYTES * groups.len());
+    arguments.reserve(14, bytes + ROW_BYTES * groups.len());
     let mut add = || -> Result<(), sqlx::error::BoxDynError> {
         arguments.add(
             groups
@@ -164,11 +173,13 @@ fn arguments(groups: &[Group], has_names: bool) -> Result<PgArguments, sqlx::Err
         )?;
         arguments.add(batches().map(|batch| batch.at_ms.cast_signed()).bind_iter())?;
         arguments.add(batches().map(|batch| batch.events.as_slice()).bind_iter())?;
-        if has_names {
-            let names = || groups.iter().flat_map(Group::names);
-            arguments.add(names().map(|(session, _)| session.as_i64()).bind_iter())?;
-            arguments.add(names().map(|(_, name)| name.id.cast_signed()).bind_iter())?;
-            arguments.add(names().map(|(_, name)| name.text.as_str()).bind_iter())?;
+        if !private.is_empty() {
+            let records = || private.iter().map(|(_, record)| record);
+            let sessions = private.iter().map(|(session, _)| session.as_i64());
+            arguments.add(sessions.bind_iter())?;
+            arguments.add(records().map(|record| record.kind.number()).bind_iter())?;
+            arguments.add(records().map(|record| record.id.cast_signed()).bind_iter())?;
+            arguments.add(records().map(|record| record.text.as_str()).bind_iter())?;
         }
         Ok(())
     };

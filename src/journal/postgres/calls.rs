@@ -9,7 +9,7 @@ use super::super::answer::Answer;
 use super::super::catalogue::{Catalogue, CreateError, SessionRecord};
 use super::super::history::{BatchesMax, History, ReadError, contiguous};
 use super::super::ledger::{
-    AppendError, Batch, ClaimError, Ledger, Loaded, Name, Snapshot, StoredBatch, TruncateError,
+    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateRecord, Snapshot, StoredBatch, TruncateError,
     Truncation,
 };
 use super::super::membership::Membership;
@@ -85,9 +85,9 @@ impl Ledger for PostgresJournal {
         })
     }
 
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.query("read names", move |connection| {
-            queries::names(connection, session)
+    fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>> {
+        self.query("read private records", move |connection| {
+            queries::private_records(connection, session)
         })
     }
 

@@ -1,12 +1,13 @@
 //! What is appended together: batches by session, each session's in their order.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::{AppendError, Batch, Epoch, Incarnation, Name, SessionId};
+use super::super::{AppendError, Batch, Epoch, Incarnation, PrivateRecord, SessionId};
 use crate::telemetry::{AppendFailure, metrics};
 
 /// A batch on its way, and whom to tell.
@@ -83,10 +84,11 @@ impl Group {
         self.appends.iter().map(|append| &append.batch)
     }
 
-    /// The names of all batches, with their session.
-    pub(super) fn names(&self) -> impl Iterator<Item = (SessionId, &Name)> {
-        let names = self.batches().flat_map(|batch| &batch.names);
-        names.map(|name| (self.session, name))
+    /// The private records of all batches with their session: of several with the same key, the last.
+    pub(super) fn private_records(&self) -> impl Iterator<Item = (SessionId, &PrivateRecord)> {
+        let records = self.batches().flat_map(|batch| &batch.private);
+        let by_key: BTreeMap<_, _> = records.map(|record| ((record.kind, record.id), record)).collect();
+        by_key.into_values().map(|record| (self.session, record))
     }
 
     /// The number of batches.

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::super::{BatchesMax, Epoch, Name, SessionId, SessionRecord, StoredBatch};
+use super::super::{BatchesMax, Epoch, PrivateKind, PrivateRecord, SessionId, SessionRecord, StoredBatch};
 
 /// What a query gives, on the connection that it is lent.
 pub(super) type Query<'c, T> = BoxFuture<'c, Result<T, sqlx::Error>>;
@@ -195,19 +195,24 @@ fn stored_batch(row: &PgRow) -> Result<StoredBatch, sqlx::Error> {
     })
 }
 
-pub(super) fn names(connection: &mut PgConnection, session: SessionId) -> Query<'_, Vec<Name>> {
+pub(super) fn private_records(connection: &mut PgConnection, session: SessionId) -> Query<'_, Vec<PrivateRecord>> {
     async move {
-        let rows = sqlx::query("SELECT id, text FROM name WHERE session_id = $1 ORDER BY id")
+        let rows = sqlx::query("SELECT kind, id, text FROM private_record WHERE session_id = $1 ORDER BY kind, id")
             .bind(session.as_i64())
             .fetch_all(connection)
             .await?;
-        let names = rows.into_iter().map(|row| {
-            Ok(Name {
-                id: row.try_get::<i64, _>(0)?.cast_unsigned(),
-                text: row.try_get(1)?,
-            })
-        });
-        names.collect()
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            // A kind of a later version is left alone.
+            if let Some(kind) = PrivateKind::from_number(row.try_get(0)?) {
+                records.push(PrivateRecord {
+                    kind,
+                    id: row.try_get::<i64, _>(1)?.cast_unsigned(),
+                    text: row.try_get(2)?,
+                });
+            }
+        }
+        Ok(records)
     }
     .boxed()
 }

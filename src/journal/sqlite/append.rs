@@ -11,7 +11,8 @@ const INSERT_BATCH: &str = "\
     WHERE session_id = ?1 AND owner_incarnation = ?7 AND epoch = ?4 \
     AND ?2 = 1 + coalesce((SELECT last_seq FROM journal WHERE session_id = ?1 \
                            ORDER BY seq DESC LIMIT 1), 0)";
-const INSERT_NAME: &str = "INSERT INTO name (session_id, id, text) VALUES (?, ?, ?)";
+const PUT_PRIVATE_RECORD: &str = "INSERT INTO private_record (session_id, kind, id, text) VALUES (?, ?, ?, ?) \
+     ON CONFLICT (session_id, kind, id) DO UPDATE SET text = excluded.text";
 const IS_OWNER: &str = "\
     SELECT EXISTS (SELECT 1 FROM ownership WHERE session_id = ? AND owner_incarnation = ? AND epoch = ?)";
 /// Whether a batch is there already, just as it is.
@@ -67,12 +68,13 @@ fn insert_all<'a>(
         if insert_batch(&mut insert, batch)? == 0 {
             return Ok(Err(why_not(connection, batch)?));
         }
-        for name in &batch.names {
-            let mut insert = connection.prepare_cached(INSERT_NAME)?;
-            insert.execute(params![
+        for record in &batch.private {
+            let mut put = connection.prepare_cached(PUT_PRIVATE_RECORD)?;
+            put.execute(params![
                 batch.session.as_i64(),
-                name.id.cast_signed(),
-                name.text
+                record.kind.number(),
+                record.id.cast_signed(),
+                record.text
             ])?;
         }
         Ok(Ok(()))

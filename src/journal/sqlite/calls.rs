@@ -8,7 +8,7 @@ use super::super::answer::Answer;
 use super::super::catalogue::{Catalogue, CreateError, SessionRecord};
 use super::super::history::{BatchesMax, History, ReadError, contiguous};
 use super::super::ledger::{
-    AppendError, Batch, ClaimError, Ledger, Loaded, Name, Snapshot, StoredBatch, TruncateError,
+    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateRecord, Snapshot, StoredBatch, TruncateError,
     Truncation,
 };
 use super::super::membership::Membership;
@@ -77,8 +77,8 @@ impl Ledger for SqliteJournal {
         self.query("load", move |pool| queries::load(pool, session, seq))
     }
 
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.query("read names", move |pool| queries::names(pool, session))
+    fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>> {
+        self.query("read private records", move |pool| queries::private_records(pool, session))
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {

@@ -4,7 +4,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::super::{
-    BatchesMax, Epoch, Incarnation, Loaded, Name, Ownership, SessionId, SessionRecord, Snapshot,
+    BatchesMax, Epoch, Incarnation, Loaded, PrivateKind, PrivateRecord, Ownership, SessionId, SessionRecord, Snapshot,
     StoredBatch,
 };
 
@@ -230,16 +230,21 @@ fn stored_batch(row: &SqliteRow) -> Result<StoredBatch, sqlx::Error> {
     })
 }
 
-pub(super) async fn names(pool: SqlitePool, session: SessionId) -> Result<Vec<Name>, sqlx::Error> {
-    let rows = sqlx::query("SELECT id, text FROM name WHERE session_id = ? ORDER BY id")
+pub(super) async fn private_records(pool: SqlitePool, session: SessionId) -> Result<Vec<PrivateRecord>, sqlx::Error> {
+    let rows = sqlx::query("SELECT kind, id, text FROM private_record WHERE session_id = ? ORDER BY kind, id")
         .bind(session.as_i64())
         .fetch_all(&pool)
         .await?;
-    let names = rows.into_iter().map(|row| {
-        Ok(Name {
-            id: row.try_get::<i64, _>(0)?.cast_unsigned(),
-            text: row.try_get(1)?,
-        })
-    });
-    names.collect()
+    let mut records = Vec::with_capacity(rows.len());
+    for row in rows {
+        // A kind of a later version is left alone.
+        if let Some(kind) = PrivateKind::from_number(row.try_get(0)?) {
+            records.push(PrivateRecord {
+                kind,
+                id: row.try_get::<i64, _>(1)?.cast_unsigned(),
+                text: row.try_get(2)?,
+            });
+        }
+    }
+    Ok(records)
 }
