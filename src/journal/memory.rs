@@ -10,8 +10,8 @@ use super::answer::{Answer, JournalError};
 use super::catalogue::{Catalogue, CreateError, SessionRecord};
 use super::history::{BatchesMax, History, ReadError, contiguous};
 use super::ledger::{
-    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateKind, PrivateRecord, Snapshot, StoredBatch, TruncateError,
-    Truncation,
+    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateKind, PrivateRecord, Snapshot,
+    StoredBatch, TruncateError, Truncation,
 };
 use super::membership::Membership;
 use super::nodes::Nodes;
@@ -286,15 +286,17 @@ impl Ledger for MemoryJournal {
     }
 
     fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>> {
-        done(self.with_session("read private records", session, |session| {
-            let records = session.private.iter();
-            let record = |(&(kind, id), text): (&(PrivateKind, u64), &String)| PrivateRecord {
-                kind,
-                id,
-                text: text.clone(),
-            };
-            records.map(record).collect()
-        }))
+        done(
+            self.with_session("read private records", session, |session| {
+                let records = session.private.iter();
+                let record = |(&(kind, id), text): (&(PrivateKind, u64), &String)| PrivateRecord {
+                    kind,
+                    id,
+                    text: text.clone(),
+                };
+                records.map(record).collect()
+            }),
+        )
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {

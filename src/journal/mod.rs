@@ -32,8 +32,8 @@ pub use archive::{
 pub use catalogue::{Catalogue, CreateError, SessionRecord};
 pub use history::{BatchesMax, History, ReadError};
 pub use ledger::{
-    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateKind, PrivateRecord, Snapshot, StoredBatch, TruncateError,
-    Truncation,
+    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateKind, PrivateRecord, Snapshot,
+    StoredBatch, TruncateError, Truncation,
 };
 pub use membership::Membership;
 pub use memory::MemoryJournal;

@@ -1,28 +1,26 @@
 //! The interface between a session and delivery, declared here so that sessions do not depend on
 //! delivery.
 
-use std::collections::HashMap;
-
-use hunt::{CommandId, Event, NameId, Receipt, Rejection, State, Timestamp, UpdateNumber};
+use hunt::{
+    CommandId, Event, GameMasterId, NameId, Receipt, Rejection, State, Timestamp, UpdateNumber,
+};
 use tokio::time::Instant;
 
-/// A session's state and names, to render from.
+use super::private::PrivateData;
+
+/// A session's state and private data, to render from.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     /// The state.
     pub state: &'a State,
-    /// The names that the state refers to, by id.
-    pub names: &'a HashMap<u64, String>,
+    /// The names and codes that belong to it.
+    pub private: &'a PrivateData,
 }
-
-/// Stands for a name that was erased.
-const NAME_ERASED: &str = "(erased)";
 
 impl View<'_> {
     /// The name with this id.
     pub fn name(&self, id: NameId) -> String {
-        let name = self.names.get(&id.0);
-        name.cloned().unwrap_or_else(|| NAME_ERASED.to_owned())
+        self.private.name(id)
     }
 }
 
@@ -38,6 +36,12 @@ pub enum Refusal {
     /// The rules panicked on this command; it is not tried again.
     #[error("the server failed on this command and will not try it again; report a bug")]
     Quarantined,
+    /// Another team of the session, or another player of the team, has a name that looks the same.
+    #[error("this name, or one that looks the same, is taken; choose another one")]
+    NameTaken,
+    /// The code that was drawn for a team is in use; draw another one.
+    #[error("the team code is in use")]
+    TeamCodeTaken,
 }
 
 /// Encodes the events of a session and sends them to connections.
@@ -71,6 +75,9 @@ pub trait Delivery: Send + 'static {
 
     /// Keeps a replayed update in the ring. Called only before the first attachment.
     fn restore(&mut self, update: Self::Update);
+
+    /// The game master for whom a client instance must be opened before the attachment is prepared.
+    fn needs_instance(&self, view: View<'_>, attach: &Self::Attach) -> Option<GameMasterId>;
 
     /// Prepares an attachment from the view; none if the connection has closed.
     fn prepare(&mut self, view: View<'_>, attach: Self::Attach) -> Option<Self::Prepared>;

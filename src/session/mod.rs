@@ -27,15 +27,17 @@ mod actor;
 mod cluster_store;
 mod delivery;
 mod fault;
+mod private;
 mod registry;
 
 pub use actor::{
-    Archiving, JournalAccess, Mail, NumberedCommand, Services, SessionExit, SessionHandle,
+    Archiving, Change, ClientCommand, JournalAccess, Mail, Services, SessionExit, SessionHandle,
     SessionSpec, Unavailable, launch,
 };
 pub use cluster_store::JournalStore;
 pub use delivery::{Delivery, Outcome, Refusal, View};
 pub use fault::InjectedFault;
+pub use private::PrivateData;
 pub use registry::{
     CreateSessionError, HuntError, NotHere, OpenError, Sessions, StoredHunt, first_game_master,
 };

@@ -9,8 +9,8 @@ use super::super::answer::Answer;
 use super::super::catalogue::{Catalogue, CreateError, SessionRecord};
 use super::super::history::{BatchesMax, History, ReadError, contiguous};
 use super::super::ledger::{
-    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateRecord, Snapshot, StoredBatch, TruncateError,
-    Truncation,
+    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateRecord, Snapshot, StoredBatch,
+    TruncateError, Truncation,
 };
 use super::super::membership::Membership;
 use super::group::Append;

@@ -87,7 +87,9 @@ impl Group {
     /// The private records of all batches with their session: of several with the same key, the last.
     pub(super) fn private_records(&self) -> impl Iterator<Item = (SessionId, &PrivateRecord)> {
         let records = self.batches().flat_map(|batch| &batch.private);
-        let by_key: BTreeMap<_, _> = records.map(|record| ((record.kind, record.id), record)).collect();
+        let by_key: BTreeMap<_, _> = records
+            .map(|record| ((record.kind, record.id), record))
+            .collect();
         by_key.into_values().map(|record| (self.session, record))
     }
 

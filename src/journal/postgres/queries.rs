@@ -5,7 +5,9 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::super::{BatchesMax, Epoch, PrivateKind, PrivateRecord, SessionId, SessionRecord, StoredBatch};
+use super::super::{
+    BatchesMax, Epoch, PrivateKind, PrivateRecord, SessionId, SessionRecord, StoredBatch,
+};
 
 /// What a query gives, on the connection that it is lent.
 pub(super) type Query<'c, T> = BoxFuture<'c, Result<T, sqlx::Error>>;
@@ -195,12 +197,17 @@ fn stored_batch(row: &PgRow) -> Result<StoredBatch, sqlx::Error> {
     })
 }
 
-pub(super) fn private_records(connection: &mut PgConnection, session: SessionId) -> Query<'_, Vec<PrivateRecord>> {
+pub(super) fn private_records(
+    connection: &mut PgConnection,
+    session: SessionId,
+) -> Query<'_, Vec<PrivateRecord>> {
     async move {
-        let rows = sqlx::query("SELECT kind, id, text FROM private_record WHERE session_id = $1 ORDER BY kind, id")
-            .bind(session.as_i64())
-            .fetch_all(connection)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT kind, id, text FROM private_record WHERE session_id = $1 ORDER BY kind, id",
+        )
+        .bind(session.as_i64())
+        .fetch_all(connection)
+        .await?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
             // A kind of a later version is left alone.

@@ -8,8 +8,8 @@ use super::super::answer::Answer;
 use super::super::catalogue::{Catalogue, CreateError, SessionRecord};
 use super::super::history::{BatchesMax, History, ReadError, contiguous};
 use super::super::ledger::{
-    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateRecord, Snapshot, StoredBatch, TruncateError,
-    Truncation,
+    AppendError, Batch, ClaimError, Ledger, Loaded, PrivateRecord, Snapshot, StoredBatch,
+    TruncateError, Truncation,
 };
 use super::super::membership::Membership;
 use super::writer::Job;
@@ -78,7 +78,9 @@ impl Ledger for SqliteJournal {
     }
 
     fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>> {
-        self.query("read private records", move |pool| queries::private_records(pool, session))
+        self.query("read private records", move |pool| {
+            queries::private_records(pool, session)
+        })
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {

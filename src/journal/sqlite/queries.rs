@@ -4,8 +4,8 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::super::{
-    BatchesMax, Epoch, Incarnation, Loaded, PrivateKind, PrivateRecord, Ownership, SessionId, SessionRecord, Snapshot,
-    StoredBatch,
+    BatchesMax, Epoch, Incarnation, Loaded, Ownership, PrivateKind, PrivateRecord, SessionId,
+    SessionRecord, Snapshot, StoredBatch,
 };
 
 pub(super) async fn hunt(
@@ -230,11 +230,16 @@ fn stored_batch(row: &SqliteRow) -> Result<StoredBatch, sqlx::Error> {
     })
 }
 
-pub(super) async fn private_records(pool: SqlitePool, session: SessionId) -> Result<Vec<PrivateRecord>, sqlx::Error> {
-    let rows = sqlx::query("SELECT kind, id, text FROM private_record WHERE session_id = ? ORDER BY kind, id")
-        .bind(session.as_i64())
-        .fetch_all(&pool)
-        .await?;
+pub(super) async fn private_records(
+    pool: SqlitePool,
+    session: SessionId,
+) -> Result<Vec<PrivateRecord>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT kind, id, text FROM private_record WHERE session_id = ? ORDER BY kind, id",
+    )
+    .bind(session.as_i64())
+    .fetch_all(&pool)
+    .await?;
     let mut records = Vec::with_capacity(rows.len());
     for row in rows {
         // A kind of a later version is left alone.

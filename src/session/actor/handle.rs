@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hunt::{
-    Command, CommandId, DeviceId, GameMasterId, GameMasterOrder, Issuer, PlayerOrder,
-    RegistrationOrder,
+    Command, CommandId, DeviceId, GameMasterId, GameMasterOrder, InstanceId, Issuer, PlayerId,
+    PlayerOrder, RegistrationOrder,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::backlog::Backlog;
 use super::context::SessionContext;
 use super::usage::{Usage, UseGuard};
-use crate::journal::{Name, SessionId, SessionRecord};
+use crate::journal::{PrivateRecord, SessionId, SessionRecord};
 use crate::session::delivery::{Delivery, Outcome, View};
 use crate::telemetry::metrics;
 
@@ -24,16 +24,14 @@ pub enum Mail<D: Delivery> {
     /// A numbered command of a connection.
     Command {
         /// The command and its sender.
-        command: NumberedCommand,
+        command: ClientCommand,
         /// Receives the outcome.
         peer: D::Peer,
     },
     /// Any other change of the session.
     Order {
         /// The change.
-        command: Command,
-        /// The names that it refers to.
-        names: Vec<Name>,
+        change: Change,
         /// Receives the outcome once it is durable. If it is closed before the actor's turn, the order is
         /// dropped.
         reply: oneshot::Sender<Outcome>,
@@ -44,31 +42,65 @@ pub enum Mail<D: Delivery> {
     Read(Read),
 }
 
-/// A command with the id by which its sender repeats it.
+/// A change of the session that does not come from a connection. Names and codes are resolved by the actor,
+/// just before the rules decide.
 #[derive(Debug)]
-pub enum NumberedCommand {
-    /// Sent by a player's device.
-    Player(DeviceId, CommandId, PlayerOrder),
-    /// Sent by a game master.
-    GameMaster(GameMasterId, CommandId, GameMasterOrder),
+pub enum Change {
+    /// A command, with the names that it refers to.
+    Command(Command, Vec<PrivateRecord>),
+    /// Creates a team with its first player.
+    CreateTeam {
+        /// The team's code, drawn at random and normalised.
+        code: String,
+        /// The team's name.
+        team_name: PrivateRecord,
+        /// The player's name.
+        player_name: PrivateRecord,
+    },
+    /// Adds a player to the team with a code.
+    JoinTeam {
+        /// The code as typed.
+        code: String,
+        /// The player's name.
+        player_name: PrivateRecord,
+    },
+    /// Adds a device for a player whose team has a code.
+    RestorePlayer {
+        /// The code as typed.
+        code: String,
+        /// The player.
+        player: PlayerId,
+    },
+    /// A command that replaces a team's code.
+    RotateTeamCode(Command, String),
 }
 
-impl NumberedCommand {
+/// A command of a connection, with the id by which its sender repeats it.
+#[derive(Debug)]
+pub enum ClientCommand {
+    /// Sent by a player's device.
+    Player(DeviceId, CommandId, PlayerOrder),
+    /// Sent by a client instance of a game master.
+    GameMaster(GameMasterId, InstanceId, CommandId, GameMasterOrder),
+}
+
+impl ClientCommand {
     /// The command's id, unique for its sender.
     pub fn id(&self) -> CommandId {
         match self {
-            Self::Player(_, id, _) | Self::GameMaster(_, id, _) => *id,
+            Self::Player(_, id, _) | Self::GameMaster(_, _, id, _) => *id,
         }
     }
 }
 
-impl From<NumberedCommand> for Command {
-    fn from(numbered: NumberedCommand) -> Self {
-        match numbered {
-            NumberedCommand::Player(device, id, order) => Self::Player { device, id, order },
-            NumberedCommand::GameMaster(by, id, order) => Self::GameMaster {
+impl From<ClientCommand> for Command {
+    fn from(command: ClientCommand) -> Self {
+        match command {
+            ClientCommand::Player(device, id, order) => Self::Player { device, id, order },
+            ClientCommand::GameMaster(by, instance, id, order) => Self::GameMaster {
                 by: Issuer::GameMaster(by),
-                id: Some(id),
+                key: Some((instance, id)),
+                reason: None,
                 order,
             },
         }
@@ -238,13 +270,14 @@ impl<D: Delivery> SessionHandle<D> {
         })
     }
 
-    /// Submits an order of the desk and waits until its outcome is durable.
-    pub async fn submit_desk_order(
+    /// Submits a registration order and waits until its outcome is durable.
+    pub async fn submit_registration(
         &self,
         order: RegistrationOrder,
-        names: Vec<Name>,
+        names: Vec<PrivateRecord>,
     ) -> Result<Outcome, Unavailable> {
-        self.submit(Command::Registration(order), names).await
+        self.submit(Change::Command(Command::Registration(order), names))
+            .await
     }
 
     /// Submits an order of a game master or an admin and waits until its outcome is durable.
@@ -252,20 +285,16 @@ impl<D: Delivery> SessionHandle<D> {
         &self,
         by: Issuer,
         order: GameMasterOrder,
-        names: Vec<Name>,
+        names: Vec<PrivateRecord>,
     ) -> Result<Outcome, Unavailable> {
-        let id = None;
-        self.submit(Command::GameMaster { by, id, order }, names)
+        self.submit(Change::Command(Command::order(by, order), names))
             .await
     }
 
-    async fn submit(&self, command: Command, names: Vec<Name>) -> Result<Outcome, Unavailable> {
+    /// Submits a change and waits until its outcome is durable.
+    pub async fn submit(&self, change: Change) -> Result<Outcome, Unavailable> {
         let (reply, outcome) = oneshot::channel();
-        self.send(Mail::Order {
-            command,
-            names,
-            reply,
-        })?;
+        self.send(Mail::Order { change, reply })?;
         outcome.await.map_err(|_| self.unavailable())
     }
 

@@ -1,7 +1,5 @@
 //! Recovers a session: claims it, loads the newest usable snapshot and replays the journal after it.
 
-use std::collections::HashMap;
-
 use hunt::{Progress, State};
 
 use super::context::{JournalAccess, SessionContext};
@@ -9,6 +7,7 @@ use super::owned::OwnedSession;
 use crate::journal::{ClaimError, Epoch, JournalError, StoredBatch, records};
 use crate::session::delivery::{Delivery, View};
 use crate::session::fault::InjectedFault;
+use crate::session::private::PrivateData;
 use crate::telemetry::{RecoveryFailure, metrics};
 
 /// Why a session could not be recovered.
@@ -56,7 +55,7 @@ impl RecoverError {
 /// A recovered state and what an actor starts with besides.
 pub(super) struct Recovered {
     pub(super) state: State,
-    pub(super) names: HashMap<u64, String>,
+    pub(super) private: PrivateData,
     /// Sequence number of the last event.
     pub(super) head: u64,
     /// Sequence number of the last event in the newest snapshot.
@@ -81,7 +80,7 @@ pub(super) async fn recover<D: Delivery>(
         Some(epoch) if read_too_early.is_none() => epoch,
         Some(_) | None => claim(context).await?,
     };
-    let names = context.journal().names(session).await?;
+    let private = context.journal().private_records(session).await?;
     let start = match read_too_early {
         Some(start) => start,
         None => load_start(context).await?,
@@ -90,7 +89,7 @@ pub(super) async fn recover<D: Delivery>(
         mut recovered,
         tail,
     } = start;
-    recovered.names = names.into_iter().map(|name| (name.id, name.text)).collect();
+    recovered.private = PrivateData::load(private);
     let keeps_receipts = !context.has_fault(InjectedFault::ReceiptsForgotten);
     for batch in &tail {
         let entries = decode_next(recovered.head, batch)?;
@@ -107,6 +106,7 @@ pub(super) async fn recover<D: Delivery>(
             });
         }
     }
+    recovered.private.index_team_names(&recovered.state);
     let owned = OwnedSession {
         session,
         owner: context.services.owner,
@@ -183,7 +183,7 @@ impl Start {
     fn new(context: &SessionContext, progress: Progress, seq: u64, tail: Vec<StoredBatch>) -> Self {
         let recovered = Recovered {
             state: State::from_progress(context.spec.hunt.clone(), progress),
-            names: HashMap::new(),
+            private: PrivateData::default(),
             head: seq,
             snapshot_at: seq,
         };
@@ -211,7 +211,7 @@ fn apply_entry<D: Delivery>(recovered: &mut Recovered, entry: &hunt::Entry, deli
         for stamp in recovered.state.apply(entry.at, event) {
             let view = View {
                 state: &recovered.state,
-                names: &recovered.names,
+                private: &recovered.private,
             };
             let update = delivery.encode(view, entry.at, event, stamp);
             delivery.restore(update);

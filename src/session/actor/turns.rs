@@ -6,7 +6,7 @@
 //! that depend on it. When an append fails, the actor ends and releases nothing more: its state may be
 //! ahead of the journal, and a new actor recovers from there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,20 +14,24 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
-use hunt::{Command, CommandId, Decision, DeviceId, Entry, GameMasterId, Issuer, State, Timestamp};
+use hunt::{
+    Command, CommandId, Decision, DeviceId, Entry, Event, GameMasterId, GameMasterOrder,
+    InstanceId, Issuer, NameId, PlayerId, RegistrationOrder, Rejection, State, TeamId, Timestamp,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::context::SessionContext;
 use super::gate::{Gate, Output};
-use super::handle::Mail;
+use super::handle::{Change, Mail};
 use super::owned::OwnedSession;
 use super::recovery::Recovered;
 use super::snapshots::Snapshotter;
 use super::usage::FinishMarker;
-use crate::journal::{AppendError, Batch, Name, records};
+use crate::journal::{AppendError, Batch, PrivateKind, PrivateRecord, records};
 use crate::session::delivery::{Delivery, Outcome, Refusal, View};
 use crate::session::fault::InjectedFault;
+use crate::session::private::PrivateData;
 use crate::telemetry::metrics;
 
 /// Most commands that are remembered because they made the rules panic, so that they are not retried.
@@ -45,7 +49,7 @@ pub(super) enum ActorExit {
 /// The state of a session and its outputs that are not released yet.
 pub(super) struct Actor<'a, D: Delivery> {
     state: State,
-    names: HashMap<u64, String>,
+    private: PrivateData,
     /// Sequence number of the last event that was decided.
     head: u64,
     owned: OwnedSession,
@@ -63,7 +67,7 @@ pub(super) struct Actor<'a, D: Delivery> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum CommandKey {
     Player(DeviceId, CommandId),
-    GameMaster(GameMasterId, CommandId),
+    GameMaster(GameMasterId, InstanceId, CommandId),
 }
 
 /// What a turn has decided and not yet handed to the journal.
@@ -71,7 +75,7 @@ enum CommandKey {
 struct Turn {
     entries: Vec<Entry>,
     events: u64,
-    names: Vec<Name>,
+    private: Vec<PrivateRecord>,
 }
 
 impl<'a, D: Delivery> Actor<'a, D> {
@@ -84,7 +88,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
     ) -> Self {
         Self {
             state: recovered.state,
-            names: recovered.names,
+            private: recovered.private,
             head: recovered.head,
             owned,
             delivery,
@@ -178,26 +182,30 @@ impl<'a, D: Delivery> Actor<'a, D> {
                     return;
                 }
                 let id = command.id();
-                let outcome = self.decide(&command.into(), Vec::new(), now);
+                let outcome = self.decide(&command.into(), Secrets::default(), now);
                 self.hold(Output::Answer { peer, id, outcome });
             }
-            Mail::Order {
-                command,
-                names,
-                reply,
-            } => {
+            Mail::Order { change, reply } => {
                 // The caller has gone and will check whether the order took effect.
                 if reply.is_closed() {
                     metrics().requests_dropped.increment(1);
                     return;
                 }
-                let outcome = self.decide(&command, names, now);
+                let outcome = match self.resolve(change) {
+                    Ok((command, secrets)) => self.decide(&command, secrets, now),
+                    Err(refusal) => Err(refusal),
+                };
                 self.hold(Output::Reply { reply, outcome });
             }
             Mail::Attach(attach) => {
+                if let Some(game_master) = self.delivery.needs_instance(self.view(), &attach) {
+                    // If it is rejected, the attachment is refused for the same reason.
+                    let open = Command::OpenInstance(game_master);
+                    drop(self.decide(&open, Secrets::default(), now));
+                }
                 let view = View {
                     state: &self.state,
-                    names: &self.names,
+                    private: &self.private,
                 };
                 match self.delivery.prepare(view, attach) {
                     Some(prepared) => self.hold(Output::Attach(prepared)),
@@ -205,11 +213,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 }
             }
             Mail::Read(compute) => {
-                let view = View {
-                    state: &self.state,
-                    names: &self.names,
-                };
-                let answer = compute(view);
+                let answer = compute(self.view());
                 self.hold(Output::Read(answer));
             }
         }
@@ -219,15 +223,101 @@ impl<'a, D: Delivery> Actor<'a, D> {
     fn render_latest(&mut self) {
         let view = View {
             state: &self.state,
-            names: &self.names,
+            private: &self.private,
         };
         let latest = self.delivery.render_latest(view);
         self.hold(Output::Latest(latest));
     }
 
+    fn view(&self) -> View<'_> {
+        View {
+            state: &self.state,
+            private: &self.private,
+        }
+    }
+
+    /// Replaces codes by what they stand for, and refuses names that are taken.
+    fn resolve(&self, change: Change) -> Result<(Command, Secrets), Refusal> {
+        match change {
+            Change::Command(command, names) => {
+                self.check_renaming(&command, &names)?;
+                let team_code = None;
+                Ok((command, Secrets { names, team_code }))
+            }
+            Change::CreateTeam {
+                code,
+                team_name,
+                player_name,
+            } => {
+                if self.private.team_by_code(&code).is_some() {
+                    return Err(Refusal::TeamCodeTaken);
+                }
+                if self.private.is_team_name_taken(&team_name.text, None) {
+                    return Err(Refusal::NameTaken);
+                }
+                let order = RegistrationOrder::CreateTeam {
+                    team_name: NameId(team_name.id),
+                    player_name: NameId(player_name.id),
+                };
+                let names = vec![team_name, player_name];
+                let team_code = Some(code);
+                Ok((Command::Registration(order), Secrets { names, team_code }))
+            }
+            Change::JoinTeam { code, player_name } => {
+                let team = self.private.team_by_code(&code);
+                let team = team.ok_or(Rejection::UnknownTeam)?;
+                let name = &player_name.text;
+                if self
+                    .private
+                    .is_player_name_taken(&self.state, team, name, None)
+                {
+                    return Err(Refusal::NameTaken);
+                }
+                let order = RegistrationOrder::JoinTeam {
+                    team,
+                    player_name: NameId(player_name.id),
+                };
+                Ok((Command::Registration(order), Secrets::names(player_name)))
+            }
+            Change::RestorePlayer { code, player } => {
+                let team = self.private.team_by_code(&code);
+                let team = team.ok_or(Rejection::UnknownTeam)?;
+                let order = RegistrationOrder::RestorePlayer { team, player };
+                Ok((Command::Registration(order), Secrets::default()))
+            }
+            Change::RotateTeamCode(command, code) => {
+                if self.private.team_by_code(&code).is_some() {
+                    return Err(Refusal::TeamCodeTaken);
+                }
+                let (names, team_code) = (Vec::new(), Some(code));
+                Ok((command, Secrets { names, team_code }))
+            }
+        }
+    }
+
+    /// Refuses a new name that is taken by another team, or by another player of the team.
+    fn check_renaming(&self, command: &Command, names: &[PrivateRecord]) -> Result<(), Refusal> {
+        let Some(name) = names.first().map(|name| &name.text) else {
+            return Ok(());
+        };
+        let is_taken = match renamed(&self.state, command) {
+            Some(Renamed::Team(team)) => self.private.is_team_name_taken(name, Some(team)),
+            Some(Renamed::Player(team, player)) => {
+                let by = Some(player);
+                self.private
+                    .is_player_name_taken(&self.state, team, name, by)
+            }
+            None => false,
+        };
+        if is_taken {
+            return Err(Refusal::NameTaken);
+        }
+        Ok(())
+    }
+
     /// Lets the rules decide on a command, and applies what they accept. If the rules panic, the state is
     /// unchanged, and the command is quarantined: it is not tried again.
-    fn decide(&mut self, command: &Command, names: Vec<Name>, now: Timestamp) -> Outcome {
+    fn decide(&mut self, command: &Command, secrets: Secrets, now: Timestamp) -> Outcome {
         let key = command_key(command);
         if key.is_some_and(|key| self.quarantined.contains(&key)) {
             return Err(Refusal::Quarantined);
@@ -236,10 +326,10 @@ impl<'a, D: Delivery> Actor<'a, D> {
         match decided {
             Ok(Ok(Decision::Accepted(entry))) => {
                 let receipt = hunt::Receipt::from_events(&entry.events);
-                for name in &names {
-                    self.names.insert(name.id, name.text.clone());
+                for record in secrets.records(&entry.events) {
+                    self.private.put(&record);
+                    self.turn.private.push(record);
                 }
-                self.turn.names.extend(names);
                 self.accept(entry);
                 Ok(receipt)
             }
@@ -264,10 +354,11 @@ impl<'a, D: Delivery> Actor<'a, D> {
         for event in &entry.events {
             self.head += 1;
             self.turn.events += 1;
+            self.private.index_event(&self.state, event);
             for stamp in self.state.apply(entry.at, event) {
                 let view = View {
                     state: &self.state,
-                    names: &self.names,
+                    private: &self.private,
                 };
                 let update = self.delivery.encode(view, entry.at, event, stamp);
                 self.hold(Output::Update(update));
@@ -304,7 +395,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             last_seq,
             at_ms: self.state.last_at().0,
             events: records::encode_entries(&turn.entries),
-            names: turn.names,
+            private: turn.private,
         };
         let appended = self.context.journal().append(batch);
         self.context.backlog.batch_submitted();
@@ -353,6 +444,66 @@ impl<'a, D: Delivery> Actor<'a, D> {
     }
 }
 
+/// What an accepted command stores beside its events.
+#[derive(Default)]
+struct Secrets {
+    names: Vec<PrivateRecord>,
+    /// The code of the team that is created, or whose code is replaced.
+    team_code: Option<String>,
+}
+
+impl Secrets {
+    fn names(name: PrivateRecord) -> Self {
+        Self {
+            names: vec![name],
+            team_code: None,
+        }
+    }
+
+    /// The records to store with the events.
+    fn records(self, events: &[Event]) -> Vec<PrivateRecord> {
+        let mut records = self.names;
+        let team = events.iter().find_map(|event| match event {
+            Event::TeamCreated { team, .. } | Event::TeamCodeRotated { team } => Some(*team),
+            _ => None,
+        });
+        records.extend(team.zip(self.team_code).map(|(team, code)| PrivateRecord {
+            kind: PrivateKind::TeamCode,
+            id: team.number().into(),
+            text: code,
+        }));
+        records
+    }
+}
+
+/// Whose name a command changes.
+enum Renamed {
+    Team(TeamId),
+    Player(TeamId, PlayerId),
+}
+
+fn renamed(state: &State, command: &Command) -> Option<Renamed> {
+    let team_of = |player: PlayerId| Some(state.player(player)?.team);
+    match command {
+        Command::Registration(RegistrationOrder::RenameTeam { by, .. }) => {
+            Some(Renamed::Team(team_of(state.device(*by)?.player)?))
+        }
+        Command::Registration(RegistrationOrder::RenamePlayer { player, .. })
+        | Command::GameMaster {
+            order: GameMasterOrder::RenamePlayer { player, .. },
+            ..
+        } => Some(Renamed::Player(team_of(*player)?, *player)),
+        Command::GameMaster {
+            order: GameMasterOrder::RenameTeam { team, .. },
+            ..
+        } => Some(Renamed::Team(*team)),
+        Command::Player { .. }
+        | Command::Registration(_)
+        | Command::GameMaster { .. }
+        | Command::OpenInstance(_) => None,
+    }
+}
+
 /// Waits until `moment`; without one it never returns.
 async fn until(moment: Option<Instant>) {
     match moment {
@@ -367,9 +518,9 @@ fn command_key(command: &Command) -> Option<CommandKey> {
         Command::Player { device, id, .. } => Some(CommandKey::Player(*device, *id)),
         Command::GameMaster {
             by: Issuer::GameMaster(by),
-            id: Some(id),
+            key: Some((instance, id)),
             ..
-        } => Some(CommandKey::GameMaster(*by, *id)),
-        Command::Registration(_) | Command::GameMaster { .. } => None,
+        } => Some(CommandKey::GameMaster(*by, *instance, *id)),
+        Command::Registration(_) | Command::GameMaster { .. } | Command::OpenInstance(_) => None,
     }
 }

@@ -7,7 +7,9 @@ use hunt::{GameMasterId, GameMasterOrder, Issuer, NameId, Receipt, Scope};
 
 use super::catalogue::{HuntError, OpenError};
 use super::sessions::Sessions;
-use crate::journal::{ClaimError, CreateError, Epoch, Name, Ownership, SessionId, SessionRecord};
+use crate::journal::{
+    ClaimError, CreateError, Epoch, Ownership, PrivateKind, PrivateRecord, SessionId, SessionRecord,
+};
 use crate::session::actor::{JournalAccess, SessionHandle, Unavailable};
 use crate::session::delivery::{Delivery, Refusal};
 
@@ -120,7 +122,8 @@ impl Drop for CreatingGuard<'_> {
 async fn invite_first_game_master<D: Delivery>(
     session: &SessionHandle<D>,
 ) -> Result<(), CreateSessionError> {
-    let name = Name {
+    let name = PrivateRecord {
+        kind: PrivateKind::Name,
         id: rand::random(),
         text: FIRST_GAME_MASTER_NAME.to_owned(),
     };
