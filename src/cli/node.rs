@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 use crate::config::ClusterConfig;
 use crate::gateway::{Gateway, Peers, listen_to_nodes};
-use crate::http::{self, Routing};
+use crate::http::{self, Forwarding};
 use crate::journal::SessionId;
 use crate::session::JournalStore;
 
@@ -30,7 +30,7 @@ impl Node {
         config: &ClusterConfig,
         gateway: &Gateway,
         loops: &VitalLoops,
-    ) -> Result<(Self, Routing), ServerError> {
+    ) -> Result<(Self, Forwarding), ServerError> {
         let failed = |reason| ServerError::BindNodes {
             address: config.listen,
             reason,
@@ -57,7 +57,7 @@ impl Node {
             host: Arc::new(sessions),
             neighbours: Arc::new(peers.clone()),
         });
-        let routing = Routing::new(cluster.clone(), gateway.clone(), peers);
+        let routing = Forwarding::new(cluster.clone(), gateway.clone(), peers);
         let mut tasks = JoinSet::new();
         let router = http::router_for_nodes(gateway.clone(), &routing);
         let listening = listen_to_nodes(gateway.clone(), listener, router);

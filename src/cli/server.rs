@@ -310,7 +310,7 @@ async fn new_sessions(
 ) -> Result<Sessions<Hub>, JournalError> {
     let generation = defaults.journal.generation().await?;
     let (delivery, clock) = (config.delivery, defaults.clock.clone());
-    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).of_generation(generation);
+    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).with_generation(generation);
     Ok(Sessions::new(defaults, hub))
 }
 

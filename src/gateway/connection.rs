@@ -23,7 +23,7 @@ use super::socket::{Received, Socket, SocketError};
 use super::stream::Stream;
 use super::tokens::Grant;
 use crate::delivery::{
-    self, Attach, Attaching, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
+    self, Attach, Hub, Identity, Outbox, OutboxReader, Outgoing, Peer, PendingOutbox, outbox,
     rejection_code, rejection_message,
 };
 use crate::session::{Mail, SessionHandle};
@@ -264,7 +264,7 @@ impl Attached {
         let attach = Mail::Attach(Attach {
             identity: self.identity,
             cursor,
-            outbox: Attaching::new(self.outbox.clone()),
+            outbox: PendingOutbox::new(self.outbox.clone()),
             codec: self.codec,
         });
         let sent = self.session.send(attach);

@@ -404,7 +404,7 @@ fn a_connection_that_is_caught_up_holds_no_queue_memory() {
         pair.outbox.push_latest(standing(1));
         while pair.reader.next().now_or_never().is_some() {}
         let queue = pair.outbox.shared.queue();
-        assert_eq!(queue.beginning.capacity() + queue.frames.capacity(), 0);
+        assert_eq!(queue.first_frames.capacity() + queue.frames.capacity(), 0);
         assert_eq!(queue.bytes, 0);
         assert!(queue.latest.iter().all(Option::is_none));
     }
