@@ -1,4 +1,4 @@
-//! Attaching a connection without a gap: the updates that it missed or a snapshot, then new updates.
+//! PendingOutbox a connection without a gap: the updates that it missed or a snapshot, then new updates.
 
 use bytes::Bytes;
 use protocol::{CloseCode, Codec, Cursor, Heads, Resume, ServerMessage};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Key of a subscriber, unique while its session's actor runs.
-pub(super) type SubscriberKey = u64;
+/// Identifies an attachment while its session's actor runs.
+pub(super) type AttachmentId = u64;
 
 /// Slots of a period.
 const SLOTS: u32 = 64;
@@ -21,14 +21,14 @@ pub(super) struct HeadsSchedule {
     step: Duration,
     /// The next slot, counted from `began_at`.
     next: u64,
-    slots: [Vec<SubscriberKey>; SLOTS as usize],
+    slots: [Vec<AttachmentId>; SLOTS as usize],
     due_at: Instant,
 }
 
 /// The work that has become due.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Due {
-    pub(super) keys: Vec<SubscriberKey>,
+    pub(super) keys: Vec<AttachmentId>,
     /// Whether a period has begun.
     pub(super) is_new_period: bool,
 }
@@ -49,12 +49,12 @@ impl HeadsSchedule {
         schedule
     }
 
-    pub(super) fn add(&mut self, key: SubscriberKey) {
+    pub(super) fn add(&mut self, key: AttachmentId) {
         self.slots[slot_of(key)].push(key);
         self.update_due_at();
     }
 
-    pub(super) fn remove(&mut self, key: SubscriberKey) {
+    pub(super) fn remove(&mut self, key: AttachmentId) {
         self.slots[slot_of(key)].retain(|other| *other != key);
         self.update_due_at();
     }

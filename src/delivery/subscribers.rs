@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::frames::UpdateFrames;
 use super::outbox::{Outbox, OutboxId};
-use super::schedule::{Due, HeadsSchedule, SubscriberKey};
+use super::schedule::{AttachmentId, Due, HeadsSchedule};
 use super::viewer::{Identity, Viewer, advance};
 
 /// A connection that receives the released updates of its audiences.
@@ -23,15 +23,15 @@ pub(super) struct Subscriber {
 
 /// Subscribers, by key and by audience. The gateway's bound on connections bounds their number.
 pub(super) struct Subscribers {
-    next: SubscriberKey,
+    next: AttachmentId,
     schedule: HeadsSchedule,
-    all: HashMap<SubscriberKey, Subscriber>,
+    all: HashMap<AttachmentId, Subscriber>,
     /// The members of each audience. `Everyone` has no entry: it is all subscribers but the spectators.
-    members: HashMap<Audience, Vec<SubscriberKey>>,
+    members: HashMap<Audience, Vec<AttachmentId>>,
     /// A device has at most one connection.
-    devices: HashMap<hunt::DeviceId, SubscriberKey>,
+    devices: HashMap<hunt::DeviceId, AttachmentId>,
     /// Game masters and spectators may have several connections.
-    others: HashMap<OutboxId, SubscriberKey>,
+    others: HashMap<OutboxId, AttachmentId>,
     spectators: usize,
     /// The teams with an attachment or a detachment since the last [`Subscribers::take_changes`].
     changed_teams: BTreeSet<TeamId>,
@@ -89,7 +89,7 @@ impl Subscribers {
     }
 
     /// The older attachment that a new one replaces.
-    fn replaced_by(&self, subscriber: &Subscriber) -> Option<SubscriberKey> {
+    fn replaced_by(&self, subscriber: &Subscriber) -> Option<AttachmentId> {
         match subscriber.viewer.identity() {
             Identity::Device(device) => self.devices.get(&device).copied(),
             Identity::GameMaster(_) | Identity::Spectator => {
@@ -98,7 +98,7 @@ impl Subscribers {
         }
     }
 
-    fn remove(&mut self, key: SubscriberKey) -> Option<Subscriber> {
+    fn remove(&mut self, key: AttachmentId) -> Option<Subscriber> {
         let subscriber = self.all.remove(&key)?;
         self.schedule.remove(key);
         for audience in subscriber.viewer.audiences() {
@@ -149,7 +149,7 @@ impl Subscribers {
             return self.all.len() - self.spectators;
         }
         let members = self.members.get(&stamp.audience);
-        let members = members.map_or(&[] as &[SubscriberKey], Vec::as_slice);
+        let members = members.map_or(&[] as &[AttachmentId], Vec::as_slice);
         for key in members {
             let subscriber = self.all.get_mut(key);
             subscriber
@@ -173,7 +173,7 @@ impl Subscribers {
     pub(super) fn remove_gone(&mut self) {
         let gone = self.all.iter();
         let gone = gone.filter(|(_, subscriber)| subscriber.outbox.is_gone());
-        let gone: Vec<SubscriberKey> = gone.map(|(key, _)| *key).collect();
+        let gone: Vec<AttachmentId> = gone.map(|(key, _)| *key).collect();
         for key in gone {
             self.remove(key);
         }
@@ -190,7 +190,7 @@ impl Subscribers {
     }
 
     /// The subscribers with these keys that are still attached.
-    pub(super) fn with_keys(&self, keys: &[SubscriberKey]) -> impl Iterator<Item = &Subscriber> {
+    pub(super) fn with_keys(&self, keys: &[AttachmentId]) -> impl Iterator<Item = &Subscriber> {
         keys.iter().filter_map(|key| self.all.get(key))
     }
 

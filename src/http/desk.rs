@@ -30,10 +30,10 @@ pub(super) async fn join(
     let receipt = match (&request.new_team, &request.team_code) {
         (Some(team), None) => {
             let team = parse_name(team, "new_team")?;
-            let creation = gateway.new_teams().found(source)?;
+            let creation = gateway.new_teams().begin(source)?;
             let outcome = create_team(&session, team, player).await;
             if matches!(outcome, Ok(Err(_))) {
-                creation.was_refused();
+                creation.refund();
             }
             outcome?
         }
@@ -43,9 +43,9 @@ pub(super) async fn join(
                 player_name: NameId(player.id),
             };
             let attempt = gateway.attempts().in_session(source, session.id())?;
-            let outcome = session.desk(order, vec![player]).await;
+            let outcome = session.submit_desk_order(order, vec![player]).await;
             if outcome != Ok(Err(Refusal::Rejected(Rejection::UnknownTeam))) {
-                attempt.was_not_wrong();
+                attempt.refund();
             }
             outcome?
         }
@@ -87,7 +87,7 @@ async fn create_team(
             player_name: NameId(player.id),
         };
         let outcome = session
-            .desk(order, vec![team.clone(), player.clone()])
+            .submit_desk_order(order, vec![team.clone(), player.clone()])
             .await?;
         let taken = Err(Refusal::Rejected(Rejection::TeamCodeTaken));
         if outcome != taken || draws == CODE_DRAWS_MAX {

@@ -158,16 +158,18 @@ impl From<TooManyWrongCodes> for Failed {
 impl From<NoSession> for Failed {
     fn from(reason: NoSession) -> Self {
         match reason {
-            NoSession::ForNow => {
+            NoSession::Moving => {
                 Self::unavailable("The session is moving to another node; try again in a moment.")
             }
-            NoSession::Full => Self::unavailable(
+            NoSession::TooManyOpen => Self::unavailable(
                 "The session is finished, and the server cannot open it: its limit of open sessions is \
                  reached. Try again later.",
             ),
             NoSession::Unknown => Self::not_found("No session has this code; check the spelling."),
-            NoSession::Foreign => Self::forbidden("This request requires a token of this session."),
-            NoSession::TooMany(refusal) => refusal.into(),
+            NoSession::WrongToken => {
+                Self::forbidden("This request requires a token of this session.")
+            }
+            NoSession::TooManyWrongCodes(refusal) => refusal.into(),
         }
     }
 }

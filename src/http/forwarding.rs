@@ -25,8 +25,9 @@ use tokio::time::timeout;
 use super::body::read_body;
 use super::failure::Failed;
 use super::routes;
-use crate::cluster::{Cluster, Incarnation, Route, SessionId};
-use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, Source, bearer, relay};
+use crate::cluster::{Cluster, Route};
+use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, SubscriberKey, bearer, relay};
+use crate::ids::{Incarnation, SessionId};
 use crate::telemetry::metrics;
 
 /// Timeout for opening a session that this node owns; afterwards the store is asked for its owner again.
@@ -97,7 +98,7 @@ impl Forwarding {
         let is_read = request.method() == Method::GET;
         let is_of_session = session_in_path(request.uri().path()).is_some();
         let response = next.run(request).await;
-        if is_read && is_of_session && !self.gateway.sessions().validity_to_speak().holds() {
+        if is_read && is_of_session && !self.gateway.sessions().lease_for_output().holds() {
             return Failed::unavailable(
                 "The session may be moving to another node; try again in a moment.",
             )
@@ -122,7 +123,7 @@ impl Forwarding {
         let mut buffered = self.buffer(request).await?;
         let code = in_path.or_else(|| session_in_body(&buffered.body));
         if let Some(code) = &code
-            && self.gateway.sessions().elsewhere(code).is_none()
+            && self.gateway.sessions().known_elsewhere(code).is_none()
             && !buffered.is_upgrade()
         {
             let token = bearer(&buffered.parts.headers);
@@ -152,10 +153,10 @@ impl Forwarding {
         let Some(code) = code else {
             return Ok(None);
         };
-        let record = self.gateway.sessions().find(&code).await?;
+        let record = self.gateway.sessions().find_record(&code).await?;
         Ok(record.map(|record| Target {
             code,
-            id: SessionId(record.id.number()),
+            id: record.id,
         }))
     }
 
@@ -197,7 +198,7 @@ impl Forwarding {
     /// Waits briefly until a session that this node owns runs here: there is a gap between its claim and its
     /// opening. False if it does not open in time, or moves away.
     async fn opens(&self, target: &Target) -> bool {
-        let opened = self.gateway.sessions().arrival(&target.code);
+        let opened = self.gateway.sessions().wait_until_running(&target.code);
         let moved = self.cluster.moved(target.id, self.cluster.incarnation());
         let opens = async {
             tokio::select! {
@@ -239,9 +240,9 @@ impl Forwarding {
 }
 
 impl BufferedRequest {
-    fn source(&self) -> Source {
+    fn source(&self) -> SubscriberKey {
         let slot = self.parts.extensions.get::<Slot>();
-        slot.map_or(Source::Unlimited, |slot| slot.source())
+        slot.map_or(SubscriberKey::Exempt, |slot| slot.subscriber_key())
     }
 
     /// Whether it upgrades to a WebSocket. That authenticates later, and its connection slot bounds it.
@@ -265,7 +266,7 @@ impl BufferedRequest {
             headers.remove(CONNECTION);
         }
         headers.remove(CLIENT);
-        if let Source::Subscriber(address) = self.source() {
+        if let SubscriberKey::Address(address) = self.source() {
             let address = HeaderValue::from_str(&address.to_string());
             headers.extend(address.map(|address| (CLIENT, address)));
         }

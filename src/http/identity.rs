@@ -9,24 +9,24 @@ use hyper::http::request::Parts;
 
 use super::failure::Failed;
 use crate::delivery::{Hub, render};
-use crate::gateway::{Gateway, Grant, Slot, Source, bearer};
+use crate::gateway::{Gateway, Grant, Slot, SubscriberKey, bearer};
 use crate::session::{Refusal, SessionHandle};
 
 /// Key of the per-address rate limiters for a request.
-pub(super) struct ClientSource(pub(super) Source);
+pub(super) struct ClientSource(pub(super) SubscriberKey);
 
 impl FromRequestParts<Gateway> for ClientSource {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Gateway) -> Result<Self, Infallible> {
-        Ok(Self(slot_of(parts).source()))
+        Ok(Self(slot_of(parts).subscriber_key()))
     }
 }
 
 /// The grant of a request's token, and the key of the per-address rate limiters.
 pub(super) struct Bearer {
     grant: Grant,
-    source: Source,
+    source: SubscriberKey,
 }
 
 impl FromRequestParts<Gateway> for Bearer {
@@ -40,8 +40,8 @@ impl FromRequestParts<Gateway> for Bearer {
         let grant = gateway.tokens().open(token, now);
         let grant = grant.map_err(|refusal| Failed::unauthorized(refusal.to_string()))?;
         let slot = slot_of(parts);
-        slot.authenticated();
-        let source = slot.source();
+        slot.mark_authenticated();
+        let source = slot.subscriber_key();
         Ok(Self { grant, source })
     }
 }

@@ -9,13 +9,13 @@ use hunt::plain_code;
 use hyper::StatusCode;
 
 use super::forwarding::{Forwarding, SESSION, session_in_path};
-use crate::gateway::{LIFE, LOOK_PATH, PROBE_PATH};
+use crate::gateway::{INCARNATION, PROBE_PATH, SCAN_PATH};
 
 /// The paths for other nodes only.
 pub(super) fn router(forwarding: &Forwarding) -> Router {
     Router::new()
         .route(PROBE_PATH, get(probe))
-        .route(LOOK_PATH, post(look))
+        .route(SCAN_PATH, post(scan))
         .with_state(forwarding.clone())
 }
 
@@ -26,12 +26,12 @@ async fn probe(State(forwarding): State<Forwarding>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let life = forwarding.cluster.incarnation().to_string();
-    (status, [(LIFE, life)]).into_response()
+    let incarnation = forwarding.cluster.incarnation().to_string();
+    (status, [(INCARNATION, incarnation)]).into_response()
 }
 
 /// Hint of another node that ownership has changed.
-async fn look(State(forwarding): State<Forwarding>) -> StatusCode {
+async fn scan(State(forwarding): State<Forwarding>) -> StatusCode {
     forwarding.cluster.look_now();
     StatusCode::ACCEPTED
 }

@@ -17,7 +17,7 @@ const NO_ROUTE: &str = "none";
 pub(super) async fn welcome(State(gateway): State<Gateway>, headers: HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.unwrap_or("127.0.0.1:8080");
-    let count = gateway.sessions().all().len();
+    let count = gateway.sessions().count();
     format!(
         "Cluecast: live treasure and puzzle hunts. Sessions here: {count}.\n\
          \n\
@@ -40,7 +40,7 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> (StatusCode, String
     if gateway.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    if !gateway.sessions().validity().holds() {
+    if !gateway.sessions().lease().holds() {
         let text = "the node's lease has expired\n".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, text);
     }
