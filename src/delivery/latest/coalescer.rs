@@ -44,7 +44,7 @@ pub(in crate::delivery) struct Coalescer {
     /// The newest board, which may still wait for its state to be durable.
     rendered: Option<Arc<Versioned<BoardContent>>>,
     rendered_at: Instant,
-    /// What was let out last.
+    /// The scores that were published last.
     published: Option<Scores>,
     attendance: Option<Arc<Versioned<AttendanceContent>>>,
 }
