@@ -260,7 +260,7 @@ async fn services(
 async fn new_sessions(config: &Config, services: Services) -> Result<Sessions<Hub>, JournalError> {
     let generation = services.journal.generation().await?;
     let (delivery, clock) = (config.delivery, services.clock.clone());
-    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).of_generation(generation);
+    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).with_generation(generation);
     let sessions_max = usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX);
     Ok(Sessions::new(services, sessions_max, hub))
 }

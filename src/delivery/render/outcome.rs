@@ -1,9 +1,46 @@
-//! Refusals of a session in the words of the wire.
+//! The outcome of a command: a receipt, or the code and message of a refusal.
 
-use hunt::Rejection;
+use hunt::{CommandId, Receipt, Rejection, Verdict};
+use protocol as wire;
 use protocol::RejectionCode;
 
 use crate::session::Refusal;
+
+/// The receipt of a numbered command.
+pub(in crate::delivery) fn receipt(id: CommandId, receipt: &Receipt) -> wire::Receipt {
+    let mut shown = wire::Receipt {
+        id: id.0,
+        verdict: None,
+        points: None,
+        clue: None,
+        announcement: None,
+    };
+    match receipt {
+        Receipt::Guess {
+            verdict: judged,
+            points,
+        } => {
+            shown.verdict = Some(verdict(*judged));
+            shown.points = Some(*points);
+        }
+        Receipt::CluePushed { clue } => shown.clue = Some(clue.to_string()),
+        Receipt::Announced { announcement } => {
+            shown.announcement = Some(announcement.to_string());
+        }
+        Receipt::Joined { .. }
+        | Receipt::DeviceAdded { .. }
+        | Receipt::GameMasterInvited { .. }
+        | Receipt::Done => {}
+    }
+    shown
+}
+
+pub(super) fn verdict(verdict: Verdict) -> wire::Verdict {
+    match verdict {
+        Verdict::Correct => wire::Verdict::Correct,
+        Verdict::Wrong => wire::Verdict::Wrong,
+    }
+}
 
 /// The stable code of a refusal.
 pub fn rejection_code(refusal: Refusal) -> RejectionCode {
@@ -39,12 +76,12 @@ pub fn rejection_code(refusal: Refusal) -> RejectionCode {
         Rejection::BadText => RejectionCode::BadText,
         Rejection::BadDuration => RejectionCode::BadDuration,
         Rejection::StaleCommand => RejectionCode::StaleCommand,
-        // Whoever draws team codes draws another; a player never sees this.
+        // The server retries with another random code; a player never sees this.
         Rejection::TeamCodeTaken => RejectionCode::Unavailable,
     }
 }
 
-/// The refusal for people.
+/// The human-readable text of a refusal.
 pub fn rejection_message(refusal: Refusal) -> String {
     refusal.to_string()
 }

@@ -1,77 +1,78 @@
-//! When each connection is told its heads: once in each period, and not all of them together.
+//! The schedule of `heads` frames: each connection gets one per period, spread over the period.
 //!
-//! A frame for thousands of connections at once would hold up the receipts behind it for tens of
-//! milliseconds: each is a write of its own.
+//! Sending them to thousands of connections at once would delay the receipts behind them by tens of
+//! milliseconds, because each frame is a write of its own.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::subscribers::Place;
+/// Identifies an attachment while its session's actor runs.
+pub(super) type AttachmentId = u64;
 
-/// Into how many parts a period is divided.
+/// Slots of a period.
 const SLOTS: u32 = 64;
 
-/// The places of each slot. A connection's place decides its slot.
+/// The subscribers of each slot. A subscriber's key decides its slot.
 #[derive(Debug)]
-pub(super) struct Rota {
+pub(super) struct HeadsSchedule {
     began_at: Instant,
-    /// From one slot to the next.
+    /// Time between two slots.
     step: Duration,
-    /// The next slot to come, counted from the begin.
+    /// The next slot, counted from `began_at`.
     next: u64,
-    slots: [Vec<Place>; SLOTS as usize],
+    slots: [Vec<AttachmentId>; SLOTS as usize],
     due_at: Instant,
 }
 
-/// What has become due.
+/// The work that has become due.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Due {
-    pub(super) places: Vec<Place>,
+    pub(super) keys: Vec<AttachmentId>,
     /// Whether a period has begun.
     pub(super) is_new_period: bool,
 }
 
-impl Rota {
-    /// Nobody yet; the first period begins now.
+impl HeadsSchedule {
+    /// A schedule without subscribers, whose first period begins now.
     pub(super) fn new(period: Duration) -> Self {
         let now = Instant::now();
         let step = period / SLOTS;
-        let mut rota = Self {
+        let mut schedule = Self {
             began_at: now,
             step,
             next: 1,
             slots: [const { Vec::new() }; SLOTS as usize],
             due_at: now,
         };
-        rota.note_due();
-        rota
+        schedule.update_due_at();
+        schedule
     }
 
-    pub(super) fn add(&mut self, place: Place) {
-        self.slots[slot_of(place)].push(place);
-        self.note_due();
+    pub(super) fn add(&mut self, key: AttachmentId) {
+        self.slots[slot_of(key)].push(key);
+        self.update_due_at();
     }
 
-    pub(super) fn remove(&mut self, place: Place) {
-        self.slots[slot_of(place)].retain(|other| *other != place);
-        self.note_due();
+    pub(super) fn remove(&mut self, key: AttachmentId) {
+        self.slots[slot_of(key)].retain(|other| *other != key);
+        self.update_due_at();
     }
 
     pub(super) fn clear(&mut self) {
         self.slots = [const { Vec::new() }; SLOTS as usize];
-        self.note_due();
+        self.update_due_at();
     }
 
-    /// When there will be something to do: for somebody, or because a period begins.
+    /// When the next slot with subscribers, or the next period, begins.
     pub(super) fn due_at(&self) -> Instant {
         self.due_at
     }
 
-    /// What has become due by now. Of a time longer than a period, everybody once.
+    /// The work due by now. After more than a period, each subscriber is due once.
     pub(super) fn take_due(&mut self, now: Instant) -> Due {
         let mut due = Due {
-            places: Vec::new(),
+            keys: Vec::new(),
             is_new_period: false,
         };
         let steps = (now - self.began_at).as_nanos() / self.step.as_nanos();
@@ -79,15 +80,15 @@ impl Rota {
         self.next = self.next.max(end.saturating_sub(SLOTS.into()));
         while self.next < end {
             let slot = slot_of(self.next);
-            due.places.extend(&self.slots[slot]);
+            due.keys.extend(&self.slots[slot]);
             due.is_new_period |= slot == 0;
             self.next += 1;
         }
-        self.note_due();
+        self.update_due_at();
         due
     }
 
-    fn note_due(&mut self) {
+    fn update_due_at(&mut self) {
         let mut coming = self.next..;
         let is_due = |number: &u64| {
             let slot = slot_of(*number);
@@ -111,30 +112,30 @@ mod tests {
 
     use tokio::time::{Instant, advance, sleep_until};
 
-    use super::{Rota, SLOTS};
+    use super::{HeadsSchedule, SLOTS};
 
     const PERIOD: Duration = Duration::from_millis(6_400);
     const STEP: Duration = Duration::from_millis(100);
 
     #[tokio::test(start_paused = true)]
-    async fn everybody_is_due_once_a_period_and_never_many_at_once() {
+    async fn each_key_is_due_once_a_period_and_never_many_at_once() {
         let begin = Instant::now();
-        let mut rota = Rota::new(PERIOD);
-        for place in 0..1_000 {
-            rota.add(place);
+        let mut schedule = HeadsSchedule::new(PERIOD);
+        for key in 0..1_000 {
+            schedule.add(key);
         }
         let mut times: BTreeMap<u64, Vec<Duration>> = BTreeMap::new();
         let mut periods = 0;
         while begin.elapsed() < 3 * PERIOD {
-            sleep_until(rota.due_at()).await;
-            let due = rota.take_due(Instant::now());
+            sleep_until(schedule.due_at()).await;
+            let due = schedule.take_due(Instant::now());
             assert!(
-                due.places.len() <= 1_000_usize.div_ceil(SLOTS as usize),
+                due.keys.len() <= 1_000_usize.div_ceil(SLOTS as usize),
                 "{due:?}"
             );
             periods += u32::from(due.is_new_period);
-            for place in due.places {
-                times.entry(place).or_default().push(begin.elapsed());
+            for key in due.keys {
+                times.entry(key).or_default().push(begin.elapsed());
             }
         }
         assert_eq!(periods, 3);
@@ -146,30 +147,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn with_nobody_only_the_periods_are_due() {
+    async fn without_subscribers_only_the_periods_are_due() {
         let begin = Instant::now();
-        let mut rota = Rota::new(PERIOD);
-        assert_eq!(rota.due_at(), begin + PERIOD);
-        rota.add(7);
-        assert_eq!(rota.due_at(), begin + 7 * STEP);
-        rota.remove(7);
-        assert_eq!(rota.due_at(), begin + PERIOD);
-        rota.add(8);
-        rota.clear();
-        assert_eq!(rota.due_at(), begin + PERIOD);
+        let mut schedule = HeadsSchedule::new(PERIOD);
+        assert_eq!(schedule.due_at(), begin + PERIOD);
+        schedule.add(7);
+        assert_eq!(schedule.due_at(), begin + 7 * STEP);
+        schedule.remove(7);
+        assert_eq!(schedule.due_at(), begin + PERIOD);
+        schedule.add(8);
+        schedule.clear();
+        assert_eq!(schedule.due_at(), begin + PERIOD);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_long_time_everybody_is_due_once() {
-        let mut rota = Rota::new(PERIOD);
-        for place in 0..u64::from(SLOTS) {
-            rota.add(place);
+    async fn after_a_long_time_each_key_is_due_once() {
+        let mut schedule = HeadsSchedule::new(PERIOD);
+        for key in 0..u64::from(SLOTS) {
+            schedule.add(key);
         }
         advance(10 * PERIOD + STEP / 2).await;
-        let mut due = rota.take_due(Instant::now());
-        due.places.sort_unstable();
-        assert_eq!(due.places, (0..u64::from(SLOTS)).collect::<Vec<u64>>());
-        assert!(rota.due_at() > Instant::now());
-        assert!(rota.take_due(Instant::now()).places.is_empty());
+        let mut due = schedule.take_due(Instant::now());
+        due.keys.sort_unstable();
+        assert_eq!(due.keys, (0..u64::from(SLOTS)).collect::<Vec<u64>>());
+        assert!(schedule.due_at() > Instant::now());
+        assert!(schedule.take_due(Instant::now()).keys.is_empty());
     }
 }

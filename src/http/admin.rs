@@ -1,4 +1,4 @@
-//! For admins: hunts and sessions.
+//! Requests of admins: storing hunts and creating sessions. Also the random codes of sessions and teams.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,15 +6,29 @@ use hyper::StatusCode;
 use protocol::limits::HUNT_BODY_BYTES_MAX;
 use protocol::rest::{CreateHunt, CreateSession, HuntCreated, SessionCreated};
 
-use super::answers::{Body, Failed};
-use super::codes::random_code;
+use super::body::Body;
+use super::failure::Failed;
 use super::identity::Bearer;
+use crate::delivery::render;
 use crate::gateway::{Gateway, Grant};
 use crate::journal::{CreateError, SessionId};
 use crate::session::{CreateSessionError, HuntError, StoredHunt, first_game_master};
 
-/// Random codes drawn until one is free. With a million sessions one draw fails once in 78,000.
+/// Retries with another random code while codes collide. With a million sessions, one draw collides once in
+/// 78,000.
 const CODE_DRAWS_MAX: usize = 8;
+
+/// The alphabet of random codes: letters and digits without look-alikes. Of 0 and O, 1, I and L, 5 and S,
+/// 2 and Z, 8 and B, U and V, none is used.
+const CODE_ALPHABET: &[u8; 23] = b"34679ACDEFGHJKMNPQRTWXY";
+/// Characters of a random code: 23^8 codes, about 78 thousand million.
+const CODE_LENGTH: usize = 8;
+
+/// A random session or team code, made to be read aloud and typed.
+pub fn random_code() -> String {
+    let letter = |_| char::from(CODE_ALPHABET[rand::random_range(0..CODE_ALPHABET.len())]);
+    (0..CODE_LENGTH).map(letter).collect()
+}
 
 pub(super) async fn create_hunt(
     State(gateway): State<Gateway>,
@@ -31,13 +45,7 @@ pub(super) async fn create_hunt(
         Err(damaged @ HuntError::Damaged(_)) => return Err(Failed::internal(damaged)),
     };
     gateway.sessions().put_hunt(&stored).await?;
-    let puzzles = stored.hunt.puzzles.len();
-    let created = HuntCreated {
-        revision: stored.revision,
-        title: stored.hunt.title,
-        puzzles: u32::try_from(puzzles).expect("hunts are bounded"),
-    };
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok((StatusCode::CREATED, Json(render::hunt_created(stored))))
 }
 
 pub(super) async fn create_session(
@@ -51,7 +59,7 @@ pub(super) async fn create_session(
         .as_deref()
         .is_some_and(|code| !is_session_code(code))
     {
-        let message = "A session's code has 4 to 12 upper-case letters and digits.";
+        let message = "`code` must have 4 to 12 upper-case letters and digits.";
         return Err(Failed::bad_request(message));
     }
     let mut draws = 0;
@@ -69,7 +77,7 @@ pub(super) async fn create_session(
             {
                 draws += 1;
             }
-            Err(error) => return Err(refused(error)),
+            Err(error) => return Err(failure_of(error)),
         }
     };
     let grant = Grant::GameMaster(session.id(), first_game_master());
@@ -86,10 +94,10 @@ fn is_session_code(code: &str) -> bool {
     (4..=12).contains(&code.len()) && code.bytes().all(letters)
 }
 
-fn refused(error: CreateSessionError) -> Failed {
+fn failure_of(error: CreateSessionError) -> Failed {
     match error {
         CreateSessionError::Create(CreateError::CodeTaken) => {
-            Failed::code_taken("Another session has this code; choose another or leave it out.")
+            Failed::code_taken("Another session has this code; choose another code, or omit it.")
         }
         CreateSessionError::Create(CreateError::UnknownHunt) => {
             Failed::not_found("No hunt has this revision; upload it first.")
@@ -97,7 +105,8 @@ fn refused(error: CreateSessionError) -> Failed {
         CreateSessionError::Create(CreateError::Failed(error)) => error.into(),
         CreateSessionError::Hunt(error) => Failed::internal(error),
         full @ CreateSessionError::Full(_) => Failed::unavailable(format!(
-            "{full}; finish sessions that are over, which are closed when nobody uses them, or raise it."
+            "{full}; finish sessions that are over, which the server closes when no client uses them, or \
+             raise the limit."
         )),
         claim @ CreateSessionError::Claim(_) => Failed::unavailable(claim.to_string()),
         CreateSessionError::Unavailable(unavailable) => unavailable.into(),

@@ -1,25 +1,24 @@
-//! Whose connection it is, and which streams it follows.
+//! The viewer behind a connection, and the streams that the connection follows.
 
-use hunt::{Audience, DeviceId, GameMasterId, PlayerId, TeamId, UpdateNumber};
-use protocol::{Cursor, Heads, Scope, Welcome};
+use hunt::{Audience, DeviceId, GameMasterId, PlayerId, Scope, Stamp, TeamId};
+use protocol::{Cursor, Heads};
 
-use super::render;
 use crate::session::View;
 
-/// Who a connection authenticated as.
+/// The identity that a connection authenticated as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
     /// A player's device.
     Device(DeviceId),
     /// A game master.
     GameMaster(GameMasterId),
-    /// Nobody in particular: a spectator of the public board.
+    /// An anonymous spectator of the public board.
     Spectator,
 }
 
-/// Whose connection it is, as the session knows them.
+/// An identity as the session knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
+pub enum Viewer {
     /// A player's device.
     Player {
         /// The device.
@@ -31,18 +30,17 @@ pub enum Who {
     },
     /// A game master.
     GameMaster {
-        /// Who.
+        /// The game master's id.
         game_master: GameMasterId,
-        /// Whether they have the scope `view`.
-        views: bool,
+        /// Whether the game master has the scope `view`.
+        may_view: bool,
     },
     /// A spectator.
     Spectator,
 }
 
-impl Who {
-    /// Finds somebody who may attach; none if the session does not know them or their rights are
-    /// taken away.
+impl Viewer {
+    /// The viewer with this identity; none if the session does not know it or has revoked it.
     pub(super) fn find(view: View<'_>, identity: Identity) -> Option<Self> {
         match identity {
             Identity::Device(device) => {
@@ -58,14 +56,16 @@ impl Who {
             Identity::GameMaster(game_master) => {
                 let known = view.state.game_master(game_master);
                 let known = known.filter(|known| !known.revoked)?;
-                let views = known.may(hunt::Scope::View);
-                Some(Self::GameMaster { game_master, views })
+                let may_view = known.may(Scope::View);
+                Some(Self::GameMaster {
+                    game_master,
+                    may_view,
+                })
             }
             Identity::Spectator => Some(Self::Spectator),
         }
     }
 
-    /// Who they authenticated as.
     pub(super) fn identity(self) -> Identity {
         match self {
             Self::Player { device, .. } => Identity::Device(device),
@@ -74,7 +74,7 @@ impl Who {
         }
     }
 
-    /// The audiences that the connection belongs to.
+    /// The audiences that the viewer belongs to.
     pub(super) fn audiences(self) -> impl Iterator<Item = Audience> {
         let audiences = match self {
             Self::Player { player, team, .. } => [
@@ -82,9 +82,9 @@ impl Who {
                 Some(Audience::Team(team)),
                 Some(Audience::Player(player)),
             ],
-            Self::GameMaster { views, .. } => [
+            Self::GameMaster { may_view, .. } => [
                 Some(Audience::Everyone),
-                views.then_some(Audience::GameMasters),
+                may_view.then_some(Audience::GameMasters),
                 None,
             ],
             Self::Spectator => [None, None, None],
@@ -92,7 +92,7 @@ impl Who {
         audiences.into_iter().flatten()
     }
 
-    /// The audiences, each with its number in a cursor.
+    /// The viewer's audiences, each with its number in a cursor.
     pub(super) fn cursors(self, cursor: &Cursor) -> Vec<(Audience, u64)> {
         let number = |audience| match audience {
             Audience::Everyone => cursor.everyone,
@@ -105,46 +105,19 @@ impl Who {
             .collect()
     }
 
-    /// The newest numbers of the audiences.
+    /// The newest number of each of the viewer's audiences; 0 for the others.
     pub(super) fn heads(self, view: View<'_>) -> Heads {
         let mut heads = Heads::default();
         for audience in self.audiences() {
             let number = view.state.head(audience);
-            advance(&mut heads, UpdateNumber { audience, number });
+            advance(&mut heads, Stamp { audience, number });
         }
         heads
     }
-
-    /// Fills in who is welcomed.
-    pub(super) fn introduce(self, view: View<'_>, welcome: &mut Welcome) {
-        let last_command = match self {
-            Self::Player {
-                device,
-                player,
-                team,
-            } => {
-                welcome.device = Some(device.to_string());
-                welcome.player = Some(player.to_string());
-                welcome.team = Some(team.to_string());
-                let known = view.state.device(device);
-                known.and_then(hunt::Device::last_command)
-            }
-            Self::GameMaster { game_master, .. } => {
-                welcome.game_master = Some(game_master.to_string());
-                let known = view.state.game_master(game_master);
-                let scopes = known.into_iter().flat_map(|known| &known.scopes);
-                let scopes: Vec<Scope> = scopes.copied().map(render::scope).collect();
-                welcome.scopes = scopes;
-                known.and_then(hunt::GameMaster::last_command)
-            }
-            Self::Spectator => None,
-        };
-        welcome.last_command = last_command.map_or(0, |id| id.0);
-    }
 }
 
-/// Moves a stream's newest number forward.
-pub(super) fn advance(heads: &mut Heads, stamp: UpdateNumber) {
+/// Sets the newest number of the stamp's audience.
+pub(super) fn advance(heads: &mut Heads, stamp: Stamp) {
     let head = match stamp.audience {
         Audience::Everyone => &mut heads.everyone,
         Audience::Team(_) => &mut heads.team,
@@ -152,4 +125,14 @@ pub(super) fn advance(heads: &mut Heads, stamp: UpdateNumber) {
         Audience::GameMasters => &mut heads.game_masters,
     };
     *head = stamp.number;
+}
+
+/// The newest number of an audience.
+pub(super) fn head(heads: Heads, audience: Audience) -> u64 {
+    match audience {
+        Audience::Everyone => heads.everyone,
+        Audience::Team(_) => heads.team,
+        Audience::Player(_) => heads.player,
+        Audience::GameMasters => heads.game_masters,
+    }
 }
