@@ -96,7 +96,10 @@ impl State {
                 self.progress.phase = Phase::Paused;
                 self.progress.paused_at = Some(at);
             }
-            Event::SessionResumed { ends_at } => {
+            Event::SessionResumed {
+                ends_at,
+                paused_ms: _,
+            } => {
                 self.end_pause(at);
                 self.progress.phase = Phase::Running;
                 self.set_end(*ends_at);

@@ -74,6 +74,11 @@ impl TieBreak {
 }
 
 impl Hunt {
+    /// The position of a puzzle among all puzzles, from 0.
+    pub fn puzzle_position(&self, id: &str) -> Option<usize> {
+        self.puzzle_index.get(id).copied()
+    }
+
     /// The puzzle with this id.
     pub fn puzzle(&self, id: &str) -> Option<&Puzzle> {
         self.puzzle_index.get(id).map(|index| &self.puzzles[*index])

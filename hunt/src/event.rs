@@ -73,6 +73,8 @@ pub enum Event {
     SessionPaused,
     /// The session was resumed.
     SessionResumed {
+        /// The length of the pause, by which every deadline moves.
+        paused_ms: u64,
         /// When the session finishes automatically.
         ends_at: Option<Timestamp>,
     },

@@ -229,4 +229,8 @@ pub(crate) enum StrictTarget {
 /// Subscribes a spectator to the session's public board, without a token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Watch {}
+pub struct Watch {
+    /// The last number seen of the public updates; without it, they begin with the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+}

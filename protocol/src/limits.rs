@@ -14,7 +14,7 @@ pub const HELLO_WAIT_MS_MAX: u64 = 5_000;
 pub const GUESS_CHARS_MAX: usize = 1_000;
 
 /// Maximum length of a team's, player's or game master's name, in Unicode scalar values.
-pub const NAME_CHARS_MAX: usize = 64;
+pub const NAME_CHARS_MAX: usize = 200;
 
 /// Maximum length of a clue or announcement, in Unicode scalar values.
 pub const TEXT_CHARS_MAX: usize = 2_000;
@@ -28,6 +28,10 @@ pub const CLUE_LASTS_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Maximum number of unanswered commands of a device or game master. It equals the number of receipts that
 /// the server keeps for each, so that every command can be repeated after a disconnect.
 pub const COMMANDS_OUTSTANDING_MAX: usize = 256;
+
+/// Refusals as `rate_limited` within a minute after which the next one closes the connection with
+/// [`CloseCode::Overloaded`](crate::CloseCode::Overloaded).
+pub const REFUSALS_PER_MINUTE_MAX: u32 = 1_000;
 
 /// Maximum time between two `heads` messages on a connection.
 pub const HEADS_EVERY_MS_MAX: u64 = 5_000;

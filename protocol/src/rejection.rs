@@ -74,6 +74,8 @@ pub enum RejectionCode {
     BadDuration,
     /// The id is lower than all receipts that the server keeps; the outcome is no longer known.
     StaleCommand,
+    /// The name, or one that looks the same, is taken.
+    NameTaken,
     /// The id was used for another command.
     IdReused,
     /// A finish needs a confirmation.

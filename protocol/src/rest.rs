@@ -368,8 +368,10 @@ pub enum Cause {
     GameMaster,
     /// An admin.
     Admin,
-    /// A REST request of a player: joining, restoring a player, or managing devices.
-    Desk,
+    /// A person without a device who knows the code of a team: joining, or restoring a player.
+    TeamCode,
+    /// A person who founded a team.
+    Founder,
     /// A deadline of the session.
     Timer,
 }

@@ -1,6 +1,7 @@
-//! PendingOutbox a connection without a gap: the updates that it missed or a snapshot, then new updates.
+//! Attaching a connection without a gap: the updates that it missed or a snapshot, then new updates.
 
 use bytes::Bytes;
+use hunt::InstanceId;
 use protocol::{CloseCode, Codec, Cursor, Heads, Resume, ServerMessage};
 
 use super::client_snapshots::ClientSnapshots;
@@ -8,7 +9,7 @@ use super::outbox::Outbox;
 use super::render::{self, Resumption};
 use super::ring::Ring;
 use super::viewer::{Identity, Viewer};
-use crate::session::View;
+use crate::session::{InstanceSlot, View};
 
 /// A connection that asks to be attached.
 #[derive(Debug)]
@@ -17,10 +18,20 @@ pub struct Attach {
     pub identity: Identity,
     /// The last number that it has seen of each audience.
     pub cursor: Option<Cursor>,
+    /// For a game master: the client instance that it named; set to the one that it gets.
+    pub instance: InstanceSlot,
     /// The destination of its frames.
     pub outbox: PendingOutbox,
     /// The encoding of its frames.
     pub codec: Codec,
+}
+
+impl Attach {
+    /// The client instance that the connection named, or was given before.
+    pub(super) fn wanted_instance(&self) -> Option<InstanceId> {
+        let wanted = self.instance.get();
+        (wanted >= InstanceId::FIRST).then_some(wanted)
+    }
 }
 
 /// The outbox of a connection that is not attached yet. Dropping it, because the session fails or
@@ -94,16 +105,20 @@ impl Preparing<'_> {
     /// Decides between replay and snapshot, and renders the first frames.
     pub(super) fn prepare(self, attach: Attach) -> Prepared {
         let view = self.view;
-        let Some(viewer) = Viewer::find(view, attach.identity) else {
+        let instance = attach.wanted_instance();
+        let Some(viewer) = Viewer::find(view, attach.identity, instance) else {
             return Prepared::Refused(attach.outbox);
         };
+        if let Viewer::GameMaster { instance, .. } = viewer {
+            attach.instance.set(instance);
+        }
         let heads = viewer.heads(view);
         let replay = attach
             .cursor
             .filter(|cursor| self.can_replay(viewer, cursor, heads));
         let resume = match viewer {
+            _ if replay.is_some() => Resume::Replay,
             Viewer::Spectator => Resume::Board,
-            Viewer::Player { .. } | Viewer::GameMaster { .. } if replay.is_some() => Resume::Replay,
             Viewer::Player { .. } | Viewer::GameMaster { .. } => Resume::Snapshot,
         };
         let resumption = Resumption {
@@ -130,8 +145,6 @@ impl Preparing<'_> {
 
     /// Whether the ring has, or is about to get, every update after a cursor.
     fn can_replay(&self, viewer: Viewer, cursor: &Cursor, heads: Heads) -> bool {
-        cursor.generation == self.generation
-            && viewer != Viewer::Spectator
-            && self.ring.covers_all(&viewer.cursors(cursor), heads)
+        cursor.generation == self.generation && self.ring.covers_all(&viewer.cursors(cursor), heads)
     }
 }

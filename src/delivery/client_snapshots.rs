@@ -102,7 +102,7 @@ impl ClientSnapshots {
 mod tests {
     use std::collections::HashMap;
 
-    use hunt::{Command, Decision, DeskOrder, NameId, State, Timestamp};
+    use hunt::{Command, Decision, NameId, RegistrationOrder, State, Timestamp};
     use protocol::{Codec, Heads};
 
     use super::ClientSnapshots;
@@ -112,7 +112,7 @@ mod tests {
     const HUNT: &str = "[hunt]\ntitle = \"Cached\"\n[round.one]\n[puzzle.a]\nround = \"one\"\n\
                         answer = \"x\"\npoints = 1\n";
 
-    fn decided(state: &mut State, order: DeskOrder) {
+    fn decided(state: &mut State, order: RegistrationOrder) {
         let decision = state.decide(&Command::Desk(order), Timestamp(1));
         let Ok(Decision::Accepted(entry)) = decision else {
             panic!("{decision:?}");
@@ -125,14 +125,17 @@ mod tests {
         let files = [("hunt.toml".to_owned(), HUNT.to_owned())].into();
         let hunt = hunt::parse(&files).expect("it has no mistakes");
         let mut state = State::new(hunt.into());
-        let found = |code: &str| DeskOrder::CreateTeam {
+        let found = |code: &str| RegistrationOrder::CreateTeam {
             code: code.into(),
             team_name: NameId(0),
             player_name: NameId(0),
         };
         decided(&mut state, found("AAAA"));
         let (code, player_name) = ("AAAA".into(), NameId(0));
-        decided(&mut state, DeskOrder::JoinTeam { code, player_name });
+        decided(
+            &mut state,
+            RegistrationOrder::JoinTeam { code, player_name },
+        );
         decided(&mut state, found("BBBB"));
         state
     }

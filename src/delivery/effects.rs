@@ -10,10 +10,19 @@ pub(super) fn revoked_identity(event: &Event) -> Option<Identity> {
         Event::DeviceRevoked { device, .. } => Some(Identity::Device(*device)),
         Event::GameMasterRevoked { game_master } => Some(Identity::GameMaster(*game_master)),
         Event::SessionStarted { .. }
+        | Event::StartScheduled { .. }
+        | Event::StartCancelled
         | Event::SessionPaused
         | Event::SessionResumed { .. }
+        | Event::EndMoved { .. }
         | Event::SessionFinished
+        | Event::SessionReopened { .. }
+        | Event::UnlockedForAll { .. }
         | Event::TeamCreated { .. }
+        | Event::TeamRenamed { .. }
+        | Event::TeamCodeRotated { .. }
+        | Event::PlayerRenamed { .. }
+        | Event::InstanceOpened { .. }
         | Event::PlayerJoined { .. }
         | Event::DeviceAdded { .. }
         | Event::Unlocked { .. }
@@ -31,12 +40,21 @@ pub(super) fn revoked_identity(event: &Event) -> Option<Identity> {
 pub(super) fn changes_scores(event: &Event) -> bool {
     match event {
         Event::SessionStarted { .. }
+        | Event::StartScheduled { .. }
+        | Event::StartCancelled
         | Event::SessionPaused
         | Event::SessionResumed { .. }
+        | Event::EndMoved { .. }
         | Event::SessionFinished
+        | Event::SessionReopened { .. }
+        | Event::TeamRenamed { .. }
         | Event::TeamCreated { .. } => true,
         Event::GuessJudged { verdict, .. } => *verdict == Verdict::Correct,
         Event::PlayerJoined { .. }
+        | Event::PlayerRenamed { .. }
+        | Event::TeamCodeRotated { .. }
+        | Event::UnlockedForAll { .. }
+        | Event::InstanceOpened { .. }
         | Event::DeviceAdded { .. }
         | Event::DeviceRevoked { .. }
         | Event::Unlocked { .. }

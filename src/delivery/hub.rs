@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use hunt::{Audience, CommandId, Event, Stamp, Timestamp};
-use protocol::{CloseCode, Codec, Heads, HeadsFrame, Rejection, RejectionCode, ServerMessage};
+use hunt::{Audience, CommandId, Event, GameMasterId, Timestamp, UpdateNumber};
+use protocol::{
+    CloseCode, Codec, Heads, HeadsFrame, OrderKind, Rejection, RejectionCode, ServerMessage,
+};
 use tokio::time::Instant;
 
 use super::attach::{Attach, Prepared, Preparing};
@@ -21,7 +23,7 @@ use super::viewer::{Identity, Viewer};
 use crate::clock::Clock;
 use crate::config::DeliveryConfig;
 use crate::session::{Delivery, Outcome, View};
-use crate::telemetry::{Attached, metrics};
+use crate::telemetry::{AttachSource, metrics};
 
 /// The generation of a stream that has never lost a committed event.
 const FIRST_GENERATION: u32 = 1;
@@ -42,7 +44,7 @@ pub struct Hub {
 
 /// An encoded update that waits in the output gate.
 pub struct EncodedUpdate {
-    stamp: Stamp,
+    stamp: UpdateNumber,
     /// None if no connection can receive it.
     frames: Option<UpdateFrames>,
     /// The identity whose connections are closed after the update is sent.
@@ -58,6 +60,8 @@ pub struct RenderedLatest {
 /// The sender of a command, as far as its reply needs it.
 #[derive(Debug, Clone)]
 pub struct Peer {
+    /// What the command asks for.
+    pub order: OrderKind,
     /// The destination of the outcome.
     pub outbox: Outbox,
     /// The encoding of the outcome.
@@ -86,7 +90,7 @@ impl Hub {
         Self { generation, ..self }
     }
 
-    fn keep(&mut self, stamp: Stamp, frames: UpdateFrames) {
+    fn keep(&mut self, stamp: UpdateNumber, frames: UpdateFrames) {
         let now = self.clock.now();
         self.ring.push(stamp.audience, stamp.number, frames, now);
     }
@@ -104,12 +108,16 @@ impl Delivery for Hub {
         view: View<'_>,
         at: Timestamp,
         event: &Event,
-        stamp: Stamp,
+        stamp: UpdateNumber,
     ) -> EncodedUpdate {
         if changes_scores(event) {
             self.latest.scores_changed();
         }
-        if stamp.audience == Audience::GameMasters && !self.has_had_game_masters {
+        let is_for_game_masters = matches!(
+            stamp.audience,
+            Audience::View | Audience::Hints | Audience::Answers
+        );
+        if is_for_game_masters && !self.has_had_game_masters {
             return EncodedUpdate {
                 stamp,
                 frames: None,
@@ -143,6 +151,17 @@ impl Delivery for Hub {
         if let Some(frames) = update.frames {
             self.keep(update.stamp, frames);
         }
+    }
+
+    fn needs_instance(&self, view: View<'_>, attach: &Attach) -> Option<GameMasterId> {
+        let Identity::GameMaster(id) = attach.identity else {
+            return None;
+        };
+        let game_master = view.state.game_master(id)?;
+        let has_instance = attach
+            .wanted_instance()
+            .is_some_and(|instance| game_master.has_instance(instance));
+        (!has_instance && !attach.outbox.is_gone()).then_some(id)
     }
 
     fn prepare(&mut self, view: View<'_>, attach: Attach) -> Option<Prepared> {
@@ -180,11 +199,11 @@ impl Delivery for Hub {
                     return;
                 }
                 let from = match (viewer, replay) {
-                    (Viewer::Spectator, _) => Attached::Board,
-                    (Viewer::Player { .. } | Viewer::GameMaster { .. }, Some(_)) => {
-                        Attached::Replay
+                    (Viewer::Spectator, None) => AttachSource::Board,
+                    (_, Some(_)) => AttachSource::Replay,
+                    (Viewer::Player { .. } | Viewer::GameMaster { .. }, None) => {
+                        AttachSource::Snapshot
                     }
-                    (Viewer::Player { .. } | Viewer::GameMaster { .. }, None) => Attached::Snapshot,
                 };
                 let outbox = outbox.into_outbox();
                 if viewer == Viewer::Spectator
@@ -193,7 +212,7 @@ impl Delivery for Hub {
                     outbox.close(CloseCode::Overloaded);
                     return;
                 }
-                metrics().attachments.of(from).increment(1);
+                metrics().attachments.with_label(from).increment(1);
                 outbox.begin(first.into_iter().chain(self.ring.after(&cursors, codec)));
                 let subscriber = Subscriber {
                     viewer,
@@ -211,13 +230,14 @@ impl Delivery for Hub {
         let message = match outcome {
             Ok(receipt) => {
                 metrics().commands_accepted.increment(1);
-                ServerMessage::Receipt(render::receipt(id, receipt))
+                ServerMessage::Receipt(render::receipt(id, peer.order, receipt))
             }
             Err(refusal) => ServerMessage::Rejection(Rejection {
                 id: id.0,
                 code: count_rejection(rejection_code(*refusal)),
                 message: rejection_message(*refusal),
                 retry_at_ms: None,
+                last_command: render::last_command(*refusal),
             }),
         };
         peer.outbox.push(peer.codec.encode(&message).into());
@@ -279,6 +299,6 @@ impl Delivery for Hub {
 }
 
 fn count_rejection(code: RejectionCode) -> RejectionCode {
-    metrics().commands_rejected.of(code).increment(1);
+    metrics().commands_rejected.with_label(code).increment(1);
     code
 }

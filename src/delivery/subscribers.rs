@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use hunt::{Audience, Stamp, TeamId};
+use hunt::{Audience, TeamId, UpdateNumber};
 use protocol::{CloseCode, Codec, Heads};
 use tokio::time::Instant;
 
@@ -26,11 +26,13 @@ pub(super) struct Subscribers {
     next: AttachmentId,
     schedule: HeadsSchedule,
     all: HashMap<AttachmentId, Subscriber>,
-    /// The members of each audience. `Everyone` has no entry: it is all subscribers but the spectators.
+    /// The members of each audience. `Everyone` has no entry: it is all players.
     members: HashMap<Audience, Vec<AttachmentId>>,
     /// A device has at most one connection.
     devices: HashMap<hunt::DeviceId, AttachmentId>,
-    /// Game masters and spectators may have several connections.
+    /// A client instance of a game master has at most one connection.
+    instances: HashMap<(hunt::GameMasterId, hunt::InstanceId), AttachmentId>,
+    /// Spectators are told apart by their outbox.
     others: HashMap<OutboxId, AttachmentId>,
     spectators: usize,
     /// The teams with an attachment or a detachment since the last [`Subscribers::take_changes`].
@@ -48,6 +50,7 @@ impl Subscribers {
             all: HashMap::new(),
             members: HashMap::new(),
             devices: HashMap::new(),
+            instances: HashMap::new(),
             others: HashMap::new(),
             spectators: 0,
             changed_teams: BTreeSet::new(),
@@ -71,14 +74,18 @@ impl Subscribers {
                 self.members.entry(audience).or_default().push(key);
             }
         }
-        match subscriber.viewer.identity() {
-            Identity::Device(device) => {
+        match subscriber.viewer {
+            Viewer::Player { device, .. } => {
                 self.devices.insert(device, key);
             }
-            Identity::GameMaster(_) => {
-                self.others.insert(subscriber.outbox.id(), key);
+            Viewer::GameMaster {
+                game_master,
+                instance,
+                ..
+            } => {
+                self.instances.insert((game_master, instance), key);
             }
-            Identity::Spectator => {
+            Viewer::Spectator => {
                 self.others.insert(subscriber.outbox.id(), key);
                 self.spectators += 1;
             }
@@ -90,11 +97,14 @@ impl Subscribers {
 
     /// The older attachment that a new one replaces.
     fn replaced_by(&self, subscriber: &Subscriber) -> Option<AttachmentId> {
-        match subscriber.viewer.identity() {
-            Identity::Device(device) => self.devices.get(&device).copied(),
-            Identity::GameMaster(_) | Identity::Spectator => {
-                self.others.get(&subscriber.outbox.id()).copied()
-            }
+        match subscriber.viewer {
+            Viewer::Player { device, .. } => self.devices.get(&device).copied(),
+            Viewer::GameMaster {
+                game_master,
+                instance,
+                ..
+            } => self.instances.get(&(game_master, instance)).copied(),
+            Viewer::Spectator => self.others.get(&subscriber.outbox.id()).copied(),
         }
     }
 
@@ -109,14 +119,18 @@ impl Subscribers {
                 }
             }
         }
-        match subscriber.viewer.identity() {
-            Identity::Device(device) => {
+        match subscriber.viewer {
+            Viewer::Player { device, .. } => {
                 self.devices.remove(&device);
             }
-            Identity::GameMaster(_) => {
-                self.others.remove(&subscriber.outbox.id());
+            Viewer::GameMaster {
+                game_master,
+                instance,
+                ..
+            } => {
+                self.instances.remove(&(game_master, instance));
             }
-            Identity::Spectator => {
+            Viewer::Spectator => {
                 self.others.remove(&subscriber.outbox.id());
                 self.spectators -= 1;
             }
@@ -136,17 +150,15 @@ impl Subscribers {
     }
 
     /// Queues an update to every connection of its audience; returns their number.
-    pub(super) fn send(&mut self, stamp: Stamp, frames: &mut UpdateFrames) -> usize {
+    pub(super) fn send(&mut self, stamp: UpdateNumber, frames: &mut UpdateFrames) -> usize {
         if stamp.audience == Audience::Everyone {
             for subscriber in self.all.values_mut() {
                 match subscriber.viewer {
-                    Viewer::Player { .. } | Viewer::GameMaster { .. } => {
-                        subscriber.send(stamp, frames);
-                    }
-                    Viewer::Spectator => {}
+                    Viewer::Player { .. } => subscriber.send(stamp, frames),
+                    Viewer::GameMaster { .. } | Viewer::Spectator => {}
                 }
             }
-            return self.all.len() - self.spectators;
+            return self.devices.len();
         }
         let members = self.members.get(&stamp.audience);
         let members = members.map_or(&[] as &[AttachmentId], Vec::as_slice);
@@ -217,14 +229,19 @@ impl Subscribers {
     pub(super) fn teams(&self) -> impl Iterator<Item = TeamId> {
         self.members.keys().filter_map(|audience| match audience {
             Audience::Team(team) => Some(*team),
-            Audience::Everyone | Audience::Player(_) | Audience::GameMasters => None,
+            Audience::Everyone
+            | Audience::Player(_)
+            | Audience::Public
+            | Audience::View
+            | Audience::Hints
+            | Audience::Answers => None,
         })
     }
 
     /// Whether presence or attendance has changed for a subscriber that receives it: a member of a team
     /// that changed, or a game master.
     pub(super) fn have_changed(&self) -> bool {
-        let has_game_masters = self.members.contains_key(&Audience::GameMasters);
+        let has_game_masters = self.members.contains_key(&Audience::View);
         !self.changed_teams.is_empty() || (self.any_changed && has_game_masters)
     }
 
@@ -248,7 +265,7 @@ impl Subscribers {
 }
 
 impl Subscriber {
-    fn send(&mut self, stamp: Stamp, frames: &mut UpdateFrames) {
+    fn send(&mut self, stamp: UpdateNumber, frames: &mut UpdateFrames) {
         advance(&mut self.heads, stamp);
         self.outbox.push(frames.for_codec(self.codec));
     }

@@ -1,6 +1,6 @@
 //! The viewer behind a connection, and the streams that the connection follows.
 
-use hunt::{Audience, DeviceId, GameMasterId, PlayerId, Scope, Stamp, TeamId};
+use hunt::{Audience, DeviceId, GameMasterId, InstanceId, PlayerId, Scope, TeamId, UpdateNumber};
 use protocol::{Cursor, Heads};
 
 use crate::session::View;
@@ -12,7 +12,7 @@ pub enum Identity {
     Device(DeviceId),
     /// A game master.
     GameMaster(GameMasterId),
-    /// An anonymous spectator of the public board.
+    /// An anonymous spectator.
     Spectator,
 }
 
@@ -28,20 +28,39 @@ pub enum Viewer {
         /// The player's team.
         team: TeamId,
     },
-    /// A game master.
+    /// A client instance of a game master.
     GameMaster {
         /// The game master's id.
         game_master: GameMasterId,
-        /// Whether the game master has the scope `view`.
-        may_view: bool,
+        /// The client instance.
+        instance: InstanceId,
+        /// The scopes that read.
+        reads: Reads,
     },
     /// A spectator.
     Spectator,
 }
 
+/// What a game master's scopes allow to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reads {
+    /// The scope `view`.
+    pub view: bool,
+    /// The scope `hints`.
+    pub hints: bool,
+    /// The scope `answers`.
+    pub answers: bool,
+}
+
 impl Viewer {
     /// The viewer with this identity; none if the session does not know it or has revoked it.
-    pub(super) fn find(view: View<'_>, identity: Identity) -> Option<Self> {
+    ///
+    /// `instance` is that of a game master; without one that the session keeps, it is the newest.
+    pub(super) fn find(
+        view: View<'_>,
+        identity: Identity,
+        instance: Option<InstanceId>,
+    ) -> Option<Self> {
         match identity {
             Identity::Device(device) => {
                 let known = view.state.device(device).filter(|known| !known.revoked)?;
@@ -56,10 +75,15 @@ impl Viewer {
             Identity::GameMaster(game_master) => {
                 let known = view.state.game_master(game_master);
                 let known = known.filter(|known| !known.revoked)?;
-                let may_view = known.may(Scope::View);
+                let instance = instance.filter(|instance| known.has_instance(*instance));
                 Some(Self::GameMaster {
                     game_master,
-                    may_view,
+                    instance: instance.or_else(|| known.newest_instance())?,
+                    reads: Reads {
+                        view: known.may(Scope::View),
+                        hints: known.may(Scope::Hints),
+                        answers: known.may(Scope::Answers),
+                    },
                 })
             }
             Identity::Spectator => Some(Self::Spectator),
@@ -74,7 +98,8 @@ impl Viewer {
         }
     }
 
-    /// The audiences that the viewer belongs to.
+    /// The audiences that the viewer belongs to. No two of them show the same event, except `Answers`,
+    /// which adds the text of correct guesses.
     pub(super) fn audiences(self) -> impl Iterator<Item = Audience> {
         let audiences = match self {
             Self::Player { player, team, .. } => [
@@ -82,12 +107,17 @@ impl Viewer {
                 Some(Audience::Team(team)),
                 Some(Audience::Player(player)),
             ],
-            Self::GameMaster { may_view, .. } => [
-                Some(Audience::Everyone),
-                may_view.then_some(Audience::GameMasters),
+            Self::GameMaster { reads, .. } if reads.view => [
+                Some(Audience::View),
+                reads.answers.then_some(Audience::Answers),
                 None,
             ],
-            Self::Spectator => [None, None, None],
+            Self::GameMaster { reads, .. } => [
+                Some(Audience::Public),
+                reads.hints.then_some(Audience::Hints),
+                reads.answers.then_some(Audience::Answers),
+            ],
+            Self::Spectator => [Some(Audience::Public), None, None],
         };
         audiences.into_iter().flatten()
     }
@@ -98,7 +128,10 @@ impl Viewer {
             Audience::Everyone => cursor.everyone,
             Audience::Team(_) => cursor.team,
             Audience::Player(_) => cursor.player,
-            Audience::GameMasters => cursor.game_masters,
+            Audience::Public => cursor.public,
+            Audience::View => cursor.view,
+            Audience::Hints => cursor.hints,
+            Audience::Answers => cursor.answers,
         };
         self.audiences()
             .map(|audience| (audience, number(audience)))
@@ -110,19 +143,22 @@ impl Viewer {
         let mut heads = Heads::default();
         for audience in self.audiences() {
             let number = view.state.head(audience);
-            advance(&mut heads, Stamp { audience, number });
+            advance(&mut heads, UpdateNumber { audience, number });
         }
         heads
     }
 }
 
 /// Sets the newest number of the stamp's audience.
-pub(super) fn advance(heads: &mut Heads, stamp: Stamp) {
+pub(super) fn advance(heads: &mut Heads, stamp: UpdateNumber) {
     let head = match stamp.audience {
         Audience::Everyone => &mut heads.everyone,
         Audience::Team(_) => &mut heads.team,
         Audience::Player(_) => &mut heads.player,
-        Audience::GameMasters => &mut heads.game_masters,
+        Audience::Public => &mut heads.public,
+        Audience::View => &mut heads.view,
+        Audience::Hints => &mut heads.hints,
+        Audience::Answers => &mut heads.answers,
     };
     *head = stamp.number;
 }
@@ -133,6 +169,9 @@ pub(super) fn head(heads: Heads, audience: Audience) -> u64 {
         Audience::Everyone => heads.everyone,
         Audience::Team(_) => heads.team,
         Audience::Player(_) => heads.player,
-        Audience::GameMasters => heads.game_masters,
+        Audience::Public => heads.public,
+        Audience::View => heads.view,
+        Audience::Hints => heads.hints,
+        Audience::Answers => heads.answers,
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use hunt::{DeviceId, NameId, Receipt, RegistrationOrder, Rejection, TeamCode};
+use hunt::{DeviceId, Receipt, Rejection};
 use hyper::StatusCode;
 use protocol::rest::{Join, Joined};
 
@@ -13,8 +13,8 @@ use super::identity::ClientSource;
 use super::names::parse_name;
 use crate::delivery::{Hub, render};
 use crate::gateway::{Gateway, Grant};
-use crate::journal::Name;
-use crate::session::{Outcome, Refusal, SessionHandle};
+use crate::journal::PrivateRecord;
+use crate::session::{Change, Outcome, Refusal, SessionHandle};
 
 /// Retries with another random team code while codes collide. With 20,000 teams, one draw collides once in
 /// 4 million.
@@ -38,12 +38,12 @@ pub(super) async fn join(
             outcome?
         }
         (None, Some(code)) => {
-            let order = RegistrationOrder::JoinTeam {
-                code: TeamCode::from(code.as_str()),
-                player_name: NameId(player.id),
+            let join = Change::JoinTeam {
+                code: code.clone(),
+                player_name: player,
             };
             let attempt = gateway.attempts().in_session(source, session.id())?;
-            let outcome = session.submit_desk_order(order, vec![player]).await;
+            let outcome = session.submit(join).await;
             if outcome != Ok(Err(Refusal::Rejected(Rejection::UnknownTeam))) {
                 attempt.refund();
             }
@@ -76,20 +76,18 @@ pub(super) async fn joined(
 
 async fn create_team(
     session: &SessionHandle<Hub>,
-    team: Name,
-    player: Name,
+    team_name: PrivateRecord,
+    player_name: PrivateRecord,
 ) -> Result<Outcome, Failed> {
     let mut draws = 0;
     loop {
-        let order = RegistrationOrder::CreateTeam {
-            code: TeamCode::from(random_code().as_str()),
-            team_name: NameId(team.id),
-            player_name: NameId(player.id),
+        let create = Change::CreateTeam {
+            code: random_code(),
+            team_name: team_name.clone(),
+            player_name: player_name.clone(),
         };
-        let outcome = session
-            .submit_desk_order(order, vec![team.clone(), player.clone()])
-            .await?;
-        let taken = Err(Refusal::Rejected(Rejection::TeamCodeTaken));
+        let outcome = session.submit(create).await?;
+        let taken = Err(Refusal::TeamCodeTaken);
         if outcome != taken || draws == CODE_DRAWS_MAX {
             return Ok(outcome);
         }

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use hunt::{By, DeskOrder, DeviceId, GameMasterOrder, PlayerId, Receipt, Scope, TeamCode};
+use hunt::{
+    Command, DeviceId, GameMasterOrder, Issuer, PlayerId, Receipt, RegistrationOrder, Scope,
+};
 use hyper::StatusCode;
 use protocol::rest::{DeviceCreated, Devices, FindTeam, Joined, LinkCreated, Restore, Roster};
 
@@ -12,7 +14,7 @@ use super::failure::Failed;
 use super::identity::{Bearer, ClientSource, parse_id};
 use crate::delivery::{Hub, render};
 use crate::gateway::{Gateway, Grant};
-use crate::session::{Outcome, Refusal, SessionHandle};
+use crate::session::{Change, Outcome, Refusal, SessionHandle};
 
 pub(super) async fn add(
     State(gateway): State<Gateway>,
@@ -21,11 +23,11 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.device_of(&session)?;
-    let order = DeskOrder::AddDevice { by };
+    let order = RegistrationOrder::AddDevice { by };
     created(
         &gateway,
         &session,
-        session.submit_desk_order(order, Vec::new()).await?,
+        session.submit_registration(order, Vec::new()).await?,
     )
 }
 
@@ -87,7 +89,7 @@ pub(super) async fn roster(
     Body(request): Body<FindTeam>,
 ) -> Result<Json<Roster>, Failed> {
     let session = gateway.public_session(source, &request.session).await?;
-    let code = TeamCode::from(request.team_code.as_str());
+    let code = request.team_code;
     let attempt = gateway.attempts().in_session(source, session.id())?;
     let roster = session.read(move |view| render::roster(view, &code)).await;
     if !matches!(roster, Ok(None)) {
@@ -104,10 +106,13 @@ pub(super) async fn restore(
     Body(request): Body<Restore>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
     let session = gateway.public_session(source, &request.session).await?;
-    let order = match (request.link, request.team_code, request.player) {
-        (Some(link), None, None) => order_from_link(&gateway, &session, &link)?,
-        (None, Some(code), Some(player)) => DeskOrder::RestorePlayer {
-            code: TeamCode::from(code.as_str()),
+    let change = match (request.link, request.team_code, request.player) {
+        (Some(link), None, None) => {
+            let order = order_from_link(&gateway, &session, &link)?;
+            Change::Command(Command::Registration(order), Vec::new())
+        }
+        (None, Some(code), Some(player)) => Change::RestorePlayer {
+            code,
             player: parse_id::<PlayerId>(&player)?,
         },
         _ => {
@@ -116,7 +121,7 @@ pub(super) async fn restore(
         }
     };
     let attempt = gateway.attempts().in_session(source, session.id())?;
-    let outcome = session.submit_desk_order(order, Vec::new()).await;
+    let outcome = session.submit(change).await;
     if outcome != Ok(Err(Refusal::Rejected(hunt::Rejection::UnknownTeam))) {
         attempt.refund();
     }
@@ -127,11 +132,11 @@ fn order_from_link(
     gateway: &Gateway,
     session: &SessionHandle<Hub>,
     link: &str,
-) -> Result<DeskOrder, Failed> {
+) -> Result<RegistrationOrder, Failed> {
     let now = gateway.sessions().clock().now();
     match gateway.tokens().open(link, now) {
         Ok(Grant::Link(of_session, device, link)) if of_session == session.id() => {
-            Ok(DeskOrder::UseLink { by: device, link })
+            Ok(RegistrationOrder::UseLink { by: device, link })
         }
         Ok(Grant::Link(..) | Grant::Device(..) | Grant::GameMaster(..) | Grant::Admin) => Err(
             Failed::unauthorized("This is not a link into this session; ask for a new one."),
@@ -167,10 +172,10 @@ pub(super) async fn revoke(
     let device = parse_id(&device)?;
     let outcome = if bearer.is_device() {
         let by = bearer.device_of(&session)?;
-        let order = DeskOrder::RevokeDevice { by, device };
-        session.submit_desk_order(order, Vec::new()).await?
+        let order = RegistrationOrder::RevokeDevice { by, device };
+        session.submit_registration(order, Vec::new()).await?
     } else {
-        let by: By = bearer.by(&session)?;
+        let by: Issuer = bearer.by(&session)?;
         let order = GameMasterOrder::RevokeDevice { device };
         session.submit_order(by, order, Vec::new()).await?
     };

@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::Full;
-use hunt::plain_code;
+use hunt::normalise_code;
 use hyper::header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
@@ -288,7 +288,7 @@ pub(super) fn session_in_path(path: &str) -> Option<String> {
     })?;
     let segment = rest.split('/').next()?;
     let typed = percent_decode_str(segment).decode_utf8().ok()?;
-    let code = plain_code(&typed);
+    let code = normalise_code(&typed);
     (!code.is_empty()).then_some(code)
 }
 
@@ -305,7 +305,7 @@ fn session_in_body(body: &Bytes) -> Option<String> {
         session: String,
     }
     let body: Body = serde_json::from_slice(body).ok()?;
-    Some(plain_code(&body.session))
+    Some(normalise_code(&body.session))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::identity::{Bearer, parse_id};
 use super::names::parse_name;
 use crate::delivery::{Hub, push_clue as push_clue_order, render};
 use crate::gateway::{Gateway, Grant};
-use crate::journal::Name;
+use crate::journal::PrivateRecord;
 use crate::session::SessionHandle;
 
 pub(super) async fn create(
@@ -50,7 +50,7 @@ pub(super) async fn create(
 pub(super) async fn invite(
     session: &SessionHandle<Hub>,
     by: Issuer,
-    name: Name,
+    name: PrivateRecord,
     scopes: BTreeSet<Scope>,
 ) -> Result<GameMasterId, Failed> {
     let order = GameMasterOrder::InviteGameMaster {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use hunt::{By, DeviceId, Rejection, Scope};
+use hunt::{DeviceId, Issuer, Rejection, Scope};
 use hyper::http::request::Parts;
 
 use super::failure::Failed;
@@ -83,10 +83,10 @@ impl Bearer {
     }
 
     /// The admin or game master behind the token. The rules check the scopes.
-    pub(super) fn by(&self, session: &SessionHandle<Hub>) -> Result<By, Failed> {
+    pub(super) fn by(&self, session: &SessionHandle<Hub>) -> Result<Issuer, Failed> {
         match self.grant {
-            Grant::Admin => Ok(By::Admin),
-            Grant::GameMaster(runs, id) if runs == session.id() => Ok(By::GameMaster(id)),
+            Grant::Admin => Ok(Issuer::Admin),
+            Grant::GameMaster(runs, id) if runs == session.id() => Ok(Issuer::GameMaster(id)),
             Grant::GameMaster(..) | Grant::Device(..) | Grant::Link(..) => Err(Failed::forbidden(
                 "This request requires the token of a game master of this session.",
             )),
@@ -99,7 +99,7 @@ impl Bearer {
         session: &SessionHandle<Hub>,
         scope: Scope,
     ) -> Result<(), Failed> {
-        let By::GameMaster(id) = self.by(session)? else {
+        let Issuer::GameMaster(id) = self.by(session)? else {
             return Ok(());
         };
         let may = session.read(move |view| {

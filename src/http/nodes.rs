@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hunt::plain_code;
+use hunt::normalise_code;
 use hyper::StatusCode;
 
 use super::forwarding::{Forwarding, SESSION, session_in_path};
@@ -45,7 +45,7 @@ pub(super) async fn only_here(
 ) -> Response {
     let header = request.headers().get(SESSION);
     let header = header.and_then(|code| code.to_str().ok());
-    let code = header.map(plain_code);
+    let code = header.map(normalise_code);
     let code = code.or_else(|| session_in_path(request.uri().path()));
     let is_here = code.is_none_or(|code| forwarding.runs_here(&code));
     if is_here {

@@ -56,7 +56,13 @@ pub(super) async fn finish(
     InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<Json<SessionState>, Failed> {
-    order(&gateway, &code, &bearer, GameMasterOrder::Finish).await
+    order(
+        &gateway,
+        &code,
+        &bearer,
+        GameMasterOrder::Finish { confirmed: true },
+    )
+    .await
 }
 
 async fn order(

@@ -31,8 +31,8 @@ mod private;
 mod registry;
 
 pub use actor::{
-    Archiving, Change, ClientCommand, JournalAccess, Mail, Services, SessionExit, SessionHandle,
-    SessionSpec, Unavailable, launch,
+    Archiving, Change, ClientCommand, InstanceSlot, JournalAccess, Mail, Services, SessionExit,
+    SessionHandle, SessionSpec, Unavailable, launch,
 };
 pub use cluster_store::JournalStore;
 pub use delivery::{Delivery, Outcome, Refusal, View};

@@ -156,6 +156,11 @@ impl Label for CloseCode {
 label!(
     RejectionCode, "code",
     NotStarted: "not_started",
+    NameTaken: "name_taken",
+    IdReused: "id_reused",
+    NeedsConfirmation: "needs_confirmation",
+    TooLate: "too_late",
+    BadTime: "bad_time",
     Paused: "paused",
     Finished: "finished",
     WrongPhase: "wrong_phase",

@@ -132,6 +132,10 @@ impl State {
         match self.progress.phase {
             Phase::Paused => Ok(vec![Event::SessionResumed {
                 ends_at: self.end_after_pause(at),
+                paused_ms: self
+                    .progress
+                    .paused_at
+                    .map_or(0, |paused_at| at.ms_since(paused_at)),
             }]),
             Phase::Finished => Err(Rejection::Finished),
             Phase::Lobby | Phase::Running => Err(Rejection::WrongPhase),

@@ -171,7 +171,7 @@ impl Coalescer {
         };
         self.attendance = Some(attendance.clone());
         // A connection that was sent this version already gets no frame.
-        for game_master in subscribers.members_of(Audience::GameMasters) {
+        for game_master in subscribers.members_of(Audience::View) {
             let attendance = Latest::Attendance(attendance.clone());
             game_master.outbox.push_latest(attendance);
         }

@@ -1,12 +1,12 @@
 //! Events as numbered updates.
 
-use hunt::{Audience, Event, PuzzleId, RoundId, Stamp, TeamId, Timestamp};
+use hunt::{Audience, Event, PuzzleId, RoundId, TeamId, Timestamp, UpdateNumber, Verdict};
 use protocol as wire;
 
 use super::game_masters::invited_game_master;
 use super::outcome::verdict;
 use super::people::{member, new_team_summary};
-use super::snapshot::{puzzle, round};
+use super::snapshot::{round, unlocked_puzzle};
 use super::texts::target;
 use crate::session::View;
 
@@ -18,13 +18,16 @@ pub(in crate::delivery) fn update(
     view: View<'_>,
     at: Timestamp,
     event: &Event,
-    stamp: Stamp,
+    stamp: UpdateNumber,
 ) -> Option<wire::Update> {
     let audience = match stamp.audience {
         Audience::Everyone => wire::Audience::Everyone,
         Audience::Team(_) => wire::Audience::Team,
         Audience::Player(_) => wire::Audience::Player,
-        Audience::GameMasters => wire::Audience::GameMasters,
+        Audience::Public => wire::Audience::Public,
+        Audience::View => wire::Audience::View,
+        Audience::Hints => wire::Audience::Hints,
+        Audience::Answers => wire::Audience::Answers,
     };
     let event = Shown { view, at, audience }.event(event)?;
     Some(wire::Update {
@@ -45,18 +48,82 @@ struct Shown<'a> {
 impl Shown<'_> {
     fn event(&self, event: &Event) -> Option<wire::Event> {
         Some(match event {
+            Event::SessionStarted { .. }
+            | Event::StartScheduled { .. }
+            | Event::StartCancelled
+            | Event::SessionPaused
+            | Event::SessionResumed { .. }
+            | Event::EndMoved { .. }
+            | Event::SessionFinished
+            | Event::SessionReopened { .. } => self.session(event)?,
+            Event::TeamCreated { .. }
+            | Event::TeamRenamed { .. }
+            | Event::TeamCodeRotated { .. }
+            | Event::PlayerJoined { .. }
+            | Event::PlayerRenamed { .. }
+            | Event::DeviceAdded { .. }
+            | Event::DeviceRevoked { .. }
+            | Event::GameMasterInvited { .. }
+            | Event::GameMasterRevoked { .. } => self.people(event)?,
+            Event::UnlockedForAll { rounds, puzzles } => self.unlocked(None, rounds, puzzles),
+            Event::Unlocked {
+                team,
+                rounds,
+                puzzles,
+            } => self.unlocked(Some(*team), rounds, puzzles),
+            Event::GuessJudged { .. } => self.guess(event)?,
+            Event::CluePushed { .. }
+            | Event::ClueCancelled { .. }
+            | Event::ClueExpired { .. }
+            | Event::Announced { .. } => self.text(event)?,
+            Event::LinkUsed { .. } | Event::InstanceOpened { .. } => return None,
+        })
+    }
+
+    fn session(&self, event: &Event) -> Option<wire::Event> {
+        let state = self.view.state;
+        let left_ms = state.time_left().map(|left| left.0);
+        Some(match event {
+            Event::StartScheduled { starts_at } => wire::Event::StartScheduled {
+                starts_at_ms: starts_at.0,
+            },
+            Event::StartCancelled => wire::Event::StartCancelled,
             Event::SessionStarted { ends_at } => wire::Event::SessionStarted {
                 ends_at_ms: ends_at.map(|at| at.0),
             },
-            Event::SessionPaused => wire::Event::SessionPaused,
-            Event::SessionResumed { ends_at } => wire::Event::SessionResumed {
+            Event::SessionPaused => wire::Event::SessionPaused { left_ms },
+            Event::SessionResumed { ends_at, paused_ms } => wire::Event::SessionResumed {
                 ends_at_ms: ends_at.map(|at| at.0),
+                paused_ms: *paused_ms,
+            },
+            Event::EndMoved { .. } => wire::Event::EndMoved {
+                ends_at_ms: state.ends_at().map(|at| at.0),
+                left_ms,
             },
             Event::SessionFinished => wire::Event::SessionFinished,
-            Event::TeamCreated { team, name, .. } => wire::Event::TeamCreated {
+            Event::SessionReopened { .. } => wire::Event::SessionReopened { left_ms },
+            _ => return None,
+        })
+    }
+
+    fn people(&self, event: &Event) -> Option<wire::Event> {
+        let is_own_team = self.audience == wire::Audience::Team;
+        Some(match event {
+            Event::TeamCreated { team, name } => wire::Event::TeamCreated {
                 team: new_team_summary(self.view, *team, *name),
             },
+            Event::TeamRenamed { team, name } => wire::Event::TeamRenamed {
+                team: (!is_own_team).then(|| team.to_string()),
+                name: self.view.name(*name),
+            },
+            Event::TeamCodeRotated { team } => wire::Event::TeamCodeRotated {
+                code: self.view.private.team_code(*team).to_owned(),
+            },
             Event::PlayerJoined { team, player, name } => wire::Event::PlayerJoined {
+                player: member(self.view, *player, *name),
+                team: self.for_game_masters(|| team.to_string()),
+            },
+            Event::PlayerRenamed { team, player, name } => wire::Event::PlayerRenamed {
                 player: member(self.view, *player, *name),
                 team: self.for_game_masters(|| team.to_string()),
             },
@@ -77,27 +144,47 @@ impl Shown<'_> {
             Event::GameMasterRevoked { game_master } => wire::Event::GameMasterRevoked {
                 game_master: game_master.to_string(),
             },
-            Event::Unlocked {
-                team,
-                rounds,
-                puzzles,
-            } => self.unlocked(*team, rounds, puzzles),
-            Event::GuessJudged {
-                team,
-                player,
-                puzzle,
-                guess,
-                verdict: judged,
-                points,
-            } => wire::Event::GuessJudged {
-                team: self.for_game_masters(|| team.to_string()),
-                puzzle: puzzle.to_string(),
-                player: player.to_string(),
-                guess: guess.clone(),
-                verdict: verdict(*judged),
+            _ => return None,
+        })
+    }
+
+    /// A guess: for spectators only that the team solved a puzzle, and for game masters without the text
+    /// of a correct one, except in the stream of those who may read answers.
+    fn guess(&self, event: &Event) -> Option<wire::Event> {
+        let Event::GuessJudged {
+            team,
+            player,
+            puzzle,
+            guess,
+            verdict: judged,
+            points,
+            normaliser: _,
+        } = event
+        else {
+            return None;
+        };
+        let score = self.view.state.team(*team).map_or(0, |team| team.score);
+        if self.audience == wire::Audience::Public {
+            return Some(wire::Event::Solved {
+                team: team.to_string(),
                 points: *points,
-                score: self.view.state.team(*team).map_or(0, |team| team.score),
-            },
+                score,
+            });
+        }
+        let is_withheld = *judged == Verdict::Correct && self.audience == wire::Audience::View;
+        Some(wire::Event::GuessJudged {
+            team: self.for_game_masters(|| team.to_string()),
+            puzzle: puzzle.to_string(),
+            player: player.to_string(),
+            guess: (!is_withheld).then(|| guess.clone()),
+            verdict: verdict(*judged),
+            points: *points,
+            score,
+        })
+    }
+
+    fn text(&self, event: &Event) -> Option<wire::Event> {
+        Some(match event {
             Event::CluePushed {
                 clue,
                 to,
@@ -125,25 +212,38 @@ impl Shown<'_> {
                     at_ms: self.at.0,
                 },
             },
-            Event::LinkUsed { .. } => return None,
+            _ => return None,
         })
     }
 
     /// A detail that only game masters see.
     fn for_game_masters<T>(&self, detail: impl FnOnce() -> T) -> Option<T> {
-        (self.audience == wire::Audience::GameMasters).then(detail)
+        matches!(
+            self.audience,
+            wire::Audience::View | wire::Audience::Hints | wire::Audience::Answers
+        )
+        .then(detail)
     }
 
-    fn unlocked(&self, team: TeamId, rounds: &[RoundId], puzzles: &[PuzzleId]) -> wire::Event {
+    /// What a team unlocked; `None` for every team, which all see it without guesses yet.
+    fn unlocked(
+        &self,
+        team: Option<TeamId>,
+        rounds: &[RoundId],
+        puzzles: &[PuzzleId],
+    ) -> wire::Event {
         let state = self.view.state;
         let hunt = state.hunt();
         let new_rounds = hunt.rounds.iter();
         let new_rounds = new_rounds.filter(|round| rounds.contains(&round.id));
         let new_puzzles = puzzles.iter().filter_map(|id| hunt.puzzle(id.as_str()));
         wire::Event::Unlocked {
-            rounds: new_rounds.map(round).collect(),
+            team: team.and_then(|team| self.for_game_masters(|| team.to_string())),
+            rounds: new_rounds
+                .map(|definition| round(state, definition))
+                .collect(),
             puzzles: new_puzzles
-                .filter_map(|definition| puzzle(state, team, definition))
+                .map(|definition| unlocked_puzzle(state, definition, self.at))
                 .collect(),
         }
     }
@@ -154,8 +254,8 @@ mod tests {
     use std::collections::{BTreeSet, HashMap};
 
     use hunt::{
-        Audience, ClueId, DeviceId, Event, GameMasterId, NameId, PlayerId, Scope, Stamp, State,
-        Target, TeamId, Timestamp, Verdict,
+        Audience, ClueId, DeviceId, Event, GameMasterId, NameId, PlayerId, Scope, State, Target,
+        TeamId, Timestamp, UpdateNumber, Verdict,
     };
     use protocol::{Codec, ServerMessage};
     use serde_json::{Value, json};
@@ -274,7 +374,7 @@ mod tests {
             state,
             names: &names,
         };
-        let stamp = Stamp {
+        let stamp = UpdateNumber {
             audience,
             number: 1,
         };

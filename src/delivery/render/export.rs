@@ -10,18 +10,17 @@ pub fn export_lines(first_seq: u64, entries: Vec<Entry>) -> Vec<u8> {
     let mut seq = first_seq;
     for entry in entries {
         let (by, device, game_master, command) = match entry.origin {
-            Origin::Device { device, command } => {
-                (Cause::Device, Some(device), None, Some(command))
+            Origin::Device { device, command } => (Cause::Device, Some(device), None, command),
+            Origin::GameMaster {
+                game_master,
+                command,
+            } => {
+                let command = command.map(|(_, command)| command);
+                (Cause::GameMaster, None, Some(game_master), command)
             }
-            Origin::GameMaster {
-                game_master: Some(id),
-                command,
-            } => (Cause::GameMaster, None, Some(id), command),
-            Origin::GameMaster {
-                game_master: None,
-                command,
-            } => (Cause::Admin, None, None, command),
-            Origin::Desk => (Cause::Desk, None, None, None),
+            Origin::Admin => (Cause::Admin, None, None, None),
+            Origin::TeamCode => (Cause::TeamCode, None, None, None),
+            Origin::Founder => (Cause::Founder, None, None, None),
             Origin::Timer => (Cause::Timer, None, None, None),
         };
         for event in entry.events {
@@ -31,7 +30,7 @@ pub fn export_lines(first_seq: u64, entries: Vec<Entry>) -> Vec<u8> {
                 by,
                 device: device.map(|device| device.to_string()),
                 game_master: game_master.map(|game_master| game_master.to_string()),
-                command: command.map(|command| command.0),
+                command: command.map(|command| command.id.0),
                 event,
             };
             serde_json::to_writer(&mut lines, &line)

@@ -23,7 +23,7 @@ mod welcome;
 pub(super) use event::update;
 pub use export::export_lines;
 pub use game_masters::game_masters;
-pub(super) use outcome::receipt;
+pub(super) use outcome::{last_command, receipt};
 pub use outcome::{rejection_code, rejection_message};
 pub use people::{all_devices, devices_visible_to, joined, roster};
 pub use scope::{scope, scope_name, scopes_from_wire};

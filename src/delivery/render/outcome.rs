@@ -7,9 +7,14 @@ use protocol::RejectionCode;
 use crate::session::Refusal;
 
 /// The receipt of a numbered command.
-pub(in crate::delivery) fn receipt(id: CommandId, receipt: &Receipt) -> wire::Receipt {
+pub(in crate::delivery) fn receipt(
+    id: CommandId,
+    order: wire::OrderKind,
+    receipt: &Receipt,
+) -> wire::Receipt {
     let mut shown = wire::Receipt {
         id: id.0,
+        order,
         verdict: None,
         points: None,
         clue: None,
@@ -30,6 +35,7 @@ pub(in crate::delivery) fn receipt(id: CommandId, receipt: &Receipt) -> wire::Re
         Receipt::Joined { .. }
         | Receipt::DeviceAdded { .. }
         | Receipt::GameMasterInvited { .. }
+        | Receipt::InstanceOpened { .. }
         | Receipt::Done => {}
     }
     shown
@@ -46,6 +52,9 @@ pub(super) fn verdict(verdict: Verdict) -> wire::Verdict {
 pub fn rejection_code(refusal: Refusal) -> RejectionCode {
     let rejection = match refusal {
         Refusal::Quarantined => return RejectionCode::Refused,
+        Refusal::NameTaken => return RejectionCode::NameTaken,
+        // The server retries with another random code; a player never sees this.
+        Refusal::TeamCodeTaken => return RejectionCode::Unavailable,
         Refusal::Rejected(rejection) => rejection,
     };
     match rejection {
@@ -73,11 +82,26 @@ pub fn rejection_code(refusal: Refusal) -> RejectionCode {
         Rejection::LinkUsed => RejectionCode::LinkUsed,
         Rejection::UnknownGameMaster => RejectionCode::UnknownGameMaster,
         Rejection::UnknownClue => RejectionCode::UnknownClue,
-        Rejection::BadText => RejectionCode::BadText,
+        Rejection::BadText(_) => RejectionCode::BadText,
         Rejection::BadDuration => RejectionCode::BadDuration,
-        Rejection::StaleCommand => RejectionCode::StaleCommand,
-        // The server retries with another random code; a player never sees this.
-        Rejection::TeamCodeTaken => RejectionCode::Unavailable,
+        Rejection::StaleCommand { .. } => RejectionCode::StaleCommand,
+        Rejection::IdReused => RejectionCode::IdReused,
+        Rejection::NeedsConfirmation => RejectionCode::NeedsConfirmation,
+        Rejection::TooLate => RejectionCode::TooLate,
+        Rejection::BadTime => RejectionCode::BadTime,
+    }
+}
+
+/// For a stale command, the highest id of an accepted command of the same sender; 0 if there is none.
+pub(in crate::delivery) fn last_command(refusal: Refusal) -> Option<u64> {
+    match refusal {
+        Refusal::Rejected(Rejection::StaleCommand { last_command }) => {
+            Some(last_command.map_or(0, |id| id.0))
+        }
+        Refusal::Rejected(_)
+        | Refusal::Quarantined
+        | Refusal::NameTaken
+        | Refusal::TeamCodeTaken => None,
     }
 }
 

@@ -6,32 +6,38 @@ use super::game_masters::game_masters;
 use super::people::team_summary;
 use super::session::phase;
 use super::texts::{announcements, clue, target};
+use crate::delivery::viewer::Reads;
 use crate::session::View;
 
-/// Everything that a game master sees; without the scope `view`, only what everyone sees.
-pub(super) fn overview(view: View<'_>, heads: wire::Heads, may_view: bool) -> wire::Overview {
+/// Everything that a game master sees. Without the scope `view`, that is what everyone sees, and with
+/// `hints` the clues.
+pub(super) fn overview(view: View<'_>, heads: wire::Heads, reads: Reads) -> wire::Overview {
     let state = view.state;
     let mut overview = wire::Overview {
         heads,
         title: state.hunt().title.clone(),
         phase: phase(state.phase()),
+        starts_at_ms: state.starts_at().map(|at| at.0),
         ends_at_ms: state.ends_at().map(|at| at.0),
+        left_ms: state.time_left().map(|left| left.0),
         teams: Vec::new(),
         clues: Vec::new(),
         announcements: announcements(view),
         game_masters: Vec::new(),
     };
-    if may_view {
+    if reads.view {
         let teams = state.teams();
         overview.teams = teams
             .map(|(id, team)| team_summary(view, id, team))
             .collect();
+        overview.game_masters = game_masters(view);
+    }
+    if reads.view || reads.hints {
         let clues = state.live_clues().map(|(id, known)| wire::TargetedClue {
             clue: clue(id, known),
             to: target(known.to),
         });
         overview.clues = clues.collect();
-        overview.game_masters = game_masters(view);
     }
     overview
 }

@@ -1,6 +1,6 @@
 //! Teams, players and their devices.
 
-use hunt::{DeviceId, NameId, PlayerId, TeamCode, TeamId};
+use hunt::{DeviceId, NameId, PlayerId, TeamId};
 use protocol as wire;
 use protocol::rest::{DeviceSummary, Joined, Roster};
 
@@ -47,8 +47,8 @@ pub(super) fn new_team_summary(view: View<'_>, id: TeamId, name: NameId) -> wire
 }
 
 /// The players of the team with this code; none if no team has it.
-pub fn roster(view: View<'_>, code: &TeamCode) -> Option<Roster> {
-    let id = view.state.team_by_code(code)?;
+pub fn roster(view: View<'_>, code: &str) -> Option<Roster> {
+    let id = view.private.team_by_code(code)?;
     let team = view.state.team(id)?;
     Some(Roster {
         team: id.to_string(),
@@ -64,7 +64,7 @@ pub fn joined(view: View<'_>, device: DeviceId, token: String) -> Option<Joined>
     let team = view.state.player(player)?.team;
     Some(Joined {
         team: team.to_string(),
-        team_code: view.state.team(team)?.code.to_string(),
+        team_code: view.private.team_code(team).to_owned(),
         player: player.to_string(),
         device: device.to_string(),
         token,

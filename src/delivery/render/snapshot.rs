@@ -1,9 +1,10 @@
 //! Client snapshots: the complete view of a player's device or of a game master.
 
-use hunt::{Audience, PlayerId, State, TeamId};
+use hunt::{Audience, PlayerId, State, TeamId, Timestamp};
 use protocol as wire;
 use protocol::ServerMessage;
 
+use super::count;
 use super::outcome::verdict;
 use super::overview::overview;
 use super::people::members;
@@ -22,10 +23,13 @@ pub(in crate::delivery) enum SharedBy {
     Team(TeamId),
     /// A player with live clues of their own.
     Player(PlayerId),
-    /// The game masters with the scope `view`.
-    GameMastersWithView,
-    /// The other game masters.
-    OtherGameMasters,
+    /// The game masters who read the same.
+    GameMasters {
+        /// Whether they have the scope `view`.
+        view: bool,
+        /// Whether they have the scope `hints`.
+        hints: bool,
+    },
 }
 
 impl SharedBy {
@@ -42,10 +46,10 @@ impl SharedBy {
                     Self::Team(team)
                 })
             }
-            Viewer::GameMaster { may_view: true, .. } => Some(Self::GameMastersWithView),
-            Viewer::GameMaster {
-                may_view: false, ..
-            } => Some(Self::OtherGameMasters),
+            Viewer::GameMaster { reads, .. } => Some(Self::GameMasters {
+                view: reads.view,
+                hints: reads.hints,
+            }),
             Viewer::Spectator => None,
         }
     }
@@ -62,8 +66,8 @@ pub(in crate::delivery) fn client_snapshot(
             let snapshot = snapshot(view, heads, player, team)?;
             Some(ServerMessage::Snapshot(Box::new(snapshot)))
         }
-        Viewer::GameMaster { may_view, .. } => {
-            let overview = overview(view, heads, may_view);
+        Viewer::GameMaster { reads, .. } => {
+            let overview = overview(view, heads, reads);
             Some(ServerMessage::Overview(Box::new(overview)))
         }
         Viewer::Spectator => None,
@@ -92,15 +96,17 @@ fn snapshot(
         heads,
         title: hunt.title.clone(),
         phase: phase(state.phase()),
+        starts_at_ms: state.starts_at().map(|at| at.0),
         ends_at_ms: state.ends_at().map(|at| at.0),
+        left_ms: state.time_left().map(|left| left.0),
         team: wire::Team {
             id: team.to_string(),
             name: view.name(own.name),
-            code: own.code.to_string(),
+            code: view.private.team_code(team).to_owned(),
             score: own.score,
             players: members(view, &own.players),
         },
-        rounds: rounds.map(round).collect(),
+        rounds: rounds.map(|definition| round(state, definition)).collect(),
         puzzles: puzzles
             .filter_map(|definition| puzzle(state, team, definition))
             .collect(),
@@ -109,9 +115,11 @@ fn snapshot(
     })
 }
 
-pub(super) fn round(round: &hunt::Round) -> wire::Round {
+pub(super) fn round(state: &State, round: &hunt::Round) -> wire::Round {
+    let mut rounds = state.hunt().rounds.iter();
     wire::Round {
         id: round.id.to_string(),
+        index: count(rounds.position(|other| other.id == round.id).unwrap_or(0)),
         title: round.title.clone(),
     }
 }
@@ -134,13 +142,32 @@ pub(super) fn puzzle(
             verdict: verdict(made.verdict),
         });
     Some(wire::Puzzle {
+        solved_at_ms: progress.solved_at.map(|at| at.0),
+        guesses: guesses.collect(),
+        ..unlocked_puzzle(state, definition, progress.unlocked_at)
+    })
+}
+
+/// A puzzle at the moment of its unlock: without guesses.
+pub(super) fn unlocked_puzzle(
+    state: &State,
+    definition: &hunt::Puzzle,
+    unlocked_at: Timestamp,
+) -> wire::Puzzle {
+    wire::Puzzle {
         id: definition.id.to_string(),
+        index: count(
+            state
+                .hunt()
+                .puzzle_position(definition.id.as_str())
+                .unwrap_or(0),
+        ),
         round: definition.round.to_string(),
         title: definition.title.clone(),
         body: definition.body.clone(),
         points: definition.points,
-        unlocked_at_ms: progress.unlocked_at.0,
-        solved_at_ms: progress.solved_at.map(|at| at.0),
-        guesses: guesses.collect(),
-    })
+        unlocked_at_ms: unlocked_at.0,
+        solved_at_ms: None,
+        guesses: Vec::new(),
+    }
 }

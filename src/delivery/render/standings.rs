@@ -1,6 +1,6 @@
 //! The scoreboard: the public board, each team's standing, and the standings over REST.
 
-use hunt::{Place, TeamId};
+use hunt::{RankedTeam, TeamId};
 use protocol as wire;
 use protocol::rest::{Standings, StandingsRow};
 
@@ -12,7 +12,7 @@ use crate::session::View;
 pub(in crate::delivery) struct Scoreboard<'a> {
     view: View<'a>,
     /// Every team, best first.
-    ranked: Vec<Place>,
+    ranked: Vec<RankedTeam>,
 }
 
 /// The content of the public board, without a version.
@@ -72,7 +72,7 @@ impl<'a> Scoreboard<'a> {
         })
     }
 
-    fn teams(&self) -> impl Iterator<Item = (Place, &hunt::Team)> {
+    fn teams(&self) -> impl Iterator<Item = (RankedTeam, &hunt::Team)> {
         let ranked = self.ranked.iter();
         ranked.filter_map(|ranked| Some((*ranked, self.view.state.team(ranked.team)?)))
     }

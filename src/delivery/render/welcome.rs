@@ -38,6 +38,7 @@ pub(in crate::delivery) fn welcome(
         player: None,
         team: None,
         game_master: None,
+        instance: None,
         scopes: Vec::new(),
         resume: resumption.resume,
         generation: resumption.generation,
@@ -58,12 +59,17 @@ pub(in crate::delivery) fn welcome(
             let known = view.state.device(device);
             known.and_then(hunt::Device::last_command)
         }
-        Viewer::GameMaster { game_master, .. } => {
+        Viewer::GameMaster {
+            game_master,
+            instance,
+            ..
+        } => {
             welcome.game_master = Some(game_master.to_string());
+            welcome.instance = Some(instance.0);
             let known = view.state.game_master(game_master);
             let scopes = known.into_iter().flat_map(|known| &known.scopes);
             welcome.scopes = scopes.copied().map(scope).collect();
-            known.and_then(hunt::GameMaster::last_command)
+            known.and_then(|known| known.last_command(instance))
         }
         Viewer::Spectator => None,
     };

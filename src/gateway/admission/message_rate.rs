@@ -1,28 +1,121 @@
 //! Rate limits of one connection's messages and control frames.
 //!
 //! A message costs tokens as the protocol lists them. Pings and pongs have a token bucket of their own.
-//! Overflow policy: a refusal with a retry-after.
+//! Overflow policy: a refusal with a retry-after. A refused command reserves its tokens: sent again at the
+//! time that the refusal names, it passes, in the order of the refusals. A client that goes on after
+//! [`REFUSALS_PER_MINUTE_MAX`] refusals is closed.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use protocol::cost::{CONTROL_FRAMES_BURST, CONTROL_FRAMES_PER_SECOND, RESYNC_COST, order_cost};
+use protocol::limits::REFUSALS_PER_MINUTE_MAX;
 use protocol::{Command, Order};
+use tokio::time::Instant;
 
 use crate::config::LimitsConfig;
 
 const CONTROL_PER_SECOND: NonZeroU32 = NonZeroU32::new(CONTROL_FRAMES_PER_SECOND).expect("not 0");
 const CONTROL_BURST: NonZeroU32 = NonZeroU32::new(CONTROL_FRAMES_BURST).expect("not 0");
+/// The window in which refusals are counted.
+const REFUSAL_WINDOW: Duration = Duration::from_mins(1);
 
 /// The token buckets of one connection.
 #[derive(Debug)]
 pub(in crate::gateway) struct MessageRateLimiter {
-    messages: DefaultDirectRateLimiter,
+    messages: Mutex<ReservingBucket>,
     control_frames: DefaultDirectRateLimiter,
     /// Highest cost of one message. A message that cost more than the whole bucket could never be sent.
     cost_max: NonZeroU32,
+}
+
+/// A token bucket whose refusals reserve, by the generic cell rate algorithm: `full_at` is when it would be
+/// full again if nothing came.
+#[derive(Debug)]
+struct ReservingBucket {
+    token_every: Duration,
+    burst: Duration,
+    full_at: Instant,
+    /// By command id, when a refused command passes. Bounded by [`REFUSALS_PER_MINUTE_MAX`].
+    reserved: BTreeMap<u64, Instant>,
+    window_began: Instant,
+    refusals: u32,
+}
+
+impl ReservingBucket {
+    fn new(limits: &LimitsConfig) -> Self {
+        let token_every = Duration::from_secs(1) / limits.commands_per_second.get();
+        let now = Instant::now();
+        Self {
+            token_every,
+            burst: token_every * limits.commands_burst.get(),
+            full_at: now,
+            reserved: BTreeMap::new(),
+            window_began: now,
+            refusals: 0,
+        }
+    }
+
+    /// Takes tokens, or returns when they will be there.
+    fn acquire(&mut self, cost: NonZeroU32, now: Instant) -> Result<(), Instant> {
+        let full_at = self.full_at.max(now) + self.token_every * cost.get();
+        let passes_at = full_at.checked_sub(self.burst).unwrap_or(now);
+        if passes_at > now {
+            return Err(passes_at);
+        }
+        self.full_at = full_at;
+        Ok(())
+    }
+
+    /// Takes the tokens of a command, or reserves them and returns when it passes.
+    fn command(&mut self, id: u64, cost: NonZeroU32, now: Instant) -> Result<(), Refused> {
+        if let Some(passes_at) = self.reserved.get(&id).copied() {
+            if passes_at > now {
+                return Err(self.refuse(passes_at, now));
+            }
+            self.reserved.remove(&id);
+            return Ok(());
+        }
+        self.acquire(cost, now).map_err(|passes_at| {
+            self.full_at = self.full_at.max(now) + self.token_every * cost.get();
+            let is_bounded = self.reserved.len() < REFUSALS_PER_MINUTE_MAX as usize;
+            if is_bounded {
+                self.reserved.insert(id, passes_at);
+            }
+            self.refuse(passes_at, now)
+        })
+    }
+
+    fn refuse(&mut self, passes_at: Instant, now: Instant) -> Refused {
+        if now.duration_since(self.window_began) >= REFUSAL_WINDOW {
+            self.window_began = now;
+            self.refusals = 0;
+            // A reservation that was not used for a minute is void.
+            self.reserved.retain(|_, at| *at + REFUSAL_WINDOW > now);
+        }
+        self.refusals += 1;
+        let limited = RateLimited {
+            retry_after: passes_at.duration_since(now),
+        };
+        if self.refusals > REFUSALS_PER_MINUTE_MAX {
+            Refused::TooOften(limited)
+        } else {
+            Refused::Once(limited)
+        }
+    }
+}
+
+/// Why a command is not let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) enum Refused {
+    /// It may be sent again later.
+    Once(RateLimited),
+    /// The client has ignored too many refusals: the connection is to be closed.
+    TooOften(RateLimited),
 }
 
 /// A token bucket is empty.
@@ -34,20 +127,19 @@ pub(in crate::gateway) struct RateLimited {
 
 impl MessageRateLimiter {
     pub(in crate::gateway) fn new(limits: &LimitsConfig) -> Self {
-        let messages =
-            Quota::per_second(limits.commands_per_second).allow_burst(limits.commands_burst);
         let control_frames = Quota::per_second(CONTROL_PER_SECOND).allow_burst(CONTROL_BURST);
         Self {
-            messages: RateLimiter::direct(messages),
+            messages: Mutex::new(ReservingBucket::new(limits)),
             control_frames: RateLimiter::direct(control_frames),
             cost_max: limits.commands_burst,
         }
     }
 
-    /// Takes the cost of a command.
-    pub(in crate::gateway) fn command(&self, command: &Command) -> Result<(), RateLimited> {
+    /// Takes the cost of a command, or reserves it.
+    pub(in crate::gateway) fn command(&self, command: &Command) -> Result<(), Refused> {
         let order: &Order = &command.order;
-        self.acquire(order_cost(order))
+        let cost = self.bounded(order_cost(order));
+        self.with_bucket(|bucket| bucket.command(command.id, cost, Instant::now()))
     }
 
     /// Takes the cost of a `resync`.
@@ -64,12 +156,22 @@ impl MessageRateLimiter {
     }
 
     fn acquire(&self, cost: u32) -> Result<(), RateLimited> {
-        let cost = NonZeroU32::new(cost).map_or(NonZeroU32::MIN, |cost| cost.min(self.cost_max));
-        let checked = self.messages.check_n(cost);
-        let checked = checked.expect("the cost is at most the burst");
-        checked.map_err(|not_until| RateLimited {
-            retry_after: not_until.wait_time_from(DefaultClock::default().now()),
+        let cost = self.bounded(cost);
+        let now = Instant::now();
+        let acquired = self.with_bucket(|bucket| bucket.acquire(cost, now));
+        acquired.map_err(|passes_at| RateLimited {
+            retry_after: passes_at.duration_since(now),
         })
+    }
+
+    fn bounded(&self, cost: u32) -> NonZeroU32 {
+        NonZeroU32::new(cost).map_or(NonZeroU32::MIN, |cost| cost.min(self.cost_max))
+    }
+
+    /// Only the connection's own task uses the bucket, so the lock is free.
+    fn with_bucket<T>(&self, use_bucket: impl FnOnce(&mut ReservingBucket) -> T) -> T {
+        let mut bucket = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        use_bucket(&mut bucket)
     }
 }
 

@@ -10,9 +10,9 @@ use crate::delivery::{
     self, Attach, Hub, Identity, Outbox, Peer, PendingOutbox, rejection_code, rejection_message,
 };
 use crate::gateway::Gateway;
-use crate::gateway::admission::message_rate::MessageRateLimiter;
+use crate::gateway::admission::message_rate::{MessageRateLimiter, Refused};
 use crate::gateway::ws::{Received, SocketError};
-use crate::session::{Mail, SessionHandle};
+use crate::session::{InstanceSlot, Mail, SessionHandle};
 use crate::telemetry::metrics;
 
 /// The identity of an authenticated client or spectator, its session and its outbox.
@@ -20,6 +20,8 @@ pub(super) struct AttachedClient {
     pub(super) gateway: Gateway,
     pub(super) session: SessionHandle<Hub>,
     pub(super) identity: Identity,
+    /// The client instance of a game master.
+    pub(super) instance: InstanceSlot,
     pub(super) codec: Codec,
     pub(super) outbox: Outbox,
     pub(super) limiter: MessageRateLimiter,
@@ -47,10 +49,7 @@ impl AttachedClient {
         let received = received.map_err(|error| ending_of(self.codec, &error))?;
         match decode(self.codec, &received)? {
             None => self.limiter.control_frame().map_err(Ending::RateLimited),
-            Some(ClientMessage::Command(command)) => {
-                self.submit(command);
-                Ok(())
-            }
+            Some(ClientMessage::Command(command)) => self.submit(command),
             Some(ClientMessage::Resync(resync)) => {
                 self.limiter.resync().map_err(Ending::RateLimited)?;
                 self.attach(resync.cursor)
@@ -66,6 +65,7 @@ impl AttachedClient {
         let attach = Mail::Attach(Attach {
             identity: self.identity,
             cursor,
+            instance: self.instance.clone(),
             outbox: PendingOutbox::new(self.outbox.clone()),
             codec: self.codec,
         });
@@ -74,24 +74,31 @@ impl AttachedClient {
     }
 
     /// Sends a command to the session, or rejects it.
-    fn submit(&self, command: Command) {
+    fn submit(&self, command: Command) -> Result<(), Ending> {
         metrics().commands_received.increment(1);
-        if let Err(limited) = self.limiter.command(&command) {
-            let message = "the rate limit of this connection is reached".to_owned();
-            let wait = Some(limited.retry_after);
-            self.reject(command.id, RejectionCode::RateLimited, message, wait);
-            return;
+        match self.limiter.command(&command) {
+            Ok(()) => {}
+            Err(Refused::Once(limited)) => {
+                let message = "the rate limit of this connection is reached; send it again at \
+                               retry_at_ms, when it passes";
+                let wait = Some(limited.retry_after);
+                let code = RejectionCode::RateLimited;
+                self.reject(command.id, code, message.to_owned(), wait);
+                return Ok(());
+            }
+            Err(Refused::TooOften(limited)) => return Err(Ending::RateLimited(limited)),
         }
-        let id = command.id;
-        let command = match delivery::command(self.identity, command) {
+        let (id, order) = (command.id, command.order.kind());
+        let command = match delivery::command(self.identity, &self.instance, command) {
             Ok(command) => command,
             Err(refusal) => {
                 let code = rejection_code(refusal);
                 self.reject(id, code, rejection_message(refusal), None);
-                return;
+                return Ok(());
             }
         };
         let peer = Peer {
+            order,
             outbox: self.outbox.clone(),
             codec: self.codec,
         };
@@ -100,6 +107,7 @@ impl AttachedClient {
             let message = unavailable.to_string();
             self.reject(id, RejectionCode::Unavailable, message, wait);
         }
+        Ok(())
     }
 
     fn reject(&self, id: u64, code: RejectionCode, message: String, wait: Option<Duration>) {
@@ -113,6 +121,7 @@ impl AttachedClient {
             code,
             message,
             retry_at_ms: retry_at.map(|at| at.0),
+            last_command: None,
         }));
     }
 

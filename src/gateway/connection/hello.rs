@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hunt::InstanceId;
 use protocol::{ClientMessage, CloseCode, Codec, Cursor, Watch};
 use tokio::time::timeout;
 
@@ -14,7 +15,7 @@ use crate::gateway::admission::slots::ConnectionSlot;
 use crate::gateway::net::stream::Stream;
 use crate::gateway::tokens::Grant;
 use crate::gateway::ws::Socket;
-use crate::session::SessionHandle;
+use crate::session::{InstanceSlot, SessionHandle};
 
 /// A client that has not sent its first message yet.
 pub(super) struct NewClient {
@@ -24,13 +25,26 @@ pub(super) struct NewClient {
     pub(super) slot: Arc<ConnectionSlot>,
 }
 
+/// What the first message says.
+struct Identified {
+    session: SessionHandle<Hub>,
+    identity: Identity,
+    instance: InstanceSlot,
+    cursor: Option<Cursor>,
+}
+
 impl NewClient {
     /// Waits for `hello` or `watch` and attaches to the session.
     pub(super) async fn attach(
         &self,
         socket: &mut Socket<Stream>,
     ) -> Result<(AttachedClient, OutboxReader), Ending> {
-        let (session, identity, cursor) = self.identify(socket).await?;
+        let Identified {
+            session,
+            identity,
+            instance,
+            cursor,
+        } = self.identify(socket).await?;
         let lease = self.gateway.sessions.lease_for_output();
         // After the lease has expired, queued messages may be wrong; those that are journaled are sent again.
         socket.send_while(move || lease.holds());
@@ -39,6 +53,7 @@ impl NewClient {
             gateway: self.gateway.clone(),
             session,
             identity,
+            instance,
             codec: self.codec,
             outbox,
             limiter: MessageRateLimiter::new(&self.gateway.limits),
@@ -47,10 +62,7 @@ impl NewClient {
         Ok((client, frames))
     }
 
-    async fn identify(
-        &self,
-        socket: &mut Socket<Stream>,
-    ) -> Result<(SessionHandle<Hub>, Identity, Option<Cursor>), Ending> {
+    async fn identify(&self, socket: &mut Socket<Stream>) -> Result<Identified, Ending> {
         let stop = self.gateway.stop.clone();
         let hello = timeout(self.gateway.config.hello_max, self.first_message(socket));
         let first = match stop.run_until_cancelled(hello).await {
@@ -62,13 +74,27 @@ impl NewClient {
             ClientMessage::Hello(hello) => {
                 let (session, identity) = self.authenticate(&hello.token).await?;
                 self.slot.mark_authenticated();
-                Ok((session, identity, hello.cursor))
+                let instance = InstanceSlot::default();
+                if let Some(number) = hello.instance {
+                    instance.set(InstanceId(number));
+                }
+                Ok(Identified {
+                    session,
+                    identity,
+                    instance,
+                    cursor: hello.cursor,
+                })
             }
             // A spectator shows no token, so its connection stays in its address's quota.
-            ClientMessage::Watch(Watch {}) => {
+            ClientMessage::Watch(Watch { cursor }) => {
                 let (key, code) = (self.slot.subscriber_key(), &self.session_code);
                 let session = self.gateway.public_session(key, code).await?;
-                Ok((session, Identity::Spectator, None))
+                Ok(Identified {
+                    session,
+                    identity: Identity::Spectator,
+                    instance: InstanceSlot::default(),
+                    cursor,
+                })
             }
             ClientMessage::Command(_) | ClientMessage::Resync(_) => Err(Ending::bad_message(
                 "the first message must be `hello` or `watch`",

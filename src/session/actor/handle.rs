@@ -1,6 +1,7 @@
 //! The interface of a running session: sends requests to its actor's mailbox.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hunt::{
@@ -75,13 +76,30 @@ pub enum Change {
     RotateTeamCode(Command, String),
 }
 
+/// The client instance of a game master's connection. Delivery sets it when it prepares the attachment, which
+/// is before the session decides on any command of the connection.
+#[derive(Debug, Clone, Default)]
+pub struct InstanceSlot(Arc<AtomicU32>);
+
+impl InstanceSlot {
+    /// Sets the instance.
+    pub fn set(&self, instance: InstanceId) {
+        self.0.store(instance.0, Ordering::Relaxed);
+    }
+
+    /// The instance; one that no game master has before it is set.
+    pub fn get(&self) -> InstanceId {
+        InstanceId(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// A command of a connection, with the id by which its sender repeats it.
 #[derive(Debug)]
 pub enum ClientCommand {
     /// Sent by a player's device.
     Player(DeviceId, CommandId, PlayerOrder),
     /// Sent by a client instance of a game master.
-    GameMaster(GameMasterId, InstanceId, CommandId, GameMasterOrder),
+    GameMaster(GameMasterId, InstanceSlot, CommandId, GameMasterOrder),
 }
 
 impl ClientCommand {
@@ -99,7 +117,7 @@ impl From<ClientCommand> for Command {
             ClientCommand::Player(device, id, order) => Self::Player { device, id, order },
             ClientCommand::GameMaster(by, instance, id, order) => Self::GameMaster {
                 by: Issuer::GameMaster(by),
-                key: Some((instance, id)),
+                key: Some((instance.get(), id)),
                 reason: None,
                 order,
             },

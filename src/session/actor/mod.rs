@@ -18,5 +18,5 @@ mod usage;
 
 pub use archiving::Archiving;
 pub use context::{JournalAccess, Services, SessionSpec};
-pub use handle::{Change, ClientCommand, Mail, SessionHandle, Unavailable};
+pub use handle::{Change, ClientCommand, InstanceSlot, Mail, SessionHandle, Unavailable};
 pub use supervisor::{SessionExit, launch};
