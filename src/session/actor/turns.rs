@@ -201,7 +201,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 if let Some(game_master) = self.delivery.needs_instance(self.view(), &attach) {
                     // If it is rejected, the attachment is refused for the same reason.
                     let open = Command::OpenInstance(game_master);
-                    drop(self.decide(&open, Secrets::default(), now));
+                    let _ = self.decide(&open, Secrets::default(), now);
                 }
                 let view = View {
                     state: &self.state,
