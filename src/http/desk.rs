@@ -28,10 +28,10 @@ pub(super) async fn join(
     let receipt = match (&request.new_team, &request.team_code) {
         (Some(team), None) => {
             let team = named(team, "new_team")?;
-            let founding = gateway.new_teams().found(source)?;
+            let founding = gateway.new_teams().begin(source)?;
             let outcome = create_team(&session, team, player).await;
             if matches!(outcome, Ok(Err(_))) {
-                founding.was_refused();
+                founding.refund();
             }
             outcome?
         }
@@ -43,7 +43,7 @@ pub(super) async fn join(
             let attempt = gateway.attempts().in_session(source, session.id())?;
             let outcome = session.submit_desk_order(order, vec![player]).await;
             if outcome != Ok(Err(Refusal::Rejected(Rejection::UnknownTeam))) {
-                attempt.was_not_wrong();
+                attempt.refund();
             }
             outcome?
         }

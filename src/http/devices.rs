@@ -114,7 +114,7 @@ pub(super) async fn roster(
     });
     let roster = roster.await;
     if !matches!(roster, Ok(None)) {
-        attempt.was_not_wrong();
+        attempt.refund();
     }
     let unknown = Refusal::Rejected(hunt::Rejection::UnknownTeam);
     Ok(Json(roster?.ok_or(unknown)?))
@@ -141,7 +141,7 @@ pub(super) async fn restore(
     let attempt = gateway.attempts().in_session(source, session.id())?;
     let outcome = session.submit_desk_order(order, Vec::new()).await;
     if outcome != Ok(Err(Refusal::Rejected(hunt::Rejection::UnknownTeam))) {
-        attempt.was_not_wrong();
+        attempt.refund();
     }
     joined(&gateway, &session, added(outcome?)?).await
 }

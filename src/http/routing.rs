@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use super::answers::{Failed, read_body};
 use super::routes;
 use crate::cluster::{Cluster, Route};
-use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, Source, bearer, relay};
+use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, SubscriberKey, bearer, relay};
 use crate::ids::{Incarnation, SessionId};
 use crate::telemetry::metrics;
 
@@ -233,9 +233,9 @@ impl Routing {
 }
 
 impl Held {
-    fn source(&self) -> Source {
+    fn source(&self) -> SubscriberKey {
         let slot = self.parts.extensions.get::<Slot>();
-        slot.map_or(Source::Unlimited, |slot| slot.source())
+        slot.map_or(SubscriberKey::Exempt, |slot| slot.subscriber_key())
     }
 
     /// Whether it becomes a WebSocket, which shows its token later, and is bounded by its connection.
@@ -259,7 +259,7 @@ impl Held {
             headers.remove(CONNECTION);
         }
         headers.remove(CLIENT);
-        if let Source::Subscriber(address) = self.source() {
+        if let SubscriberKey::Address(address) = self.source() {
             let address = HeaderValue::from_str(&address.to_string());
             headers.extend(address.map(|address| (CLIENT, address)));
         }

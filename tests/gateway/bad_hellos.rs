@@ -15,7 +15,7 @@ const LONG_AGO_MS: u64 = 400 * 24 * 60 * 60 * 1_000;
 
 /// What `token` grants, sealed again at another time.
 pub(crate) fn sealed_again(stage: &Stage, token: &str, at: Timestamp) -> String {
-    let key = TokenKey::of_folder(stage.data_dir()).expect("the server has made it");
+    let key = TokenKey::from_folder(stage.data_dir()).expect("the server has made it");
     let grant = key.open(token, Clock::System.now());
     key.seal(grant.expect("the token is good"), at)
 }
@@ -28,7 +28,7 @@ pub(crate) fn expired(stage: &Stage, token: &str) -> String {
 
 /// The same grant, sealed with another server's key.
 pub(crate) fn foreign(stage: &Stage, token: &str) -> String {
-    let key = TokenKey::of_folder(stage.data_dir()).expect("the server has made it");
+    let key = TokenKey::from_folder(stage.data_dir()).expect("the server has made it");
     let now = Clock::System.now();
     let grant = key.open(token, now).expect("the token is good");
     TokenKey::ephemeral().seal(grant, now)
