@@ -140,7 +140,7 @@ impl Receipts {
         if let Some(receipt) = self.kept.get(id) {
             return Lookup::Accepted(receipt);
         }
-        if id < CommandId::FIRST || self.is_below_all_kept(id) || self.may_be_evicted(id) {
+        if id < CommandId::FIRST || self.is_below_all_kept(id) || self.may_have_been_evicted(id) {
             return Lookup::Stale;
         }
         Lookup::New
@@ -153,7 +153,7 @@ impl Receipts {
 
     /// Whether the id may belong to an evicted receipt. Without this check, a version that keeps more
     /// receipts than its predecessor would accept old commands as new ones.
-    fn may_be_evicted(&self, id: CommandId) -> bool {
+    fn may_have_been_evicted(&self, id: CommandId) -> bool {
         self.forgotten_up_to.is_some_and(|evicted| id <= evicted)
     }
 
