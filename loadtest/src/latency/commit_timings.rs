@@ -1,4 +1,4 @@
-//! How long the commits of a bare loop took.
+//! Timings of bare commits.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct CommitTimings {
     ended_at: Option<Instant>,
 }
 
-/// A commit that was due at a moment of the schedule.
+/// A scheduled commit.
 #[derive(Debug, Clone, Copy)]
 struct Commit {
     due_at: Instant,
@@ -27,9 +27,9 @@ struct Commit {
 }
 
 impl CommitTimings {
-    /// Has what was recorded committed when it is due, as often as it was, for so long. `commit` gets the
-    /// number of the last row before and the sizes of the rows, and gives the number of the last one.
-    /// Blocks its thread.
+    /// Replays the recorded commits at their rate for warm-up and window. `commit` gets the number of
+    /// the last row and the sizes of the new rows, and returns the number of its last row. Blocks its
+    /// thread.
     pub(super) fn replay<E>(
         recording: &Recording,
         warm_up: Duration,
@@ -56,11 +56,12 @@ impl CommitTimings {
         Ok(timings)
     }
 
-    /// Takes the next commit in; those that began before `from` are not measured.
+    /// Records the next commit; those that began before `from` are not measured.
     ///
-    /// What waits for a slow commit is slow too, and a loop that only times its own calls does not see it.
-    /// So a commit that was held up by the one before counts from when it was due as well, once for each
-    /// of its rows. One that the loop's own timer brought late counts from its begin.
+    /// Commits that wait for a slow one are slow too, which a loop that times only its own calls would
+    /// omit (coordinated omission). So a commit that was delayed by the previous one also counts from
+    /// its scheduled time, once for each of its rows. One that the loop's own timer delayed counts from
+    /// its start.
     fn record(&mut self, commit: Commit, from: Instant) {
         let held_up = self
             .ended_at
@@ -106,7 +107,7 @@ mod tests {
         let start = Instant::now();
         let ms = |ms| start + Duration::from_millis(ms);
         let mut timings = CommitTimings::default();
-        // A slow one; the next was due meanwhile, the last was not and only began late.
+        // A slow one; the next was due meanwhile, the last was not and only started late.
         for (due, began, ended, rows) in [(0, 0, 50, 1), (10, 50, 51, 3), (60, 61, 62, 1)] {
             let commit = Commit {
                 due_at: ms(due),

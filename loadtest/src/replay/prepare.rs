@@ -1,4 +1,4 @@
-//! Before the first guess: the hunt is uploaded, its session created, and every team joined.
+//! Preparation: uploads the hunt, creates its session, and joins every team.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::setup;
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) session: SessionCreated,
-    /// The ids of the log's puzzles, in its order.
+    /// Ids of the log's puzzles, in the order of the log.
     pub(super) puzzle_ids: Arc<[String]>,
-    /// A player for each of the log's teams, in its order.
+    /// A player for each team, in the order of the log.
     pub(super) players: Vec<Joined>,
 }
 
-/// Prepares a session for the log; so many joins are under way at the same time.
+/// Prepares a session for the log, with at most `joins_max` concurrent joins.
 pub(super) async fn prepare(
     rest: &Rest,
     admin_token: &str,

@@ -1,4 +1,4 @@
-//! Adds up what the players and the server know to the figures of the report.
+//! Computes the report from the records of players and server.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use super::verify::{Findings, SentGuess, StoredSession, compare};
 use crate::arguments::Speed;
 use crate::report::{LatencyMs, Report};
 
-/// How many problems are told in words.
+/// Maximum number of problems described in words.
 const PROBLEMS_SHOWN_MAX: usize = 10;
 
-/// Everything that is known at the end.
+/// Everything recorded during the replay.
 pub(super) struct Evidence<'a> {
     pub(super) log: &'a GuessLog,
     pub(super) prepared: &'a Prepared,
     pub(super) played: &'a [PlayerResult],
     pub(super) outages: &'a [Outage],
-    /// None if the replay did not get so far.
+    /// `None` if the replay ended before the export.
     pub(super) stored: Option<&'a StoredSession>,
     pub(super) speed: Speed,
 }
 
-/// The figures, and the first problems in words.
+/// Computes the report and the first problems in words.
 pub(super) fn summarize(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
     let played = evidence.played;
     let findings = evidence
@@ -76,8 +76,7 @@ pub(super) fn summarize(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
 }
 
 impl Evidence<'_> {
-    /// The outages that began between the first send and the last answer, and the time between the
-    /// two.
+    /// Outages that began between the first send and the last answer, and the time between the two.
     fn span(&self) -> (Vec<Outage>, Duration) {
         let records = || self.played.iter().map(|player| &player.record);
         let first = records().filter_map(|record| record.first_sent_at).min();
