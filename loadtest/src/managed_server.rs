@@ -227,6 +227,7 @@ fn free_address(host: IpAddr) -> io::Result<SocketAddr> {
 /// Returns the given directory, created if missing, or a temporary one with its guard.
 fn folder(wanted: Option<PathBuf>) -> io::Result<(PathBuf, Option<TempDir>)> {
     if let Some(wanted) = wanted {
+        std::fs::create_dir_all(&wanted)?;
         return Ok((wanted, None));
     }
     let folder = testkit::temporary_folder()?;

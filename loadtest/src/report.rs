@@ -48,6 +48,13 @@ pub struct Report {
     pub guesses_per_s: f64,
     /// Duration from the first send to the last receipt.
     pub seconds: f64,
+    /// Guesses that the server rejected without judging them, as the log implies: empty ones that the log
+    /// has as wrong, repeated ones, and those after the solve. They are no mismatches.
+    pub not_judged: u64,
+    /// Kinds of outages that were requested but did not occur between the first guess and the last receipt.
+    pub missing_outages: Vec<&'static str>,
+    /// Oddities of the log that were accepted, in words.
+    pub remarks: Vec<String>,
 }
 
 /// How clients followed the `goaway` messages of a server that shuts down, each of which advises a
@@ -128,13 +135,24 @@ impl LatencyMs {
 impl Report {
     /// Whether every check passed.
     pub fn is_good(&self) -> bool {
-        let faults = [
-            self.verdict_mismatches,
-            self.lost,
-            self.duplicated,
-            self.stream_gaps,
+        self.failures().is_empty()
+    }
+
+    /// The reasons why the test failed, one each; empty if it passed.
+    pub fn failures(&self) -> Vec<String> {
+        let violations = [
+            ("guesses judged differently", self.verdict_mismatches),
+            ("lost guesses", self.lost),
+            ("duplicates", self.duplicated),
+            ("stream gaps", self.stream_gaps),
         ];
-        faults == [0; 4]
+        let violated = violations.into_iter().filter(|(_, count)| *count > 0);
+        let violated = violated.map(|(name, count)| format!("{name}: {count}"));
+        let missing = self
+            .missing_outages
+            .iter()
+            .map(|outage| format!("no {outage} during the guesses: lower its interval or --speed"));
+        violated.chain(missing).collect()
     }
 }
 
@@ -169,6 +187,7 @@ impl fmt::Display for Report {
         let ack = self.ack_ms;
         writeln!(f, "guesses acknowledged   {:>10}", self.guesses)?;
         writeln!(f, "  judged differently   {:>10}", self.verdict_mismatches)?;
+        writeln!(f, "  not judged           {:>10}", self.not_judged)?;
         writeln!(f, "  lost                 {:>10}", self.lost)?;
         writeln!(f, "  duplicated           {:>10}", self.duplicated)?;
         writeln!(f, "  stream gaps          {:>10}", self.stream_gaps)?;
@@ -194,7 +213,11 @@ impl fmt::Display for Report {
         writeln!(f, "                       {:>10.2}  max", ack.max)?;
         writeln!(f, "  measured from        {:>10}", self.ack_measured_from)?;
         writeln!(f, "guesses per second     {:>10.1}", self.guesses_per_s)?;
-        write!(f, "duration, s            {:>10.2}", self.seconds)
+        write!(f, "duration, s            {:>10.2}", self.seconds)?;
+        for remark in &self.remarks {
+            write!(f, "\nnote: {remark}")?;
+        }
+        Ok(())
     }
 }
 
@@ -224,6 +247,9 @@ mod tests {
             ack_measured_from: "intended send",
             guesses_per_s: 12_345.678,
             seconds: 600.0,
+            not_judged: 0,
+            missing_outages: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -241,6 +267,9 @@ mod tests {
             *fault(&mut report) = 1;
             assert!(!report.is_good(), "{report}");
         }
+        let mut unkilled = good();
+        unkilled.missing_outages = vec!["kill"];
+        assert!(!unkilled.is_good(), "{unkilled}");
     }
 
     #[test]
@@ -267,8 +296,11 @@ mod tests {
                 "kills",
                 "kills_between_first_and_last_guess",
                 "lost",
+                "missing_outages",
+                "not_judged",
                 "rate_limited",
                 "reconnects",
+                "remarks",
                 "replays",
                 "seconds",
                 "snapshots",

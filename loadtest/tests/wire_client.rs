@@ -413,7 +413,11 @@ async fn a_node_that_opens_no_connection_for_too_long_is_left() {
     };
     let (_side, attached) = tokio::join!(nodes, client.attach());
     attached.expect("the other node takes it");
-    assert_eq!(client.turned_away_at(), None, "nobody said anything");
+    assert_eq!(
+        client.turned_away_at(),
+        None,
+        "no server closed or refused it"
+    );
     drop(silent);
 }
 

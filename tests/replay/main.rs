@@ -7,5 +7,6 @@ mod faults;
 mod harness;
 mod measurements;
 mod real_log;
+mod rows;
 mod synthetic_log;
 mod tampering;

@@ -214,7 +214,7 @@ impl Player {
                 held.refusals += 1;
                 held.retry_at = Some(retry_at);
                 self.client.submit_again(held.command.clone(), retry_at);
-                log.refused(&rejection, outcome.received_at, retry_at);
+                log.record_rejection(&rejection, outcome.received_at, retry_at);
                 Ok(())
             }
             Answer::Refused(rejection) => {
@@ -278,7 +278,7 @@ impl Player {
                 Answer::Accepted(receipt) => return Ok(Some(receipt)),
                 Answer::Refused(rejection) if is_temporary(rejection.code) => {
                     let retry_at = self.client.retry_at(rejection.retry_at_ms, refusals);
-                    log.refused(&rejection, outcome.received_at, retry_at);
+                    log.record_rejection(&rejection, outcome.received_at, retry_at);
                     self.client.listen_until(retry_at).await?;
                     refusals += 1;
                 }
@@ -294,7 +294,7 @@ impl Player {
         let updates = self.client.take_updates();
         log.updates.extend(updates.into_iter().map(Into::into));
         if let Some(at) = self.client.turned_away_at() {
-            log.notices(at);
+            log.record_notice(at);
         }
     }
 

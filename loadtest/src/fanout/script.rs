@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_cut_while_clues_are_pushed() {
+    fn every_client_is_cut_while_clues_are_pushed() {
         for seed in 0..100 {
             let mut random = StdRng::seed_from_u64(seed);
             let flow = flow();

@@ -103,7 +103,7 @@ mod tests {
     use super::{Commit, CommitTimings};
 
     #[test]
-    fn whoever_waits_for_a_slow_commit_counts_from_when_it_was_due() {
+    fn commits_delayed_by_a_slow_one_count_from_their_scheduled_time() {
         let start = Instant::now();
         let ms = |ms| start + Duration::from_millis(ms);
         let mut timings = CommitTimings::default();

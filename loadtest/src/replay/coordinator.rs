@@ -76,6 +76,7 @@ pub(super) struct ReplayRun {
     supervised: Option<Supervised>,
     stored: Option<StoredSession>,
     progress: ProgressBar,
+    intervals: OutageIntervals,
 }
 
 impl ReplayRun {
@@ -100,12 +101,12 @@ impl ReplayRun {
         });
         let (arrive, arrivals) = mpsc::channel(3 * log.teams.len());
         let mut supervisor = JoinSet::new();
+        let intervals = OutageIntervals {
+            kill_every: arguments.kill_every,
+            stop_every: arguments.stop_every,
+        };
         if let Some(managed_server) = target.own {
             let random = StdRng::seed_from_u64(arguments.seed);
-            let intervals = OutageIntervals {
-                kill_every: arguments.kill_every,
-                stop_every: arguments.stop_every,
-            };
             let own = Supervisor::new(managed_server, stage_seen.clone(), intervals, random);
             supervisor.spawn(own.supervise());
         }
@@ -132,6 +133,7 @@ impl ReplayRun {
             supervised: None,
             stored: None,
             progress,
+            intervals,
         })
     }
 
@@ -179,6 +181,7 @@ impl ReplayRun {
             outages: &outages,
             stored: self.stored.as_ref(),
             speed,
+            intervals: self.intervals,
         });
         Replayed {
             report,

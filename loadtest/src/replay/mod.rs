@@ -150,7 +150,7 @@ pub enum Unfinished {
 
 /// Replays a log to its end, or until a signal or the timeout.
 pub async fn replay(arguments: ReplayArguments) -> Result<Replayed, ReplayError> {
-    let log = GuessLog::open(&arguments.guesses, &arguments.puzzles)?;
+    let log = GuessLog::open(&arguments.guesses, &arguments.puzzles, &arguments.verdicts)?;
     check_length(&log, &arguments)?;
     let mut stopped = pin!(stopped(arguments.timeout)?);
     let mut play = tokio::select! {
@@ -215,6 +215,9 @@ mod tests {
             ack_measured_from: "send",
             guesses_per_s: 1.0,
             seconds: 1.0,
+            not_judged: 0,
+            missing_outages: Vec::new(),
+            remarks: Vec::new(),
         };
         let replayed = Replayed {
             report,

@@ -47,6 +47,8 @@ pub(super) struct Record {
     pub(super) early_receipts: u64,
     /// Acknowledged guesses that the team's own view lacks at the end.
     pub(super) not_in_view: u64,
+    /// Guesses that the server rejected without judging them, as the log implies.
+    pub(super) not_judged: u64,
     /// Verdicts other than the log's, and permanent rejections, in words.
     pub(super) mismatches: Vec<String>,
 }
@@ -169,6 +171,12 @@ impl Player {
                     self.wait_before_retry(rejection, refusals, record).await?;
                     refusals += 1;
                 }
+                Answer::Refused(rejection)
+                    if self.is_implied(logged, record.sent.len() - 1, rejection.code) =>
+                {
+                    record.not_judged += 1;
+                    break;
+                }
                 Answer::Refused(rejection) => {
                     let code = rejection.code;
                     record
@@ -195,6 +203,28 @@ impl Player {
         }
         if self.shown(logged) != receipt.verdict {
             record.early_receipts += 1;
+        }
+    }
+
+    /// Whether the log implies this rejection: an empty guess that it has as wrong, a guess that the
+    /// team had made before with the same verdict, or one on a puzzle that the team had solved. `index`
+    /// is that of the guess.
+    fn is_implied(&self, logged: &LoggedGuess, index: usize, code: RejectionCode) -> bool {
+        let guesses = &self.context.log.teams[self.team].guesses;
+        let mut earlier = guesses[..index]
+            .iter()
+            .filter(|earlier| earlier.puzzle == logged.puzzle);
+        let letters = normalize_guess(&logged.guess);
+        if code == RejectionCode::EmptyGuess {
+            letters.is_empty() && logged.verdict == Verdict::Wrong
+        } else if code == RejectionCode::AlreadySolved {
+            earlier.any(|earlier| earlier.verdict == Verdict::Correct)
+        } else if code == RejectionCode::AlreadyGuessed {
+            earlier.any(|earlier| {
+                earlier.verdict == logged.verdict && normalize_guess(&earlier.guess) == letters
+            })
+        } else {
+            false
         }
     }
 

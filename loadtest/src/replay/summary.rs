@@ -6,7 +6,7 @@ use super::goaway_compliance;
 use super::log::GuessLog;
 use super::player::PlayerResult;
 use super::prepare::Prepared;
-use super::supervisor::{Outage, OutageKind};
+use super::supervisor::{Outage, OutageIntervals, OutageKind};
 use super::verify::{Findings, SentGuess, StoredSession, compare};
 use crate::arguments::Speed;
 use crate::report::{LatencyMs, Report};
@@ -23,6 +23,7 @@ pub(super) struct Evidence<'a> {
     /// `None` if the replay ended before the export.
     pub(super) stored: Option<&'a StoredSession>,
     pub(super) speed: Speed,
+    pub(super) intervals: OutageIntervals,
 }
 
 /// Computes the report and the first problems in words.
@@ -71,6 +72,9 @@ pub(super) fn summarize(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
             count(guesses) / seconds
         },
         seconds,
+        not_judged: sum(|player| player.record.not_judged),
+        missing_outages: evidence.missing_outages(&between),
+        remarks: evidence.remarks(),
     };
     (report, evidence.problems(findings))
 }
@@ -87,6 +91,27 @@ impl Evidence<'_> {
         let outages = self.outages.iter().copied();
         let between = outages.filter(|outage| (first..=last).contains(&outage.began_at));
         (between.collect(), last - first)
+    }
+
+    /// The kinds of outages that were requested but did not occur while guesses were sent.
+    fn missing_outages(&self, between: &[Outage]) -> Vec<&'static str> {
+        let requested = [
+            (self.intervals.kill_every, OutageKind::Kill, "kill"),
+            (
+                self.intervals.stop_every,
+                OutageKind::Stop,
+                "graceful shutdown",
+            ),
+        ];
+        let missing = requested.into_iter().filter(|(every, kind, _)| {
+            every.is_some() && between.iter().all(|outage| outage.kind != *kind)
+        });
+        missing.map(|(_, _, name)| name).collect()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let log = self.log.remarks.iter();
+        log.chain(&self.prepared.remarks).cloned().collect()
     }
 
     fn sent(&self) -> Vec<SentGuess<'_>> {

@@ -57,7 +57,7 @@ fn line(seq: u64, command: u64, guess: u64) -> ExportLine<ExportedEvent> {
 fn found(log: &PlayerLog, lines: Vec<ExportLine<ExportedEvent>>) -> (u64, u64, u64, u64) {
     let mut export = Export::default();
     for line in lines {
-        export.take(line);
+        export.add_line(line);
     }
     let player = PlayerRecord {
         device: "d1",
@@ -128,8 +128,8 @@ fn team_mates_are_told_the_same_under_the_same_number() {
     let mut mate = PlayerLog::new(2);
     mate.updates = vec![applied(1, 1)];
     let mut export = Export::default();
-    export.take(line(1, 1, 0));
-    export.take(line(2, 2, 1));
+    export.add_line(line(1, 1, 0));
+    export.add_line(line(2, 2, 1));
     let own = log();
     let witnessed = |device, log| PlayerRecord {
         device,

@@ -152,7 +152,7 @@ fn heads(everyone: u64) -> Heads {
 }
 
 #[test]
-fn whoever_has_everything_is_complete_with_the_next_heads() {
+fn a_client_with_all_clues_is_complete_with_the_next_heads() {
     let mut stage = Stage::attached();
     for clue in 0..CLUES {
         stage.update(clue, clue as u64 + 1);
