@@ -71,7 +71,8 @@ impl Mistakes {
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} mistakes in the log:", self.total)?;
+        let s = if self.total == 1 { "" } else { "s" };
+        write!(f, "{} mistake{s} in the log:", self.total)?;
         for mistake in &self.shown {
             write!(f, "\n- {mistake}")?;
         }

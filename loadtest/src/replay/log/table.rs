@@ -4,6 +4,9 @@
 
 use super::mistakes::{Mistake, Mistakes};
 
+/// Number of bytes that are examined for the NULs of UTF-16.
+const ENCODING_SAMPLE_BYTES: usize = 256;
+
 /// The content of a file, with its name for messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -118,7 +121,7 @@ fn offset(position: u64) -> usize {
 fn decode<'a>(source: Source<'a>, mistakes: &mut Mistakes) -> Option<&'a str> {
     let bytes = source.bytes;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let begin = &bytes[..bytes.len().min(64)];
+    let begin = &bytes[..bytes.len().min(ENCODING_SAMPLE_BYTES)];
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || begin.contains(&0) {
         let found = String::from_utf8_lossy(begin).replace(['\0', '\u{fffd}'], "");
         let found = found.lines().next().unwrap_or_default().to_owned();
