@@ -92,7 +92,7 @@ impl PlayerSocket {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(error.into()),
             };
-            frames.take(&buffer[..count], &mut |frame| {
+            frames.push(&buffer[..count], &mut |frame| {
                 if let Frame::Message(payload) = frame {
                     let message = Codec::MessagePack.decode(payload);
                     let message = message.map_err(Ended::from)?;
@@ -158,7 +158,7 @@ impl PlayerSocket {
             rest: std::mem::take(&mut self.rest),
         };
         let mut pongs = Vec::new();
-        frames.take(&buffer[..count], &mut |frame| match frame {
+        frames.push(&buffer[..count], &mut |frame| match frame {
             Frame::Message(payload) => parse_answer(payload)?.map_or(Ok(()), &mut *each),
             Frame::Ping(payload) => {
                 let pong = OpCode::Control(Control::Pong);
@@ -215,7 +215,7 @@ struct Frames {
 }
 
 impl Frames {
-    fn take(
+    fn push(
         &mut self,
         bytes: &[u8],
         each: &mut impl FnMut(Frame<'_>) -> Result<(), LatencyError>,
@@ -317,7 +317,7 @@ mod tests {
             let mut frames = Frames::default();
             let mut lengths = Vec::new();
             for part in [&bytes[..cut], &bytes[cut..]] {
-                let taken = frames.take(part, &mut |frame| {
+                let taken = frames.push(part, &mut |frame| {
                     if let Frame::Message(payload) = frame {
                         lengths.push(payload.len());
                     }

@@ -158,7 +158,7 @@ fn header<const N: usize>(
         .filter(|column| position(column).is_none())
         .collect();
     if missing.is_empty() {
-        return Some(positions.map(|position| position.unwrap_or_default()));
+        return Some(positions.map(Option::unwrap_or_default));
     }
     let problem = if record.len() == 1 && found.contains(';') {
         "the fields are separated by semicolons; separate them by commas".to_owned()
@@ -183,9 +183,8 @@ fn quoting_problem(raw: &str) -> Option<&'static str> {
     let mut at = At::FieldStart;
     for c in raw.chars() {
         at = match (at, c) {
-            (At::FieldStart, '"') | (At::AfterQuote, '"') => At::Quoted,
             (At::Quoted, '"') => At::AfterQuote,
-            (At::Quoted, _) => At::Quoted,
+            (At::FieldStart | At::AfterQuote, '"') | (At::Quoted, _) => At::Quoted,
             (At::FieldStart | At::Plain | At::AfterQuote, ',' | '\r' | '\n') => At::FieldStart,
             (At::FieldStart | At::Plain, _) => At::Plain,
             (At::AfterQuote, _) => return Some("a quote within a quoted field must be doubled"),
