@@ -220,7 +220,7 @@ impl Player {
             Answer::Refused(rejection) => {
                 let refused = waiting.swap_remove(index);
                 log.problems
-                    .push(self.refused(&refused.command, &rejection));
+                    .push(self.describe_rejection(&refused.command, &rejection));
                 Ok(())
             }
         }
@@ -283,7 +283,8 @@ impl Player {
                     refusals += 1;
                 }
                 Answer::Refused(rejection) => {
-                    log.problems.push(self.refused(&command, &rejection));
+                    log.problems
+                        .push(self.describe_rejection(&command, &rejection));
                     return Ok(None);
                 }
             }
@@ -298,7 +299,7 @@ impl Player {
         }
     }
 
-    fn refused(&self, command: &Command, rejection: &Rejection) -> String {
+    fn describe_rejection(&self, command: &Command, rejection: &Rejection) -> String {
         let (player, id, code) = (self.number, command.id, rejection.code);
         format!("command {id} of player {player} was rejected: {code:?}")
     }

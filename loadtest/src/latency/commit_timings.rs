@@ -12,7 +12,7 @@ use crate::report::LatencyMs;
 /// The commits of a window.
 #[derive(Debug, Default)]
 pub(super) struct CommitTimings {
-    alone: Vec<Duration>,
+    duration: Vec<Duration>,
     from_schedule: Vec<Duration>,
     ended_at: Option<Instant>,
 }
@@ -70,7 +70,7 @@ impl CommitTimings {
         if commit.began_at < from {
             return;
         }
-        self.alone.push(commit.ended_at - commit.began_at);
+        self.duration.push(commit.ended_at - commit.began_at);
         let waited_from = if held_up {
             commit.due_at
         } else {
@@ -83,14 +83,14 @@ impl CommitTimings {
 
     pub(super) fn figures(self) -> CommitMs {
         CommitMs {
-            alone: LatencyMs::from_durations(self.alone),
+            duration: LatencyMs::from_durations(self.duration),
             from_schedule: LatencyMs::from_durations(self.from_schedule),
         }
     }
 
     #[cfg(test)]
     pub(super) fn commits(&self) -> usize {
-        self.alone.len()
+        self.duration.len()
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
         let in_ms = |durations: &[Duration]| -> Vec<u128> {
             durations.iter().map(Duration::as_millis).collect()
         };
-        assert_eq!(in_ms(&timings.alone), [50, 1, 1]);
+        assert_eq!(in_ms(&timings.duration), [50, 1, 1]);
         assert_eq!(in_ms(&timings.from_schedule), [50, 41, 41, 41, 1]);
     }
 }

@@ -104,7 +104,7 @@ pub struct Pair {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CommitMs {
     /// From the start of a commit to its end.
-    pub alone: LatencyMs,
+    pub duration: LatencyMs,
     /// For each row, from the scheduled time of its commit if the previous one delayed it, otherwise
     /// from its start: comparable to receipts.
     pub from_schedule: LatencyMs,
@@ -144,8 +144,8 @@ impl LatencyReport {
             Goal::judge(&ratios, times_max, effort, goals.seed)
         };
         Self {
-            p50: goal(|ms| &ms.alone, |ms| ms.p50, goals.p50_max),
-            p99: goal(|ms| &ms.alone, |ms| ms.p99, goals.p99_max),
+            p50: goal(|ms| &ms.duration, |ms| ms.p50, goals.p50_max),
+            p99: goal(|ms| &ms.duration, |ms| ms.p99, goals.p99_max),
             from_schedule: FromSchedule {
                 p50: goal(|ms| &ms.from_schedule, |ms| ms.p50, goals.p50_max),
                 p99: goal(|ms| &ms.from_schedule, |ms| ms.p99, goals.p99_max),
@@ -215,7 +215,7 @@ impl fmt::Display for LatencyReport {
             writeln!(f, "  {name:<17} {p50:>12.3} {p99:>10.3}")
         };
         row("receipt", |pair| &pair.receipt_ms)?;
-        row("bare commit", |pair| &pair.commit_ms.alone)?;
+        row("bare commit", |pair| &pair.commit_ms.duration)?;
         row("  from schedule", |pair| &pair.commit_ms.from_schedule)?;
         row("send delay", |pair| &pair.sent_late_ms)?;
         for (name, goal) in [
@@ -264,7 +264,7 @@ mod tests {
         let pair = Pair {
             receipt_ms: ms(receipt_us),
             commit_ms: CommitMs {
-                alone: ms(400),
+                duration: ms(400),
                 from_schedule: ms(440),
             },
             sent_late_ms: ms(20),
