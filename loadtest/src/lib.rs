@@ -1,13 +1,13 @@
-//! The load harness: real clients that check what they are told.
+//! Load harness: real clients that verify what they receive.
 //!
-//! [`client`] is the wire client, which the project's tests use as well. [`replay`] turns the log
-//! of a past hunt into a live one and proves that nothing that was acknowledged is lost or doubled;
-//! [`idle`] measures what a connection costs, [`latency`] how long receipts take; [`fanout`] pushes
-//! clues to many connections, some of them slow, stalled or cut, and checks what each is told;
-//! [`chaos`] injects faults into nodes and their store and proves that what was promised is kept;
-//! [`abuse`] sends clients that mean no good, and [`churn`] connects and disconnects again and again.
+//! [`client`] is the protocol client, which the project's tests use as well. [`replay`] replays the log
+//! of a past hunt and checks that nothing acknowledged is lost or duplicated; [`idle`] measures memory
+//! per connection, [`latency`] the latency of receipts; [`fanout`] pushes clues to many connections,
+//! some of them slow, stalled or cut, and checks every delivery; [`chaos`] injects faults into nodes and
+//! their store and checks the guarantees; [`abuse`] attacks the server, and [`churn`] connects and
+//! disconnects repeatedly.
 //!
-//! Never here: code of the server. The harness knows it as its users do, by the protocol.
+//! Never links the server: the harness uses the public protocol only.
 
 #![forbid(unsafe_code)]
 

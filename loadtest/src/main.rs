@@ -47,6 +47,13 @@ async fn run_replay(arguments: ReplayArguments) -> Run {
     if let Some(error) = &replayed.unfinished {
         eprintln!("error: the replay did not complete: {error}");
     } else {
+        let failures = replayed.report.failures();
+        if failures.is_empty() {
+            println!("PASSED");
+        }
+        for failure in failures {
+            println!("FAILED: {failure}");
+        }
         write_json(json, &replayed.report)?;
     }
     Ok(replayed.conclusion())

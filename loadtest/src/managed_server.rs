@@ -1,4 +1,4 @@
-//! A server of the harness' own: started on a free port, restarted there, stopped.
+//! A server that the harness starts on a free port, restarts there, and stops.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,32 +9,32 @@ use testkit::{ServerCommand, ServerError, ServerProcess, TempDir, admin_token_wi
 
 use crate::arguments::ServerArguments;
 
-/// How long a server may take until it is ready, also after a kill.
+/// Timeout for a server to become ready, also after a kill.
 const READY_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How long a server may take to stop.
+/// Timeout of a graceful shutdown.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(15);
 
-/// How often another port is tried, should the one that was free be taken meanwhile.
+/// Maximum number of attempts to start, each on another port, if the free port was taken meanwhile.
 const STARTS_MAX: u32 = 4;
 
-/// The file in a data folder that holds the journal, unless another backend is chosen.
+/// File in the data directory that holds the SQLite journal.
 pub(crate) const DATABASE_FILE: &str = "journal.sqlite";
 
-/// What to start.
+/// Options of a server to start.
 #[derive(Debug, Clone, Default)]
 pub struct ManagedServerOptions {
-    /// The binary; by default the `cluecast` beside the running one.
+    /// Server binary; by default the `cluecast` next to the running one.
     pub binary: Option<PathBuf>,
-    /// The data folder; by default a temporary one.
+    /// Data directory, created if missing; by default temporary.
     pub data_dir: Option<PathBuf>,
     /// Settings as `section.key=value`.
     pub settings: Vec<String>,
-    /// Where other nodes reach it, if there are any: on a port of its own that it comes back to.
+    /// Address for other nodes, if any; its port stays the same after restarts.
     pub cluster_host: Option<IpAddr>,
 }
 
-/// A running server. Dropping it kills it and removes its temporary folder.
+/// A running server. Dropping it kills it and removes its temporary directory.
 #[derive(Debug)]
 pub struct ManagedServer {
     process: ServerProcess,
@@ -44,27 +44,27 @@ pub struct ManagedServer {
     _folder: Option<TempDir>,
 }
 
-/// Why there is no server of our own.
+/// Error that prevents the start of a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ManagedServerError {
-    /// There is no binary.
+    /// The binary was not found.
     #[error(
         "there is no `cluecast` binary next to this one: build it with `cargo build --release`, or give \
          its path with --server-binary"
     )]
     NoBinary,
-    /// No folder or no port.
+    /// The data directory or port is not available.
     #[error("cannot create a data directory or find a free port for the server: {0}")]
     Prepare(#[from] io::Error),
-    /// It did not start.
+    /// The server did not start.
     #[error(transparent)]
     Server(#[from] ServerError),
 }
 
-/// The harness founds all teams from one address.
+/// The harness creates all teams from one address.
 const MANY_TEAMS: &str = "limits.address_new_teams_burst=1000000";
 
-/// A server to drive: one of our own, or another one's.
+/// The server under test: started by the harness, or running.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) url: String,
@@ -73,7 +73,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The server that is named, or a new one.
+    /// Uses the running server in the arguments, or starts one.
     pub(crate) async fn resolve(arguments: &ServerArguments) -> Result<Self, ManagedServerError> {
         if let (Some(url), Some(token)) = (&arguments.server, &arguments.admin_token) {
             return Ok(Self {
@@ -98,7 +98,7 @@ impl Target {
 }
 
 impl ManagedServer {
-    /// Starts a server on a port that it can come back to.
+    /// Starts a server on a free port, which it keeps after restarts.
     pub async fn start(options: ManagedServerOptions) -> Result<Self, ManagedServerError> {
         let binary = options.binary.or_else(|| find_binary("cluecast"));
         let binary = binary.ok_or(ManagedServerError::NoBinary)?;
@@ -129,69 +129,69 @@ impl ManagedServer {
         })
     }
 
-    /// Its address, the same after every restart.
+    /// URL; constant across restarts.
     pub fn url(&self) -> String {
         format!("http://{}", self.process.address())
     }
 
-    /// Its host and port, the same after every restart.
+    /// Host and port; constant across restarts.
     pub fn authority(&self) -> &str {
         &self.command.listen
     }
 
-    /// Where other nodes reach it, the same after every restart.
+    /// Address for other nodes; constant across restarts.
     pub fn cluster_address(&self) -> Option<SocketAddr> {
         self.cluster_address
     }
 
-    /// An admin's token for it.
+    /// Admin token.
     pub fn admin_token(&self) -> &str {
         &self.admin_token
     }
 
-    /// Its process id, or none once it has ended.
+    /// Process id; `None` after the process has exited.
     pub fn id(&self) -> Option<u32> {
         self.process.id()
     }
 
-    /// Where its data is.
+    /// Data directory.
     pub fn data_dir(&self) -> &Path {
         &self.command.data_dir
     }
 
-    /// Waits until it ends by itself. Cancellation loses nothing.
+    /// Waits until the process exits by itself. Cancellation-safe.
     pub async fn exited(&mut self) -> ServerError {
         self.process.exited().await
     }
 
-    /// Kills it with SIGKILL and starts it again.
+    /// Kills the process with SIGKILL and restarts it.
     pub async fn kill_and_restart(&mut self) -> Result<(), ServerError> {
         self.kill().await?;
         self.restart().await
     }
 
-    /// Kills it with SIGKILL.
+    /// Kills the process with SIGKILL.
     pub async fn kill(&mut self) -> Result<(), ServerError> {
         self.process.kill().await.map(drop)
     }
 
-    /// Stops all of its threads with SIGSTOP, until it is resumed. Its sockets stay open.
+    /// Stops the process with SIGSTOP until `resume`. Its sockets stay open.
     pub fn pause(&self) -> Result<(), ServerError> {
         self.process.pause()
     }
 
-    /// Lets a paused server go on.
+    /// Continues a stopped process with SIGCONT.
     pub fn resume(&self) -> Result<(), ServerError> {
         self.process.resume()
     }
 
-    /// Stops it with SIGTERM, and starts it again.
+    /// Shuts down gracefully with SIGTERM and restarts.
     pub async fn stop_and_restart(&mut self) -> Result<(), ServerError> {
         self.stop().await?;
         self.restart().await
     }
 
-    /// Stops it with SIGTERM; anything but a clean end in time is an error.
+    /// Shuts down with SIGTERM; a timeout or a non-zero exit status is an error.
     pub async fn stop(&mut self) -> Result<(), ServerError> {
         let status = self.process.terminate(STOP_WAIT_MAX).await?;
         if status.success() {
@@ -201,14 +201,14 @@ impl ManagedServer {
         Err(ServerError::Exited { status, stderr })
     }
 
-    /// Starts it again on its ports, once it has ended.
+    /// Restarts an exited server on the same ports.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = ServerProcess::start(&self.command, READY_WAIT_MAX).await?;
         Ok(())
     }
 }
 
-/// Brings the schema of the database that these settings name to what the server needs.
+/// Migrates the database that these settings name.
 pub(crate) async fn migrate(
     binary: Option<&Path>,
     settings: &[String],
@@ -224,9 +224,10 @@ fn free_address(host: IpAddr) -> io::Result<SocketAddr> {
     Ok(SocketAddr::new(host, testkit::free_port_of(host)?))
 }
 
-/// The folder that is wanted, or a temporary one and what keeps it.
+/// Returns the given directory, created if missing, or a temporary one with its guard.
 fn folder(wanted: Option<PathBuf>) -> io::Result<(PathBuf, Option<TempDir>)> {
     if let Some(wanted) = wanted {
+        std::fs::create_dir_all(&wanted)?;
         return Ok((wanted, None));
     }
     let folder = testkit::temporary_folder()?;

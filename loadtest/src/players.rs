@@ -1,4 +1,4 @@
-//! Players of a hunt that is made for them, and connections from many addresses.
+//! Players of a generated hunt, and connections from many loopback addresses.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,23 +14,24 @@ use crate::setup;
 
 const HUNT: &str = "[hunt]\ntitle = \"Load test\"\n\n[round.only]\ntitle = \"Only\"\n\n\
     [puzzle.only]\nround = \"only\"\ntitle = \"Only\"\npoints = 1\nanswer = \"ANSWER\"\n";
-/// The puzzle of that hunt.
+/// Puzzle of that hunt.
 pub(crate) const PUZZLE: &str = "only";
-/// How many join at the same time.
+/// Maximum number of concurrent joins.
 const JOINING_AT_ONCE: NonZero<u16> = NonZero::new(64).expect("it is not 0");
-/// The largest teams: a team takes a hundred.
+/// Size of large teams; the limit is 100.
 pub(crate) const LARGE_TEAM: usize = 50;
-/// Connections from one address: fewer than a server takes from one that shows no token.
+/// Connections per loopback address: below the server's limit for unauthenticated connections of one
+/// address.
 const CONNECTIONS_PER_ADDRESS: usize = 200;
 
-/// Everybody who joined, and where they connect.
+/// Joined players and their session.
 #[derive(Debug)]
 pub(crate) struct Players {
     pub(crate) endpoint: Endpoint,
     pub(crate) tokens: Vec<String>,
 }
 
-/// Players in teams of their own.
+/// A number of players in teams.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Group {
     pub(crate) players: usize,
@@ -38,8 +39,7 @@ pub(crate) struct Group {
 }
 
 impl Players {
-    /// Creates a session that has started, and joins players; the tokens are in the order of the
-    /// groups.
+    /// Creates and starts a session and joins the players; tokens are in the order of the groups.
     pub(crate) async fn join(
         rest: &Rest,
         admin_token: &str,
@@ -63,7 +63,7 @@ impl Players {
 }
 
 impl Group {
-    /// Founders found the teams, and the others join them in turn. Gives their tokens.
+    /// Joins one player that creates each team, then the others in turn. Returns their tokens.
     async fn join(
         self,
         rest: &Rest,
@@ -93,15 +93,15 @@ impl Group {
     }
 }
 
-/// The loopback address of a connection, by its place among all of them.
+/// Loopback address of a connection by its index.
 pub(crate) fn source(index: usize) -> IpAddr {
     let number = index / CONNECTIONS_PER_ADDRESS;
     let byte = |number: usize| u8::try_from(number % 250 + 1).expect("it is at most 250");
     IpAddr::V4(Ipv4Addr::new(127, 1, byte(number / 250), byte(number)))
 }
 
-/// Connects to a server of this machine from one of its loopback addresses; with a receive buffer as
-/// small as the system allows, if nothing is going to be read.
+/// Connects to a server of this machine from a loopback address; with a minimal receive buffer if
+/// nothing will be read.
 pub(crate) async fn connect(
     endpoint: &Endpoint,
     source: IpAddr,
@@ -123,7 +123,7 @@ pub(crate) async fn connect(
     Ok(stream)
 }
 
-/// What a client is going to read.
+/// Whether a client reads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Receive {
     Everything,

@@ -1,4 +1,4 @@
-//! What a replay found: its figures, whether they are good, and how they are shown.
+//! Report of `replay`.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,99 +6,105 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// The figures of a replay; the keys of the JSON file.
+/// Report of `replay`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// Guesses that were judged and acknowledged.
+    /// Number of acknowledged guesses.
     pub guesses: u64,
-    /// Guesses that were judged differently than in the log, refused for good, or exported though
-    /// they were never sent; and teams whose score is not the number of their correct guesses.
+    /// Guesses that were judged differently than in the log, permanently rejected, or exported though
+    /// never sent; and teams whose score is not the number of their correct guesses.
     pub verdict_mismatches: u64,
-    /// Acknowledged guesses that the export lacks or has differently, or that the team's own view
-    /// lacks; and reconnections at which the server did not know an acknowledged command.
+    /// Acknowledged guesses that the export or the team's own view lacks or has with other content, and
+    /// reconnects to a server that had lost an acknowledged command.
     pub lost: u64,
-    /// Guesses that the export has more than once, and updates that were received twice.
+    /// Guesses that were exported more than once, and updates that were received twice.
     pub duplicated: u64,
-    /// Gaps of the streams: updates that were missing or out of order, heads that promise more or
-    /// less than what came, and receipts that came before their update.
+    /// Gaps in streams: missing or misordered updates, heads that do not match what arrived, and
+    /// receipts that arrived before their update.
     pub stream_gaps: u64,
-    /// How often the server was killed.
+    /// Number of kills.
     pub kills: u64,
     /// How many of the kills fell between the first guess and the last receipt.
     pub kills_between_first_and_last_guess: u64,
-    /// How often the server was stopped with SIGTERM and restarted.
+    /// Number of graceful shutdowns with SIGTERM.
     pub stops: u64,
-    /// How many of the stops fell between the first guess and the last receipt.
+    /// How many of them fell between the first guess and the last receipt.
     pub stops_between_first_and_last_guess: u64,
-    /// How the clients followed what the server told them when it stopped.
+    /// How clients followed the `goaway` messages of the shutdowns.
     pub goaway_compliance: GoawayCompliance,
     /// Connections of clients after their first one.
     pub reconnects: u64,
-    /// How many of those went on with a snapshot.
+    /// How many of those resumed with a snapshot.
     pub snapshots: u64,
-    /// How many of those went on with the missed updates.
+    /// How many of those resumed with the missed updates.
     pub replays: u64,
-    /// Refusals by the limiter, each followed by another try.
+    /// Rejections by the rate limiter, each followed by a retry.
     pub rate_limited: u64,
-    /// From `ack_measured_from` to the receipt.
+    /// Latency from `ack_measured_from` to the receipt.
     pub ack_ms: LatencyMs,
-    /// Where the latency begins: `intended send` of the schedule, or the `send` of the try that was
-    /// accepted.
+    /// Start of the latency: the scheduled `intended send`, or the `send` of the accepted attempt.
     pub ack_measured_from: &'static str,
-    /// Acknowledged guesses a second.
+    /// Acknowledged guesses per second.
     pub guesses_per_s: f64,
-    /// From the first send to the last receipt.
+    /// Duration from the first send to the last receipt.
     pub seconds: f64,
+    /// Guesses that the server rejected without judging them, as the log implies: empty ones that the log
+    /// has as wrong, repeated ones, and those after the solve. They are no mismatches.
+    pub not_judged: u64,
+    /// Kinds of outages that were requested but did not occur between the first guess and the last receipt.
+    pub missing_outages: Vec<&'static str>,
+    /// Oddities of the log that were accepted, in words.
+    pub remarks: Vec<String>,
 }
 
-/// How the clients followed the `goaway` messages of a server that stops: each names a delay.
+/// How clients followed the `goaway` messages of a server that shuts down, each of which advises a
+/// delay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct GoawayCompliance {
-    /// The messages.
+    /// Number of `goaway` messages.
     pub goaways: u64,
-    /// How many clients were attached again afterwards.
+    /// Number of clients that attached again.
     pub reconnected: u64,
-    /// Clients that tried to connect before the advised moment. Always 0 for a client that is
-    /// right.
+    /// Clients that tried to connect before the advised time. Always 0 for a correct client.
     pub too_early: u64,
-    /// How many were attached again within the advised delay, the time that the restart took, and
-    /// one second to connect.
+    /// Clients that attached again within the advised delay, the duration of the restart, and one second
+    /// to connect.
     pub in_time: u64,
-    /// From the advised moment until they were attached again.
+    /// Time from the advised time until they were attached again.
     pub late_ms: LateMs,
-    /// From the signal until the next server was ready, the longest of all stops.
+    /// Longest time from the signal until the restarted server was ready.
     pub restart_ms_max: f64,
 }
 
-/// Milliseconds after an advised moment.
+/// Milliseconds after the advised time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct LateMs {
-    /// The median.
+    /// Median.
     pub p50: f64,
-    /// 99 % are at most this.
+    /// 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// Maximum.
     pub max: f64,
 }
 
-/// Longer latencies count as this: an hour.
+/// Latencies above one hour count as one hour.
 const LATENCY_MICROS_MAX: u64 = 3_600_000_000;
 
-/// Latency in milliseconds.
+/// Distribution of latencies in milliseconds, to three significant digits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct LatencyMs {
-    /// The median.
+    /// Median.
     pub p50: f64,
-    /// 99 % are at most this.
+    /// 99th percentile.
     pub p99: f64,
-    /// 99.9 % are at most this.
+    /// 99.9th percentile.
     pub p99_9: f64,
-    /// The longest.
+    /// Maximum.
     pub max: f64,
 }
 
 impl LatencyMs {
-    /// Of these latencies, to three significant digits.
+    /// Computes the distribution of these latencies.
     pub fn from_durations(latencies: impl IntoIterator<Item = Duration>) -> Self {
         let mut histogram = Self::histogram();
         for latency in latencies {
@@ -108,13 +114,13 @@ impl LatencyMs {
         Self::from_histogram(&histogram)
     }
 
-    /// Takes latencies in microseconds, to three significant digits.
+    /// Creates a histogram of microseconds with three significant digits.
     pub(crate) fn histogram() -> Histogram<u64> {
         Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3)
             .expect("the bounds and three significant digits are allowed")
     }
 
-    /// Of the latencies in such a histogram.
+    /// Computes the distribution from such a histogram.
     pub(crate) fn from_histogram(histogram: &Histogram<u64>) -> Self {
         let ms = |micros| Duration::from_micros(micros).as_secs_f64() * 1000.0;
         Self {
@@ -127,15 +133,26 @@ impl LatencyMs {
 }
 
 impl Report {
-    /// Whether nothing was lost, doubled, out of order, missing or judged differently.
+    /// Whether every check passed.
     pub fn is_good(&self) -> bool {
-        let faults = [
-            self.verdict_mismatches,
-            self.lost,
-            self.duplicated,
-            self.stream_gaps,
+        self.failures().is_empty()
+    }
+
+    /// The reasons why the test failed, one each; empty if it passed.
+    pub fn failures(&self) -> Vec<String> {
+        let violations = [
+            ("guesses judged differently", self.verdict_mismatches),
+            ("lost guesses", self.lost),
+            ("duplicates", self.duplicated),
+            ("stream gaps", self.stream_gaps),
         ];
-        faults == [0; 4]
+        let violated = violations.into_iter().filter(|(_, count)| *count > 0);
+        let violated = violated.map(|(name, count)| format!("{name}: {count}"));
+        let missing = self
+            .missing_outages
+            .iter()
+            .map(|outage| format!("no {outage} during the guesses: lower its interval or --speed"));
+        violated.chain(missing).collect()
     }
 }
 
@@ -170,6 +187,7 @@ impl fmt::Display for Report {
         let ack = self.ack_ms;
         writeln!(f, "guesses acknowledged   {:>10}", self.guesses)?;
         writeln!(f, "  judged differently   {:>10}", self.verdict_mismatches)?;
+        writeln!(f, "  not judged           {:>10}", self.not_judged)?;
         writeln!(f, "  lost                 {:>10}", self.lost)?;
         writeln!(f, "  duplicated           {:>10}", self.duplicated)?;
         writeln!(f, "  stream gaps          {:>10}", self.stream_gaps)?;
@@ -195,7 +213,11 @@ impl fmt::Display for Report {
         writeln!(f, "                       {:>10.2}  max", ack.max)?;
         writeln!(f, "  measured from        {:>10}", self.ack_measured_from)?;
         writeln!(f, "guesses per second     {:>10.1}", self.guesses_per_s)?;
-        write!(f, "duration, s            {:>10.2}", self.seconds)
+        write!(f, "duration, s            {:>10.2}", self.seconds)?;
+        for remark in &self.remarks {
+            write!(f, "\nnote: {remark}")?;
+        }
+        Ok(())
     }
 }
 
@@ -225,6 +247,9 @@ mod tests {
             ack_measured_from: "intended send",
             guesses_per_s: 12_345.678,
             seconds: 600.0,
+            not_judged: 0,
+            missing_outages: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -242,6 +267,9 @@ mod tests {
             *fault(&mut report) = 1;
             assert!(!report.is_good(), "{report}");
         }
+        let mut unkilled = good();
+        unkilled.missing_outages = vec!["kill"];
+        assert!(!unkilled.is_good(), "{unkilled}");
     }
 
     #[test]
@@ -268,8 +296,11 @@ mod tests {
                 "kills",
                 "kills_between_first_and_last_guess",
                 "lost",
+                "missing_outages",
+                "not_judged",
                 "rate_limited",
                 "reconnects",
+                "remarks",
                 "replays",
                 "seconds",
                 "snapshots",

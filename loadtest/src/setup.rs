@@ -1,4 +1,4 @@
-//! Before the first connection: a hunt, a session, and players in it.
+//! Setup of hunts, sessions and players over REST.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,30 +11,30 @@ use protocol::rest::{
 };
 use testkit::{Rest, RestError};
 
-/// How long one REST request may take.
+/// Timeout of a REST request.
 pub(crate) const REST_WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// A hunt in which nothing has to be done.
+/// A minimal hunt for tests in which players do not solve puzzles.
 const IDLE_HUNT: &str = "[hunt]\ntitle = \"Waiting\"\n\n[round.only]\ntitle = \"Only\"\n\n\
     [puzzle.only]\nround = \"only\"\ntitle = \"Only\"\npoints = 1\nanswer = \"ANSWER\"\n";
 
-/// How many players join a session, and how.
+/// Numbers of players and teams to join.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Teams {
     pub(crate) players: u32,
-    /// Players of a team; the last teams may have fewer.
+    /// Players per team; the last teams may have fewer.
     pub(crate) team_size: u32,
     pub(crate) concurrency: NonZero<u16>,
 }
 
 impl Teams {
-    /// How many teams there are.
+    /// Number of teams.
     pub(crate) fn count(self) -> u32 {
         self.players.div_ceil(self.team_size)
     }
 
-    /// Joins everybody: first a player who founds each team, then the others by its code, team after
-    /// team, round after round. The player in place `n` belongs to the team `n % count`.
+    /// Joins all players: first one that creates each team, then the others with its code, round-robin
+    /// over the teams. The player with index `n` belongs to the team `n % count`.
     pub(crate) async fn join(
         self,
         rest: &Rest,
@@ -65,16 +65,15 @@ impl Teams {
     }
 }
 
-/// The upload of a hunt in which nothing has to be done.
+/// The upload of the minimal hunt.
 pub(crate) fn idle_hunt() -> CreateHunt {
     CreateHunt {
         files: BTreeMap::from([("hunt.toml".to_owned(), IDLE_HUNT.to_owned())]),
     }
 }
 
-/// A loopback address of its own for each group of connections, counted from 0, because one address
-/// has ports for some 28,000 of them; none if the server is not on the first loopback address, where
-/// REST stays.
+/// Loopback address of a group of connections, counted from 0, because one address has only about 28,000
+/// ports; `None` if the server is not at 127.0.0.1, which REST uses.
 pub(crate) fn loopback_source(authority: &str, group: usize) -> Option<IpAddr> {
     let server: SocketAddr = authority.parse().ok()?;
     if server.ip() != IpAddr::V4(Ipv4Addr::LOCALHOST) {
@@ -84,7 +83,7 @@ pub(crate) fn loopback_source(authority: &str, group: usize) -> Option<IpAddr> {
     Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, number)))
 }
 
-/// Uploads a hunt and creates a session of it, which is then in its lobby.
+/// Uploads a hunt and creates a session in its lobby.
 pub(crate) async fn create_session(
     rest: &Rest,
     admin_token: &str,
@@ -106,7 +105,7 @@ pub(crate) async fn start(rest: &Rest, session: &SessionCreated) -> Result<(), R
     Ok(())
 }
 
-/// Joins everybody, so many at the same time; gives them in the order of the joins.
+/// Joins players with bounded concurrency; returns them in the order of `joins`.
 pub(crate) async fn join_all(
     rest: &Rest,
     joins: impl IntoIterator<Item = Join>,

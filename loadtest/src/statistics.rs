@@ -1,44 +1,44 @@
-//! What paired windows prove: the median of their ratios, and how sure it is.
+//! Statistics of paired windows: the median of their ratios with a confidence interval.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
-/// Resamplings of the bootstrap.
+/// Number of bootstrap resamples.
 const RESAMPLES: usize = 10_000;
 
-/// The fewest pairs, starts and seconds of a window that give a verdict.
+/// Minimum number of pairs and starts, and minimum window duration, for a verdict.
 const PAIRS_MIN: usize = 24;
 const STARTS_MIN: usize = 3;
 const WINDOW_S_MIN: f64 = 4.0;
 
-/// A median with its bootstrap 95 % interval.
+/// A median with its bootstrap 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
-    /// The lower end.
+    /// Lower bound.
     pub low: f64,
-    /// The median of what was measured.
+    /// Median.
     pub median: f64,
-    /// The upper end.
+    /// Upper bound.
     pub high: f64,
 }
 
-/// What a measurement says about a goal.
+/// Verdict of a measurement on a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The whole interval is within the goal.
+    /// The whole interval meets the goal.
     Met,
-    /// The whole interval is outside.
+    /// The whole interval misses the goal.
     Missed,
     /// The goal lies within the interval.
     Undecided,
-    /// Too few or too short windows for any of these.
+    /// Too few or too short windows for a verdict.
     TooFew,
 }
 
 impl Verdict {
-    /// Its word in the table.
+    /// Word for the report.
     pub fn word(self) -> &'static str {
         match self {
             Self::Met => "met",
@@ -50,11 +50,11 @@ impl Verdict {
 }
 
 impl Estimate {
-    /// The median of some figures. The seed decides the resampling.
+    /// Computes the median of `figures` and its bootstrap interval, resampled by `seed`.
     ///
     /// # Panics
     ///
-    /// Without figures.
+    /// If `figures` is empty.
     pub fn bootstrap(figures: &[f64], seed: u64) -> Self {
         assert!(!figures.is_empty(), "a median needs a figure");
         let mut random = StdRng::seed_from_u64(seed);
@@ -73,7 +73,7 @@ impl Estimate {
         }
     }
 
-    /// What it says about a goal that is an upper bound.
+    /// Verdict on a goal that is an upper bound.
     pub fn against(&self, max: f64) -> Verdict {
         if self.high <= max {
             Verdict::Met
@@ -85,7 +85,7 @@ impl Estimate {
     }
 }
 
-/// How much was measured.
+/// Amount of measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     pub(crate) pairs: usize,
@@ -99,19 +99,19 @@ impl Effort {
     }
 }
 
-/// A ratio of paired windows, and what it may be.
+/// A ratio of paired windows and its goal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Goal {
     /// The ratio.
     pub times: Estimate,
-    /// What it may be.
+    /// Maximum ratio.
     pub times_max: f64,
-    /// What that says.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
 impl Goal {
-    /// Judges the ratios of all pairs. The seed decides the resampling.
+    /// Judges the ratios of all pairs, resampled by `seed`.
     pub(crate) fn judge(ratios: &[f64], times_max: f64, effort: Effort, seed: u64) -> Self {
         let times = Estimate::bootstrap(ratios, seed);
         Self {
@@ -126,7 +126,7 @@ impl Goal {
     }
 }
 
-/// The middle one, or the mean of the middle two.
+/// The median; the mean of the middle two for an even number.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;

@@ -1,4 +1,4 @@
-//! The wire client against a server that plays a script, message by message.
+//! Tests the protocol client against a scripted server, message by message.
 
 use cluecast_loadtest::client::{Answer, ClientError, Endpoint, Node, StreamFault, WireClient};
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
-/// Plays the server's side of one connection after the other.
+/// Plays the server's side of successive connections.
 struct Script {
     listener: TcpListener,
 }
@@ -42,7 +42,7 @@ impl Script {
         }
     }
 
-    /// Takes the next connection, and its `hello`.
+    /// Accepts the next connection and reads its `hello`.
     async fn accept(&self) -> (Side, Hello) {
         let (stream, _) = self.listener.accept().await.expect("a client connects");
         #[expect(
@@ -73,7 +73,7 @@ impl Script {
         (side, hello)
     }
 
-    /// Takes the next connection and shows a snapshot with these heads of the team.
+    /// Accepts the next connection and sends a snapshot with these team heads.
     async fn attach(&self, team: u64) -> (Side, Hello) {
         let (mut side, hello) = self.accept().await;
         side.welcome(Resume::Snapshot, team).await;
@@ -408,12 +408,16 @@ async fn a_node_that_opens_no_connection_for_too_long_is_left() {
         .with_other_nodes([second.endpoint()])
         .with_opening_max(opening_max);
     let nodes = async {
-        // It takes the connection, as the system does for a stopped process, and says nothing.
+        // The kernel accepts the connection, as for a stopped process, and nothing is sent.
         second.attach(0).await
     };
     let (_side, attached) = tokio::join!(nodes, client.attach());
     attached.expect("the other node takes it");
-    assert_eq!(client.turned_away_at(), None, "nobody said anything");
+    assert_eq!(
+        client.turned_away_at(),
+        None,
+        "no server closed or refused it"
+    );
     drop(silent);
 }
 

@@ -1,5 +1,4 @@
-//! The fault harness against real nodes: what is promised is kept, and a node that breaks a promise is
-//! noticed.
+//! Fault injection against real nodes: the guarantees hold, and a node that violates one is detected.
 
 use clap::Parser;
 use loadtest::arguments::{Arguments, Task};
@@ -7,7 +6,7 @@ use loadtest::chaos::{Chaos, chaos};
 use loadtest::replay::Conclusion;
 use tokio::sync::Mutex;
 
-/// Nodes and players have the machine for themselves.
+/// Runs one test at a time, so that nodes and players have the machine to themselves.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 const SERVER: &str = env!("CARGO_BIN_EXE_cluecast");
@@ -18,7 +17,7 @@ async fn run(options: &str) -> Chaos {
     run_with(SERVER, options).await
 }
 
-/// The same with another server.
+/// Runs the harness with another server binary.
 async fn run_with(binary: &str, options: &str) -> Chaos {
     let _alone = ONE_AT_A_TIME.lock().await;
     let line = ["cluecast-loadtest", "chaos", "--calm", "0.2"].into_iter();
@@ -32,8 +31,8 @@ async fn run_with(binary: &str, options: &str) -> Chaos {
     run.expect("the run begins")
 }
 
-/// Asserts that the run came to its end and that every promise was kept. Goals of time are not
-/// looked at: the machine may be busy.
+/// Asserts that the run completed and that every guarantee held. Goals of time are ignored: the machine
+/// may be busy.
 fn assert_safe(run: &Chaos) {
     let Chaos {
         report,
@@ -77,7 +76,7 @@ async fn a_node_that_forgets_is_noticed() {
     assert_eq!(run.conclusion().exit_status(), 1);
 }
 
-/// A fault of PostgreSQL with one node on it, a few times.
+/// Injects a fault of PostgreSQL a few times with one node.
 async fn assert_store_fault_is_survived(fault: &str, options: &str) -> Chaos {
     let players = "--players 16 --sessions 4 --think 0.05";
     let run = run(&format!("--fault {fault} {players} {options}")).await;
@@ -109,7 +108,7 @@ async fn a_lost_reply_to_a_commit_is_settled_once() {
     assert_eq!(run.report.faults["reply-lost"].count, 5);
 }
 
-/// Few sessions and players, and what they do to each other on two nodes.
+/// A few sessions and players on two nodes, and two faults.
 const TWO_NODES: &str = "--nodes 2 --players 16 --sessions 4 --think 0.05 --count 2";
 
 #[tokio::test(flavor = "multi_thread")]

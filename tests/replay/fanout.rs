@@ -1,5 +1,4 @@
-//! The fan-out harness against a real server: nothing is wrong with what its clients are told, and
-//! whatever goes wrong on the way is noticed.
+//! The fan-out test against a real server: deliveries are correct, and any fault in transit is detected.
 
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use loadtest::arguments::{Arguments, Task};
 use loadtest::fanout::{FanoutError, FanoutReport};
 use testkit::{ServerCommand, ServerProcess, admin_token, temporary_folder};
 
-use crate::tampering::{Wrong, befriend};
+use crate::tampering::{Wrong, start_proxy};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_cluecast");
 
@@ -27,7 +26,7 @@ async fn fanout_of_own_server(options: &str) -> FanoutReport {
     report.expect("it ends")
 }
 
-/// Fifteen clients behind a false friend of a server.
+/// Runs fifteen clients behind a proxy that tampers with one update.
 async fn fanout_through(wrong: Wrong) -> FanoutReport {
     let folder = temporary_folder().expect("a folder");
     let token = admin_token(BINARY.as_ref(), folder.path()).await;
@@ -35,8 +34,8 @@ async fn fanout_through(wrong: Wrong) -> FanoutReport {
     let command = ServerCommand::new(BINARY, folder.path());
     let server = ServerProcess::start(&command, Duration::from_secs(30)).await;
     let server = server.expect("it starts");
-    let (address, _friend) = befriend(server.address(), wrong).await;
-    // The limit of a server that is not told of the harness lets one clue in 50 ms through.
+    let (address, _friend) = start_proxy(server.address(), wrong).await;
+    // Without an exemption for the harness, the server admits one clue per 50 ms.
     let options =
         "--connections 15 --clues-per-second 15 --seconds 1 --everyone 0.8 --settle-max 3";
     let options = format!("{options} --server http://{address} --admin-token {token}");
@@ -55,7 +54,7 @@ async fn clients_that_are_cut_stall_or_are_slow_get_everything_once() {
         assert!(report.is_good(), "{report}");
         assert_eq!((report.clients, report.clues), (60, 120), "{report}");
         assert_eq!((report.clients_stalled, report.clients_slow), (6, 6));
-        // Everybody is cut at least once, and comes back each time.
+        // Every client is cut at least once and reconnects each time.
         assert!(report.cuts >= 60, "{report}");
         assert!(report.resumes + report.snapshots >= 60, "{report}");
         assert!(report.stalls >= 6 && report.deliveries > 1_000, "{report}");
@@ -65,7 +64,7 @@ async fn clients_that_are_cut_stall_or_are_slow_get_everything_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_away_for_longer_than_the_ring_gets_a_snapshot() {
+async fn a_client_that_was_away_for_longer_than_the_ring_gets_a_snapshot() {
     let report = fanout_of_own_server(
         "--connections 20 --clues-per-second 50 --seconds 2 --size 1000 --cut-seconds 1..2 \
          --server-set delivery.ring_bytes_max=65536",
@@ -97,7 +96,7 @@ async fn pairs_of_windows_are_measured_with_and_without_bad_readers() {
     for pair in &paired.pairs {
         assert!(pair.without_ms.p99 > 0.0 && pair.with_ms.p99 > 0.0);
     }
-    // One stall in each window with bad readers.
+    // One stall in each window with impaired readers.
     assert_eq!(report.stalls, 2 * 4, "{report}");
 }
 

@@ -1,4 +1,4 @@
-//! Faults that are planted, which the harness must notice.
+//! Injected faults that the harness must detect.
 
 use loadtest::replay::Conclusion;
 

@@ -1,4 +1,4 @@
-//! Runs the harness as its users do, by its command line, within the test's process.
+//! Runs the harness by its command line, within the test's process.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use loadtest::arguments::{Arguments, Task};
 use loadtest::replay::{Conclusion, Replayed};
 use tokio::sync::Mutex;
 
-/// A server and some hundred clients have the machine for themselves, so that kills come while
-/// there is something to lose.
+/// Runs one test at a time, so that a server and some hundred clients have the machine to themselves and
+/// kills hit a busy server.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// More than any client sends.
+/// Limits above what any client sends.
 const NO_LIMITS: [&str; 4] = [
     "--server-set",
     "limits.commands_per_second=1000000",
@@ -19,7 +19,7 @@ const NO_LIMITS: [&str; 4] = [
     "limits.commands_burst=1000000",
 ];
 
-/// Replays the log in a folder against a server of the binary under test, with these options.
+/// Replays the log in a folder against the server under test, with these options.
 pub async fn replay(log: &Path, options: &str) -> Replayed {
     let _alone = ONE_AT_A_TIME.lock().await;
     let guesses = log.join("guess-log.csv");
@@ -44,7 +44,7 @@ pub async fn replay(log: &Path, options: &str) -> Replayed {
     replayed.expect("the replay begins")
 }
 
-/// Asserts that every guess was acknowledged, and that nothing is wrong.
+/// Asserts that every guess was acknowledged and that no check failed.
 pub fn assert_whole(replayed: &Replayed, guesses: u64) {
     let Replayed {
         report,
@@ -64,7 +64,8 @@ pub fn assert_whole(replayed: &Replayed, guesses: u64) {
     assert_eq!(replayed.conclusion().exit_status(), 0);
 }
 
-/// Asserts that the server was stopped, and that every client came back when it had been told to.
+/// Asserts that the server was shut down gracefully, and that every client reconnected within the
+/// advised delay.
 pub fn assert_goaway_compliance(replayed: &Replayed) {
     let report = &replayed.report;
     assert!(report.stops_between_first_and_last_guess >= 1, "{report}");

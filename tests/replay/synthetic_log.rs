@@ -1,4 +1,4 @@
-//! A small log that a seed decides, and what the harness makes of it.
+//! A small generated log, replayed by the harness.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use crate::harness::{assert_goaway_compliance, assert_whole, replay};
 
 const TEAMS: usize = 20;
 const PUZZLES: usize = 8;
-/// One guess a second of the log, so that `--speed 200` makes three seconds of it.
+/// One guess per second of the log, so that it takes three seconds with `--speed 200`.
 pub const GUESSES: u64 = 600;
 
 /// A guess of the log.
@@ -30,7 +30,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log in which teams guess at random, solve now and then, and leave solved puzzles alone.
+    /// Generates a log in which teams guess at random, sometimes solve, and leave solved puzzles alone.
     pub fn of_seed(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let answers: Vec<String> = (0..PUZZLES).map(|_| word(&mut random)).collect();
@@ -64,7 +64,7 @@ impl Log {
         Self { answers, lines }
     }
 
-    /// Writes it in the form that the harness reads.
+    /// Writes the log as CSV files.
     pub fn write(&self) -> TempDir {
         let folder = testkit::temporary_folder().expect("a temporary folder can be made");
         let mut puzzles = "puzzle,answer\n".to_owned();
@@ -120,7 +120,7 @@ async fn kills_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clean_stops_lose_nothing_and_clients_come_back_as_they_are_told() {
+async fn graceful_shutdowns_lose_nothing_and_clients_reconnect_as_advised() {
     let log = Log::of_seed(3).write();
     let replayed = replay(log.path(), "--speed 60 --stop-every 6").await;
     assert_whole(&replayed, GUESSES);

@@ -1,5 +1,5 @@
-//! A server's false friend: it passes everything on between clients and a server, but does one thing
-//! wrong with one update of each connection.
+//! A proxy between clients and a server that tampers with one update of each connection and forwards
+//! everything else.
 
 use std::io::Cursor;
 use std::net::SocketAddr;
@@ -11,26 +11,26 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
-/// What is done wrong with the second update that tells a client of a clue.
+/// Tampering with the second update that carries a clue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
     /// Nothing.
     Nothing,
-    /// It is not passed on.
+    /// It is dropped.
     Dropped,
-    /// It is passed on twice.
+    /// It is sent twice.
     Doubled,
-    /// Its clue is another one, which is meant for somebody else.
+    /// It carries a clue that is addressed to another recipient.
     Misdirected,
-    /// The clue before it comes again with its number.
+    /// The previous clue is repeated with its number.
     Repeated,
 }
 
-/// The clue of a plan that the misdirected update tells of.
-const OF_NOBODY: &str = "clue 999999 1 ";
+/// The clue of a misdirected update.
+const CLUE_TO_OTHERS: &str = "clue 999999 1 ";
 
-/// Passes on what comes to a free port until it is dropped. Gives the port's address.
-pub async fn befriend(server: SocketAddr, wrong: Wrong) -> (SocketAddr, JoinSet<()>) {
+/// Starts the proxy on a free port until it is dropped. Returns its address.
+pub async fn start_proxy(server: SocketAddr, wrong: Wrong) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let mut accepting = JoinSet::new();
@@ -67,19 +67,19 @@ async fn pass_on(client: TcpStream, server: TcpStream, wrong: Wrong) {
             }
         }
     };
-    // When either side ends, both do.
+    // When either side closes, both do.
     tokio::select! {
         () = down => {}
         _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
     }
 }
 
-/// What one connection's bytes from the server become.
+/// State of one connection's bytes from the server.
 struct Tampering {
     wrong: Wrong,
-    /// The head of the HTTP answer, until it is whole.
+    /// Head of the HTTP response, until it is complete.
     head: Vec<u8>,
-    /// What is left of the frames after it, if it was an upgrade.
+    /// Remaining bytes of frames after the head, if the upgrade succeeded.
     frames: Option<Vec<u8>>,
     clues: usize,
     before: Option<Update>,
@@ -105,7 +105,7 @@ impl Tampering {
         bytes.to_vec()
     }
 
-    /// Takes the whole frames from the front; gives what is passed on of them.
+    /// Removes complete frames from the front; returns what to forward of them.
     fn tamper(&mut self) -> Vec<u8> {
         let mut passed = Vec::new();
         loop {
@@ -134,7 +134,7 @@ impl Tampering {
         }
     }
 
-    /// The updates that are passed on in place of one.
+    /// The updates to forward in place of one.
     fn outcome(&mut self, update: Update) -> Vec<Update> {
         let Event::CluePushed { clue, .. } = &update.event else {
             return vec![update];
@@ -149,7 +149,7 @@ impl Tampering {
             Wrong::Dropped => Vec::new(),
             Wrong::Doubled => vec![update.clone(), update],
             Wrong::Misdirected => {
-                let text = OF_NOBODY.to_owned();
+                let text = CLUE_TO_OTHERS.to_owned();
                 let clue = Clue {
                     text,
                     ..clue.clone()

@@ -133,7 +133,7 @@ pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError>
 
 impl Crowd {
     fn new(endpoint: Endpoint, arguments: &AbuseArguments) -> Self {
-        let (over, _nobody_yet) = watch::channel(false);
+        let (over, _no_receiver) = watch::channel(false);
         Self {
             endpoint,
             every: arguments.every,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{ServerArguments, seconds};
+use crate::replay::log::Verdicts;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,6 +24,10 @@ Examples:
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv \\
         --speed 1440 --timeout 900
 
+  A log that also marks free answers, with F:
+    cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv \\
+        --verdicts Y=correct,N=wrong,F=free
+
   Against a running server:
     export CLUECAST_ADMIN_TOKEN=$(cluecast token admin --data-dir DIR)
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv \\
@@ -31,13 +36,16 @@ Examples:
 Files:
   --guesses: time_utc,team,puzzle,guess,verdict   2018-03-16 19:18:19,owls,Maze,EXIT,Y
   --puzzles: puzzle,answer                        Maze,EXIT
+  Both are CSV in UTF-8, separated by commas. Times may have a fraction and a zone, as in
+  2018-03-16T19:18:19.5+01:00; without a zone they are UTC.
 ";
 
 /// Replay the guess log of a past hunt and check every verdict.
 ///
 /// Every team of the log connects over its own WebSocket and sends its guesses in the order of the log,
 /// each after the receipt of the previous one. At the end the server's export and standings are compared
-/// with the receipts.
+/// with the receipts. The test fails (exit status 1) if they differ, or if kills or shutdowns were requested
+/// and none fell between the first guess and the last receipt.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReplayArguments {
@@ -48,6 +56,14 @@ pub struct ReplayArguments {
     /// Puzzles and their answers, a CSV file
     #[arg(long, value_name = "FILE")]
     pub puzzles: PathBuf,
+
+    /// Words for verdicts in the log. A free answer must be judged correct
+    #[arg(
+        long,
+        value_name = "WORD=correct|wrong|free[,...]",
+        default_value = "Y=correct,N=wrong"
+    )]
+    pub verdicts: Verdicts,
 
     /// Speed relative to the log, or `max` for as fast as the receipts allow
     #[arg(long, value_name = "N|max", default_value = "max")]

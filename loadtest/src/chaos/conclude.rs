@@ -104,7 +104,7 @@ pub(super) fn summarize(evidence: &Evidence<'_>) -> (ChaosReport, Vec<String>) {
             .count() as u64,
         failed_players: sum(|log| u64::from(log.failure.is_some())),
         unexpected_answers: sum(|log| log.problems.len() as u64),
-        refused: sum(PlayerLog::temporary_rejections),
+        temporary_rejections: sum(PlayerLog::temporary_rejections),
         node_exits: fleet.exits,
         reconnects: sum(|log| log.tally.reconnects),
         rows: rows.rows,
@@ -206,7 +206,7 @@ impl Evidence<'_> {
                 }
                 let within = |refused: &&TemporaryRejection| is_within(refused.at);
                 for refused in log.refusals.iter().filter(within) {
-                    *figures.refused.entry(name_of(refused.code)).or_default() += 1;
+                    *figures.rejections.entry(name_of(refused.code)).or_default() += 1;
                     let retry_ms = refused
                         .retry_after
                         .map_or(0.0, |after| after.as_secs_f64() * 1e3);

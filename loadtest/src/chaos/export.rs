@@ -55,7 +55,7 @@ impl Export {
             tries += 1;
             let mut export = Self::default();
             let read = rest.get_lines(&path, token, |line: ExportLine<ExportedEvent>| {
-                export.take(line);
+                export.add_line(line);
             });
             match read.await {
                 Ok(_) => return Ok(export),
@@ -65,7 +65,7 @@ impl Export {
         }
     }
 
-    pub(super) fn take(&mut self, line: ExportLine<ExportedEvent>) {
+    pub(super) fn add_line(&mut self, line: ExportLine<ExportedEvent>) {
         self.holes += u64::from(line.seq != self.last_seq + 1);
         self.last_seq = line.seq;
         let ExportedEvent::GuessJudged {

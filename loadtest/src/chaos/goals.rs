@@ -20,7 +20,7 @@ pub struct Goal {
     /// What is measured, with its unit.
     pub what: String,
     /// Measured value; `None` without a sample.
-    pub found: Option<f64>,
+    pub measured: Option<f64>,
     /// Upper bound.
     pub limit: f64,
     /// Whether the value is within the bound.
@@ -38,19 +38,19 @@ pub(super) struct Coverage {
 }
 
 impl Goal {
-    pub(super) fn new(what: impl Into<String>, found: Option<f64>, limit: f64) -> Self {
+    pub(super) fn new(what: impl Into<String>, measured: Option<f64>, limit: f64) -> Self {
         Self {
             what: what.into(),
-            found,
+            measured,
             limit,
-            is_met: found.is_some_and(|found| found <= limit),
+            is_met: measured.is_some_and(|measured| measured <= limit),
         }
     }
 
     /// Goal that a count is zero.
-    fn none(what: impl Into<String>, found: usize) -> Self {
-        let found = u32::try_from(found).unwrap_or(u32::MAX);
-        Self::new(what, Some(found.into()), 0.0)
+    fn must_be_zero(what: impl Into<String>, measured: usize) -> Self {
+        let measured = u32::try_from(measured).unwrap_or(u32::MAX);
+        Self::new(what, Some(measured.into()), 0.0)
     }
 }
 
@@ -58,8 +58,8 @@ impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.is_met { "met" } else { "MISSED" };
         let Self { what, limit, .. } = self;
-        match self.found {
-            Some(found) => write!(f, "{verdict:6} {what}: {found:.1}, at most {limit:.1}"),
+        match self.measured {
+            Some(measured) => write!(f, "{verdict:6} {what}: {measured:.1}, at most {limit:.1}"),
             None => write!(f, "{verdict:6} {what}: no sample"),
         }
     }
@@ -70,7 +70,10 @@ impl Coverage {
     pub(super) fn goals(self, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goal> {
         let mut goals = Vec::new();
         let unclaimed = self.sessions_unclaimed;
-        goals.extend(unclaimed.map(|found| Goal::none("sessions without a logged claim", found)));
+        goals.extend(
+            unclaimed
+                .map(|measured| Goal::must_be_zero("sessions without a logged claim", measured)),
+        );
         for (fault, figures) in faults {
             let mut recovery_within = |limit_ms: f64| {
                 let what = format!("{fault}: p99 of first client ack, ms");
@@ -84,7 +87,7 @@ impl Coverage {
                 let observed = usize::try_from(self.witnesses).unwrap_or(usize::MAX);
                 let unobserved = figures.count.saturating_sub(observed);
                 let what = format!("{fault}: owners not observed until closed");
-                goals.push(Goal::none(what, unobserved));
+                goals.push(Goal::must_be_zero(what, unobserved));
             }
             if [Fault::PgFreeze.name(), Fault::DiskFull.name()].contains(fault) {
                 pauses(fault, figures, &mut goals);
@@ -103,12 +106,12 @@ fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     let silent = figures.sessions_affected - figures.sessions_paused;
     let stuck = figures.sessions_paused - figures.sessions_resumed;
     let timeless = usize::try_from(figures.rejections_without_retry_time).unwrap_or(usize::MAX);
-    for (what, found) in [
+    for (what, measured) in [
         ("sessions that did not signal the pause", silent),
         ("rejections without a retry time", timeless),
         ("sessions that paused and did not resume", stuck),
     ] {
-        goals.push(Goal::none(format!("{fault}: {what}"), found));
+        goals.push(Goal::must_be_zero(format!("{fault}: {what}"), measured));
     }
 }
 

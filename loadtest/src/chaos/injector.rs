@@ -152,7 +152,7 @@ impl Injector {
     }
 
     /// Returns a fault that starts at `at` and affects all sessions.
-    pub(super) fn injected(&self, fault: Fault, at: Instant) -> InjectedFault {
+    pub(super) fn begin_fault(&self, fault: Fault, at: Instant) -> InjectedFault {
         InjectedFault {
             fault,
             at,

@@ -98,16 +98,21 @@ impl PlayerLog {
     }
 
     /// Records an outage notice.
-    pub(super) fn notices(&mut self, at: Instant) {
+    pub(super) fn record_notice(&mut self, at: Instant) {
         if self.notices.len() < NOTICES_MAX && self.notices.last() != Some(&at) {
             self.notices.push(at);
         }
     }
 
     /// Records a temporary rejection. A rejection by the rate limiter is not an outage notice.
-    pub(super) fn refused(&mut self, rejection: &Rejection, at: Instant, retry_at: Instant) {
+    pub(super) fn record_rejection(
+        &mut self,
+        rejection: &Rejection,
+        at: Instant,
+        retry_at: Instant,
+    ) {
         if rejection.code != RejectionCode::RateLimited {
-            self.notices(at);
+            self.record_notice(at);
         }
         if self.refusals.len() < NOTICES_MAX {
             self.refusals.push(TemporaryRejection {

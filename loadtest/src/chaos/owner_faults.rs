@@ -34,7 +34,7 @@ impl Injector {
         } else {
             Duration::from_millis(self.random.random_range(RESTART_AFTER_MS))
         };
-        let mut injected = self.injected(Fault::OwnerKill, Instant::now());
+        let mut injected = self.begin_fault(Fault::OwnerKill, Instant::now());
         self.fleet.kill(victim.node).await?;
         let recovered = timeout(
             RECOVERY_WAIT_MAX,
@@ -56,7 +56,7 @@ impl Injector {
         let victim = self.victim().await?;
         let authority = self.fleet.authorities().swap_remove(victim.node);
         let witness = self.witnesses.attach(&victim.sessions, &authority).await;
-        let mut injected = self.injected(Fault::OwnerPause, Instant::now());
+        let mut injected = self.begin_fault(Fault::OwnerPause, Instant::now());
         self.fleet.pause(victim.node)?;
         let recovered = timeout(
             RECOVERY_WAIT_MAX,

@@ -214,13 +214,13 @@ impl Player {
                 held.refusals += 1;
                 held.retry_at = Some(retry_at);
                 self.client.submit_again(held.command.clone(), retry_at);
-                log.refused(&rejection, outcome.received_at, retry_at);
+                log.record_rejection(&rejection, outcome.received_at, retry_at);
                 Ok(())
             }
             Answer::Refused(rejection) => {
                 let refused = waiting.swap_remove(index);
                 log.problems
-                    .push(self.refused(&refused.command, &rejection));
+                    .push(self.describe_rejection(&refused.command, &rejection));
                 Ok(())
             }
         }
@@ -278,12 +278,13 @@ impl Player {
                 Answer::Accepted(receipt) => return Ok(Some(receipt)),
                 Answer::Refused(rejection) if is_temporary(rejection.code) => {
                     let retry_at = self.client.retry_at(rejection.retry_at_ms, refusals);
-                    log.refused(&rejection, outcome.received_at, retry_at);
+                    log.record_rejection(&rejection, outcome.received_at, retry_at);
                     self.client.listen_until(retry_at).await?;
                     refusals += 1;
                 }
                 Answer::Refused(rejection) => {
-                    log.problems.push(self.refused(&command, &rejection));
+                    log.problems
+                        .push(self.describe_rejection(&command, &rejection));
                     return Ok(None);
                 }
             }
@@ -294,11 +295,11 @@ impl Player {
         let updates = self.client.take_updates();
         log.updates.extend(updates.into_iter().map(Into::into));
         if let Some(at) = self.client.turned_away_at() {
-            log.notices(at);
+            log.record_notice(at);
         }
     }
 
-    fn refused(&self, command: &Command, rejection: &Rejection) -> String {
+    fn describe_rejection(&self, command: &Command, rejection: &Rejection) -> String {
         let (player, id, code) = (self.number, command.id, rejection.code);
         format!("command {id} of player {player} was rejected: {code:?}")
     }

@@ -60,7 +60,7 @@ pub struct ChaosReport {
     /// Answers that the plan does not expect: other verdicts, permanent rejections.
     pub unexpected_answers: u64,
     /// Temporary rejections, without those of the rate limiter.
-    pub refused: u64,
+    pub temporary_rejections: u64,
     /// Number of unexpected node exits.
     pub node_exits: u64,
     /// Connections of players after their first one.
@@ -103,7 +103,7 @@ pub struct FaultFigures {
     /// The same from 5 to 10 s after its end, as far as no other fault followed.
     pub ack_p99_after_ms: Option<f64>,
     /// Temporary rejections by code, from the start of the fault until the session had recovered.
-    pub refused: BTreeMap<String, u64>,
+    pub rejections: BTreeMap<String, u64>,
     /// How many of them had no retry time.
     pub rejections_without_retry_time: u64,
     /// The longest retry delay that one of them named.
@@ -194,7 +194,7 @@ impl fmt::Display for ChaosReport {
         }
         row("journal rows", self.rows)?;
         row("commands resent", self.resent)?;
-        row("temporary rejections", self.refused)?;
+        row("temporary rejections", self.temporary_rejections)?;
         row("reconnects", self.reconnects)?;
         row("unexpected node exits", self.node_exits)?;
         row("session claims", self.claims)?;
@@ -249,7 +249,7 @@ impl FaultFigures {
                 writeln!(f, "  {what:20}{p50:>10.1}{p99:>10.1}{max:>10.1}")?;
             }
         }
-        for (code, count) in &self.refused {
+        for (code, count) in &self.rejections {
             writeln!(f, "  rejected as {code:16}{count:>20}")?;
         }
         if self.sessions_paused > 0 {
@@ -297,7 +297,7 @@ mod tests {
             unrecovered: 0,
             failed_players: 0,
             unexpected_answers: 0,
-            refused: 1,
+            temporary_rejections: 1,
             node_exits: 1,
             reconnects: 1,
             rows: 1,

@@ -43,7 +43,7 @@ const PROBLEMS_MAX: usize = 10;
 
 impl RowChecker {
     /// Adds a claim.
-    pub(super) fn claim_count(&mut self, session: &str, claim_count: Claim) {
+    pub(super) fn add_claim(&mut self, session: &str, claim_count: Claim) {
         self.claim_count += 1;
         let claims = self.claims.entry(session.to_owned()).or_default();
         claims.push(claim_count);
@@ -55,7 +55,7 @@ impl RowChecker {
     }
 
     /// Checks the next row. The rows of a session must come together and in order.
-    pub(super) fn take(&mut self, session: &str, row: Row) {
+    pub(super) fn check(&mut self, session: &str, row: Row) {
         self.rows += 1;
         if self.session != session {
             session.clone_into(&mut self.session);
@@ -108,11 +108,11 @@ mod tests {
     fn checked(claims: &[Claim], rows: &[Row]) -> (u64, u64) {
         let mut checker = RowChecker::default();
         for claim in claims {
-            checker.claim_count("A", *claim);
+            checker.add_claim("A", *claim);
         }
         for session in ["A", "B"] {
             for row in rows {
-                checker.take(session, *row);
+                checker.check(session, *row);
             }
         }
         assert_eq!(checker.rows, 2 * rows.len() as u64);

@@ -122,7 +122,7 @@ impl Store {
             Self::Postgres { url, open } => {
                 let claims = query(url, open, ROWS_WAIT_MAX, claims::logged_claims).await?;
                 for (code, claim) in claims {
-                    checker.claim_count(&code, claim);
+                    checker.add_claim(&code, claim);
                 }
                 Ok(())
             }
@@ -143,7 +143,7 @@ impl Store {
                         last_seq: row.get(2)?,
                         epoch: row.get(3)?,
                     };
-                    checker.take(&code, row);
+                    checker.check(&code, row);
                 }
                 Ok(())
             }
@@ -157,7 +157,7 @@ impl Store {
                             last_seq,
                             epoch,
                         };
-                        checker.take(&code, row);
+                        checker.check(&code, row);
                     }
                     Ok(())
                 })

@@ -28,7 +28,7 @@ const TRY_EVERY: Duration = Duration::from_millis(200);
 
 impl Injector {
     pub(super) async fn pg_kill(&mut self) -> Result<InjectedFault, InjectError> {
-        let mut injected = self.injected(Fault::PgKill, Instant::now());
+        let mut injected = self.begin_fault(Fault::PgKill, Instant::now());
         let rig = self.rig.as_mut().ok_or(impossible(Fault::PgKill))?;
         rig.server.kill().await?;
         rig.server.restart().await?;
@@ -41,7 +41,7 @@ impl Injector {
         let before = self.fleet.resident_bytes();
         let rig = self.rig.as_ref().ok_or(impossible(Fault::PgFreeze))?;
         rig.server.freeze().await?;
-        let mut injected = self.injected(Fault::PgFreeze, Instant::now());
+        let mut injected = self.begin_fault(Fault::PgFreeze, Instant::now());
         while injected.at.elapsed() < lasting {
             self.wait(MEMORY_EVERY).await;
             let now = self.fleet.resident_bytes();
@@ -57,7 +57,7 @@ impl Injector {
     }
 
     pub(super) async fn pg_slow(&mut self) -> Result<InjectedFault, InjectError> {
-        let mut injected = self.injected(Fault::PgSlow, Instant::now());
+        let mut injected = self.begin_fault(Fault::PgSlow, Instant::now());
         self.set_delay(SLOW_BY)?;
         self.wait(self.arguments.lasting(Fault::PgSlow)).await;
         self.set_delay(Duration::ZERO)?;
@@ -82,7 +82,7 @@ impl Injector {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return Err(late),
         }
-        let mut injected = self.injected(Fault::ReplyLost, Instant::now());
+        let mut injected = self.begin_fault(Fault::ReplyLost, Instant::now());
         injected.is_recovered = self.recovered_since(injected.at).await;
         Ok(injected)
     }
@@ -90,7 +90,7 @@ impl Injector {
     pub(super) async fn disk_full(&mut self) -> Result<InjectedFault, InjectError> {
         let disk = self.rig.as_ref().and_then(|rig| rig.disk.as_ref());
         let filler = disk.ok_or(impossible(Fault::DiskFull))?.fill()?;
-        let mut injected = self.injected(Fault::DiskFull, Instant::now());
+        let mut injected = self.begin_fault(Fault::DiskFull, Instant::now());
         for _ in 0..SEGMENTS_MAX {
             // An error is expected: PostgreSQL has no disk space, or has exited.
             if self.store.begin_log_segment().await.is_err() {

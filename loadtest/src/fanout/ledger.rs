@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_gets_all_of_its_own_has_no_wrongs() {
+    fn a_client_with_exactly_its_own_clues_has_no_violations() {
         let plan = plan();
         let mut ledger = Ledger::new(ME, &plan);
         for (number, recipient) in plan.recipients().iter().enumerate() {

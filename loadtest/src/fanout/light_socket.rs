@@ -17,24 +17,24 @@ use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 use super::decode_cache;
 use crate::client::{Ended, Endpoint, OPEN_WAIT_MAX, OpenError, SERVER_MESSAGE_BYTES_MAX, upgrade};
 
-/// What a client that stalls or is slow lets its system keep for it. Linux doubles it.
+/// Receive buffer of stalled and slow clients. Linux doubles it.
 const SMALL_RECEIVE_BUFFER_BYTES: u32 = 4 * 1024;
 
-/// The segments of an ordinary network. Over the loopback interface they are 64 KiB, and the server's
-/// system would take megabytes for a client that does not read.
+/// Segment size of an ordinary network. Over the loopback interface segments are 64 KiB, and the
+/// server's kernel would buffer megabytes for a client that does not read.
 const SEGMENT_BYTES: u32 = 1_460;
 
-/// Frames from the server that want an answer and have none yet; pings beyond these get none.
+/// Maximum number of unanswered pings; further ones get no pong.
 const PONGS_MAX: usize = 16;
 
-/// How a client connects.
+/// Route of a client to the server.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) endpoint: Endpoint,
     pub(super) codec: Codec,
-    /// The local address; the system's choice if there is none.
+    /// Local address; chosen by the system if `None`.
     pub(super) source: Option<IpAddr>,
-    /// Whether the system keeps as little as possible for the client.
+    /// Whether to use a minimal receive buffer.
     pub(super) is_narrow: bool,
 }
 
@@ -43,10 +43,10 @@ pub(super) struct Route {
 pub(super) struct LightSocket {
     stream: TcpStream,
     codec: Codec,
-    /// The begin of a frame whose end has not come.
+    /// Beginning of an incomplete frame.
     rest: Vec<u8>,
     pongs: Vec<Vec<u8>>,
-    /// Whether a frame was begun and not ended: nothing more can follow it.
+    /// Whether a frame was written incompletely, so that nothing can follow it.
     is_writing: bool,
 }
 
@@ -57,7 +57,7 @@ impl LightSocket {
             let stream = connect(route).await?;
             let socket = upgrade(&route.endpoint, stream, route.codec).await?;
             Ok(Self {
-                // The server has said nothing yet that could be left in the socket's buffer.
+                // The server has sent nothing yet that could be left in the socket's buffer.
                 stream: socket.into_inner(),
                 codec: route.codec,
                 rest: Vec::new(),
@@ -69,7 +69,7 @@ impl LightSocket {
         opened.map_err(|_| OpenError::Late)?
     }
 
-    /// Sends a message. If it is cancelled, the connection is of no more use, and says so.
+    /// Sends a message. If cancelled, the connection becomes unusable and later calls fail.
     pub(super) async fn send(&mut self, message: &ClientMessage) -> Result<(), Ended> {
         let data = match self.codec.frame_kind() {
             FrameKind::Binary => Data::Binary,
@@ -79,8 +79,8 @@ impl LightSocket {
         self.write(frame).await
     }
 
-    /// Waits until something has come, reads at most so many bytes of it, and hands over each message
-    /// that is whole, as its bytes. Answers pings. Cancelled while it waits, it loses nothing.
+    /// Waits for data, reads at most `bytes_max` bytes, and passes each complete message to `each`.
+    /// Answers pings. Cancellation-safe while it waits.
     pub(super) async fn read(
         &mut self,
         bytes_max: usize,
@@ -95,7 +95,7 @@ impl LightSocket {
         self.answer().await
     }
 
-    /// Answers the pings that were read.
+    /// Answers the pings received so far.
     pub(super) async fn answer(&mut self) -> Result<(), Ended> {
         while let Some(pong) = self.pongs.pop() {
             self.write(Frame::pong(pong)).await?;
@@ -103,7 +103,7 @@ impl LightSocket {
         Ok(())
     }
 
-    /// Reads without waiting, and answers nothing. Gives whether there was anything.
+    /// Reads without waiting and without answering pings. Returns whether there was data.
     pub(super) fn read_now(
         &mut self,
         bytes_max: usize,
@@ -124,10 +124,10 @@ impl LightSocket {
         })
     }
 
-    /// Ends the connection as a network does: with a reset, or with an end that no close frame tells of.
+    /// Ends the connection as a failing network does: with a reset, or without a close frame.
     pub(super) fn cut(self, is_reset: bool) {
         if is_reset {
-            // An error would mean that the connection is gone already.
+            // An error means that the connection is closed already.
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -152,7 +152,7 @@ impl LightSocket {
         Ok(())
     }
 
-    /// Takes every whole frame; gives how many bytes they are.
+    /// Processes every complete frame; returns the number of bytes used.
     fn frames(
         &mut self,
         bytes: &[u8],
@@ -273,7 +273,7 @@ mod tests {
     use super::LightSocket;
     use crate::client::Ended;
 
-    /// A pipe, and the server's end of it.
+    /// A connected socket and the server's end of it.
     async fn socket() -> (LightSocket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");

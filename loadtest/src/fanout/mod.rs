@@ -1,11 +1,10 @@
-//! Pushes clues to many connections, some of them slow, stalled or cut, and checks what each is told.
+//! Pushes clues to many connections, some of them slow, stalled or cut, and checks every delivery.
 //!
-//! The plan of all clues is drawn before the first one is pushed, so that every client knows exactly
-//! which ones it must get; each checks its own stream as it reads. Clients live on one thread of
-//! their own and share what they decode, so that ten thousand of them leave the machine to the server.
+//! The plan of all clues is drawn before the first one is pushed, so that every client knows which ones
+//! it must receive; each checks its own stream as it reads. All clients share one thread and a decode
+//! cache, so that ten thousand of them leave the machine to the server.
 //!
-//! Never here: an opinion on how the server does it. What is measured inside of the server is what it
-//! tells at `/metrics`.
+//! Does not depend on how the server works. Its internal figures come from `/metrics`.
 
 mod crowd;
 mod decode_cache;
@@ -39,58 +38,59 @@ use run::RunConfig;
 pub use pusher::PushError;
 pub use report::{FanoutReport, Pair, Paired, ServerCost};
 
-/// The rules take no more clues in one session.
+/// Limit of the rules on clues per session.
 const CLUES_PER_SESSION_MAX: usize = 1_000;
 
-/// Places beyond the clients' own: the game master, REST, and connections that are being replaced.
+/// Connection slots beyond the clients: for the game master, REST, and connections that are being
+/// replaced.
 const EXTRA_CONNECTIONS: u32 = 2_000;
 
-/// Why there are no figures.
+/// Error that ends the test without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum FanoutError {
-    /// Too many clues for the rules.
+    /// More clues than the rules allow.
     #[error(
         "{clues} clues exceed the limit of {CLUES_PER_SESSION_MAX} per session: lower \
          --clues-per-second or --seconds, or spread the pairs over more --starts"
     )]
     TooManyClues {
-        /// How many it would be.
+        /// Number of clues.
         clues: usize,
     },
-    /// Nobody would be left to measure.
+    /// No normal reader would be left to measure.
     #[error("no normal readers are left to measure: lower --stalled or --slow")]
     NoNormalReaders,
-    /// Nobody would be stalled or slow.
+    /// No reader would be stalled or slow.
     #[error("--pairs compares windows with and without impaired readers: set --stalled or --slow")]
     NoImpairedReaders,
-    /// There is no server of our own.
+    /// The server could not be started.
     #[error(transparent)]
     ManagedServer(#[from] ManagedServerError),
-    /// It failed.
+    /// The server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The session or its players could not be created, or the metrics not be read.
+    /// A REST request failed: creating the session or its players, or reading metrics.
     #[error("a request to the server failed: {0}")]
     Rest(#[from] RestError),
-    /// Not everybody could connect.
+    /// Not all clients could connect in time.
     #[error(
         "only {attached} of {clients} clients connected in time; check `ulimit -n` or use fewer"
     )]
     NotAttached {
-        /// How many could.
+        /// Number of attached clients.
         attached: usize,
-        /// How many should.
+        /// Number of clients.
         clients: usize,
     },
     /// The clues could not be pushed.
     #[error(transparent)]
     Push(#[from] PushError),
-    /// The clients' thread could not start.
+    /// The clients' runtime could not be created.
     #[error("cannot start the clients: {0}")]
     Thread(io::Error),
 }
 
-/// Runs the whole measurement. A server of our own is stopped at the end.
+/// Runs the test. A started server is stopped at its end.
 pub async fn fanout(arguments: FanoutArguments) -> Result<FanoutReport, FanoutError> {
     let run_configs = run_configs(&arguments)?;
     let mut all = Vec::with_capacity(run_configs.len());
@@ -102,7 +102,7 @@ pub async fn fanout(arguments: FanoutArguments) -> Result<FanoutReport, FanoutEr
     Ok(summary::summarize(&arguments, &all))
 }
 
-/// What happens at each start of the server.
+/// Configurations of the runs, one for each start of the server.
 fn run_configs(arguments: &FanoutArguments) -> Result<Vec<RunConfig>, FanoutError> {
     let impaired = ImpairedReaders::from_arguments(arguments);
     if impaired.stalled + impaired.slow >= arguments.connections as usize {
@@ -148,8 +148,8 @@ fn run_configs(arguments: &FanoutArguments) -> Result<Vec<RunConfig>, FanoutErro
     (0..starts).map(config).collect()
 }
 
-/// The arguments of a server that has a place for everybody, takes the game master's clues as fast as
-/// they come, and lets everybody in from the loopback addresses.
+/// Server arguments with a connection limit that admits all clients, command limits that admit the game
+/// master's clues, and no address limits for loopback addresses.
 fn with_connection_limit(arguments: &FanoutArguments) -> ServerArguments {
     let mut server = arguments.server.clone();
     let limit = arguments.connections + EXTRA_CONNECTIONS;
@@ -163,7 +163,7 @@ fn with_connection_limit(arguments: &FanoutArguments) -> ServerArguments {
     server
 }
 
-/// It draws nothing unless standard error is a terminal.
+/// Draws nothing unless standard error is a terminal.
 fn progress_bar(clients: u32) -> ProgressBar {
     let template = "{msg:16} [{bar:30}] {pos}/{len} clients  {elapsed}";
     let style = ProgressStyle::with_template(template).expect("the template is valid");

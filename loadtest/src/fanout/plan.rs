@@ -1,5 +1,5 @@
-//! Which clue goes to whom, decided before the first one is pushed, so that every client knows
-//! exactly what it must get.
+//! The recipients of all clues, decided before the first one is pushed, so that every client knows what
+//! it must receive.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use protocol::Audience;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// To whom a clue goes, by the places of teams and players in the crowd.
+/// Recipients of a clue, by index of team or player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recipient {
     Everyone,
@@ -15,18 +15,18 @@ pub(super) enum Recipient {
     Player(u32),
 }
 
-/// A client's place in the crowd.
+/// Indices of a client's player and team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientIndex {
     pub(super) player: u32,
     pub(super) team: u32,
 }
 
-/// What is drawn from when a plan is made.
+/// Parameters of a plan.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Draw {
     pub(super) clues: usize,
-    /// The share of the clues that goes to everyone.
+    /// Fraction of clues to everyone.
     pub(super) everyone: f64,
     pub(super) players: u32,
     pub(super) teams: u32,
@@ -34,24 +34,24 @@ pub(super) struct Draw {
     pub(super) seed: u64,
 }
 
-/// All clues of a session, in the order of being pushed.
+/// All clues of a session in the order of pushing.
 #[derive(Debug)]
 pub(super) struct Plan {
     recipients: Vec<Recipient>,
     text_chars: usize,
 }
 
-/// What a clue's text says.
+/// Content of a clue's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Label {
-    /// Its place in the plan.
+    /// Index in the plan.
     pub(super) number: usize,
-    /// When it was to be sent, counted from the begin of the run.
+    /// Scheduled send time, from the start of the run.
     pub(super) intended: Duration,
 }
 
 impl Recipient {
-    /// As whom a seat gets such a clue; none if it is not meant for it.
+    /// The audience through which a client receives such a clue; `None` if it is not addressed to it.
     pub(super) fn audience(self, client: ClientIndex) -> Option<Audience> {
         match self {
             Self::Everyone => Some(Audience::Everyone),
@@ -79,12 +79,12 @@ impl Plan {
         }
     }
 
-    /// To whom each clue goes.
+    /// Recipients of each clue.
     pub(super) fn recipients(&self) -> &[Recipient] {
         &self.recipients
     }
 
-    /// How many of the first clues are meant for a seat.
+    /// Number of clues among the first `pushed` that are addressed to a client.
     pub(super) fn meant_for(&self, client: ClientIndex, pushed: usize) -> usize {
         let recipients = self.recipients[..pushed].iter();
         recipients
@@ -92,7 +92,7 @@ impl Plan {
             .count()
     }
 
-    /// The text of a clue: what its label says, filled up to its length.
+    /// Text of a clue: its label, padded to the configured length.
     pub(super) fn text(&self, label: Label) -> String {
         let Label { number, intended } = label;
         let mut text = format!("clue {number} {} ", intended.as_micros());
@@ -103,7 +103,7 @@ impl Plan {
 }
 
 impl Label {
-    /// Reads a text; none if it is not one of a plan's.
+    /// Parses a text; `None` if it is not a clue of a plan.
     pub(super) fn read(text: &str) -> Option<Self> {
         let mut words = text.strip_prefix("clue ")?.split(' ');
         Some(Self {

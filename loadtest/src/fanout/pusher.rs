@@ -1,4 +1,4 @@
-//! The game master who pushes the clues, over one WebSocket.
+//! The game master, which pushes the clues over one WebSocket.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use super::plan::{Label, Plan, Recipient};
 use super::script::Span;
 use crate::client::{Connection, Ended, Endpoint, OpenError};
 
-/// How long after the last clue receipts may come.
+/// Timeout of receipts after the last clue.
 const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// When clues are pushed.
+/// Schedule of clues.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Timing {
-    /// One after each interval, whatever becomes of the others.
+    /// Open loop: one per interval.
     Every(Duration),
-    /// As soon as fewer than so many have no receipt.
+    /// Closed loop: as soon as fewer than this many are unacknowledged.
     Backlog(usize),
 }
 
-/// To whom clues can be pushed, by the places in the crowd.
+/// Ids of teams and players by their index.
 #[derive(Debug, Clone)]
 pub(super) struct Addresses {
     pub(super) teams: Vec<String>,
@@ -36,24 +36,24 @@ pub(super) struct Pusher {
     acknowledged: usize,
 }
 
-/// Why clues cannot be pushed.
+/// Error of pushing clues.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
-    /// The game master cannot connect.
+    /// The game master could not connect.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The connection has ended.
+    /// The connection closed.
     #[error("the game master's connection closed: {0}")]
     Ended(#[from] Ended),
-    /// A clue was refused.
+    /// A clue was rejected.
     #[error("clue {} was rejected: {} ({:?})", .0.id, .0.message, .0.code)]
     Refused(Rejection),
-    /// Receipts stay out.
+    /// Receipts are missing.
     #[error("timed out: {sent} clues were pushed, but only {acknowledged} were acknowledged")]
     Late {
-        /// Clues that were pushed.
+        /// Number of pushed clues.
         sent: usize,
-        /// Those with a receipt.
+        /// Number of acknowledged clues.
         acknowledged: usize,
     },
 }
@@ -80,8 +80,8 @@ impl Pusher {
         })
     }
 
-    /// Pushes a plan's clues within a span of time, and waits for all receipts. Labels count from
-    /// `began_at`. Gives how many clues were pushed.
+    /// Pushes a plan's clues within a span and waits for all receipts. Labels count from `began_at`.
+    /// Returns the number of pushed clues.
     pub(super) async fn push(
         mut self,
         plan: &Plan,
@@ -124,7 +124,7 @@ impl Pusher {
         }
     }
 
-    /// When the next clue is due; none if it is not to be sent now or at all.
+    /// When the next clue is due; `None` if none is due now or no clue is left.
     fn next(&self, plan: &Plan, timing: Timing, span: Span) -> Option<Instant> {
         if self.sent == plan.recipients().len() {
             return None;

@@ -1,4 +1,4 @@
-//! One start of the server: everybody joins, connects, follows, comes back, and goes.
+//! One start of the server: all clients join, connect, follow, reconnect and disconnect.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -24,40 +24,40 @@ use crate::arguments::{FanoutArguments, SecondsRange};
 use crate::managed_server::Target;
 use crate::setup;
 
-/// How long everybody may take to connect and to be attached.
+/// Timeout for all clients to connect and attach.
 const GATHER_WAIT_MAX: Duration = Duration::from_mins(3);
 
-/// From the moment that everybody is there to the first clue, so that all know when it begins.
+/// Delay from the last attach to the first clue, so that all clients know the schedule.
 const BEFORE_FLOW: Duration = Duration::from_millis(500);
 
-/// How often is looked how far the clients are.
+/// Polling interval of the clients' progress.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What happens at one start of the server.
+/// Configuration of a run.
 #[derive(Debug, Clone)]
 pub(super) struct RunConfig {
-    /// Decides the plan, and what happens to the clients.
+    /// Seed of the plan and of the clients' scripts.
     pub(super) seed: u64,
-    /// The clues that can be pushed at most.
+    /// Maximum number of clues.
     pub(super) clues_max: usize,
     pub(super) timing: Timing,
-    /// How long clues are pushed.
+    /// Duration of the push.
     pub(super) length: Duration,
-    /// The first pair of windows and how many there are, if there are any.
+    /// Index of the first pair of windows and number of pairs, if windows are compared.
     pub(super) pairs: Option<(u32, u32)>,
 }
 
-/// What was found at one start.
+/// Result of a run.
 pub(super) struct RunResult {
     pub(super) followers: Vec<FollowerResult>,
     pub(super) clues: usize,
     pub(super) deliveries: u64,
-    /// Of each measured span: of each window, or of the whole.
+    /// One histogram for each measured span: each window, or the whole run.
     pub(super) latencies: Vec<Histogram<u64>>,
     pub(super) flowed: Duration,
-    /// With nobody connected, with everybody attached, and at the end.
+    /// With no client connected, with all attached, and at the end.
     pub(super) metrics: [ServerMetrics; 3],
-    /// When the last clue was pushed.
+    /// After the last clue.
     pub(super) flowed_metrics: ServerMetrics,
     /// At the end of each window.
     pub(super) window_metrics: Vec<ServerMetrics>,
@@ -72,7 +72,7 @@ struct Run<'a> {
     progress: ProgressBar,
 }
 
-/// Runs a course against a server, which a server of our own is stopped after.
+/// Runs a configuration against a server, and stops a started server afterwards.
 pub(super) async fn run(
     arguments: &FanoutArguments,
     config: &RunConfig,
@@ -83,7 +83,7 @@ pub(super) async fn run(
     progress.set_message("joining");
     let crowd = Crowd::join(&rest, &target.admin_token, arguments).await?;
     if let Some(own) = &mut target.own {
-        // Its memory is then as after a recovery, without what the joins have left over.
+        // Releases the memory of the joins: afterwards it is as after a recovery.
         own.stop_and_restart().await?;
     }
     let (stages, _) = watch::channel(Stage::Gathering);
@@ -173,7 +173,7 @@ impl Run<'_> {
         })
     }
 
-    /// Waits until everybody is attached.
+    /// Waits until all clients are attached.
     async fn gather(&self) -> Result<(), FanoutError> {
         self.progress.set_message("connecting");
         let deadline = Instant::now() + GATHER_WAIT_MAX;
@@ -207,7 +207,7 @@ impl Run<'_> {
         }));
     }
 
-    /// What the server tells at the end of each window.
+    /// Reads the server's metrics at the end of each window.
     async fn watch_windows(&self, windows: &[Window]) -> Result<Vec<ServerMetrics>, RestError> {
         let mut all = Vec::with_capacity(windows.len());
         for window in windows {
@@ -219,7 +219,7 @@ impl Run<'_> {
         Ok(all)
     }
 
-    /// Waits until everybody has everything; whoever has not by the deadline lacks it.
+    /// Waits until all clients have all of their clues, up to the deadline.
     async fn settle(&self, pushed: usize, flow_until: Instant) {
         self.progress.set_message("settling");
         self.stages.send_replace(Stage::Settling { pushed });
@@ -230,7 +230,7 @@ impl Run<'_> {
         self.all(&self.shared.counts.complete, deadline).await;
     }
 
-    /// Waits until everybody who can go on has come to a point, but not beyond the deadline.
+    /// Waits until all clients that have not failed are counted in `reached`, up to the deadline.
     async fn all(&self, reached: &AtomicUsize, deadline: Instant) {
         let clients = self.arguments.connections as usize;
         let mut looks = interval(LOOK_EVERY);

@@ -1,4 +1,4 @@
-//! What happens to a client and when, drawn before the first clue is pushed.
+//! Script of a client: when it stalls, reads slowly or is cut, drawn before the first clue is pushed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 use crate::arguments::SecondsRange;
 
-/// A stalled reader reads for at most so long before it stops again.
+/// Maximum time between two stalls of a client.
 const READS_BETWEEN_STALLS_MAX: Duration = Duration::from_secs(5);
 
-/// What kind of reader a client is.
+/// Kind of reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Reads whatever comes at once.
+    /// Reads everything at once.
     Normal,
-    /// Stops reading now and then.
+    /// Stops reading from time to time.
     Stalls,
-    /// Reads some bytes a second.
+    /// Reads a few bytes per second.
     Slow,
 }
 
@@ -31,16 +31,16 @@ pub(super) enum Reading {
     Nothing,
 }
 
-/// What happens to a client.
+/// A step of the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// It reads in this way from now on.
+    /// Changes the read mode.
     Read(Reading),
-    /// Its connection is cut, and it stays away for so long.
+    /// Cuts the connection for this time.
     Cut { away: Duration },
 }
 
-/// What happens to one client, in order.
+/// Steps of one client in order of time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Script {
     steps: VecDeque<(Instant, Change)>,
@@ -64,7 +64,7 @@ impl Span {
 }
 
 impl Kind {
-    /// How a client of this kind reads when it does not read everything.
+    /// Read mode of this kind while impaired.
     fn worst(self) -> Reading {
         match self {
             Self::Normal => Reading::All,
@@ -75,7 +75,7 @@ impl Kind {
 }
 
 impl Script {
-    /// Readers that are slow, or stall for so long each time, while clues are pushed.
+    /// Script of a reader that is slow, or stalls for durations from a range, while clues are pushed.
     pub(super) fn reading(
         kind: Kind,
         flow: Span,
@@ -99,7 +99,7 @@ impl Script {
         script
     }
 
-    /// Readers that are slow or stalled within these spans only.
+    /// Script of a reader that is impaired only within these spans.
     pub(super) fn reading_within(kind: Kind, spans: &[Span]) -> Self {
         let mut script = Self::default();
         for span in spans {
@@ -108,8 +108,8 @@ impl Script {
         script
     }
 
-    /// The same with cuts at random moments: the first one while clues are pushed, and after each
-    /// return another one, unless clues are no longer pushed then.
+    /// Adds cuts at random times: the first one while clues are pushed, and another one after each
+    /// reconnect, as long as clues are pushed.
     pub(super) fn with_cuts(mut self, flow: Span, away: SecondsRange, random: &mut StdRng) -> Self {
         let mut at = flow.from;
         loop {
@@ -135,12 +135,12 @@ impl Script {
             .push_back((span.until, Change::Read(Reading::All)));
     }
 
-    /// When the next thing happens.
+    /// Time of the next step.
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.steps.front().map(|(at, _)| *at)
     }
 
-    /// The next thing whose moment has come.
+    /// Removes and returns the next step if it is due.
     pub(super) fn due(&mut self, now: Instant) -> Option<Change> {
         self.next_at().filter(|at| *at <= now)?;
         self.steps.pop_front().map(|(_, change)| change)
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_cut_while_clues_are_pushed() {
+    fn every_client_is_cut_while_clues_are_pushed() {
         for seed in 0..100 {
             let mut random = StdRng::seed_from_u64(seed);
             let flow = flow();

@@ -1,10 +1,10 @@
-//! How a server is: what it tells of itself at `/metrics`, and what its sockets hold.
+//! Metrics of a server: from `/metrics`, and the send queues of its sockets.
 
 use testkit::{Rest, RestError};
 
 use super::kernel;
 
-/// Some figures of a server. One that the server does not have is missing.
+/// Metrics of a server; `None` where the server has no such metric.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct ServerMetrics {
     pub(super) cpu_s: Option<f64>,

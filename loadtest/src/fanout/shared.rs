@@ -1,5 +1,4 @@
-//! What all clients of a run share: the plan, the stage that the run is in, and what they count
-//! together.
+//! State shared by all clients of a run: plan, stage and counters.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,63 +13,63 @@ use super::script::Span;
 use crate::arguments::SecondsRange;
 use crate::report::LatencyMs;
 
-/// What the run is doing. Clients follow it.
+/// Stage of a run, followed by the clients.
 #[derive(Debug, Clone)]
 pub(super) enum Stage {
-    /// Everybody connects.
+    /// Clients connect.
     Gathering,
     /// Clues are pushed.
     Flowing(Flow),
-    /// All clues were pushed, so many; everybody comes back and gets what it missed.
+    /// All clues were pushed; clients reconnect and catch up.
     Settling { pushed: usize },
-    /// Everybody goes.
+    /// Clients disconnect.
     Over,
 }
 
-/// While clues are pushed.
+/// Parameters of the push.
 #[derive(Debug, Clone)]
 pub(super) struct Flow {
     pub(super) span: Span,
-    /// When stalled and slow readers are so; none means all the time.
+    /// When stalled and slow readers are impaired; always if `None`.
     pub(super) impaired_spans: Option<Arc<[Span]>>,
 }
 
-/// What a run's clients share.
+/// State shared by a run's clients.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) plan: Plan,
-    /// The moment that the labels of clues count from.
+    /// Origin of the labels' times.
     pub(super) began_at: Instant,
     pub(super) stalls: SecondsRange,
     pub(super) cuts: Option<SecondsRange>,
     pub(super) slow_bytes_per_s: usize,
-    /// How many may connect at the same time.
+    /// Bounds concurrent connection attempts.
     pub(super) gate: Arc<Semaphore>,
     pub(super) counts: Counts,
     windows: Mutex<Vec<Window>>,
 }
 
-/// What the clients count together.
+/// Counters shared by the clients.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// Clients that have been attached at least once.
     pub(super) attached: AtomicUsize,
-    /// Clients that have everything.
+    /// Clients that have all of their clues.
     pub(super) complete: AtomicUsize,
-    /// Clients that cannot go on.
+    /// Clients that failed.
     pub(super) failed: AtomicUsize,
-    /// Updates that told a client of a clue.
+    /// Updates with a clue that arrived at a client.
     pub(super) deliveries: AtomicU64,
 }
 
-/// A span of intended moments, and the latencies of what was to be sent in it.
+/// A span of scheduled times, and the latencies of its deliveries.
 #[derive(Debug)]
 struct Window {
     span: Span,
     latencies: Histogram<u64>,
 }
 
-/// What was drawn up for a run before it begins.
+/// Parameters of a run.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) plan: Plan,
@@ -94,7 +93,7 @@ impl Shared {
         }
     }
 
-    /// Measures the latencies of what is to be sent within these spans, which are in order.
+    /// Starts measuring the latencies of clues scheduled within these spans, which are in order.
     pub(super) fn measure(&self, spans: impl IntoIterator<Item = Span>) {
         self.windows().extend(spans.into_iter().map(|span| Window {
             span,
@@ -102,7 +101,7 @@ impl Shared {
         }));
     }
 
-    /// Takes the latency of a delivery.
+    /// Records the latency of a delivery.
     pub(super) fn record_latency(&self, intended_at: Instant, latency: Duration) {
         let mut windows = self.windows();
         let index = windows.partition_point(|window| window.span.until <= intended_at);
@@ -114,7 +113,7 @@ impl Shared {
         }
     }
 
-    /// The latencies of each measured span. From now on nothing is measured.
+    /// Returns the latencies of each span and ends the measurement.
     pub(super) fn drain_latencies(&self) -> Vec<Histogram<u64>> {
         let windows = std::mem::take(&mut *self.windows());
         windows.into_iter().map(|window| window.latencies).collect()

@@ -1,4 +1,4 @@
-//! Adds up what was found at each start of the server to the figures of the report.
+//! Computes the report from the results of all runs.
 
 use super::crowd::ImpairedReaders;
 use super::report::{FanoutReport, Pair, Paired, ServerCost};
@@ -8,7 +8,7 @@ use crate::arguments::FanoutArguments;
 use crate::report::LatencyMs;
 use crate::statistics::{Effort, Goal, median};
 
-/// The figures of the report.
+/// Computes the report.
 pub(super) fn summarize(arguments: &FanoutArguments, all: &[RunResult]) -> FanoutReport {
     let impaired = ImpairedReaders::from_arguments(arguments);
     let mut report = FanoutReport {
@@ -101,14 +101,14 @@ fn paired(arguments: &FanoutArguments, all: &[RunResult]) -> Paired {
 }
 
 impl RunResult {
-    /// The most bytes in one socket of the server whenever it was looked at.
+    /// Maximum of one socket's send queue over all samples.
     fn socket_bytes_peak(&self) -> Option<u64> {
         let looks = self.metrics.iter().chain(&self.window_metrics);
         let looks = looks.chain([&self.flowed_metrics]);
         looks.filter_map(|metrics| metrics.socket_bytes_max).max()
     }
 
-    /// Each two windows, with what the server told at their ends.
+    /// Pairs of adjacent windows, with the metrics at their ends.
     fn pairs(&self) -> impl Iterator<Item = [(LatencyMs, ServerMetrics); 2]> {
         let windows = self.latencies.iter().map(LatencyMs::from_histogram);
         let windows: Vec<_> = windows.zip(self.window_metrics.iter().copied()).collect();

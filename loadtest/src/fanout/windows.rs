@@ -1,4 +1,4 @@
-//! When stalled and slow readers are so, and what is measured: windows in the order ABBA.
+//! Layout of windows in ABBA order: when readers are impaired and what is measured.
 
 use std::time::Duration;
 
@@ -6,14 +6,16 @@ use tokio::time::Instant;
 
 use super::script::Span;
 
-/// Before every window everybody reads for so long, so that what the last one left behind is over …
+/// Before every window all clients read normally for this time, so that effects of the previous one end
+/// …
 const RECOVERY: Duration = Duration::from_secs(2);
 
-/// … and then, in windows with stalled and slow readers, those are so for so long unmeasured.
+/// … and then, in windows with impaired readers, those are impaired for this time before the
+/// measurement.
 const LEAD: Duration = Duration::from_millis(1_500);
 
-/// After every window they are still so for so long: what was sent in it arrives before they read all
-/// that has waited for them, and before the server is asked how it is. Both would count as delay.
+/// After every window they stay impaired for this time: deliveries of the window arrive, and metrics are
+/// read, before they drain their backlog, which would delay both.
 const TAIL: Duration = Duration::from_millis(500);
 
 /// A window.
@@ -21,11 +23,11 @@ const TAIL: Duration = Duration::from_millis(500);
 pub(super) struct Window {
     /// What is measured.
     pub(super) measured: Span,
-    /// Whether stalled and slow readers are so.
+    /// Whether readers are impaired.
     pub(super) is_impaired: bool,
 }
 
-/// The windows of some pairs, the first of which has this number: AB if it is even, BA if it is odd.
+/// Lays out windows of pairs from `first_pair` on: AB for an even pair, BA for an odd one.
 pub(super) fn lay_out(from: Instant, first_pair: u32, pairs: u32, length: Duration) -> Vec<Window> {
     let order = (first_pair..first_pair + pairs).flat_map(|pair| {
         let is_odd = pair % 2 == 1;
@@ -44,13 +46,13 @@ pub(super) fn lay_out(from: Instant, first_pair: u32, pairs: u32, length: Durati
     windows.collect()
 }
 
-/// How long so many pairs take.
+/// Total duration of pairs.
 pub(super) fn length(pairs: u32, window: Duration) -> Duration {
     (RECOVERY + LEAD + window + TAIL) * (2 * pairs)
 }
 
 impl Window {
-    /// When stalled and slow readers are so; none if they are not.
+    /// When readers are impaired; `None` if they are not.
     pub(super) fn impaired_span(self) -> Option<Span> {
         self.is_impaired.then_some(Span {
             from: self.measured.from - LEAD,
@@ -58,7 +60,7 @@ impl Window {
         })
     }
 
-    /// When nothing of the window is on its way any more, and nothing has changed since.
+    /// When no delivery of the window is in flight, and readers are still in the same mode.
     pub(super) fn is_over_at(self) -> Instant {
         self.measured.until + TAIL / 2
     }

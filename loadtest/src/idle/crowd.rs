@@ -1,4 +1,4 @@
-//! Everybody who is going to sit: joined first, then seated wave by wave.
+//! Clients of the idle test: all players join first, then connect in batches.
 
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -13,17 +13,17 @@ use crate::arguments::IdleArguments;
 use crate::client::{Connection, Endpoint, OpenError};
 use crate::setup::{self, Teams};
 
-/// Connections from one loopback address to one port; the system has some 28,000 ports for them.
+/// Maximum connections from one loopback address to one port; the system has about 28,000 ports.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 15_000;
 
-/// Everybody who is going to connect.
+/// The joined players.
 pub(super) struct Crowd {
     endpoint: Endpoint,
     tokens: Vec<String>,
     concurrency: NonZero<u16>,
 }
 
-/// Everybody connected.
+/// All connections, and how long connecting took.
 pub(super) struct ConnectedClients {
     pub(super) clients: Vec<IdleClient>,
     pub(super) connecting: Duration,
@@ -31,7 +31,7 @@ pub(super) struct ConnectedClients {
 }
 
 impl Crowd {
-    /// Joins everybody: first a player who founds each team, then the others by its code.
+    /// Joins all players: first one that creates each team, then the others with its code.
     pub(super) async fn join(
         rest: &Rest,
         admin_token: &str,
@@ -56,8 +56,8 @@ impl Crowd {
         })
     }
 
-    /// Connects everybody, wave by wave: all of a wave connect, then all of them say hello, so that
-    /// the two can be told apart.
+    /// Connects all players in batches: all of a batch connect, then all of them send `hello`, so that
+    /// the two are timed separately.
     pub(super) async fn connect(&self) -> Result<ConnectedClients, IdleClientError> {
         let mut connected = ConnectedClients {
             clients: Vec::with_capacity(self.tokens.len()),
@@ -91,7 +91,7 @@ impl Crowd {
         }
     }
 
-    /// The local address of a connection: the usual one, unless there are too many of them.
+    /// Local address of a connection: the default, unless there are too many.
     fn source(&self, index: usize) -> Option<IpAddr> {
         if self.tokens.len() <= CONNECTIONS_PER_ADDRESS_MAX {
             return None;

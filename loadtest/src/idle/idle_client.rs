@@ -1,4 +1,4 @@
-//! A connection that does nothing but stay.
+//! A connection that only listens.
 
 use protocol::{ClientMessage, Hello, ServerMessage};
 use tokio::sync::watch;
@@ -12,22 +12,22 @@ pub(super) struct IdleClient {
     checker: StreamChecker,
 }
 
-/// Why a connection did not stay.
+/// Error of an idle connection.
 #[derive(Debug, thiserror::Error)]
 pub enum IdleClientError {
-    /// It was not opened.
+    /// It could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It ended.
+    /// It closed.
     #[error("the connection ended: {0}")]
     Ended(#[from] Ended),
-    /// Its stream is broken.
+    /// Its stream is faulty.
     #[error(transparent)]
     StreamFault(#[from] StreamFault),
 }
 
 impl IdleClient {
-    /// Says hello and takes everything until the stream is whole.
+    /// Sends `hello` and reads until the stream is complete.
     pub(super) async fn attach(
         connection: Connection,
         token: String,
@@ -48,7 +48,7 @@ impl IdleClient {
         Ok(client)
     }
 
-    /// Listens until `over`; an end before that is an error.
+    /// Listens until `over` is true; an end before that is an error.
     pub(super) async fn stay(
         mut self,
         mut over: watch::Receiver<bool>,

@@ -1,4 +1,4 @@
-//! What a process holds in memory, as Linux tells it.
+//! Memory of a process, read from `/proc`.
 
 use std::fs;
 use std::io;
@@ -8,14 +8,14 @@ use serde::Serialize;
 /// The memory of a process, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// Everything that is resident (`VmRSS`).
+    /// Resident set size (`VmRSS`).
     pub resident: u64,
-    /// The same, but pages that it shares count in proportion (`Pss`).
+    /// Proportional set size (`Pss`): shared pages count in proportion.
     pub proportional: u64,
 }
 
 impl Memory {
-    /// Of a process of this machine that the caller may look at.
+    /// Reads the memory of a process of this machine and user.
     pub(crate) fn read(process: u32) -> io::Result<Self> {
         let status = fs::read_to_string(format!("/proc/{process}/status"))?;
         let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
@@ -27,7 +27,7 @@ impl Memory {
     }
 }
 
-/// The figure of a line such as `VmRSS:      5120 kB`.
+/// Parses a line such as `VmRSS:      5120 kB`.
 fn kibibytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! Opens connections that do nothing, and finds out what each of them costs the server.
+//! Opens idle connections and measures the server's memory per connection.
 
 mod crowd;
 mod idle_client;
@@ -23,22 +23,22 @@ pub use idle_client::IdleClientError;
 pub use memory::Memory;
 pub use report::IdleReport;
 
-/// Connections that a server takes without a word about it in its settings, less what REST needs.
+/// Connections that a server accepts by default, without those that REST needs.
 const CONNECTIONS_WITHOUT_SETTING_MAX: u32 = 14_000;
 
-/// Why there are no figures.
+/// Error that ends the test without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum IdleError {
-    /// There is no server of our own.
+    /// The server could not be started.
     #[error(transparent)]
     ManagedServer(#[from] ManagedServerError),
-    /// It failed.
+    /// The server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The session or its players could not be created.
     #[error("cannot prepare the session: {0}")]
     Prepare(#[from] RestError),
-    /// A player could not connect, or did not stay.
+    /// A client could not connect or attach.
     #[error("a client cannot connect: {0}")]
     Client(#[from] IdleClientError),
     /// The server's memory cannot be read.
@@ -46,14 +46,14 @@ pub enum IdleError {
         "cannot read the server's memory from /proc: {0}; is --server-pid a process of this machine and user?"
     )]
     Memory(#[from] io::Error),
-    /// Nobody said which process a foreign server is.
+    /// `--server` without `--server-pid`.
     #[error(
         "the memory of a running server is read from its process: give its id with --server-pid"
     )]
     NoProcess,
 }
 
-/// Runs the whole measurement. A server of our own is stopped at the end.
+/// Runs the test. A started server is stopped at its end.
 pub async fn idle(arguments: IdleArguments) -> Result<IdleReport, IdleError> {
     let mut target = Target::resolve(&with_connection_limit(&arguments)).await?;
     let bytes_at_start = memory(&target, &arguments)?;
@@ -96,7 +96,7 @@ pub async fn idle(arguments: IdleArguments) -> Result<IdleReport, IdleError> {
     })
 }
 
-/// Everybody listens until the watch says that it is over.
+/// Spawns a task for each client, which listens until the sender is set to true.
 fn settle(clients: Vec<IdleClient>) -> (watch::Sender<bool>, JoinSet<Result<(), IdleClientError>>) {
     let (over, over_seen) = watch::channel(false);
     let mut sitting = JoinSet::new();
@@ -106,7 +106,7 @@ fn settle(clients: Vec<IdleClient>) -> (watch::Sender<bool>, JoinSet<Result<(), 
     (over, sitting)
 }
 
-/// The arguments of a server that has a place for everybody.
+/// Server arguments with a connection limit that admits all clients.
 fn with_connection_limit(arguments: &IdleArguments) -> ServerArguments {
     let mut server = arguments.server.clone();
     if arguments.connections > CONNECTIONS_WITHOUT_SETTING_MAX {

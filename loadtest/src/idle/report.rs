@@ -1,4 +1,4 @@
-//! What idle connections cost.
+//! Report of `idle`.
 
 use std::fmt;
 
@@ -14,31 +14,31 @@ const CONNECTIONS_MIN: u32 = 1_000;
 /// Report of `idle`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IdleReport {
-    /// Connections that were open, authenticated and attached.
+    /// Number of connections that were opened, authenticated and attached.
     pub connections: u32,
-    /// Their teams.
+    /// Number of teams.
     pub teams: u32,
-    /// How many of them ended before they should.
+    /// Number of connections that closed early.
     pub ended_early: u64,
-    /// Why the first of those ended.
+    /// Error of the first of them.
     pub first_early_end: Option<String>,
-    /// How long they were open before the memory was read, in seconds.
+    /// Settling time before memory was measured, in seconds.
     pub settled_s: f64,
-    /// TCP connections and upgrades a second.
+    /// TCP connections and WebSocket upgrades per second.
     pub connects_per_s: f64,
-    /// From `hello` to a whole stream, a second.
+    /// Attaches per second, from `hello` to a complete stream.
     pub hellos_per_s: f64,
-    /// The server right after its start, without sessions.
+    /// Memory after the start, without sessions.
     pub bytes_at_start: Memory,
-    /// The server with all players joined and nobody connected.
+    /// Memory with all players joined and none connected.
     pub bytes_before: Memory,
-    /// The server with everybody connected.
+    /// Memory with all players connected.
     pub bytes_after: Memory,
-    /// The growth from before to after.
+    /// Growth from `bytes_before` to `bytes_after`, per connection.
     pub resident_bytes_per_connection: u64,
-    /// The same counted from the start, with the players' place in the session's state.
+    /// Growth from `bytes_at_start` to `bytes_after`, per player: includes the session's state.
     pub resident_bytes_per_player: u64,
-    /// What a connection may take.
+    /// Maximum allowed per connection.
     pub resident_bytes_max: u64,
 }
 

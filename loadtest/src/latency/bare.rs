@@ -1,9 +1,8 @@
-//! Commits and nothing else: the least that a durable receipt can cost on this disk.
+//! Bare commits to SQLite: the lower bound of a durable receipt on this disk.
 //!
-//! One connection writes rows like the server's, and another moves the log into the database each
-//! second; without that the log would grow, and growing a file costs more than writing it anew. The
-//! server itself moves its log more seldom while commits go on. No fence, no contiguity check, no
-//! other thread on the way.
+//! One connection writes rows like the server's, and another one checkpoints every second; otherwise the
+//! log would grow, and growing a file costs more than overwriting it. The server itself checkpoints less
+//! often while commits continue. There is no fence, no contiguity check and no other thread involved.
 
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -17,7 +16,7 @@ use super::recording::Recording;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a connection waits for another one's lock.
+/// Busy timeout of a connection.
 const BUSY_WAIT: Duration = Duration::from_secs(30);
 
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -41,7 +40,7 @@ struct Checkpoints {
 }
 
 impl BareSqlite {
-    /// Creates the database in a folder.
+    /// Creates the database in a directory.
     pub(super) fn create(folder: &Path) -> rusqlite::Result<Self> {
         let path = folder.join("bare.sqlite");
         let connection = open(&path)?;
@@ -50,7 +49,7 @@ impl BareSqlite {
         let (stop, stopped) = sync_channel(1);
         let thread = thread::spawn(move || {
             while stopped.recv_timeout(CHECKPOINT_EVERY) == Err(RecvTimeoutError::Timeout) {
-                // One that fails is followed by the next.
+                // A failed checkpoint is followed by the next one.
                 let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
                 let _ = checkpointer.query_row(checkpoint, [], |_| Ok(()));
             }
@@ -62,8 +61,8 @@ impl BareSqlite {
         })
     }
 
-    /// Commits what was recorded, as often as it was, for so long; gives the commits that began after
-    /// the warm-up. Blocks its thread.
+    /// Replays the recorded commits at their rate for warm-up and window; returns the commits that began
+    /// after the warm-up. Blocks its thread.
     pub(super) fn replay(
         &mut self,
         recording: &Recording,
@@ -99,7 +98,7 @@ impl Drop for BareSqlite {
     fn drop(&mut self) {
         if let Some(Checkpoints { stop, thread }) = self.checkpoints.take() {
             drop(stop);
-            // Its only way to fail is a panic, which has been told already.
+            // It can only fail by a panic, which was printed already.
             let _ = thread.join();
         }
     }

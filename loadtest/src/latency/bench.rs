@@ -1,4 +1,4 @@
-//! A server and a bare database side by side on one disk, and the windows of both.
+//! A server and a baseline on one disk, and the measured windows of both.
 
 use std::fs;
 use std::path::Path;
@@ -20,36 +20,36 @@ use crate::managed_server::{ManagedServer, ManagedServerOptions};
 use crate::report::LatencyMs;
 use crate::setup;
 
-/// The beginning of each window, which is not measured.
+/// Unmeasured beginning of each window.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// Puzzles that a team guesses on in turn. With the rules' 1,000 guesses on each, a team can make
-/// more guesses than a window is long.
+/// Puzzles that a team guesses on in turn. With 1,000 guesses allowed on each, a team cannot run out of
+/// guesses within a window.
 const PUZZLES: u64 = 40;
 
-/// The most that a hunt may have.
+/// Maximum number of puzzles in a hunt.
 const PUZZLES_MAX: u32 = 1_000;
 
-/// How long an answer may take in a window that is measured.
+/// Timeout of an answer in a measured window.
 const UNANSWERED_FOR_MAX: Duration = Duration::from_secs(10);
 
-/// More than any connection sends, and more than comes while the disk stands still for seconds: that is to show
-/// in the latencies.
+/// Limits above what any connection sends, and above the backlog while the disk stalls for seconds: such
+/// stalls must show in the latencies.
 const NO_LIMITS: [&str; 3] = [
     "limits.commands_per_second=1000000",
     "limits.commands_burst=1000000",
     "session.mailbox_max=100000",
 ];
 
-/// What bare commits go to.
+/// Database of the bare commits.
 enum Baseline {
-    /// A file beside the server's. None only while it is with the blocking thread.
+    /// A file next to the server's. `None` only while the blocking thread owns it.
     Sqlite(Option<BareSqlite>),
-    /// The PostgreSQL that the server uses, too.
+    /// The PostgreSQL that the server uses.
     Postgres(PostgresBaseline),
 }
 
-/// A started server and a bare database, side by side on one disk.
+/// A started server and a baseline on one disk.
 pub(super) struct Bench {
     server: ManagedServer,
     rest: Rest,
@@ -103,7 +103,8 @@ impl Bench {
         })
     }
 
-    /// Finds the rate, records what the journal gets at it, and measures the pairs in ABBA order.
+    /// Searches the maximum rate, records the journal at the chosen rate, and measures the pairs in ABBA
+    /// order.
     pub(super) async fn run(
         mut self,
         arguments: &LatencyArguments,
@@ -125,7 +126,7 @@ impl Bench {
             rows_per_commit: recording.rows_per_commit(),
             bytes_per_row: recording.bytes_per_row(),
         };
-        // A file that still grows is slower than one that is written anew, on either side.
+        // A growing file is slower than one that is overwritten, for server and baseline.
         self.receipts(rate).await?;
         self.commits(&recording).await?;
         let mut measured = Vec::new();
@@ -167,7 +168,7 @@ impl Bench {
         })
     }
 
-    /// A window in which every guess is a solve: a team solves each puzzle once.
+    /// Runs a window in which every guess is a solve: a team solves each puzzle once.
     async fn solve(&self, per_second: f64, length: Duration) -> Result<Outcome, LatencyError> {
         let each = per_second * length.as_secs_f64() / f64::from(self.connections);
         if each >= f64::from(PUZZLES_MAX) {
@@ -180,7 +181,7 @@ impl Bench {
         crowd.guess(rate::UNANSWERED_FOR_MAX, load).await
     }
 
-    /// A window of wrong guesses in a session of their own.
+    /// Runs a window of wrong guesses in a new session.
     async fn guess_wrong(
         &self,
         load: Load,
@@ -213,7 +214,7 @@ impl Bench {
         }
     }
 
-    /// A window of the server: its receipts, and how late the guesses were sent.
+    /// Runs a window of the server: latency of receipts, and delay of the sends.
     async fn receipts(&self, per_second: f64) -> Result<(LatencyMs, LatencyMs), LatencyError> {
         let length = WARM_UP + self.window;
         let load = Load::Even { per_second, length };
@@ -233,12 +234,12 @@ impl Bench {
         ))
     }
 
-    /// A window of bare commits.
+    /// Runs a window of bare commits.
     async fn commits(&mut self, recording: &Recording) -> Result<CommitMs, LatencyError> {
         let (recording, window) = (recording.clone(), self.window);
         let timings = match &mut self.baseline {
             Baseline::Sqlite(bare) => {
-                // The database goes to the blocking thread and comes back.
+                // The database moves to the blocking thread and back.
                 let mut lent = bare.take().expect("it came back");
                 let timings = spawn_blocking(move || {
                     let timings = lent.replay(&recording, WARM_UP, window);
@@ -268,13 +269,13 @@ impl Bench {
     }
 }
 
-/// The highest rates of a start, in guesses a second.
+/// Maximum rates of a start, in guesses per second.
 #[derive(Debug, Clone, Copy)]
 struct MaxRates {
-    /// When everybody guesses as fast as the receipts allow.
+    /// In a closed loop.
     closed: f64,
-    /// Of an even schedule.
+    /// With a constant schedule.
     even: f64,
-    /// Of an even schedule of solves.
+    /// With a constant schedule of solves.
     solves: f64,
 }

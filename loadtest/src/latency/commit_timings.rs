@@ -1,4 +1,4 @@
-//! How long the commits of a bare loop took.
+//! Timings of bare commits.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::report::LatencyMs;
 /// The commits of a window.
 #[derive(Debug, Default)]
 pub(super) struct CommitTimings {
-    alone: Vec<Duration>,
+    duration: Vec<Duration>,
     from_schedule: Vec<Duration>,
     ended_at: Option<Instant>,
 }
 
-/// A commit that was due at a moment of the schedule.
+/// A scheduled commit.
 #[derive(Debug, Clone, Copy)]
 struct Commit {
     due_at: Instant,
@@ -27,9 +27,9 @@ struct Commit {
 }
 
 impl CommitTimings {
-    /// Has what was recorded committed when it is due, as often as it was, for so long. `commit` gets the
-    /// number of the last row before and the sizes of the rows, and gives the number of the last one.
-    /// Blocks its thread.
+    /// Replays the recorded commits at their rate for warm-up and window. `commit` gets the number of
+    /// the last row and the sizes of the new rows, and returns the number of its last row. Blocks its
+    /// thread.
     pub(super) fn replay<E>(
         recording: &Recording,
         warm_up: Duration,
@@ -56,11 +56,12 @@ impl CommitTimings {
         Ok(timings)
     }
 
-    /// Takes the next commit in; those that began before `from` are not measured.
+    /// Records the next commit; those that began before `from` are not measured.
     ///
-    /// What waits for a slow commit is slow too, and a loop that only times its own calls does not see it.
-    /// So a commit that was held up by the one before counts from when it was due as well, once for each
-    /// of its rows. One that the loop's own timer brought late counts from its begin.
+    /// Commits that wait for a slow one are slow too, which a loop that times only its own calls would
+    /// omit (coordinated omission). So a commit that was delayed by the previous one also counts from
+    /// its scheduled time, once for each of its rows. One that the loop's own timer delayed counts from
+    /// its start.
     fn record(&mut self, commit: Commit, from: Instant) {
         let held_up = self
             .ended_at
@@ -69,7 +70,7 @@ impl CommitTimings {
         if commit.began_at < from {
             return;
         }
-        self.alone.push(commit.ended_at - commit.began_at);
+        self.duration.push(commit.ended_at - commit.began_at);
         let waited_from = if held_up {
             commit.due_at
         } else {
@@ -82,14 +83,14 @@ impl CommitTimings {
 
     pub(super) fn figures(self) -> CommitMs {
         CommitMs {
-            alone: LatencyMs::from_durations(self.alone),
+            duration: LatencyMs::from_durations(self.duration),
             from_schedule: LatencyMs::from_durations(self.from_schedule),
         }
     }
 
     #[cfg(test)]
     pub(super) fn commits(&self) -> usize {
-        self.alone.len()
+        self.duration.len()
     }
 }
 
@@ -102,11 +103,11 @@ mod tests {
     use super::{Commit, CommitTimings};
 
     #[test]
-    fn whoever_waits_for_a_slow_commit_counts_from_when_it_was_due() {
+    fn commits_delayed_by_a_slow_one_count_from_their_scheduled_time() {
         let start = Instant::now();
         let ms = |ms| start + Duration::from_millis(ms);
         let mut timings = CommitTimings::default();
-        // A slow one; the next was due meanwhile, the last was not and only began late.
+        // A slow one; the next was due meanwhile, the last was not and only started late.
         for (due, began, ended, rows) in [(0, 0, 50, 1), (10, 50, 51, 3), (60, 61, 62, 1)] {
             let commit = Commit {
                 due_at: ms(due),
@@ -119,7 +120,7 @@ mod tests {
         let in_ms = |durations: &[Duration]| -> Vec<u128> {
             durations.iter().map(Duration::as_millis).collect()
         };
-        assert_eq!(in_ms(&timings.alone), [50, 1, 1]);
+        assert_eq!(in_ms(&timings.duration), [50, 1, 1]);
         assert_eq!(in_ms(&timings.from_schedule), [50, 41, 41, 41, 1]);
     }
 }

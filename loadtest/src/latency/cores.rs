@@ -1,4 +1,4 @@
-//! A core for the server and another one for the harness, so that neither takes the other's time.
+//! CPU pinning: one core for the server and another one for the harness.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::LatencyError;
 
-/// The cores that this process may use.
+/// The CPU cores of this process.
 #[derive(Debug, Clone)]
 pub(super) struct Cores {
     all: CpuSet,
@@ -18,7 +18,7 @@ pub(super) struct Cores {
 }
 
 impl Cores {
-    /// The first one is the server's, the second one the harness'.
+    /// Assigns the first core to the server and the second one to the harness.
     pub(super) fn detect() -> Result<Self, LatencyError> {
         let all = sched_getaffinity(None).map_err(io::Error::from)?;
         let mut each = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
@@ -37,13 +37,13 @@ impl Cores {
         })
     }
 
-    /// Lets this process use all of them: what it starts then sees them all, and has as many threads
-    /// as without a core of its own.
+    /// Allows all cores, so that a started server sees them all and creates as many threads as without
+    /// pinning.
     pub(super) fn unpin(&self) -> Result<(), LatencyError> {
         set_affinity(std::process::id(), &self.all)
     }
 
-    /// Keeps a server and this process on their cores, with all threads that they start later.
+    /// Pins a server and this process, including threads that they start later.
     pub(super) fn pin(&self, server: u32) -> Result<(), LatencyError> {
         set_affinity(server, &self.server_cores)?;
         set_affinity(std::process::id(), &self.harness_cores)
@@ -58,7 +58,7 @@ fn set_affinity(process: u32, cores: &CpuSet) -> Result<(), LatencyError> {
             continue;
         };
         match sched_setaffinity(Some(thread), cores) {
-            // A thread that has ended meanwhile needs no core.
+            // A thread that has exited needs no core.
             Ok(()) | Err(Errno::SRCH) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }

@@ -1,4 +1,4 @@
-//! Teams that guess: a session, and a connected player for each of them.
+//! Teams that guess: a session with one connected player per team.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use super::player_socket::PlayerSocket;
 use crate::client::Endpoint;
 use crate::setup;
 
-/// How many players join or connect at the same time.
+/// Maximum number of concurrent joins or connection attempts.
 const CONCURRENCY: NonZero<u16> = NonZero::new(64).expect("it is not 0");
 
 /// A session of which every team has one player, who is connected.
@@ -27,7 +27,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Creates and starts a session with so many puzzles, joins so many teams and connects them.
+    /// Creates and starts a session, joins the teams and connects them.
     pub(super) async fn gather(
         rest: &Rest,
         admin_token: &str,
@@ -66,8 +66,8 @@ impl Crowd {
         })
     }
 
-    /// Everybody guesses, until the load is over and everything is answered, or until a guess has
-    /// waited for `unanswered_for_max`. Ends the session's connections.
+    /// Guesses until the load is over and everything is answered, or until a guess has waited for
+    /// `unanswered_for_max`. Closes the connections.
     pub(super) async fn guess(
         self,
         unanswered_for_max: Duration,

@@ -1,9 +1,10 @@
-//! Makes the load: one thread that sends each guess at its moment and reads receipts as they come.
+//! Load generator: one thread that sends each guess at its scheduled time and reads receipts as they
+//! arrive.
 //!
-//! It shares the machine with the server that it measures, so that what it costs counts: guesses are
-//! encoded before the window, a timer of the system's wakes the thread for each moment, and one wait
-//! serves all connections. A guess is sent at its moment whatever became of the ones before, and its
-//! latency counts from that moment even if the thread came late to it.
+//! It shares the machine with the measured server, so its own cost matters: guesses are encoded before
+//! the window, a timerfd wakes the thread for each slot, and one epoll serves all connections. The loop
+//! is open: a guess is sent at its scheduled time regardless of earlier ones, and its latency counts
+//! from that time even if the thread was late.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -23,72 +24,72 @@ use super::LatencyError;
 use super::pacer::Schedule;
 use super::player_socket::{Answer, PlayerSocket, READ_BYTES};
 
-/// Connections that one wait tells of; the others are told of by the next.
+/// Maximum number of events per wait; the next wait returns the others.
 const EVENTS_MAX: usize = 64;
 
-/// The longest wait, so that a server that falls silent is noticed.
+/// Maximum wait, so that a silent server is detected.
 const WAIT_MAX: Duration = Duration::from_millis(50);
 
-/// The timer's place among the connections.
+/// Epoll data of the timer; connections use their index.
 const TIMER: u64 = u64::MAX;
 
-/// What is guessed.
+/// Content of the guesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guesses {
-    /// Wrong words, on so many puzzles in turn.
+    /// Wrong words, on all puzzles in turn.
     Wrong {
-        /// Their number.
+        /// Number of puzzles.
         puzzles: u64,
     },
     /// The answer, on one puzzle after the other.
     Solves,
 }
 
-/// When to guess.
+/// Schedule of the guesses.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Load {
-    /// So many a second at even distances, on each connection in turn.
+    /// Open loop at a constant rate, over all connections in turn.
     Even { per_second: f64, length: Duration },
-    /// On each connection as soon as its last guess is answered.
+    /// Closed loop: on each connection as soon as its last guess is answered.
     Closed { length: Duration },
 }
 
-/// A guess that was answered.
+/// An answered guess.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answered {
-    /// When it was to be sent.
+    /// Scheduled send time.
     pub(super) intended_at: Instant,
-    /// How late it was sent.
+    /// Delay of the send.
     pub(super) late: Duration,
-    /// From the moment when it was to be sent.
+    /// Latency from the scheduled send time.
     pub(super) latency: Duration,
 }
 
-/// What became of a window's guesses.
+/// Outcome of a window.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) began_at: Instant,
     pub(super) answered: Vec<Answered>,
-    /// Guesses without an answer when it was given up.
+    /// Number of guesses without an answer at the end.
     pub(super) unanswered: usize,
 }
 
-/// Guesses on open connections; a blocking thread runs it.
+/// Generator of guesses on open connections; runs on a blocking thread.
 pub(super) struct Generator {
     clients: Vec<ClientState>,
     guesses: Guesses,
     epoll: OwnedFd,
     timer: OwnedFd,
     outcome: Outcome,
-    /// Guesses that wait for an answer, on all connections.
+    /// Number of outstanding guesses on all connections.
     waiting: usize,
-    /// Connections that did not take all that was sent.
+    /// Connections with unsent bytes.
     stuck: Vec<usize>,
     unanswered_for_max: Duration,
     checked_at: Instant,
 }
 
-/// A connection, and what it waits for.
+/// A connection and its outstanding guesses.
 struct ClientState {
     socket: PlayerSocket,
     last_id: u64,
@@ -102,14 +103,14 @@ struct Waiting {
     sent_at: Instant,
 }
 
-/// The frames of a schedule, encoded: slot `n` belongs to the connection `n % seats`.
+/// Encoded frames of a schedule: slot `n` belongs to the connection `n % clients`.
 struct Encoded {
     bytes: Vec<u8>,
     frames: Vec<Range<usize>>,
 }
 
 impl Guesses {
-    /// The order number `number` of a connection, counted from 1.
+    /// The order with number `number` of a connection, counted from 1.
     fn order(self, number: u64) -> Order {
         let (puzzle, guess) = match self {
             Self::Wrong { puzzles } => (number % puzzles, format!("NOTTHEWORD{number}")),
@@ -128,8 +129,8 @@ impl Guesses {
 }
 
 impl Generator {
-    /// Prepares a thread's work. A guess that stays unanswered for longer than `unanswered_for_max`
-    /// ends it.
+    /// Prepares the generator. A guess that stays unanswered for longer than `unanswered_for_max` ends
+    /// the window.
     pub(super) fn new(
         sockets: Vec<PlayerSocket>,
         guesses: Guesses,
@@ -167,8 +168,8 @@ impl Generator {
         })
     }
 
-    /// Guesses until the load is over and everything is answered, or given up. Blocks its thread.
-    /// The connections end with it.
+    /// Guesses until the load is over and everything is answered, or timed out. Blocks its thread and
+    /// closes the connections.
     pub(super) fn run(self, load: Load) -> Result<Outcome, LatencyError> {
         match load {
             Load::Even { per_second, length } => self.run_evenly(per_second, length),
@@ -195,7 +196,7 @@ impl Generator {
             self.wait(&mut ready)?;
             for &client in &ready {
                 self.read(client, &mut buffer)?;
-                // What is due goes first: a long list of receipts must not make guesses late.
+                // Due guesses go first: many receipts must not delay them.
                 slot = self.send_due(schedule, slot, &encoded)?;
             }
             self.flush_stuck()?;
@@ -237,7 +238,7 @@ impl Generator {
             self.encode_next(slot % self.clients.len(), &mut encoded.bytes);
             encoded.frames.push(begin..encoded.bytes.len());
         }
-        // They count when they are sent.
+        // Ids are assigned when the frames are sent.
         for (client, last_id) in self.clients.iter_mut().zip(ids) {
             client.last_id = last_id;
         }
@@ -254,10 +255,10 @@ impl Generator {
             .encode(&ClientMessage::Command(Command { id, order }), out);
     }
 
-    /// Has the timer wake the thread for every slot.
+    /// Arms the timer for every slot.
     fn arm(&self, schedule: Schedule) -> Result<(), LatencyError> {
         let until_first = schedule.start.saturating_duration_since(Instant::now());
-        // Zero would switch it off.
+        // Zero would disarm it.
         let timer = Itimerspec {
             it_interval: timespec(schedule.interval.max(Duration::from_nanos(1))),
             it_value: timespec(until_first.max(Duration::from_nanos(1))),
@@ -266,7 +267,7 @@ impl Generator {
         set.map(drop).map_err(system)
     }
 
-    /// Sends every guess whose moment has come; gives the next slot.
+    /// Sends every due guess; returns the next slot.
     fn send_due(
         &mut self,
         schedule: Schedule,
@@ -284,7 +285,7 @@ impl Generator {
         Ok(slot)
     }
 
-    /// Sends the guess with the seat's last id.
+    /// Sends a frame as the client's last id.
     fn send(
         &mut self,
         client: usize,
@@ -320,7 +321,7 @@ impl Generator {
         Ok(())
     }
 
-    /// Waits for the timer or for connections, and lists the connections.
+    /// Waits for the timer or for readable connections, and lists the connections.
     fn wait(&self, ready: &mut Vec<usize>) -> Result<(), LatencyError> {
         let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS_MAX);
         let longest = timespec(WAIT_MAX);
@@ -331,7 +332,7 @@ impl Generator {
         ready.clear();
         for event in &events {
             match event.data.u64() {
-                // How often it has run out does not matter: the clock says what is due.
+                // The number of expirations does not matter: the clock determines what is due.
                 TIMER => match rustix::io::read(&self.timer, &mut [0_u8; 8]) {
                     Ok(_) | Err(Errno::AGAIN) => {}
                     Err(error) => return Err(system(error)),
@@ -373,7 +374,8 @@ impl Generator {
         self.waiting == 0
     }
 
-    /// Whether a guess has waited for too long. Looks once in [`WAIT_MAX`], because it looks at all.
+    /// Whether a guess has waited for too long. Checks once per [`WAIT_MAX`], because it scans all
+    /// connections.
     fn has_timed_out(&mut self) -> bool {
         if self.checked_at.elapsed() < WAIT_MAX {
             return false;

@@ -1,8 +1,7 @@
-//! How long a receipt takes at half the highest rate, beside a bare loop of commits on the same
-//! disk.
+//! Latency of receipts at half the maximum rate, against bare commits on the same disk.
 //!
-//! The two alternate, window by window, so that whatever else goes on in the machine meets both.
-//! Each window of the server has a session of its own, so that none is larger than a real hunt.
+//! The two alternate, window by window, so that other load on the machine affects both. Each window of
+//! the server has a new session, so that none is larger than in a real hunt.
 
 mod bare;
 mod bench;
@@ -35,13 +34,13 @@ use report::{Goals, Measured};
 pub use postgres::APPEND_STATEMENT;
 pub use report::{CommitMs, LatencyReport, Pair, SolvesGoal, Start};
 
-/// Why there are no figures.
+/// Error that ends the test without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum LatencyError {
-    /// There is no server.
+    /// The server could not be started.
     #[error(transparent)]
     ManagedServer(#[from] ManagedServerError),
-    /// It failed.
+    /// The server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// A session could not be prepared.
@@ -50,58 +49,58 @@ pub enum LatencyError {
     /// A player could not connect.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A player could not be attached to the session in time.
+    /// A player did not attach in time.
     #[error("timed out while a player was attaching to the session")]
     NotAttached,
-    /// A connection ended.
+    /// A connection closed.
     #[error("a connection closed: {0}")]
     Ended(#[from] Ended),
-    /// An answer to no guess.
+    /// An answer to a guess that is not outstanding.
     #[error("the server answered a guess that is not outstanding")]
     UnknownAnswer,
-    /// A guess was refused.
+    /// A guess was rejected.
     #[error("a guess was rejected: {0:?}")]
     Refused(RejectionCode),
-    /// A wrong guess was not judged so, or a right one.
+    /// A guess got the wrong verdict.
     #[error("a guess got the wrong verdict")]
     WrongVerdict,
-    /// Receipts stayed out.
+    /// Receipts are missing.
     #[error("the server does not sustain the schedule: choose a lower --rate")]
     NotSustained,
-    /// The server's journal shows no commits.
+    /// No commits were recorded.
     #[error(
         "the server's journal shows no commits: does --server-set choose another backend than --journal?"
     )]
     NothingRecorded,
-    /// No rate at all is kept up with.
+    /// The search found no sustainable rate.
     #[error(
         "the server does not even sustain {0:.0} guesses per second: is the machine or disk busy?"
     )]
     NoRate(f64),
-    /// More puzzles would be needed than a hunt may have.
+    /// More puzzles per team would be needed than a hunt allows.
     #[error("each team would need more puzzles than a hunt allows: use more --connections")]
     TooFewTeams,
-    /// More cores are needed than there are.
+    /// Pinning requires two cores.
     #[error("--pin requires two CPU cores that this process may use")]
     OneCore,
-    /// A folder, a file or a system call.
+    /// A file or system call failed.
     #[error("a file or system call failed: {0}")]
     System(#[from] io::Error),
-    /// A SQLite database.
+    /// A SQLite statement failed.
     #[error("a SQLite statement of the harness failed: {0}")]
     Database(#[from] rusqlite::Error),
-    /// There is no PostgreSQL.
+    /// PostgreSQL could not be started.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
-    /// A PostgreSQL database.
+    /// A PostgreSQL statement failed.
     #[error("a PostgreSQL statement of the harness failed: {0}")]
     Statement(#[from] sqlx::Error),
-    /// Bare rows were not inserted.
+    /// The fence rejected bare rows.
     #[error("the fence rejected a bare statement, although no other owner exists")]
     BareLeftOut,
 }
 
-/// How many windows there are, and how long each is.
+/// Number and duration of windows.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     pairs: u32,
@@ -125,13 +124,13 @@ impl Plan {
         }
     }
 
-    /// The pairs of a start, from 0 on: as even as whole pairs allow.
+    /// Number of pairs in a start, counted from 0: distributed as evenly as whole pairs allow.
     fn pairs_of(self, start: u32) -> u32 {
         self.pairs * (start + 1) / self.starts - self.pairs * start / self.starts
     }
 }
 
-/// Runs the whole measurement.
+/// Runs the whole test.
 pub async fn latency(arguments: LatencyArguments) -> Result<LatencyReport, LatencyError> {
     let plan = Plan::from_arguments(&arguments);
     let cores = arguments.pin.then(Cores::detect).transpose()?;

@@ -1,20 +1,20 @@
-//! The moments of an even schedule, and waiting for one of them.
+//! Constant schedules, and waiting for a slot.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Equally spaced moments.
+/// Equally spaced slots.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
     pub(super) start: Instant,
     pub(super) interval: Duration,
-    /// How many moments there are.
+    /// Number of slots.
     pub(super) slots: usize,
 }
 
 impl Schedule {
-    /// So many moments a second, for so long.
+    /// Schedule of a rate for a duration.
     pub(super) fn of_rate(start: Instant, per_second: f64, length: Duration) -> Self {
         let interval = Duration::from_secs_f64(1.0 / per_second);
         let slots = length.as_nanos() / interval.as_nanos().max(1);
@@ -25,14 +25,14 @@ impl Schedule {
         }
     }
 
-    /// The moment of a slot.
+    /// Time of a slot.
     pub(super) fn at(self, slot: usize) -> Instant {
         let slot = u32::try_from(slot).expect("a window has fewer than 2^32 slots");
         self.start + self.interval * slot
     }
 }
 
-/// Blocks the thread until a moment.
+/// Blocks the thread until `moment`.
 pub(super) fn wait_until(moment: Instant) {
     let wait = moment.saturating_duration_since(Instant::now());
     if !wait.is_zero() {

@@ -1,7 +1,7 @@
-//! One player's WebSocket, for a thread that keeps many of them busy: it reads and writes without
-//! waiting, and takes no more of a message apart than says which guess it answers.
+//! One player's WebSocket for a thread that serves many: non-blocking, and decodes only which guess a
+//! message answers.
 //!
-//! Never here: when to guess.
+//! Does not decide when to guess.
 
 use std::io::{Cursor, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -16,27 +16,27 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use super::LatencyError;
 use crate::client::{Ended, Endpoint, OPEN_WAIT_MAX, SERVER_MESSAGE_BYTES_MAX, upgrade};
 
-/// What one read takes at most: many receipts with their updates.
+/// Maximum bytes per read: many receipts with their updates.
 pub(super) const READ_BYTES: usize = 16 * 1024;
 
-/// An open connection whose stream is whole.
+/// An open connection with a complete stream.
 pub(super) struct PlayerSocket {
     stream: TcpStream,
-    /// The begin of a frame whose end has not come.
+    /// Beginning of an incomplete frame.
     rest: Vec<u8>,
-    /// What the system would not take yet.
+    /// Bytes that the kernel did not accept yet.
     unsent: Vec<u8>,
     mask: [u8; 4],
 }
 
-/// What the server said to a command.
+/// The server's answer to a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) id: u64,
     pub(super) outcome: Result<Option<Verdict>, RejectionCode>,
 }
 
-/// The fields of a message that tell whether it answers a command; all others are skipped.
+/// Fields that show whether a message answers a command; all others are skipped.
 #[derive(Deserialize)]
 struct AnswerFields {
     #[serde(rename = "type")]
@@ -56,7 +56,7 @@ enum Kind {
 }
 
 impl PlayerSocket {
-    /// Connects, and waits until the session is known to be running.
+    /// Connects and waits until the session is running.
     pub(super) async fn open(
         endpoint: Endpoint,
         token: String,
@@ -74,7 +74,7 @@ impl PlayerSocket {
     ) -> Result<Self, LatencyError> {
         let stream = tokio::net::TcpStream::connect(&endpoint.authority).await?;
         let socket = upgrade(&endpoint, stream, Codec::MessagePack).await?;
-        // The server says nothing before the hello that could be left in the socket's buffer.
+        // The server sends nothing before `hello` that could be left in the socket's buffer.
         let mut stream = socket.into_inner();
         let cursor = None;
         let hello = ClientMessage::Hello(Hello { token, cursor });
@@ -92,7 +92,7 @@ impl PlayerSocket {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(error.into()),
             };
-            frames.take(&buffer[..count], &mut |frame| {
+            frames.push(&buffer[..count], &mut |frame| {
                 if let Frame::Message(payload) = frame {
                     let message = Codec::MessagePack.decode(payload);
                     let message = message.map_err(Ended::from)?;
@@ -111,18 +111,18 @@ impl PlayerSocket {
         })
     }
 
-    /// The socket, to wait for.
+    /// The socket for epoll.
     pub(super) fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// A message as this connection sends it, at the end of `out`.
+    /// Appends an encoded message to `out`.
     pub(super) fn encode(&self, message: &ClientMessage, out: &mut Vec<u8>) {
         encode(message, self.mask, out);
     }
 
-    /// Sends what was encoded, or keeps what the system does not take for the next
-    /// [`flush`](Self::flush). Gives whether all is sent.
+    /// Sends encoded bytes, and keeps what the kernel does not accept for the next
+    /// [`flush`](Self::flush). Returns whether everything was sent.
     pub(super) fn send(&mut self, frame: &[u8]) -> Result<bool, LatencyError> {
         let mut frame = frame;
         while self.unsent.is_empty() && !frame.is_empty() {
@@ -136,13 +136,13 @@ impl PlayerSocket {
         Ok(self.unsent.is_empty())
     }
 
-    /// Sends what was kept; gives whether all is sent.
+    /// Sends the kept bytes; returns whether everything was sent.
     pub(super) fn flush(&mut self) -> Result<bool, LatencyError> {
         let kept = std::mem::take(&mut self.unsent);
         self.send(&kept)
     }
 
-    /// Reads once, and hands over the answers that are whole. Answers pings.
+    /// Reads once and passes each answer to `each`. Answers pings.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -158,7 +158,7 @@ impl PlayerSocket {
             rest: std::mem::take(&mut self.rest),
         };
         let mut pongs = Vec::new();
-        frames.take(&buffer[..count], &mut |frame| match frame {
+        frames.push(&buffer[..count], &mut |frame| match frame {
             Frame::Message(payload) => parse_answer(payload)?.map_or(Ok(()), &mut *each),
             Frame::Ping(payload) => {
                 let pong = OpCode::Control(Control::Pong);
@@ -171,7 +171,7 @@ impl PlayerSocket {
     }
 }
 
-/// Whether a message answers a command, and how.
+/// Returns the answer in a message, if it answers a command.
 fn parse_answer(payload: &[u8]) -> Result<Option<Answer>, LatencyError> {
     let fields: AnswerFields = Codec::MessagePack.decode(payload).map_err(Ended::from)?;
     let outcome = match (fields.kind, fields.code) {
@@ -202,20 +202,20 @@ fn frame_of(opcode: OpCode, payload: &[u8], mask: [u8; 4], out: &mut Vec<u8>) {
     out.extend(masked.map(|(byte, mask)| byte ^ mask));
 }
 
-/// What a frame holds that is of interest.
+/// Content of a frame.
 enum Frame<'a> {
     Message(&'a [u8]),
     Ping(&'a [u8]),
 }
 
-/// Cuts what is read into frames.
+/// Splits the byte stream into frames.
 #[derive(Default)]
 struct Frames {
     rest: Vec<u8>,
 }
 
 impl Frames {
-    fn take(
+    fn push(
         &mut self,
         bytes: &[u8],
         each: &mut impl FnMut(Frame<'_>) -> Result<(), LatencyError>,
@@ -232,7 +232,7 @@ impl Frames {
     }
 }
 
-/// Hands over every whole frame; gives how many bytes they are.
+/// Passes every complete frame to `each`; returns the number of bytes used.
 fn cut_frames(
     bytes: &[u8],
     each: &mut impl FnMut(Frame<'_>) -> Result<(), LatencyError>,
@@ -317,7 +317,7 @@ mod tests {
             let mut frames = Frames::default();
             let mut lengths = Vec::new();
             for part in [&bytes[..cut], &bytes[cut..]] {
-                let taken = frames.take(part, &mut |frame| {
+                let taken = frames.push(part, &mut |frame| {
                     if let Frame::Message(payload) = frame {
                         lengths.push(payload.len());
                     }

@@ -1,8 +1,7 @@
-//! A PostgreSQL server of the measurement's own: what the server under test committed on it, and bare
-//! commits beside that.
+//! PostgreSQL of the test: records what the server under test committed, and runs bare commits.
 //!
-//! One connection sends the server's own statement with the rows that were recorded, at the same rate,
-//! to a database of the same server that nobody else uses. No queue, no other thread on the way.
+//! One connection sends the server's own statement with the recorded rows at the recorded rate, to
+//! another database of the same PostgreSQL. There is no queue and no other thread involved.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,14 +15,14 @@ use super::commit_timings::CommitTimings;
 use super::recording::{Recording, Watched};
 use crate::managed_server;
 
-/// The database of the bare loop.
+/// Database of the bare commits.
 const BARE_DATABASE: &str = "bare";
 
-/// Who owns the bare loop's sessions, and since which epoch.
+/// Owner and epoch of the bare sessions.
 const OWNER: i64 = 7;
 const EPOCH: i64 = 1;
 
-/// The statement by which the server appends: the harness may not ask it, and a test compares.
+/// The server's append statement: the harness does not link the server, and a test compares the two.
 pub const APPEND_STATEMENT: &str = "WITH wanted AS MATERIALIZED (\
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
      AS w (session_id, owner_incarnation, epoch, first_seq)), \
@@ -44,19 +43,19 @@ pub const APPEND_STATEMENT: &str = "WITH wanted AS MATERIALIZED (\
  SELECT session_id, (session_id IN (SELECT session_id FROM held)) IS TRUE FROM wanted \
  WHERE (session_id IN (SELECT session_id FROM fitting)) IS NOT TRUE";
 
-/// A running PostgreSQL with a database for the server under test and another one for bare commits.
+/// A running PostgreSQL with one database for the server under test and one for bare commits.
 pub(super) struct PostgresBaseline {
     server: Postgres,
-    /// The last session of the bare loop.
+    /// Last session of the bare commits.
     bare_session: i64,
 }
 
 impl PostgresBaseline {
-    /// Starts it, with the schema of the server's binary in both databases.
+    /// Starts PostgreSQL and migrates both databases with the server's binary.
     pub(super) async fn start(binary: Option<&Path>) -> Result<Self, LatencyError> {
         let server = Postgres::start(&PostgresOptions::default()).await?;
         let mut connection = PgConnection::connect(&server.url()).await?;
-        // A constant, but the syntax of names is the server's.
+        // A constant, as identifiers cannot be bound.
         sqlx::query("CREATE DATABASE bare")
             .execute(&mut connection)
             .await?;
@@ -70,7 +69,7 @@ impl PostgresBaseline {
         Ok(store)
     }
 
-    /// What a server has to be told to use it.
+    /// Settings with which the server uses it.
     pub(super) fn settings(&self) -> Vec<String> {
         settings(&self.server.url())
     }
@@ -79,7 +78,8 @@ impl PostgresBaseline {
         self.server.database_url(BARE_DATABASE)
     }
 
-    /// What a session got while it was watched. Rows of one transaction were committed together.
+    /// Returns what a session's journal received during the watched time. Rows of one transaction form
+    /// one commit.
     pub(super) async fn recorded(
         &self,
         session: &str,
@@ -109,7 +109,7 @@ impl PostgresBaseline {
             .ok_or(LatencyError::NothingRecorded)
     }
 
-    /// The next window of bare commits; a blocking thread plays it.
+    /// Prepares the next window of bare commits, which a blocking thread runs.
     pub(super) fn bare(&mut self) -> BareWindow {
         self.bare_session += 1;
         BareWindow {
@@ -126,15 +126,15 @@ fn settings(url: &str) -> Vec<String> {
     ]
 }
 
-/// Bare commits of a session of their own.
+/// A window of bare commits in a new session.
 pub(super) struct BareWindow {
     url: String,
     session: i64,
 }
 
 impl BareWindow {
-    /// Commits what was recorded, as often as it was, for so long; gives the commits that
-    /// began after the warm-up. Blocks its thread, which must not be a runtime's.
+    /// Replays the recorded commits at their rate for warm-up and window; returns the commits that began
+    /// after the warm-up. Blocks its thread, which must not be a runtime's.
     pub(super) fn replay(
         &self,
         recording: &Recording,
@@ -152,7 +152,7 @@ impl BareWindow {
         Ok(timings)
     }
 
-    /// A connection set up as the server's are, with the session owned and the statement planned.
+    /// Opens a connection with the server's settings, inserts the ownership row and plans the statement.
     async fn connect(&self) -> Result<PgConnection, LatencyError> {
         let connect: PgConnectOptions = self.url.parse()?;
         let connect = connect.disable_statement_logging().options([

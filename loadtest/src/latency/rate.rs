@@ -1,4 +1,4 @@
-//! Looks for the highest rate of an even schedule that a server keeps up with.
+//! Searches the maximum rate of a constant schedule that a server sustains.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use super::LatencyError;
 use super::generator::{Answered, Outcome};
 use crate::report::LatencyMs;
 
-/// The length of a window of the search.
+/// Duration of a window of the search.
 pub(super) const WINDOW: Duration = Duration::from_secs(2);
 
-/// A guess of the search that waits for longer ends its window.
+/// A guess that waits longer ends its window of the search.
 pub(super) const UNANSWERED_FOR_MAX: Duration = Duration::from_secs(1);
 
-/// Within what time 99 of 100 receipts have to come, in the window and in its last quarter: with a
-/// backlog that grows, the last ones would be the latest.
+/// Maximum 99th percentile of receipts, in the window and in its last quarter: a growing backlog shows
+/// in the last ones.
 const KEPT_UP_MS_MAX: f64 = 50.0;
 
-/// A search begins at this share of a rate that is not likely to be reached: a closed loop's, or for
-/// solves that of wrong guesses.
+/// First rate of a search, as a fraction of a rate that is unlikely to be reached: that of a closed
+/// loop, or, for solves, that of wrong guesses.
 pub(super) const FIRST_SHARE: f64 = 0.5;
 
-/// The step to the next rate, until one is too high; then the steps are halved, so often.
+/// Factor between rates until one is too high; then it is halved (in the exponent) this many times.
 const STEP: f64 = 1.4;
 const HALVINGS: u32 = 3;
 
-/// Below this there is something else wrong.
+/// The search fails below this rate.
 const RATE_MIN: f64 = 10.0;
 
-/// Guesses a second that were answered from the begin to the last answer.
+/// Answered guesses per second, from the start to the last answer.
 pub(super) fn answered_per_s(outcome: &Outcome) -> f64 {
     let received_at = |answered: &Answered| answered.intended_at + answered.latency;
     let last = outcome.answered.iter().map(received_at).max();
@@ -35,7 +35,7 @@ pub(super) fn answered_per_s(outcome: &Outcome) -> f64 {
     f64::from(u32::try_from(outcome.answered.len()).unwrap_or(u32::MAX)) / took.as_secs_f64()
 }
 
-/// The highest rate whose window is kept up with, to a few per cent; the first one tried is given.
+/// Searches the maximum sustained rate to a few per cent, from `first` on.
 pub(super) async fn highest(
     first: f64,
     window: impl AsyncFn(f64) -> Result<Outcome, LatencyError>,
@@ -45,7 +45,7 @@ pub(super) async fn highest(
     let mut is_up = keeps_up(window(rate).await)?;
     let went_up = is_up;
     let mut good = is_up.then_some(rate);
-    // To the first rate on the other side.
+    // Step until the first rate on the other side.
     while is_up == went_up {
         rate = if went_up { rate * step } else { rate / step };
         if rate < RATE_MIN {
@@ -56,7 +56,7 @@ pub(super) async fn highest(
             good = Some(rate);
         }
     }
-    // The highest good rate and the lowest bad one are one step apart.
+    // The highest sustained rate and the lowest unsustained one are one step apart.
     let mut highest = good.ok_or(LatencyError::NoRate(rate))?;
     for _ in 0..HALVINGS {
         step = step.sqrt();
@@ -67,8 +67,8 @@ pub(super) async fn highest(
     Ok(highest)
 }
 
-/// Whether a window was kept up with. That a server refuses what it cannot bear is an answer, and so is that
-/// these teams cannot make so many guesses.
+/// Whether a window's rate was sustained. A rejection under overload, or too few teams for the rate,
+/// means that it was not.
 fn keeps_up(outcome: Result<Outcome, LatencyError>) -> Result<bool, LatencyError> {
     let outcome = match outcome {
         Ok(outcome) => outcome,
@@ -95,7 +95,7 @@ mod tests {
 
     use super::{Answered, LatencyError, Outcome, WINDOW, highest};
 
-    /// A window of a server that answers so many a second, one after the other.
+    /// A window of a server with a given capacity that answers one guess after the other.
     fn served(per_second: f64, capacity: f64) -> Outcome {
         let began_at = Instant::now();
         let outstanding = |slot: u32| f64::from(slot) / per_second;

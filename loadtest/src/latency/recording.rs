@@ -1,4 +1,4 @@
-//! What a server's journal got in a window: how many commits, of how many rows, of how many bytes.
+//! What a server's journal received in a window: number of commits, rows and bytes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use super::pacer::wait_until;
 use super::wal::WalReader;
 use crate::managed_server::DATABASE_FILE;
 
-/// The time between looks at the log. It starts anew about once a second, and what was written
-/// since the last look before that is missed: less than one commit in a hundred.
+/// Polling interval of the write-ahead log. The log restarts about once a second, and frames written
+/// since the last poll before that are missed: less than 1 % of the commits.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The commits of a window, equally spaced.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Recording {
-    /// The rows of each commit, by their bytes. With SQLite, how many rows a commit has is their mean
-    /// over the window, since that journal does not tell which were committed together.
+    /// Sizes of the rows of each commit. With SQLite, the number of rows per commit is the window's
+    /// mean, as its journal does not show which rows were committed together.
     pub(super) commits: Vec<Vec<usize>>,
     pub(super) commits_per_s: f64,
 }
 
-/// The time for which a journal was watched.
+/// The time span of a watched journal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watched {
     pub(super) length: Duration,
@@ -35,14 +35,14 @@ pub(super) struct Watched {
     pub(super) ended_ms: u64,
 }
 
-/// Notes for how long a window is under way.
+/// Measures the time span of a window.
 pub(super) struct Watch {
     began_at: Instant,
     began_ms: u64,
 }
 
 impl Watch {
-    /// From now on.
+    /// Starts now.
     pub(super) fn start() -> Self {
         Self {
             began_at: Instant::now(),
@@ -50,7 +50,7 @@ impl Watch {
         }
     }
 
-    /// Until now.
+    /// Ends now.
     pub(super) fn end(&self) -> Watched {
         Watched {
             length: self.began_at.elapsed(),
@@ -60,7 +60,7 @@ impl Watch {
     }
 }
 
-/// Watches a SQLite journal while a window is under way.
+/// Records a SQLite journal during a window.
 pub(super) struct Recorder {
     database: PathBuf,
     over: Arc<AtomicBool>,
@@ -69,7 +69,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Watches from now on.
+    /// Starts recording.
     pub(super) fn start(data_dir: &Path) -> Result<Self, LatencyError> {
         let database = data_dir.join(DATABASE_FILE);
         let mut log = database.clone().into_os_string();
@@ -94,7 +94,7 @@ impl Recorder {
         })
     }
 
-    /// Ends the window, and reads what the session with this code got in it.
+    /// Ends the window and reads the rows that the session received in it.
     pub(super) async fn finish(mut self, session: &str) -> Result<Recording, LatencyError> {
         self.over.store(true, Ordering::Relaxed);
         let watched = self.watch.end();
@@ -108,7 +108,7 @@ impl Recorder {
 }
 
 impl Recording {
-    /// Deals the rows out to the commits as evenly as whole rows allow.
+    /// Distributes the rows over the commits as evenly as possible.
     fn new(rows: &[usize], commits: usize, length: Duration) -> Option<Self> {
         let commits = commits.min(rows.len());
         if commits == 0 {
@@ -119,7 +119,7 @@ impl Recording {
         Self::of_commits((0..commits).map(rows_of).collect(), length)
     }
 
-    /// The commits of so long a time, by the bytes of their rows; none without a commit.
+    /// Builds a recording from the row sizes of each commit; `None` without a commit.
     pub(super) fn of_commits(commits: Vec<Vec<usize>>, length: Duration) -> Option<Self> {
         let count = u32::try_from(commits.len()).expect("a window has fewer than 2^32 commits");
         let commits_per_s = f64::from(count) / length.as_secs_f64();
@@ -129,12 +129,12 @@ impl Recording {
         })
     }
 
-    /// The mean number of rows of a commit.
+    /// Mean number of rows per commit.
     pub(super) fn rows_per_commit(&self) -> f64 {
         mean(self.commits.iter().map(Vec::len))
     }
 
-    /// The mean number of bytes of a row.
+    /// Mean number of bytes per row.
     pub(super) fn bytes_per_row(&self) -> f64 {
         mean(self.commits.iter().flatten().copied())
     }
@@ -146,7 +146,7 @@ fn mean(figures: impl Iterator<Item = usize>) -> f64 {
     sum as f64 / count.max(1) as f64
 }
 
-/// The bytes of each row that the session got within a time, in their order.
+/// Sizes of the rows that a session received within a time span, in order.
 fn rows(
     database: &Path,
     session: &str,
@@ -167,7 +167,7 @@ fn rows(
         .collect())
 }
 
-/// The server runs on this machine, so that its clock is this one.
+/// The server runs on this machine and shares its clock.
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0))

@@ -1,4 +1,4 @@
-//! What `latency` found: its figures, what they prove, and how they are shown.
+//! Report of `latency`.
 
 use std::fmt;
 
@@ -7,44 +7,44 @@ use serde::Serialize;
 use crate::report::LatencyMs;
 use crate::statistics::{Effort, Estimate, Goal, Verdict, median};
 
-/// The figures of `latency`; the keys of the JSON file.
+/// Report of `latency`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LatencyReport {
-    /// Connections that guessed.
+    /// Number of connections.
     pub connections: u16,
-    /// The length of a window, in seconds.
+    /// Duration of a window in seconds.
     pub window_s: f64,
-    /// What was found out at each start of the server.
+    /// Figures of each server start.
     pub starts: Vec<Start>,
-    /// The paired windows, in their order.
+    /// The pairs of windows in order.
     pub pairs: Vec<Pair>,
-    /// The ratio of the medians.
+    /// Ratio of the medians.
     pub p50: Goal,
-    /// The ratio of the 99th percentiles.
+    /// Ratio of the 99th percentiles.
     pub p99: Goal,
-    /// The same two ratios to commits from when they were due. They fail nothing.
+    /// The same ratios with bare commits measured from their scheduled time. They fail nothing.
     pub from_schedule: FromSchedule,
-    /// The highest rate of solves, where it has a goal and was looked for.
+    /// Maximum rate of solves, where it has a goal and was measured.
     pub solves: Option<SolvesGoal>,
 }
 
-/// Ratios to bare commits from when they were due.
+/// Ratios to bare commits measured from their scheduled time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FromSchedule {
-    /// Of the medians.
+    /// Ratio of the medians.
     pub p50: Goal,
-    /// Of the 99th percentiles.
+    /// Ratio of the 99th percentiles.
     pub p99: Goal,
 }
 
-/// Durable solves a second, and what they must reach.
+/// Durable solves per second and their goal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SolvesGoal {
-    /// The median of the starts.
+    /// Median of the starts.
     pub per_s: f64,
-    /// What it must reach.
+    /// Goal.
     pub per_s_min: f64,
-    /// Met if every start reaches it, missed if none does.
+    /// Met if every start reaches the goal, missed if none does.
     pub verdict: Verdict,
 }
 
@@ -70,49 +70,47 @@ impl SolvesGoal {
     }
 }
 
-/// What was found out at a start of the server, before its windows.
+/// Figures of a server start, measured before its windows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Start {
-    /// The highest rate of an even schedule with which the receipts keep up; none if the rate was
-    /// given.
+    /// Maximum sustained rate of a constant schedule; `None` if `--rate` was given.
     pub guesses_per_s_max: Option<f64>,
-    /// The same for guesses that all are solves.
+    /// The same with solves only.
     pub solves_per_s_max: Option<f64>,
-    /// Guesses a second when everybody guesses as fast as the receipts allow; none if the rate was
-    /// given.
+    /// Throughput of a closed loop; `None` if `--rate` was given.
     pub guesses_per_s_closed: Option<f64>,
-    /// Guesses a second in its windows.
+    /// Guesses per second in the windows.
     pub guesses_per_s: f64,
-    /// Commits a second at that rate.
+    /// Commits per second at that rate.
     pub commits_per_s: f64,
-    /// The mean number of rows of a commit.
+    /// Mean number of rows per commit.
     pub rows_per_commit: f64,
-    /// The mean number of bytes of a row.
+    /// Mean number of bytes per row.
     pub bytes_per_row: f64,
 }
 
-/// Two windows, one after the other.
+/// A pair of adjacent windows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Pair {
-    /// From the intended send to the receipt.
+    /// Latency from the scheduled send to the receipt.
     pub receipt_ms: LatencyMs,
-    /// Bare commits.
+    /// Latency of bare commits.
     pub commit_ms: CommitMs,
-    /// From the intended send to the send: the harness' own share of the receipt's time.
+    /// Delay from the scheduled to the actual send: the harness's part of the receipt latency.
     pub sent_late_ms: LatencyMs,
 }
 
-/// Bare commits, by two measures.
+/// Latency of bare commits by two measures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CommitMs {
-    /// From the begin of a commit to its end.
-    pub alone: LatencyMs,
-    /// For each row, from when its commit was due, if the one before held it up; otherwise from its begin.
-    /// So receipts are measured, too.
+    /// From the start of a commit to its end.
+    pub duration: LatencyMs,
+    /// For each row, from the scheduled time of its commit if the previous one delayed it, otherwise
+    /// from its start: comparable to receipts.
     pub from_schedule: LatencyMs,
 }
 
-/// What was measured, before it is judged.
+/// Measurements before judgement.
 pub(super) struct Measured {
     pub(super) connections: u16,
     pub(super) window_s: f64,
@@ -120,12 +118,12 @@ pub(super) struct Measured {
     pub(super) pairs: Vec<Pair>,
 }
 
-/// By what it is judged.
+/// Goals of the measurement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Goals {
     pub(super) p50_max: f64,
     pub(super) p99_max: f64,
-    /// None with a journal for which there is no such goal.
+    /// `None` with a backend that has no such goal.
     pub(super) solves_min: Option<f64>,
     pub(super) seed: u64,
 }
@@ -146,8 +144,8 @@ impl LatencyReport {
             Goal::judge(&ratios, times_max, effort, goals.seed)
         };
         Self {
-            p50: goal(|ms| &ms.alone, |ms| ms.p50, goals.p50_max),
-            p99: goal(|ms| &ms.alone, |ms| ms.p99, goals.p99_max),
+            p50: goal(|ms| &ms.duration, |ms| ms.p50, goals.p50_max),
+            p99: goal(|ms| &ms.duration, |ms| ms.p99, goals.p99_max),
             from_schedule: FromSchedule {
                 p50: goal(|ms| &ms.from_schedule, |ms| ms.p50, goals.p50_max),
                 p99: goal(|ms| &ms.from_schedule, |ms| ms.p99, goals.p99_max),
@@ -162,7 +160,7 @@ impl LatencyReport {
         }
     }
 
-    /// Whether a goal was missed for certain.
+    /// Whether a goal was missed.
     pub fn is_missed(&self) -> bool {
         let solves = self.solves.map(|solves| solves.verdict);
         [self.p50.verdict, self.p99.verdict]
@@ -217,7 +215,7 @@ impl fmt::Display for LatencyReport {
             writeln!(f, "  {name:<17} {p50:>12.3} {p99:>10.3}")
         };
         row("receipt", |pair| &pair.receipt_ms)?;
-        row("bare commit", |pair| &pair.commit_ms.alone)?;
+        row("bare commit", |pair| &pair.commit_ms.duration)?;
         row("  from schedule", |pair| &pair.commit_ms.from_schedule)?;
         row("send delay", |pair| &pair.sent_late_ms)?;
         for (name, goal) in [
@@ -266,7 +264,7 @@ mod tests {
         let pair = Pair {
             receipt_ms: ms(receipt_us),
             commit_ms: CommitMs {
-                alone: ms(400),
+                duration: ms(400),
                 from_schedule: ms(440),
             },
             sent_late_ms: ms(20),

@@ -1,5 +1,5 @@
-//! Counts the commits of a SQLite database from outside: each ends with a frame of the write-ahead
-//! log that says so. See the SQLite documentation, "WAL-mode File Format".
+//! Counts the commits of a SQLite database from outside: the last frame of each commit in the
+//! write-ahead log is marked. See the SQLite documentation, "WAL-mode File Format".
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 const HEADER_BYTES: u64 = 32;
 const FRAME_HEADER_BYTES: u64 = 24;
 
-/// The log's header: the page size, and the salts that its frames carry until it starts anew.
+/// Header of the log: page size, and the salts of its frames until it restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
     page_bytes: u64,
@@ -21,12 +21,12 @@ struct Header {
 pub(super) struct WalReader {
     path: PathBuf,
     header: Option<Header>,
-    /// The place of the next frame.
+    /// Offset of the next frame.
     position: u64,
 }
 
 impl WalReader {
-    /// A reader that has seen everything that is in the log by now.
+    /// Creates a reader positioned at the current end of the log.
     pub(super) fn from_end(path: PathBuf) -> io::Result<Self> {
         let mut reader = Self {
             path,
@@ -37,8 +37,8 @@ impl WalReader {
         Ok(reader)
     }
 
-    /// How many commits were added since the last call. What was written just before the log
-    /// started anew is missed, so that this should be called often.
+    /// Number of commits since the last call. Frames written just before the log restarted are missed,
+    /// so call it often.
     pub(super) fn commits(&mut self) -> io::Result<u64> {
         let file = File::open(&self.path)?;
         let mut header = [0; 32];
@@ -61,7 +61,7 @@ impl WalReader {
     }
 }
 
-/// Whether the frame at a place ends a commit; none if there is no frame.
+/// Whether the frame at an offset ends a commit; `None` without a frame.
 fn frame(file: &File, position: u64, log: Header) -> Option<bool> {
     let mut header = [0; 24];
     file.read_exact_at(&mut header, position).ok()?;

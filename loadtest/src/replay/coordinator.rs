@@ -1,4 +1,4 @@
-//! Conducts a replay: sets the stage, counts arrivals, and sends everybody home.
+//! Coordinates a replay: advances the stages, waits for the players, and collects the results.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -23,20 +23,20 @@ use crate::client::{Endpoint, WireClient};
 use crate::managed_server::Target;
 use crate::setup;
 
-/// How far a replay is. It only goes forward.
+/// Stage of a replay. It only advances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// The teams connect and wait for the unlock.
     Gather,
     /// They guess.
     Guess,
-    /// They make sure that they have seen everything.
+    /// They resync to check that they have received everything.
     Settle,
-    /// Everybody goes home.
+    /// Players disconnect.
     Over,
 }
 
-/// What each player reaches once.
+/// A point that each player reaches once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
     Attached,
@@ -44,7 +44,7 @@ pub(super) enum Arrival {
     Guessed,
 }
 
-/// When guesses are to be sent.
+/// Send times of guesses.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
     start: Instant,
@@ -52,7 +52,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// When the guess is to be sent that was made so long after the first one; none for at once.
+    /// Send time of a guess made `after` the first one; `None` for at once.
     pub(super) fn at(self, after: Duration) -> Option<Instant> {
         match self.speed {
             Speed::Times(times) => Some(self.start + after.div_f64(times)),
@@ -61,7 +61,7 @@ impl Schedule {
     }
 }
 
-/// A replay under way.
+/// A running replay.
 pub(super) struct ReplayRun {
     log: Arc<GuessLog>,
     rest: Rest,
@@ -71,15 +71,16 @@ pub(super) struct ReplayRun {
     arrivals: mpsc::Receiver<Arrival>,
     players: JoinSet<PlayerResult>,
     played: Vec<PlayerResult>,
-    /// The task of the server of our own, if there is one.
+    /// The task of the started server, if any.
     supervisor: JoinSet<Supervised>,
     supervised: Option<Supervised>,
     stored: Option<StoredSession>,
     progress: ProgressBar,
+    intervals: OutageIntervals,
 }
 
 impl ReplayRun {
-    /// Starts a server if none is named, prepares the session and seats the players.
+    /// Starts a server if none is given, prepares the session and starts the players.
     pub(super) async fn set_up(
         log: GuessLog,
         arguments: &ReplayArguments,
@@ -100,12 +101,12 @@ impl ReplayRun {
         });
         let (arrive, arrivals) = mpsc::channel(3 * log.teams.len());
         let mut supervisor = JoinSet::new();
+        let intervals = OutageIntervals {
+            kill_every: arguments.kill_every,
+            stop_every: arguments.stop_every,
+        };
         if let Some(managed_server) = target.own {
             let random = StdRng::seed_from_u64(arguments.seed);
-            let intervals = OutageIntervals {
-                kill_every: arguments.kill_every,
-                stop_every: arguments.stop_every,
-            };
             let own = Supervisor::new(managed_server, stage_seen.clone(), intervals, random);
             supervisor.spawn(own.supervise());
         }
@@ -132,10 +133,11 @@ impl ReplayRun {
             supervised: None,
             stored: None,
             progress,
+            intervals,
         })
     }
 
-    /// From the first connection to what the server kept. May be dropped at any point.
+    /// Runs all stages. Cancellation-safe.
     pub(super) async fn run(&mut self, speed: Speed) -> Result<(), Unfinished> {
         self.progress.set_message("connecting");
         self.gather(Arrival::Attached).await?;
@@ -158,7 +160,7 @@ impl ReplayRun {
         Ok(())
     }
 
-    /// Sends everybody home and adds up what they know.
+    /// Stops all players and the server, and summarizes the results.
     pub(super) async fn finish(mut self, speed: Speed, unfinished: Option<Unfinished>) -> Replayed {
         self.stage.send_replace(Stage::Over);
         while let Some(played) = self.players.join_next().await {
@@ -179,6 +181,7 @@ impl ReplayRun {
             outages: &outages,
             stored: self.stored.as_ref(),
             speed,
+            intervals: self.intervals,
         });
         Replayed {
             report,
@@ -218,7 +221,7 @@ impl ReplayRun {
     }
 }
 
-/// Gives every team a player, who connects at once.
+/// Starts a player for every team, who connects at once.
 fn spawn_players(
     context: &PlayerContext,
     prepared: &Prepared,
@@ -243,7 +246,7 @@ fn spawn_players(
     players
 }
 
-/// It draws nothing unless standard error is a terminal.
+/// Draws nothing unless standard error is a terminal.
 fn progress_bar(guesses: u64) -> ProgressBar {
     let template = "{msg:14} [{bar:30}] {pos}/{len} guesses  {elapsed}";
     let style = ProgressStyle::with_template(template).expect("the template is valid");

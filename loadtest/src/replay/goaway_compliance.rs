@@ -1,4 +1,4 @@
-//! Judges how the clients followed what a stopping server told them.
+//! Checks how clients followed the `goaway` messages of a server that shuts down.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::supervisor::{Outage, OutageKind};
 use crate::client::GoawayReconnect;
 use crate::report::{GoawayCompliance, LateMs, LatencyMs};
 
-/// What a connection may take from its first packet until the stream is whole.
+/// Time allowed from the first packet of a connection until the stream is complete.
 const CONNECT_ALLOWANCE: Duration = Duration::from_secs(1);
 
 pub(super) fn judge(played: &[PlayerResult], outages: &[Outage]) -> GoawayCompliance {
@@ -53,7 +53,7 @@ fn is_in_time(reconnect: &GoawayReconnect, outages: &[Outage]) -> bool {
     reconnect.attached_at <= reconnect.advised_at() + restart + CONNECT_ALLOWANCE
 }
 
-/// The stop that a client was told of: the last one that had begun by then.
+/// The shutdown that caused a `goaway`: the last one that had begun by then.
 fn outage_of(goaway_at: Instant, outages: &[Outage]) -> Option<&Outage> {
     let mut newest_first = outages.iter().rev();
     newest_first.find(|outage| outage.kind == OutageKind::Stop && outage.began_at <= goaway_at)

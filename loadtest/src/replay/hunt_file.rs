@@ -1,4 +1,4 @@
-//! Writes the hunt that a log was played on, with every puzzle open from the start.
+//! Generates the hunt of a log, with every puzzle unlocked from the start.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use protocol::rest::CreateHunt;
 
 use super::log::LoggedPuzzle;
 
-/// The longest id that is made from a title, before a number that makes it unique.
+/// Maximum length of an id generated from a title, before a number that makes it unique.
 const SLUG_CHARS_MAX: usize = 40;
 
 const ROUND: &str = "replay";
@@ -21,7 +21,7 @@ pub struct ReplayHunt {
     pub puzzle_ids: Vec<String>,
 }
 
-/// The hunt of these puzzles: one round, a point for each solve, nothing locked.
+/// Builds a hunt with one round, one point per solve, and nothing locked.
 pub fn build_hunt(puzzles: &[LoggedPuzzle]) -> ReplayHunt {
     let puzzle_ids = ids(puzzles);
     let mut text = format!("[hunt]\ntitle = {}\n\n", toml_string("A replayed hunt"));
@@ -58,7 +58,7 @@ fn ids(puzzles: &[LoggedPuzzle]) -> Vec<String> {
     puzzles.iter().map(unique).collect()
 }
 
-/// Lower-case letters and digits of ASCII, with single hyphens for whatever is between them.
+/// Lower-case ASCII letters and digits, with single hyphens in place of anything else.
 fn slug(title: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {

@@ -1,9 +1,8 @@
-//! Turns the log of a past hunt into a live one, and proves that a server keeps what it has
-//! acknowledged.
+//! Replays the log of a past hunt and checks that the server keeps what it has acknowledged.
 //!
-//! One task conducts: it sets the stage and counts arrivals. Each team is a task of its own that
-//! owns its client and its record. A server of our own is owned by a task that also kills it. All of
-//! them end when the stage is over, so that an interrupted replay still tells what it knows.
+//! One task coordinates the stages. Each team is a task that owns its client and its record. A started
+//! server is owned by a task that also kills it. All tasks end with the last stage, so that an
+//! interrupted replay still reports its findings.
 
 mod coordinator;
 mod goaway_compliance;
@@ -30,31 +29,31 @@ use crate::report::Report;
 use coordinator::ReplayRun;
 use log::{GuessLog, LogError};
 
-/// What a replay came to.
+/// Result of a replay.
 #[derive(Debug)]
 pub struct Replayed {
-    /// The figures, as far as the replay went.
+    /// The report, as far as the replay got.
     pub report: Report,
-    /// The first things that were not as they must be, in words.
+    /// The first problems in words.
     pub problems: Vec<String>,
-    /// Why the replay did not reach its end; then the figures prove nothing.
+    /// Error that ended the replay early; the report then proves nothing.
     pub unfinished: Option<Unfinished>,
 }
 
-/// What a replay proves.
+/// Conclusion of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conclusion {
-    /// Everything is as it must be.
+    /// Every check passed.
     Good,
-    /// Something was lost, doubled, out of order, missing or judged differently.
+    /// Something was lost, duplicated, reordered, missing or judged differently.
     Bad,
-    /// Nothing: it did not reach its end.
+    /// The run did not complete.
     Unfinished,
 }
 
 impl Replayed {
-    /// What it proves. A fault that was found before a server or a client failed counts; what was
-    /// found before a replay was stopped from outside does not.
+    /// Conclusion of the replay. A violation that was found before a server or client failed counts; one
+    /// that was found before an interruption does not.
     pub fn conclusion(&self) -> Conclusion {
         match &self.unfinished {
             Some(Unfinished::Stopped(_)) => Conclusion::Unfinished,
@@ -66,12 +65,12 @@ impl Replayed {
 }
 
 impl Conclusion {
-    /// Of something that reached its end.
+    /// Conclusion of a completed run.
     pub fn from_passed(passed: bool) -> Self {
         if passed { Self::Good } else { Self::Bad }
     }
 
-    /// The exit status of the command.
+    /// Exit status of the command.
     pub fn exit_status(self) -> u8 {
         match self {
             Self::Good => 0,
@@ -81,77 +80,77 @@ impl Conclusion {
     }
 }
 
-/// Why a replay could not begin.
+/// Error that prevents a replay.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The log cannot be used.
+    /// The log is invalid.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The schedule does not fit.
+    /// The schedule exceeds the timeout.
     #[error(
         "at this speed the log takes {} s, but --timeout is {} s: choose a higher --speed or --timeout",
         length.as_secs(),
         timeout.as_secs()
     )]
     TooLong {
-        /// How long the schedule lasts.
+        /// Duration of the schedule.
         length: Duration,
-        /// When the replay would give up.
+        /// The timeout.
         timeout: Duration,
     },
-    /// There is no server of our own.
+    /// The server could not be started.
     #[error(transparent)]
     ManagedServer(#[from] ManagedServerError),
     /// The hunt, the session or the teams could not be created.
     #[error("cannot prepare the session: {0}")]
     Prepare(#[from] RestError),
-    /// Signals cannot be watched.
+    /// Signal handlers could not be installed.
     #[error("cannot install signal handlers: {0}")]
     Signals(#[from] io::Error),
-    /// It was stopped before the first guess.
+    /// The replay was interrupted before the first guess.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
-/// What stopped a replay from outside.
+/// Cause of an interruption.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 pub enum Stopped {
     /// A signal.
     #[error("interrupted")]
     Signal,
-    /// The time is up.
+    /// The timeout.
     #[error("timed out after {0:?}: raise --timeout if the server was still making progress")]
     TimeUp(Duration),
 }
 
-/// Why a replay did not reach its end.
+/// Error that ended a replay early.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfinished {
-    /// It was stopped.
+    /// The replay was interrupted.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// A client could not go on.
+    /// A client failed.
     #[error("the client of team {team} failed: {source}")]
     Client {
-        /// Its team's name.
+        /// Name of its team.
         team: String,
-        /// Why not.
+        /// Its error.
         source: ClientError,
     },
-    /// The server of our own failed.
+    /// The started server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The server of our own ended before the replay did.
+    /// The started server exited before the replay ended.
     #[error("the server stopped before the replay did")]
     ServerStopped,
-    /// The session could not be started, or not be checked at the end.
+    /// A REST request failed: starting or checking the session.
     #[error(transparent)]
     Rest(#[from] RestError),
 }
 
-/// Replays a log to its end, or until a signal or the time-out stops it.
+/// Replays a log to its end, or until a signal or the timeout.
 pub async fn replay(arguments: ReplayArguments) -> Result<Replayed, ReplayError> {
-    let log = GuessLog::open(&arguments.guesses, &arguments.puzzles)?;
+    let log = GuessLog::open(&arguments.guesses, &arguments.puzzles, &arguments.verdicts)?;
     check_length(&log, &arguments)?;
     let mut stopped = pin!(stopped(arguments.timeout)?);
     let mut play = tokio::select! {
@@ -178,7 +177,7 @@ fn check_length(log: &GuessLog, arguments: &ReplayArguments) -> Result<(), Repla
     Ok(())
 }
 
-/// Ends with the first signal to stop, or when the time is up.
+/// Completes with the first termination signal, or at the timeout.
 pub(crate) fn stopped(timeout: Duration) -> io::Result<impl Future<Output = Stopped>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -216,6 +215,9 @@ mod tests {
             ack_measured_from: "send",
             guesses_per_s: 1.0,
             seconds: 1.0,
+            not_judged: 0,
+            missing_outages: Vec::new(),
+            remarks: Vec::new(),
         };
         let replayed = Replayed {
             report,

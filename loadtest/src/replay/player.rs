@@ -1,5 +1,4 @@
-//! One team of the log, played by one device: it guesses what the log says and notes what it is
-//! told.
+//! One team of the log, played by one device: it submits the logged guesses and records the answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use super::coordinator::{Arrival, Schedule, Stage};
 use super::log::{GuessLog, LoggedGuess, normalize_guess};
 use crate::client::{Answer, ClientError, GoawayReconnect, Tally, WireClient};
 
-/// What all players share.
+/// State shared by all players.
 #[derive(Debug, Clone)]
 pub(super) struct PlayerContext {
     pub(super) log: Arc<GuessLog>,
@@ -21,60 +20,62 @@ pub(super) struct PlayerContext {
     pub(super) stage: watch::Receiver<Stage>,
     pub(super) schedule: watch::Receiver<Schedule>,
     pub(super) arrivals: mpsc::Sender<Arrival>,
-    /// Bounds how many connect at the same time before the start.
+    /// Bounds concurrent connection attempts before the start.
     pub(super) connecting: Arc<Semaphore>,
     pub(super) progress: ProgressBar,
 }
 
-/// A player at the table.
+/// A player.
 #[derive(Debug)]
 pub(super) struct Player {
     pub(super) context: PlayerContext,
-    /// The team's place in the log.
+    /// Index of the team in the log.
     pub(super) team: usize,
     pub(super) client: WireClient,
 }
 
-/// What a player was told.
+/// Record of one player.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// Every command that was sent, in the order of the log's guesses.
+    /// Commands sent, in the order of the log's guesses.
     pub(super) sent: Vec<Sent>,
     pub(super) latencies: Vec<Duration>,
     pub(super) first_sent_at: Option<Instant>,
     pub(super) last_received_at: Option<Instant>,
     pub(super) rate_limited: u64,
-    /// Receipts that came before the update that shows their guess.
+    /// Receipts that arrived before the update that shows their guess.
     pub(super) early_receipts: u64,
     /// Acknowledged guesses that the team's own view lacks at the end.
     pub(super) not_in_view: u64,
-    /// Verdicts other than the log's, and refusals for good, each in words.
+    /// Guesses that the server rejected without judging them, as the log implies.
+    pub(super) not_judged: u64,
+    /// Verdicts other than the log's, and permanent rejections, in words.
     pub(super) mismatches: Vec<String>,
 }
 
 /// A guess that was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sent {
-    /// The command's id.
+    /// Command id.
     pub(super) command: u64,
-    /// The verdict of its receipt; none if it has none.
+    /// Verdict of its receipt, if any.
     pub(super) acknowledged: Option<Verdict>,
 }
 
-/// How a player ended.
+/// Result of one player.
 #[derive(Debug)]
 pub(super) struct PlayerResult {
     pub(super) team: usize,
     pub(super) record: Record,
     pub(super) tally: Tally,
-    /// How the client followed each `goaway` that it came back from.
+    /// Reconnects after a `goaway`.
     pub(super) goaway_reconnects: Vec<GoawayReconnect>,
-    /// None if everything was played, or the stage was over before.
+    /// Error of the client; `None` if it finished or was interrupted.
     pub(super) failure: Option<ClientError>,
 }
 
 impl Player {
-    /// Plays to the end, or until the stage is over.
+    /// Plays until it has finished, or until the last stage.
     pub(super) async fn play(mut self) -> PlayerResult {
         let mut record = Record::default();
         let mut stage = self.context.stage.clone();
@@ -123,9 +124,9 @@ impl Player {
         Ok(())
     }
 
-    /// The channel holds every arrival of every player, so that this does not wait.
+    /// The channel has capacity for every arrival, so that sending never waits.
     async fn arrive(&self, arrival: Arrival) {
-        // Without a conductor nobody counts arrivals, and the stage is over.
+        // An error means that the coordinator is gone: the run is over.
         let _ = self.context.arrivals.send(arrival).await;
     }
 
@@ -170,6 +171,12 @@ impl Player {
                     self.wait_before_retry(rejection, refusals, record).await?;
                     refusals += 1;
                 }
+                Answer::Refused(rejection)
+                    if self.is_implied(logged, record.sent.len() - 1, rejection.code) =>
+                {
+                    record.not_judged += 1;
+                    break;
+                }
                 Answer::Refused(rejection) => {
                     let code = rejection.code;
                     record
@@ -199,6 +206,28 @@ impl Player {
         }
     }
 
+    /// Whether the log implies this rejection: an empty guess that it has as wrong, a guess that the
+    /// team had made before with the same verdict, or one on a puzzle that the team had solved. `index`
+    /// is that of the guess.
+    fn is_implied(&self, logged: &LoggedGuess, index: usize, code: RejectionCode) -> bool {
+        let guesses = &self.context.log.teams[self.team].guesses;
+        let mut earlier = guesses[..index]
+            .iter()
+            .filter(|earlier| earlier.puzzle == logged.puzzle);
+        let letters = normalize_guess(&logged.guess);
+        if code == RejectionCode::EmptyGuess {
+            letters.is_empty() && logged.verdict == Verdict::Wrong
+        } else if code == RejectionCode::AlreadySolved {
+            earlier.any(|earlier| earlier.verdict == Verdict::Correct)
+        } else if code == RejectionCode::AlreadyGuessed {
+            earlier.any(|earlier| {
+                earlier.verdict == logged.verdict && normalize_guess(&earlier.guess) == letters
+            })
+        } else {
+            false
+        }
+    }
+
     async fn wait_before_retry(
         &mut self,
         rejection: &Rejection,
@@ -221,7 +250,7 @@ impl Player {
         record.not_in_view = lacking as u64;
     }
 
-    /// The verdict that the team's own view shows.
+    /// The verdict in the team's own view.
     fn shown(&self, logged: &LoggedGuess) -> Option<Verdict> {
         let puzzle = &self.context.puzzle_ids[logged.puzzle];
         self.client
@@ -237,7 +266,7 @@ impl Player {
     }
 }
 
-/// Whether a refusal says only that the moment was wrong.
+/// Whether a rejection is temporary, so that the command can be retried.
 fn is_temporary(code: RejectionCode) -> bool {
     matches!(
         code,

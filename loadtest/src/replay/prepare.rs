@@ -1,8 +1,9 @@
-//! Before the first guess: the hunt is uploaded, its session created, and every team joined.
+//! Preparation: uploads the hunt, creates its session, and joins every team.
 
 use std::num::NonZero;
 use std::sync::Arc;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use protocol::rest::{Join, Joined, SessionCreated};
 use testkit::{Rest, RestError};
 
@@ -14,13 +15,15 @@ use crate::setup;
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) session: SessionCreated,
-    /// The ids of the log's puzzles, in its order.
+    /// Ids of the log's puzzles, in the order of the log.
     pub(super) puzzle_ids: Arc<[String]>,
-    /// A player for each of the log's teams, in its order.
+    /// A player for each team, in the order of the log.
     pub(super) players: Vec<Joined>,
+    /// Oddities of the log that were accepted, in words.
+    pub(super) remarks: Vec<String>,
 }
 
-/// Prepares a session for the log; so many joins are under way at the same time.
+/// Prepares a session for the log, with at most `joins_max` concurrent joins.
 pub(super) async fn prepare(
     rest: &Rest,
     admin_token: &str,
@@ -29,16 +32,48 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, RestError> {
     let hunt = build_hunt(&log.puzzles);
     let session = setup::create_session(rest, admin_token, &hunt.upload).await?;
-    let teams = log.teams.iter().map(|team| Join {
-        session: session.session.clone(),
-        new_team: Some(team.name.clone()),
-        team_code: None,
-        name: "Player 1".to_owned(),
-    });
-    let players = setup::join_all(rest, teams, joins_max).await?;
+    let teams = (1..).zip(&log.teams);
+    let joining = teams.map(|(number, team)| join(rest, &session.session, number, &team.name));
+    let joined = stream::iter(joining).buffered(usize::from(joins_max.get()));
+    let joined: Vec<(Joined, Option<String>)> = joined.try_collect().await?;
+    let (players, replaced): (Vec<Joined>, Vec<Option<String>>) = joined.into_iter().unzip();
     Ok(Prepared {
         session,
         puzzle_ids: hunt.puzzle_ids.into(),
         players,
+        remarks: replaced.into_iter().flatten().collect(),
     })
+}
+
+/// Joins a team under its name in the log, or under a stand-in name if the server does not accept that
+/// one; then a remark says so.
+async fn join(
+    rest: &Rest,
+    session: &str,
+    number: usize,
+    name: &str,
+) -> Result<(Joined, Option<String>), RestError> {
+    let join = async |name: &str| {
+        let body = Join {
+            session: session.to_owned(),
+            new_team: Some(name.to_owned()),
+            team_code: None,
+            name: "Player 1".to_owned(),
+        };
+        rest.post("/join", None, &body).await
+    };
+    match join(name).await {
+        Err(RestError::Failed { status, .. }) if is_invalid(status.as_u16()) => {
+            let stand_in = format!("Team {number} of the log");
+            let remark =
+                format!("the server rejects the team name {name:?}; it plays as {stand_in:?}");
+            Ok((join(&stand_in).await?, Some(remark)))
+        }
+        joined => Ok((joined?, None)),
+    }
+}
+
+/// Whether a status says that the request's content is invalid.
+fn is_invalid(status: u16) -> bool {
+    matches!(status, 400 | 422)
 }

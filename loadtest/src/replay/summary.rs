@@ -1,4 +1,4 @@
-//! Adds up what the players and the server know to the figures of the report.
+//! Computes the report from the records of players and server.
 
 use std::time::Duration;
 
@@ -6,26 +6,27 @@ use super::goaway_compliance;
 use super::log::GuessLog;
 use super::player::PlayerResult;
 use super::prepare::Prepared;
-use super::supervisor::{Outage, OutageKind};
+use super::supervisor::{Outage, OutageIntervals, OutageKind};
 use super::verify::{Findings, SentGuess, StoredSession, compare};
 use crate::arguments::Speed;
 use crate::report::{LatencyMs, Report};
 
-/// How many problems are told in words.
+/// Maximum number of problems described in words.
 const PROBLEMS_SHOWN_MAX: usize = 10;
 
-/// Everything that is known at the end.
+/// Everything recorded during the replay.
 pub(super) struct Evidence<'a> {
     pub(super) log: &'a GuessLog,
     pub(super) prepared: &'a Prepared,
     pub(super) played: &'a [PlayerResult],
     pub(super) outages: &'a [Outage],
-    /// None if the replay did not get so far.
+    /// `None` if the replay ended before the export.
     pub(super) stored: Option<&'a StoredSession>,
     pub(super) speed: Speed,
+    pub(super) intervals: OutageIntervals,
 }
 
-/// The figures, and the first problems in words.
+/// Computes the report and the first problems in words.
 pub(super) fn summarize(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
     let played = evidence.played;
     let findings = evidence
@@ -71,13 +72,15 @@ pub(super) fn summarize(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
             count(guesses) / seconds
         },
         seconds,
+        not_judged: sum(|player| player.record.not_judged),
+        missing_outages: evidence.missing_outages(&between),
+        remarks: evidence.remarks(),
     };
     (report, evidence.problems(findings))
 }
 
 impl Evidence<'_> {
-    /// The outages that began between the first send and the last answer, and the time between the
-    /// two.
+    /// Outages that began between the first send and the last answer, and the time between the two.
     fn span(&self) -> (Vec<Outage>, Duration) {
         let records = || self.played.iter().map(|player| &player.record);
         let first = records().filter_map(|record| record.first_sent_at).min();
@@ -88,6 +91,27 @@ impl Evidence<'_> {
         let outages = self.outages.iter().copied();
         let between = outages.filter(|outage| (first..=last).contains(&outage.began_at));
         (between.collect(), last - first)
+    }
+
+    /// The kinds of outages that were requested but did not occur while guesses were sent.
+    fn missing_outages(&self, between: &[Outage]) -> Vec<&'static str> {
+        let requested = [
+            (self.intervals.kill_every, OutageKind::Kill, "kill"),
+            (
+                self.intervals.stop_every,
+                OutageKind::Stop,
+                "graceful shutdown",
+            ),
+        ];
+        let missing = requested.into_iter().filter(|(every, kind, _)| {
+            every.is_some() && between.iter().all(|outage| outage.kind != *kind)
+        });
+        missing.map(|(_, _, name)| name).collect()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let log = self.log.remarks.iter();
+        log.chain(&self.prepared.remarks).cloned().collect()
     }
 
     fn sent(&self) -> Vec<SentGuess<'_>> {

@@ -1,4 +1,4 @@
-//! Keeps a server of our own running, and kills or stops it on purpose while guesses are made.
+//! Runs the started server, and kills or shuts it down at random intervals while guesses are sent.
 
 use std::time::Duration;
 
@@ -11,37 +11,37 @@ use tokio::time::{Instant, sleep_until};
 use super::coordinator::Stage;
 use crate::managed_server::ManagedServer;
 
-/// How a server goes down.
+/// Kind of an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutageKind {
     /// SIGKILL.
     Kill,
-    /// SIGTERM, and a clean end.
+    /// SIGTERM and a graceful shutdown.
     Stop,
 }
 
-/// A time without a server, made on purpose.
+/// An injected outage.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outage {
     pub(super) kind: OutageKind,
     /// When the signal was sent.
     pub(super) began_at: Instant,
-    /// When the next server was ready.
+    /// When the restarted server was ready.
     pub(super) ready_at: Instant,
 }
 
-/// About how often the server goes down.
+/// Mean intervals of outages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OutageIntervals {
     pub(super) kill_every: Option<Duration>,
     pub(super) stop_every: Option<Duration>,
 }
 
-/// What became of the server.
+/// Result of the supervisor.
 #[derive(Debug)]
 pub(super) struct Supervised {
     pub(super) outages: Vec<Outage>,
-    /// That it ended by itself, did not come up again, or did not stop.
+    /// Error: it exited by itself, did not restart, or did not shut down.
     pub(super) failure: Option<ServerError>,
 }
 
@@ -71,8 +71,8 @@ impl Supervisor {
         }
     }
 
-    /// Runs the server until the stage is over, then stops it. While guesses are made it goes down
-    /// by the rhythm and is restarted at once.
+    /// Runs the server until the last stage, then shuts it down. While guesses are sent it is
+    /// interrupted at the configured intervals and restarted at once.
     pub(super) async fn supervise(mut self) -> Supervised {
         let failure = match self.run().await {
             Ok(()) => self.server.stop().await.err(),
@@ -105,18 +105,18 @@ impl Supervisor {
         self.wait_for_stage(Stage::Over).await
     }
 
-    /// The next time of something that happens about `every` so often.
+    /// Time of the next outage with this mean interval.
     fn next(&mut self, every: Option<Duration>) -> Option<Instant> {
         let every = every?;
         let pause = every.mul_f64(self.random.random_range(0.5..1.5));
         Some(Instant::now() + pause)
     }
 
-    /// Waits for a stage while watching that the server lives.
+    /// Waits for a stage, or for the server to exit.
     async fn wait_for_stage(&mut self, wanted: Stage) -> Result<(), ServerError> {
         tokio::select! {
             biased;
-            // An error means that the conductor is gone: the stage is over.
+            // An error means that the coordinator is gone: the run is over.
             _ = self.stage.wait_for(|stage| *stage >= wanted) => Ok(()),
             error = self.server.exited() => Err(error),
         }
@@ -137,7 +137,7 @@ impl Supervisor {
     }
 }
 
-/// Waits for a moment, or for ever.
+/// Waits until `moment`; forever if it is `None`.
 async fn sleep_until_some(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,

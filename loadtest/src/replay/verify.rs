@@ -1,4 +1,4 @@
-//! After the last guess: what the server kept is compared with what it had acknowledged.
+//! Checks after the last guess that the server's export and standings agree with its receipts.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -11,24 +11,24 @@ use tokio::time::sleep;
 
 use super::log::normalize_guess;
 
-/// A server that was killed a moment ago may still be starting.
+/// Retries while a killed server restarts.
 const TRIES_MAX: u32 = 40;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
-/// What a server kept of a session.
+/// A session as exported by the server.
 #[derive(Debug, Default)]
 pub(super) struct StoredSession {
     pub(super) guesses: Vec<ExportedGuess>,
-    /// The score of each team, by its id.
+    /// Score of each team by id.
     pub(super) scores: HashMap<String, u32>,
 }
 
 /// A judged guess of the export.
 #[derive(Debug, Clone)]
 pub(super) struct ExportedGuess {
-    /// The device and the command id that it came from.
+    /// Device and command id of the guess.
     pub(super) origin: Option<(String, u64)>,
-    /// The team, in whatever form the export names it.
+    /// The team as exported.
     pub(super) team: String,
     pub(super) puzzle: String,
     pub(super) guess: String,
@@ -43,11 +43,11 @@ pub(super) struct SentGuess<'a> {
     pub(super) team: &'a str,
     pub(super) puzzle: &'a str,
     pub(super) guess: &'a str,
-    /// The verdict of its receipt; none if it has none.
+    /// Verdict of its receipt, if any.
     pub(super) acknowledged: Option<Verdict>,
 }
 
-/// What does not agree, each in words.
+/// Differences in words.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) lost: Vec<String>,
@@ -122,7 +122,7 @@ fn exported_guess(line: ExportLine<ExportedEvent>) -> Option<ExportedGuess> {
     }
 }
 
-/// Compares what was sent with what was kept.
+/// Compares sent guesses with the export.
 pub(super) fn compare(sent: &[SentGuess<'_>], stored: &StoredSession) -> Findings {
     let mut findings = Findings::default();
     let by_origin = index(&stored.guesses, &mut findings);
@@ -158,7 +158,7 @@ pub(super) fn compare(sent: &[SentGuess<'_>], stored: &StoredSession) -> Finding
     findings
 }
 
-/// The exported guesses by their device and command.
+/// Indexes the exported guesses by device and command.
 fn index<'a>(
     guesses: &'a [ExportedGuess],
     findings: &mut Findings,
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Compares one wrong and then one correct guess, both acknowledged, with what was kept.
+    /// Compares one wrong and then one correct guess, both acknowledged, with an export.
     fn findings(guesses: Vec<ExportedGuess>, score: u32) -> (usize, usize, usize) {
         let stored = StoredSession {
             guesses,

@@ -54,10 +54,10 @@ fn line(seq: u64, command: u64, guess: u64) -> ExportLine<ExportedEvent> {
 }
 
 /// Counts of lost, applied twice, never sent, not in the journal.
-fn found(log: &PlayerLog, lines: Vec<ExportLine<ExportedEvent>>) -> (u64, u64, u64, u64) {
+fn counts(log: &PlayerLog, lines: Vec<ExportLine<ExportedEvent>>) -> (u64, u64, u64, u64) {
     let mut export = Export::default();
     for line in lines {
-        export.take(line);
+        export.add_line(line);
     }
     let player = PlayerRecord {
         device: "d1",
@@ -77,27 +77,27 @@ fn found(log: &PlayerLog, lines: Vec<ExportLine<ExportedEvent>>) -> (u64, u64, u
 #[test]
 fn what_was_kept_agrees() {
     assert_eq!(
-        found(&log(), vec![line(1, 1, 0), line(2, 2, 1)]),
+        counts(&log(), vec![line(1, 1, 0), line(2, 2, 1)]),
         (0, 0, 0, 0)
     );
 }
 
 #[test]
 fn an_acknowledged_command_that_is_missing_is_lost_and_was_shown_without_cause() {
-    assert_eq!(found(&log(), vec![line(1, 1, 0)]), (1, 0, 0, 1));
+    assert_eq!(counts(&log(), vec![line(1, 1, 0)]), (1, 0, 0, 1));
 }
 
 #[test]
 fn a_command_with_another_guess_is_lost() {
     let lines = vec![line(1, 1, 1), line(2, 2, 0)];
     // Both guesses are in the journal, but with swapped commands and in the other order.
-    assert_eq!(found(&log(), lines), (2, 0, 0, 1));
+    assert_eq!(counts(&log(), lines), (2, 0, 0, 1));
 }
 
 #[test]
 fn a_hole_in_the_export_is_a_loss() {
     assert_eq!(
-        found(&log(), vec![line(1, 1, 0), line(3, 2, 1)]),
+        counts(&log(), vec![line(1, 1, 0), line(3, 2, 1)]),
         (1, 0, 0, 0)
     );
 }
@@ -105,9 +105,9 @@ fn a_hole_in_the_export_is_a_loss() {
 #[test]
 fn a_command_or_a_guess_that_comes_twice_is_found() {
     let again = vec![line(1, 1, 0), line(2, 2, 1), line(3, 2, 1)];
-    assert_eq!(found(&log(), again).1, 1);
+    assert_eq!(counts(&log(), again).1, 1);
     let same_guess = vec![line(1, 1, 0), line(2, 2, 1), line(3, 3, 1)];
-    let (_, applied_twice, never_sent, _) = found(&log(), same_guess);
+    let (_, applied_twice, never_sent, _) = counts(&log(), same_guess);
     assert_eq!((applied_twice, never_sent), (1, 1));
 }
 
@@ -116,9 +116,9 @@ fn a_command_without_a_receipt_may_be_kept_or_not() {
     let mut log = log();
     log.commands[1].acked = None;
     log.updates.pop();
-    assert_eq!(found(&log, vec![line(1, 1, 0)]), (0, 0, 0, 0));
+    assert_eq!(counts(&log, vec![line(1, 1, 0)]), (0, 0, 0, 0));
     assert_eq!(
-        found(&log, vec![line(1, 1, 0), line(2, 2, 1)]),
+        counts(&log, vec![line(1, 1, 0), line(2, 2, 1)]),
         (0, 0, 0, 0)
     );
 }
@@ -128,8 +128,8 @@ fn team_mates_are_told_the_same_under_the_same_number() {
     let mut mate = PlayerLog::new(2);
     mate.updates = vec![applied(1, 1)];
     let mut export = Export::default();
-    export.take(line(1, 1, 0));
-    export.take(line(2, 2, 1));
+    export.add_line(line(1, 1, 0));
+    export.add_line(line(2, 2, 1));
     let own = log();
     let witnessed = |device, log| PlayerRecord {
         device,

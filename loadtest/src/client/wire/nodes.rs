@@ -148,7 +148,10 @@ impl WireClient {
 
     pub(super) fn retain_update(&mut self, update: Update) {
         if let Some(kept) = &mut self.kept_updates {
-            assert!(kept.len() < UPDATES_KEPT_MAX, "nobody takes the updates");
+            assert!(
+                kept.len() < UPDATES_KEPT_MAX,
+                "the retained updates are not taken"
+            );
             kept.push(update);
         }
     }

@@ -1,4 +1,4 @@
-//! What `fanout` found: its figures, whether they are good, and how they are shown.
+//! Report of `fanout`.
 
 use std::fmt;
 
@@ -8,103 +8,103 @@ use super::follower::FollowerResult;
 use crate::report::{LatencyMs, write_outcome};
 use crate::statistics::{Estimate, Goal, Verdict};
 
-/// How many problems are told in words.
+/// Maximum number of problems described in words.
 const PROBLEMS_SHOWN_MAX: usize = 10;
 
-/// The figures of `fanout`; the keys of the JSON file.
+/// Report of `fanout`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct FanoutReport {
-    /// Clients, each with a device of its own.
+    /// Number of clients, each with its own device.
     pub clients: u64,
-    /// How many of them stopped reading now and then.
+    /// Number of clients that stop reading from time to time.
     pub clients_stalled: u64,
-    /// How many of them read slowly.
+    /// Number of clients that read slowly.
     pub clients_slow: u64,
-    /// Clients that could not go on.
+    /// Number of clients that failed.
     pub clients_failed: u64,
-    /// Clues that were pushed.
+    /// Number of pushed clues.
     pub clues: u64,
-    /// Updates that told a client of a clue.
+    /// Number of updates with a clue that arrived at a client.
     pub deliveries: u64,
-    /// Gaps of the streams: updates that are missing or out of order, heads that promise more or
-    /// less than what came, and clues that a later snapshot lacks.
+    /// Gaps in streams: missing or misordered updates, heads that do not match what arrived, and clues
+    /// that a later snapshot lacks.
     pub stream_gaps: u64,
-    /// Updates that came twice, by their number or by their clue.
+    /// Updates that arrived twice, by number or by clue.
     pub stream_duplicates: u64,
-    /// Updates and clues that are meant for another team, another player or game masters.
+    /// Updates and clues addressed to another team, another player or game masters.
     pub foreign_updates: u64,
-    /// Clues that a client should have and has not at the end, from updates or from a snapshot.
+    /// Clues that a client lacks at the end.
     pub lost: u64,
-    /// How often a client was cut.
+    /// Number of cuts by the script.
     pub cuts: u64,
-    /// How often a client stopped reading.
+    /// Number of stalls.
     pub stalls: u64,
-    /// How often the server ended a connection, or it broke.
+    /// Number of connections that the server closed or that broke.
     pub ended: u64,
-    /// Connections after a client's first that went on with a snapshot.
+    /// Reconnects that resumed with a snapshot.
     pub snapshots: u64,
-    /// Connections after a client's first that went on with the missed updates.
+    /// Reconnects that resumed with the missed updates.
     pub resumes: u64,
-    /// From a clue's intended moment until a client has read it that reads well and was there at
-    /// that moment.
+    /// Latency from the scheduled time of a clue until a normal reader that was attached at that time
+    /// has read it.
     pub delivery_ms: LatencyMs,
-    /// Clues a second.
+    /// Clues per second.
     pub clues_per_s: f64,
-    /// What it cost the server.
+    /// Cost for the server.
     pub server: ServerCost,
-    /// Windows with and without stalled and slow readers.
+    /// Comparison of windows with and without stalled and slow readers.
     pub paired: Option<Paired>,
     /// The first problems in words.
     pub problems: Vec<String>,
 }
 
-/// What it cost the server; none where it does not tell.
+/// Cost for the server; `None` where the server has no such metric.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct ServerCost {
-    /// Processor time while clues were pushed and everybody came back.
+    /// CPU time while clues were pushed and clients caught up.
     pub cpu_s: Option<f64>,
-    /// The same for each million of deliveries.
+    /// CPU time per million deliveries.
     pub cpu_s_per_million_deliveries: Option<f64>,
-    /// From nobody connected to everybody attached.
+    /// Memory growth from no client connected to all attached, per connection.
     pub resident_bytes_per_connection: Option<f64>,
-    /// Connections that read too slowly and were told to resume.
+    /// Number of slow readers that were closed with advice to reconnect.
     pub slow_readers_closed: Option<f64>,
-    /// The most that waited for one connection in the server's own queue.
+    /// Maximum size of one connection's outbound queue.
     pub queue_bytes_peak: Option<f64>,
-    /// The most that waited in one socket of the server, as the operating system tells it, whenever it
-    /// was looked at: at the end of the clues, and of each window.
+    /// Maximum send queue of one socket of the server, sampled at the end of the push and of each
+    /// window.
     pub socket_bytes_peak: Option<u64>,
-    /// The most write attempts within a second to a socket that took nothing.
+    /// Maximum number of write attempts per second to blocked sockets.
     pub stalled_write_attempts_per_second: Option<f64>,
 }
 
-/// Windows with and without stalled and slow readers, in turn.
+/// Comparison of alternating windows with and without stalled and slow readers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Paired {
-    /// The length of a window, in seconds.
+    /// Duration of a window in seconds.
     pub window_s: f64,
-    /// Starts of the server.
+    /// Number of server starts.
     pub starts: u32,
-    /// The pairs in their order.
+    /// The pairs in order.
     pub pairs: Vec<Pair>,
-    /// The others' 99th percentile: with them, divided by without.
+    /// Ratio of the normal readers' 99th percentiles, with to without.
     pub p99: Goal,
-    /// The growth of the server's resident memory from the window without to the window with them,
-    /// for each of them; the median of the pairs.
+    /// Growth of the server's resident memory from the window without to the window with them, per
+    /// stalled or slow reader; median of the pairs.
     pub bytes_per_impaired_reader: Option<f64>,
 }
 
-/// Two windows.
+/// A pair of windows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Pair {
-    /// While everybody reads well.
+    /// Latency while all clients read normally.
     pub without_ms: LatencyMs,
-    /// While some stall and some are slow; of the others.
+    /// Latency of normal readers while others stall or read slowly.
     pub with_ms: LatencyMs,
 }
 
 impl FanoutReport {
-    /// Adds what a client has found.
+    /// Adds a client's result.
     pub(super) fn add(&mut self, followers: &FollowerResult) {
         let FollowerResult {
             client,

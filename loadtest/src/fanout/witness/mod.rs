@@ -1,5 +1,4 @@
-//! What one client makes of what it is told: every message is checked against the numbers of its
-//! stream and the plan of the clues.
+//! Checks one client's messages against the numbers of its stream and the plan of clues.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +13,7 @@ use super::script::Kind;
 use super::shared::Shared;
 use crate::client::{Ended, ReconnectBackoff, StreamChecker, StreamFault};
 
-/// A client's judgement.
+/// Checker of one client.
 pub(super) struct Witness {
     shared: Arc<Shared>,
     codec: Codec,
@@ -23,7 +22,7 @@ pub(super) struct Witness {
     checker: StreamChecker,
     ledger: Ledger,
     pub(super) backoff: ReconnectBackoff,
-    /// Since when the stream has been whole on the connection under way.
+    /// Since when the stream has been complete on the current connection.
     attached_at: Option<Instant>,
     was_attached: bool,
     is_resuming: bool,
@@ -32,32 +31,32 @@ pub(super) struct Witness {
     pub(super) findings: StreamFindings,
 }
 
-/// How many clues are meant for a client.
+/// Number of clues that a client must receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExpectedClues {
-    /// That is not known while some are still pushed.
+    /// Unknown while clues are pushed.
     Unknown,
-    /// So many, of which some may be missing.
+    /// This many, some of which may be missing.
     Clues(usize),
-    /// So many, and it has been seen to have all of them.
+    /// This many, all of which have arrived.
     Complete(usize),
 }
 
-/// What a client has found.
+/// Findings of one client.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StreamFindings {
-    /// Connections after the first that went on with a snapshot.
+    /// Reconnects that resumed with a snapshot.
     pub(super) snapshots: u64,
-    /// Connections after the first that went on with the missed updates.
+    /// Reconnects that resumed with the missed updates.
     pub(super) resumes: u64,
-    /// Updates that came a second time, by their number.
+    /// Updates that arrived a second time, by number.
     pub(super) repeated: u64,
-    /// Faults of the stream other than that.
+    /// Other stream faults.
     pub(super) gaps: u64,
     pub(super) first_fault: Option<StreamFault>,
-    /// What the ledger says.
+    /// Findings of the ledger.
     pub(super) violations: Violations,
-    /// Clues that are meant for the client and that it has not.
+    /// Clues addressed to the client that it lacks.
     pub(super) missing: u64,
 }
 
@@ -86,34 +85,34 @@ impl Witness {
         }
     }
 
-    /// What to send with `hello` or `resync`.
+    /// The cursor for `hello` or `resync`.
     pub(super) fn cursor(&self) -> Option<Cursor> {
         self.checker.cursor()
     }
 
-    /// Whether the stream is whole.
+    /// Whether the stream is complete.
     pub(super) fn is_attached(&self) -> bool {
         self.attached_at.is_some()
     }
 
-    /// A connection was opened, and the cursor was sent over it.
+    /// Records that a connection was opened and the cursor sent.
     pub(super) fn connected(&mut self) {
         self.is_resuming = self.checker.cursor().is_some();
     }
 
-    /// The connection has ended.
+    /// Records the end of the connection.
     pub(super) fn disconnected(&mut self) {
         self.checker.detach();
         self.attached_at = None;
         self.is_resync_wanted = false;
     }
 
-    /// Whether the stream must be asked for again.
+    /// Whether a resync is needed.
     pub(super) fn wants_resync(&self) -> bool {
         self.is_resync_wanted
     }
 
-    /// The same, but once: from now on nothing counts until the answer comes.
+    /// Returns whether a resync is needed and resets it; messages are ignored until the answer.
     pub(super) fn takes_resync(&mut self) -> bool {
         let is_wanted = std::mem::take(&mut self.is_resync_wanted);
         if is_wanted {
@@ -122,12 +121,12 @@ impl Witness {
         is_wanted
     }
 
-    /// No more clues than these are pushed.
+    /// Sets the final number of pushed clues.
     pub(super) fn settle(&mut self, pushed: usize) {
         self.expected = ExpectedClues::Clues(self.shared.plan.meant_for(self.client, pushed));
     }
 
-    /// What was found until the end.
+    /// Returns the findings.
     pub(super) fn conclude(mut self) -> StreamFindings {
         let meant = match self.expected {
             ExpectedClues::Unknown => 0,
@@ -138,7 +137,7 @@ impl Witness {
         self.findings
     }
 
-    /// Takes a message's bytes.
+    /// Decodes and checks a message.
     pub(super) fn handle_message(&mut self, bytes: &[u8]) -> Result<(), Ended> {
         let message = decode_cache::decode(self.codec, bytes)?;
         let checked = self.check(&message);
@@ -203,15 +202,15 @@ impl Witness {
             match welcome.resume {
                 Resume::Snapshot => self.findings.snapshots += 1,
                 Resume::Replay => self.findings.resumes += 1,
-                // Not for whoever said hello; the checker says so.
+                // Invalid after a `hello`; the checker reports it.
                 Resume::Board => {}
             }
         }
         self.checker.welcome(welcome)
     }
 
-    /// A clue has come that was to be sent at that moment. Its latency counts if the client reads
-    /// well and was there.
+    /// Records the latency of a clue, if the client reads normally and was attached at the scheduled
+    /// time.
     fn record_latency(&self, intended_at: Instant) {
         let was_there = self.attached_at.is_some_and(|since| since <= intended_at);
         if self.kind == Kind::Normal && was_there {
@@ -220,7 +219,7 @@ impl Witness {
         }
     }
 
-    /// `heads` came, and it was right: if nothing more is to come, the client has everything.
+    /// Counts the client as complete if `heads` confirms that no clue is missing.
     fn complete(&mut self) {
         let meant = self.ledger.count();
         if self.expected == ExpectedClues::Clues(meant) && self.checker.is_caught_up() {

@@ -51,7 +51,7 @@ impl Stage {
         Self { shared, witness }
     }
 
-    /// A connection that begins with a snapshot of nothing.
+    /// A client after an empty snapshot.
     fn attached() -> Self {
         let mut stage = Self::new();
         stage.welcome(Resume::Snapshot, 0);
@@ -113,7 +113,7 @@ impl Stage {
         })));
     }
 
-    /// The update that tells of a clue, with the number that it should have, or another.
+    /// Update with a clue, with the right or another number.
     fn update(&mut self, clue: usize, number: u64) {
         let clue = self.clue(clue);
         self.say(&ServerMessage::Update(Update {
@@ -137,7 +137,7 @@ impl Stage {
         self.shared.counts.complete.load(Relaxed) == 1
     }
 
-    /// What was found if all clues were pushed.
+    /// Findings if all clues were pushed.
     fn conclude(mut self) -> StreamFindings {
         self.witness.settle(CLUES);
         self.witness.conclude()
@@ -152,7 +152,7 @@ fn heads(everyone: u64) -> Heads {
 }
 
 #[test]
-fn whoever_has_everything_is_complete_with_the_next_heads() {
+fn a_client_with_all_clues_is_complete_with_the_next_heads() {
     let mut stage = Stage::attached();
     for clue in 0..CLUES {
         stage.update(clue, clue as u64 + 1);
