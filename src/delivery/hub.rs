@@ -21,7 +21,7 @@ use super::viewer::{Identity, Viewer};
 use crate::clock::Clock;
 use crate::config::DeliveryConfig;
 use crate::session::{Delivery, Outcome, View};
-use crate::telemetry::{Attached, metrics};
+use crate::telemetry::{AttachSource, metrics};
 
 /// The generation of a stream that has never lost a committed event.
 const FIRST_GENERATION: u32 = 1;
@@ -180,11 +180,13 @@ impl Delivery for Hub {
                     return;
                 }
                 let from = match (viewer, replay) {
-                    (Viewer::Spectator, _) => Attached::Board,
+                    (Viewer::Spectator, _) => AttachSource::Board,
                     (Viewer::Player { .. } | Viewer::GameMaster { .. }, Some(_)) => {
-                        Attached::Replay
+                        AttachSource::Replay
                     }
-                    (Viewer::Player { .. } | Viewer::GameMaster { .. }, None) => Attached::Snapshot,
+                    (Viewer::Player { .. } | Viewer::GameMaster { .. }, None) => {
+                        AttachSource::Snapshot
+                    }
                 };
                 let outbox = outbox.into_outbox();
                 if viewer == Viewer::Spectator
@@ -193,7 +195,7 @@ impl Delivery for Hub {
                     outbox.close(CloseCode::Overloaded);
                     return;
                 }
-                metrics().attachments.of(from).increment(1);
+                metrics().attachments.with_label(from).increment(1);
                 outbox.begin(first.into_iter().chain(self.ring.after(&cursors, codec)));
                 let subscriber = Subscriber {
                     viewer,
@@ -279,6 +281,6 @@ impl Delivery for Hub {
 }
 
 fn count_rejection(code: RejectionCode) -> RejectionCode {
-    metrics().commands_rejected.of(code).increment(1);
+    metrics().commands_rejected.with_label(code).increment(1);
     code
 }

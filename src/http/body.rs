@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::failure::Failed;
 use crate::gateway::Gateway;
-use crate::telemetry::{Late, metrics};
+use crate::telemetry::{RequestPart, metrics};
 
 /// A JSON body of at most `BYTES_MAX` bytes. A malformed, oversized or late body becomes a [`Failed`].
 pub(super) struct Body<T, const BYTES_MAX: usize = REST_BODY_BYTES_MAX>(pub(super) T);
@@ -46,7 +46,10 @@ pub(super) async fn read_body(
 ) -> Result<Bytes, Failed> {
     let reading = Limited::new(body, bytes_max).collect();
     let Ok(read) = tokio::time::timeout(body_timeout, reading).await else {
-        metrics().requests_late.of(Late::Body).increment(1);
+        metrics()
+            .requests_late
+            .with_label(RequestPart::Body)
+            .increment(1);
         return Err(Failed::request_timeout());
     };
     let read = read.map_err(|error| {

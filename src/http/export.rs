@@ -14,7 +14,7 @@ use super::identity::Bearer;
 use crate::delivery::render;
 use crate::gateway::Gateway;
 use crate::journal::records::{self, RecordError};
-use crate::journal::{Journal, ReadError, SessionId, StoredBatch};
+use crate::journal::{History, ReadError, SessionId, StoredBatch};
 
 /// Batches read at a time; bounds the memory of one export.
 const BATCHES_AT_A_TIME: usize = 256;
@@ -51,7 +51,7 @@ pub(super) async fn export(
 
 /// The lines of the next batches after event `after`, and the sequence number of their last event.
 async fn next_lines(
-    journal: &dyn Journal,
+    journal: &dyn History,
     session: SessionId,
     after: u64,
 ) -> Result<Option<(Bytes, u64)>, ExportError> {

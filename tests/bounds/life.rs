@@ -8,7 +8,7 @@ use crate::http::PATIENCE;
 use crate::site::Site;
 use crate::socket::Socket;
 
-const SILENT: &str = "cluecast_connections_lost_total{because=\"silent\"}";
+const SILENT: &str = "cluecast_connections_lost_total{reason=\"pong_timeout\"}";
 const QUICK: [&str; 2] = ["gateway.ping_every_ms=100", "gateway.pong_ms_max=400"];
 
 #[tokio::test]

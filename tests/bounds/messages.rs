@@ -120,10 +120,10 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
             answered(&mut busy, id).await;
         }
         // A socket that takes nothing is not tried again with every update.
-        let refused = "cluecast_socket_writes_total{outcome=\"refused\"}";
+        let refused = "cluecast_socket_writes_total{outcome=\"blocked\"}";
         let refused = site.metric(refused).await;
         assert!((1..=5).contains(&refused), "{refused} of {id} updates");
-        assert_eq!(site.metric("cluecast_socket_writes_refused_peak").await, 1);
+        assert_eq!(site.metric("cluecast_socket_writes_blocked_peak").await, 1);
 
         let (code, reason) = asleep.closed().await;
         assert_eq!(code, 4410);

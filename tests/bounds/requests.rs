@@ -55,7 +55,7 @@ async fn a_header_that_drips_is_cut_off_with_408() {
         failure.message
     );
     let late = site
-        .metric("cluecast_requests_late_total{part=\"header\"}")
+        .metric("cluecast_requests_timed_out_total{part=\"header\"}")
         .await;
     assert_eq!(late, 1);
 }
@@ -75,7 +75,7 @@ async fn a_connection_without_a_request_is_closed_in_silence() {
     let answer = http::read(&mut waiting).await.expect("an answer");
     assert_eq!((answer.status, answer.body.as_str()), (200, "live\n"));
     let late = site
-        .metric("cluecast_requests_late_total{part=\"header\"}")
+        .metric("cluecast_requests_timed_out_total{part=\"header\"}")
         .await;
     assert_eq!(late, 0);
 }
@@ -112,7 +112,7 @@ async fn a_body_that_drips_is_cut_off_with_408() {
         FailureCode::RequestTimeout
     );
     let late = site
-        .metric("cluecast_requests_late_total{part=\"body\"}")
+        .metric("cluecast_requests_timed_out_total{part=\"body\"}")
         .await;
     assert_eq!(late, 1);
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::http::PATIENCE;
 use crate::site::Site;
 
-const STUCK: &str = "cluecast_connections_lost_total{because=\"stuck\"}";
+const STUCK: &str = "cluecast_connections_lost_total{reason=\"write_timeout\"}";
 /// All of it is in memory: it is a large answer that costs the server little.
 const DOCUMENT: &str = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: test\r\n\r\n";
 /// Together they are far more than the operating system holds for a connection.

@@ -185,7 +185,7 @@ async fn a_certificate_is_replaced_while_connections_go_on() {
     while !site
         .server
         .stderr_tail()
-        .contains("stays the one from before")
+        .contains("the previous one stays in use")
     {
         assert!(Instant::now() < deadline, "nothing is said of it");
         tokio::task::yield_now().await;
@@ -208,7 +208,7 @@ async fn a_handshake_has_a_deadline() {
         let ended = timeout(PATIENCE, slow.read_to_end(&mut rest)).await;
         let _closed_or_reset = ended.expect("the server ends it");
     }
-    let late = "cluecast_tls_handshakes_failed_total{because=\"late\"}";
+    let late = "cluecast_tls_handshakes_failed_total{reason=\"timeout\"}";
     assert_eq!(site.metric(late).await, 3);
 }
 
@@ -234,7 +234,7 @@ async fn what_is_not_tls_or_offers_another_protocol_is_refused() {
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let wrong = site.connect_with(certificate, &[b"h2"]).await;
     wrong.expect_err("nothing else is spoken");
-    let refused = "cluecast_tls_handshakes_failed_total{because=\"refused\"}";
+    let refused = "cluecast_tls_handshakes_failed_total{reason=\"failed\"}";
     // The client may know before the server has counted it.
     let deadline = Instant::now() + PATIENCE;
     while site.metric(refused).await < 2 {
