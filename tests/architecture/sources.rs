@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::references::{Reference, STATE_FIELD, Source, module_of, references};
 use crate::{
-    CLOCKS, ENVIRONMENT, HUNT_VALUES, IO, LAYERS, NEVER, PURE, RENDER, RENDER_EXCEPTIONS, Rule,
-    Violation, WIRE_VALUES, assert_none,
+    CLOCKS, ENVIRONMENT, FRAMES, FRAMES_MODULE, HUNT_VALUES, IO, LAYERS, NEVER, PURE, RENDER,
+    RENDER_EXCEPTIONS, Rule, Violation, WIRE_VALUES, assert_none,
 };
 
 fn check_sources(sources: &[Source]) -> Vec<Violation> {
@@ -36,6 +36,7 @@ fn check_source(source: &Source) -> Vec<Violation> {
         never(layer, reference)
             .or_else(|| out_of_order(layer, reference))
             .or_else(|| ambient(layer, reference))
+            .or_else(|| names_frames(&module, reference))
     });
     if !is_renderer(&source.path) {
         violations.extend(renders_elsewhere(source, &references));
@@ -144,6 +145,16 @@ fn ambient(layer: &str, reference: &Reference) -> Option<Rule> {
     (reads_clock && layer != "clock").then_some(Rule::Clock)
 }
 
+/// Frame headers, opcodes and close frames of tungstenite, outside the module that owns them.
+fn names_frames(module: &[String], reference: &Reference) -> Option<Rule> {
+    let is_owner = module.iter().take(FRAMES_MODULE.len()).eq(FRAMES_MODULE);
+    let library = reference.segments.first().map(String::as_str);
+    let is_tungstenite = matches!(library, Some("tungstenite" | "tokio_tungstenite"));
+    let segments = &reference.segments;
+    let names = segments.iter().any(|name| FRAMES.contains(&name.as_str()));
+    (!is_owner && is_tungstenite && names).then_some(Rule::Frames)
+}
+
 fn impure(package: &str, reference: &Reference) -> Option<Rule> {
     let other = PURE
         .iter()
@@ -199,7 +210,7 @@ fn every_exception_from_rendering_is_needed() {
 }
 
 /// One violation of each kind: (rule, path, source).
-const PLANTED: [(Rule, &str, &str); 32] = [
+const PLANTED: [(Rule, &str, &str); 35] = [
     (
         Rule::LayerOrder,
         "src/journal/mod.rs",
@@ -332,6 +343,21 @@ const PLANTED: [(Rule, &str, &str); 32] = [
         "src/gateway/mod.rs",
         "use std::time::SystemTime as T; fn f() { T::now(); }",
     ),
+    (
+        Rule::Frames,
+        "src/gateway/connection/closing.rs",
+        "use tokio_tungstenite::tungstenite::protocol::CloseFrame;",
+    ),
+    (
+        Rule::Frames,
+        "src/gateway/peers/relay.rs",
+        "use tokio_tungstenite::tungstenite as t; fn f(h: t::protocol::frame::FrameHeader) {}",
+    ),
+    (
+        Rule::Frames,
+        "src/delivery/outbox.rs",
+        "use tokio_tungstenite::tungstenite::protocol::*;",
+    ),
     (Rule::PureSource, "hunt/src/lib.rs", "use std::fs;"),
     (
         Rule::PureSource,
@@ -411,6 +437,14 @@ fn honest_sources_are_not_accused() {
         (
             "src/cli/serve.rs",
             "fn f() { std::env::args(); std::env::current_exe(); }",
+        ),
+        (
+            "src/gateway/ws/queue.rs",
+            "use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;",
+        ),
+        (
+            "src/gateway/connection/handshake.rs",
+            "use tokio_tungstenite::tungstenite::handshake::derive_accept_key;",
         ),
         ("src/lib.rs", "pub mod config; pub mod journal;"),
         ("src/main.rs", "fn main() { cluecast::cli::main() }"),
