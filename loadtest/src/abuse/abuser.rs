@@ -127,6 +127,7 @@ async fn ping(
     let hello = ClientMessage::Hello(Hello {
         token: token.to_owned(),
         cursor: None,
+        instance: None,
     });
     let hello = frame(0x82, &Codec::MessagePack.encode(&hello));
     stream.write_all(&hello).await?;

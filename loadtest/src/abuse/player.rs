@@ -90,6 +90,7 @@ impl Player {
         let hello = Hello {
             token,
             cursor: None,
+            instance: None,
         };
         player.connection.send(&ClientMessage::Hello(hello)).await?;
         while !player.checker.is_caught_up() {

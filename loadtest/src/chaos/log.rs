@@ -145,13 +145,22 @@ impl From<Update> for AppliedUpdate {
                 guess,
                 verdict,
                 ..
-            } => Some(UpdateGuess {
+                // Without its text, the guess is for game masters, and another stream shows it whole.
+            } => guess.map(|guess| UpdateGuess {
                 puzzle,
                 guess,
                 verdict,
             }),
             Event::SessionStarted { .. }
-            | Event::SessionPaused
+            | Event::SessionPaused { .. }
+            | Event::StartScheduled { .. }
+            | Event::StartCancelled
+            | Event::EndMoved { .. }
+            | Event::SessionReopened { .. }
+            | Event::PlayerRenamed { .. }
+            | Event::TeamRenamed { .. }
+            | Event::TeamCodeRotated { .. }
+            | Event::Solved { .. }
             | Event::SessionResumed { .. }
             | Event::SessionFinished
             | Event::PlayerJoined { .. }

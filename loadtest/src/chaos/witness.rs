@@ -193,6 +193,7 @@ impl Witnesses {
         let hello = Hello {
             token: created.game_master_token.clone(),
             cursor: None,
+            instance: None,
         };
         let ended = |ended: Ended| ended.to_string();
         let hello = ClientMessage::Hello(hello);
@@ -202,7 +203,7 @@ impl Witnesses {
             match connection.receive().await.map_err(ended)? {
                 ServerMessage::Welcome(welcome) => last_command = welcome.last_command,
                 ServerMessage::Overview(overview) => {
-                    return Ok((connection, last_command, overview.heads.game_masters));
+                    return Ok((connection, last_command, overview.heads.view));
                 }
                 ServerMessage::Snapshot(_)
                 | ServerMessage::Update(_)
@@ -243,10 +244,10 @@ fn judge(message: ServerMessage, command: u64, head_min: u64) -> Judgement {
                 .guess
                 .map_or(Judgement::Right, |applied| Judgement::Guess(applied.guess));
         }
-        ServerMessage::Heads(heads) => ("heads", heads.heads.game_masters),
-        ServerMessage::Welcome(welcome) => ("a welcome", welcome.heads.game_masters),
-        ServerMessage::Overview(overview) => ("an overview", overview.heads.game_masters),
-        ServerMessage::Snapshot(snapshot) => ("a snapshot", snapshot.heads.game_masters),
+        ServerMessage::Heads(heads) => ("heads", heads.heads.view),
+        ServerMessage::Welcome(welcome) => ("a welcome", welcome.heads.view),
+        ServerMessage::Overview(overview) => ("an overview", overview.heads.view),
+        ServerMessage::Snapshot(snapshot) => ("a snapshot", snapshot.heads.view),
         // Boards are best-effort and carry nothing that proves an old state.
         ServerMessage::Receipt(_)
         | ServerMessage::Board(_)

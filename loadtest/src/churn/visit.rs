@@ -65,6 +65,7 @@ impl Ending {
                 let hello = Hello {
                     token: token.to_owned(),
                     cursor: None,
+                    instance: None,
                 };
                 connection.send(&ClientMessage::Hello(hello)).await?;
                 connection.receive().await?;

@@ -100,7 +100,10 @@ impl StreamChecker {
             everyone: heads.everyone,
             team: heads.team,
             player: heads.player,
-            game_masters: heads.game_masters,
+            public: heads.public,
+            view: heads.view,
+            hints: heads.hints,
+            answers: heads.answers,
         })
     }
 
@@ -281,16 +284,15 @@ impl Seen {
         Ok(())
     }
 
-    fn pair_with(self, heads: Heads) -> [(Audience, u64, u64); 4] {
+    fn pair_with(self, heads: Heads) -> [(Audience, u64, u64); 7] {
         [
             (Audience::Everyone, self.heads.everyone, heads.everyone),
             (Audience::Team, self.heads.team, heads.team),
             (Audience::Player, self.heads.player, heads.player),
-            (
-                Audience::GameMasters,
-                self.heads.game_masters,
-                heads.game_masters,
-            ),
+            (Audience::Public, self.heads.public, heads.public),
+            (Audience::View, self.heads.view, heads.view),
+            (Audience::Hints, self.heads.hints, heads.hints),
+            (Audience::Answers, self.heads.answers, heads.answers),
         ]
     }
 }
@@ -321,7 +323,10 @@ fn number_of(heads: &mut Heads, audience: Audience) -> &mut u64 {
         Audience::Everyone => &mut heads.everyone,
         Audience::Team => &mut heads.team,
         Audience::Player => &mut heads.player,
-        Audience::GameMasters => &mut heads.game_masters,
+        Audience::Public => &mut heads.public,
+        Audience::View => &mut heads.view,
+        Audience::Hints => &mut heads.hints,
+        Audience::Answers => &mut heads.answers,
     }
 }
 

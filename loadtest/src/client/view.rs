@@ -103,7 +103,9 @@ impl View {
             Event::SessionStarted { .. } | Event::SessionResumed { .. } => {
                 self.phase = Some(Phase::Running);
             }
-            Event::SessionPaused => self.phase = Some(Phase::Paused),
+            Event::SessionPaused { .. } | Event::SessionReopened { .. } => {
+                self.phase = Some(Phase::Paused);
+            }
             Event::SessionFinished => self.phase = Some(Phase::Finished),
             Event::Unlocked { puzzles, .. } => {
                 for puzzle in puzzles {
@@ -120,7 +122,7 @@ impl View {
             } => {
                 self.score = *score;
                 let guesses = self.puzzles.entry(puzzle.clone()).or_default();
-                guesses.insert(guess.clone(), *verdict);
+                guesses.extend(guess.clone().map(|guess| (guess, *verdict)));
             }
             Event::CluePushed { clue, .. } => {
                 self.clues.insert(clue.id.clone(), clue.clone());
@@ -133,6 +135,13 @@ impl View {
                 self.announcements.insert(received.id.clone(), received);
             }
             Event::PlayerJoined { .. }
+            | Event::StartScheduled { .. }
+            | Event::StartCancelled
+            | Event::EndMoved { .. }
+            | Event::PlayerRenamed { .. }
+            | Event::TeamRenamed { .. }
+            | Event::TeamCodeRotated { .. }
+            | Event::Solved { .. }
             | Event::DeviceAdded { .. }
             | Event::DeviceRevoked { .. }
             | Event::TeamCreated { .. }
@@ -201,7 +210,7 @@ mod tests {
             team: None,
             puzzle: "maze".to_owned(),
             player: "p1".to_owned(),
-            guess: guess.to_owned(),
+            guess: Some(guess.to_owned()),
             verdict: Verdict::Correct,
             points: 1,
             score: 8,

@@ -194,6 +194,7 @@ impl Follower {
         let hello = Hello {
             token: self.token.clone(),
             cursor: self.witness.cursor(),
+            instance: None,
         };
         self.witness.connected();
         match socket.send(&ClientMessage::Hello(hello)).await {

@@ -51,17 +51,18 @@ impl Ledger {
         let Event::CluePushed { clue, to } = &update.event else {
             // Teams and players receive only clues and the results of their own commands; numbers and
             // audiences prove the rest.
-            self.violations.foreign += u64::from(update.audience == Audience::GameMasters);
+            self.violations.foreign += u64::from(audience_index(update.audience).is_none());
             return None;
         };
         let label = self.addressed_label(plan, clue, Some(update.audience));
         // Only game masters see the target of a clue.
-        let Some(label) = label.filter(|_| to.is_none()) else {
+        let label = label.filter(|_| to.is_none());
+        let Some((label, audience)) = label.zip(audience_index(update.audience)) else {
             self.violations.foreign += 1;
             return None;
         };
         self.violations.duplicates += u64::from(self.had[label.number]);
-        let newest = &mut self.newest[audience_index(update.audience)];
+        let newest = &mut self.newest[audience];
         self.violations.misordered += u64::from(*newest >= Some(label.number));
         *newest = Some(label.number).max(*newest);
         self.count += usize::from(!self.had[label.number]);
@@ -99,12 +100,13 @@ impl Ledger {
     }
 }
 
-/// Index of an audience in `newest`.
-fn audience_index(audience: Audience) -> usize {
+/// Index of an audience in `newest`; `None` for audiences without players.
+fn audience_index(audience: Audience) -> Option<usize> {
     match audience {
-        Audience::Everyone | Audience::GameMasters => 0,
-        Audience::Team => 1,
-        Audience::Player => 2,
+        Audience::Everyone => Some(0),
+        Audience::Team => Some(1),
+        Audience::Player => Some(2),
+        Audience::Public | Audience::View | Audience::Hints | Audience::Answers => None,
     }
 }
 

@@ -69,6 +69,7 @@ impl Pusher {
         let hello = Hello {
             token,
             cursor: None,
+            instance: None,
         };
         connection.send(&ClientMessage::Hello(hello)).await?;
         while !matches!(connection.receive().await?, ServerMessage::Overview(_)) {}

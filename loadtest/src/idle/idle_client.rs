@@ -40,6 +40,7 @@ impl IdleClient {
         let hello = Hello {
             token,
             cursor: None,
+            instance: None,
         };
         client.connection.send(&ClientMessage::Hello(hello)).await?;
         while !client.checker.is_caught_up() {

@@ -77,7 +77,11 @@ impl PlayerSocket {
         // The server sends nothing before `hello` that could be left in the socket's buffer.
         let mut stream = socket.into_inner();
         let cursor = None;
-        let hello = ClientMessage::Hello(Hello { token, cursor });
+        let hello = ClientMessage::Hello(Hello {
+            token,
+            cursor,
+            instance: None,
+        });
         let mut frame = Vec::new();
         encode(&hello, mask, &mut frame);
         stream.write_all(&frame).await?;

@@ -55,6 +55,7 @@ impl WireClient {
         let hello = Hello {
             token: self.token.clone(),
             cursor,
+            instance: None,
         };
         match connection.send(&ClientMessage::Hello(hello)).await {
             Ok(()) => {
