@@ -35,10 +35,13 @@ kinds!(order, ORDERS, Order, {
     Order::PushClue { .. } => "push_clue",
     Order::CancelClue { .. } => "cancel_clue",
     Order::Announce { .. } => "announce",
-    Order::Start => "start",
+    Order::Start { .. } => "start",
+    Order::CancelStart => "cancel_start",
     Order::Pause => "pause",
     Order::Resume => "resume",
-    Order::Finish => "finish",
+    Order::MoveEnd { .. } => "move_end",
+    Order::Finish { .. } => "finish",
+    Order::Reopen => "reopen",
 });
 
 kinds!(server_message, SERVER_MESSAGES, ServerMessage, {
@@ -59,13 +62,21 @@ kinds!(server_message, SERVER_MESSAGES, ServerMessage, {
 
 kinds!(event, EVENTS, Event, {
     Event::SessionStarted { .. } => "session_started",
-    Event::SessionPaused => "session_paused",
+    Event::StartScheduled { .. } => "start_scheduled",
+    Event::StartCancelled => "start_cancelled",
+    Event::SessionPaused { .. } => "session_paused",
     Event::SessionResumed { .. } => "session_resumed",
+    Event::EndMoved { .. } => "end_moved",
     Event::SessionFinished => "session_finished",
+    Event::SessionReopened { .. } => "session_reopened",
     Event::PlayerJoined { .. } => "player_joined",
+    Event::PlayerRenamed { .. } => "player_renamed",
+    Event::TeamRenamed { .. } => "team_renamed",
+    Event::TeamCodeRotated { .. } => "team_code_rotated",
     Event::DeviceAdded { .. } => "device_added",
     Event::Unlocked { .. } => "unlocked",
     Event::GuessJudged { .. } => "guess_judged",
+    Event::Solved { .. } => "solved",
     Event::DeviceRevoked { .. } => "device_revoked",
     Event::CluePushed { .. } => "clue_pushed",
     Event::ClueCancelled { .. } => "clue_cancelled",
@@ -102,6 +113,11 @@ kinds!(rejection_code, REJECTION_CODES, RejectionCode, {
     RejectionCode::BadText => "bad_text",
     RejectionCode::BadDuration => "bad_duration",
     RejectionCode::StaleCommand => "stale_command",
+    RejectionCode::NameTaken => "name_taken",
+    RejectionCode::IdReused => "id_reused",
+    RejectionCode::NeedsConfirmation => "needs_confirmation",
+    RejectionCode::TooLate => "too_late",
+    RejectionCode::BadTime => "bad_time",
     RejectionCode::RateLimited => "rate_limited",
     RejectionCode::Unavailable => "unavailable",
     RejectionCode::Refused => "refused",
@@ -141,7 +157,10 @@ kinds!(audience, AUDIENCES, Audience, {
     Audience::Everyone => "everyone",
     Audience::Team => "team",
     Audience::Player => "player",
-    Audience::GameMasters => "game_masters",
+    Audience::Public => "public",
+    Audience::View => "view",
+    Audience::Hints => "hints",
+    Audience::Answers => "answers",
 });
 
 kinds!(target, TARGETS, Target, {

@@ -5,8 +5,8 @@ mod latest;
 
 use cluecast_protocol::{
     Announcement, Audience, ClientMessage, Clue, Command, Cursor, Event, GoAway, Guess, Heads,
-    HeadsFrame, Hello, Member, Order, Phase, Puzzle, Receipt, Reconnect, Rejection, RejectionCode,
-    Resume, Resync, Round, ServerMessage, Snapshot, Team, Update, Verdict, Welcome,
+    HeadsFrame, Hello, Member, Order, OrderKind, Phase, Puzzle, Receipt, Reconnect, Rejection,
+    RejectionCode, Resume, Resync, Round, ServerMessage, Snapshot, Team, Update, Verdict, Welcome,
 };
 
 /// A message and the name of its file under `golden/`, without the extension.
@@ -40,7 +40,7 @@ fn cursor() -> Cursor {
         everyone: 1,
         team: 17,
         player: 2,
-        game_masters: 0,
+        ..Cursor::default()
     }
 }
 
@@ -49,7 +49,7 @@ fn heads() -> Heads {
         everyone: 1,
         team: 19,
         player: 2,
-        game_masters: 0,
+        ..Heads::default()
     }
 }
 
@@ -70,6 +70,7 @@ fn member() -> Member {
 fn round() -> Round {
     Round {
         id: text("quay"),
+        index: 0,
         title: text("The quay"),
     }
 }
@@ -77,6 +78,7 @@ fn round() -> Round {
 fn puzzle_unlocked() -> Puzzle {
     Puzzle {
         id: text("flags"),
+        index: 3,
         round: text("quay"),
         title: text("Six flags"),
         body: text("Read the *flags* from the mast down."),
@@ -132,7 +134,9 @@ fn snapshot_full() -> Snapshot {
         heads: heads(),
         title: text("Harbour Lights"),
         phase: Phase::Running,
+        starts_at_ms: None,
         ends_at_ms: Some(STARTED_AT_MS + 10_800_000),
+        left_ms: None,
         team: Team {
             id: text("t3"),
             name: text("Owls 🦉"),
@@ -183,6 +187,7 @@ fn of_players() -> Vec<Vector<ClientMessage>> {
             ClientMessage::Hello(Hello {
                 token: text("v4.local.example"),
                 cursor: None,
+                instance: None,
             }),
         ),
         vector(
@@ -190,6 +195,7 @@ fn of_players() -> Vec<Vector<ClientMessage>> {
             ClientMessage::Hello(Hello {
                 token: text("v4.local.example"),
                 cursor: Some(cursor()),
+                instance: None,
             }),
         ),
         vector(
@@ -232,6 +238,7 @@ fn openings() -> Vec<Vector<ServerMessage>> {
             player: Some(text("p7")),
             team: Some(text("t3")),
             game_master: None,
+            instance: None,
             scopes: Vec::new(),
             resume,
             generation: 1,
@@ -276,15 +283,86 @@ fn session_updates() -> Vec<Vector<ServerMessage>> {
         ),
         vector(
             "server-update-session-paused",
-            everyone(2, Event::SessionPaused),
+            everyone(
+                2,
+                Event::SessionPaused {
+                    left_ms: Some(7_200_000),
+                },
+            ),
+        ),
+        vector(
+            "server-update-start-scheduled",
+            everyone(
+                1,
+                Event::StartScheduled {
+                    starts_at_ms: STARTED_AT_MS,
+                },
+            ),
+        ),
+        vector(
+            "server-update-start-cancelled",
+            everyone(2, Event::StartCancelled),
+        ),
+        vector(
+            "server-update-end-moved",
+            everyone(
+                3,
+                Event::EndMoved {
+                    ends_at_ms,
+                    left_ms: None,
+                },
+            ),
+        ),
+        vector(
+            "server-update-end-moved-in-a-pause",
+            everyone(
+                3,
+                Event::EndMoved {
+                    ends_at_ms: None,
+                    left_ms: Some(900_000),
+                },
+            ),
+        ),
+        vector(
+            "server-update-session-reopened",
+            everyone(
+                5,
+                Event::SessionReopened {
+                    left_ms: Some(900_000),
+                },
+            ),
+        ),
+        vector(
+            "server-update-solved",
+            update(
+                Audience::Public,
+                4,
+                Event::Solved {
+                    team: text("t3"),
+                    points: 10,
+                    score: 10,
+                },
+            ),
         ),
         vector(
             "server-update-session-resumed",
-            everyone(3, Event::SessionResumed { ends_at_ms }),
+            everyone(
+                3,
+                Event::SessionResumed {
+                    ends_at_ms,
+                    paused_ms: 60_000,
+                },
+            ),
         ),
         vector(
             "server-update-session-resumed-without-end",
-            everyone(3, Event::SessionResumed { ends_at_ms: None }),
+            everyone(
+                3,
+                Event::SessionResumed {
+                    ends_at_ms: None,
+                    paused_ms: 60_000,
+                },
+            ),
         ),
         vector(
             "server-update-session-finished",
@@ -332,7 +410,7 @@ fn team_and_player_updates() -> Vec<Vector<ServerMessage>> {
         team: None,
         puzzle: text("flags"),
         player: text("p7"),
-        guess: text(guess),
+        guess: Some(text(guess)),
         verdict,
         points,
         score: points,
@@ -346,6 +424,38 @@ fn team_and_player_updates() -> Vec<Vector<ServerMessage>> {
                 Event::PlayerJoined {
                     player: member(),
                     team: None,
+                },
+            ),
+        ),
+        vector(
+            "server-update-player-renamed",
+            update(
+                Audience::Team,
+                3,
+                Event::PlayerRenamed {
+                    player: member(),
+                    team: None,
+                },
+            ),
+        ),
+        vector(
+            "server-update-team-renamed",
+            update(
+                Audience::Team,
+                4,
+                Event::TeamRenamed {
+                    team: None,
+                    name: text("Night Owls 🦉"),
+                },
+            ),
+        ),
+        vector(
+            "server-update-team-code-rotated",
+            update(
+                Audience::Team,
+                5,
+                Event::TeamCodeRotated {
+                    code: text("K7WP3QXN"),
                 },
             ),
         ),
@@ -374,6 +484,7 @@ fn team_and_player_updates() -> Vec<Vector<ServerMessage>> {
                 Audience::Team,
                 2,
                 Event::Unlocked {
+                    team: None,
                     rounds: vec![round()],
                     puzzles: vec![puzzle_unlocked()],
                 },
@@ -401,6 +512,7 @@ fn answers() -> Vec<Vector<ServerMessage>> {
             code,
             message: text(message),
             retry_at_ms,
+            last_command: None,
         })
     };
     vec![
@@ -408,6 +520,7 @@ fn answers() -> Vec<Vector<ServerMessage>> {
             "server-receipt",
             ServerMessage::Receipt(Receipt {
                 id: 41,
+                order: OrderKind::Pause,
                 verdict: None,
                 points: None,
                 clue: None,
@@ -418,6 +531,7 @@ fn answers() -> Vec<Vector<ServerMessage>> {
             "server-receipt-guess",
             ServerMessage::Receipt(Receipt {
                 id: 41,
+                order: OrderKind::SubmitGuess,
                 verdict: Some(Verdict::Correct),
                 points: Some(10),
                 clue: None,
@@ -431,6 +545,16 @@ fn answers() -> Vec<Vector<ServerMessage>> {
                 "your team has already solved this puzzle",
                 None,
             ),
+        ),
+        vector(
+            "server-rejection-stale-command",
+            ServerMessage::Rejection(Rejection {
+                id: 42,
+                code: RejectionCode::StaleCommand,
+                message: text("the outcome of this command is no longer known"),
+                retry_at_ms: None,
+                last_command: Some(400),
+            }),
         ),
         vector(
             "server-rejection-with-retry",

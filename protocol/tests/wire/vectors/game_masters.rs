@@ -1,9 +1,9 @@
 //! What only game masters send and receive.
 
 use cluecast_protocol::{
-    Audience, ClientMessage, Command, Cursor, Event, GameMaster, Heads, Hello, Order, Overview,
-    Phase, Receipt, Resume, Scope, ServerMessage, Target, TargetedClue, TeamSummary, Verdict,
-    Welcome,
+    Audience, ClientMessage, Command, Cursor, Event, GameMaster, Heads, Hello, Order, OrderKind,
+    Overview, Phase, Receipt, Resume, Scope, ServerMessage, Target, TargetedClue, TeamSummary,
+    Verdict, Welcome,
 };
 
 use super::{
@@ -32,8 +32,8 @@ fn team() -> TeamSummary {
 
 fn heads() -> Heads {
     Heads {
-        everyone: 1,
-        game_masters: 44,
+        view: 44,
+        answers: 9,
         ..Heads::default()
     }
 }
@@ -53,13 +53,14 @@ pub(super) fn client() -> Vec<Vector<ClientMessage>> {
     };
     let cursor = Cursor {
         generation: 1,
-        everyone: 1,
-        game_masters: 43,
+        view: 43,
+        answers: 9,
         ..Cursor::default()
     };
     let hello = Hello {
         token: text("v4.local.example"),
         cursor: Some(cursor),
+        instance: Some(2),
     };
     let player = Target::Player { player: text("p7") };
     let cancel = Order::CancelClue { clue: text("c1") };
@@ -76,10 +77,31 @@ pub(super) fn client() -> Vec<Vector<ClientMessage>> {
         vector("client-command-push-clue-to-player", push(player, None)),
         vector("client-command-cancel-clue", command(cancel)),
         vector("client-command-announce", command(announce)),
-        vector("client-command-start", command(Order::Start)),
+        vector(
+            "client-command-start",
+            command(Order::Start { at_ms: None }),
+        ),
+        vector(
+            "client-command-start-scheduled",
+            command(Order::Start {
+                at_ms: Some(STARTED_AT_MS),
+            }),
+        ),
+        vector("client-command-cancel-start", command(Order::CancelStart)),
         vector("client-command-pause", command(Order::Pause)),
         vector("client-command-resume", command(Order::Resume)),
-        vector("client-command-finish", command(Order::Finish)),
+        vector(
+            "client-command-move-end",
+            command(Order::MoveEnd {
+                ends_at_ms: None,
+                left_ms: Some(900_000),
+            }),
+        ),
+        vector(
+            "client-command-finish",
+            command(Order::Finish { confirm: true }),
+        ),
+        vector("client-command-reopen", command(Order::Reopen)),
     ]
 }
 
@@ -96,6 +118,7 @@ fn openings() -> Vec<Vector<ServerMessage>> {
         player: None,
         team: None,
         game_master: Some(text("g2")),
+        instance: Some(2),
         scopes: vec![Scope::View, Scope::Hints],
         resume: Resume::Snapshot,
         generation: 1,
@@ -108,7 +131,9 @@ fn openings() -> Vec<Vector<ServerMessage>> {
         heads: heads(),
         title: text("Harbour Lights"),
         phase: Phase::Running,
+        starts_at_ms: None,
         ends_at_ms: Some(STARTED_AT_MS + 10_800_000),
+        left_ms: None,
         teams: vec![team()],
         clues: vec![
             TargetedClue {
@@ -127,7 +152,9 @@ fn openings() -> Vec<Vector<ServerMessage>> {
         heads: Heads::default(),
         title: text("Harbour Lights"),
         phase: Phase::Lobby,
+        starts_at_ms: Some(STARTED_AT_MS),
         ends_at_ms: None,
+        left_ms: None,
         teams: Vec::new(),
         clues: Vec::new(),
         announcements: Vec::new(),
@@ -141,7 +168,7 @@ fn openings() -> Vec<Vector<ServerMessage>> {
 }
 
 fn updates() -> Vec<Vector<ServerMessage>> {
-    let to_game_masters = |number, event| update(Audience::GameMasters, number, event);
+    let to_game_masters = |number, event| update(Audience::View, number, event);
     let pushed = Event::CluePushed {
         clue: clue(),
         to: Some(to_team()),
@@ -154,7 +181,7 @@ fn updates() -> Vec<Vector<ServerMessage>> {
         team: Some(text("t3")),
         puzzle: text("flags"),
         player: text("p7"),
-        guess: text("SPINNAKER"),
+        guess: None,
         verdict: Verdict::Correct,
         points: 10,
         score: 10,
@@ -169,7 +196,24 @@ fn updates() -> Vec<Vector<ServerMessage>> {
     let revoked = Event::GameMasterRevoked {
         game_master: text("g2"),
     };
+    let answer = Event::GuessJudged {
+        team: Some(text("t3")),
+        puzzle: text("flags"),
+        player: text("p7"),
+        guess: Some(text("Spinnaker!")),
+        verdict: Verdict::Correct,
+        points: 10,
+        score: 10,
+    };
     vec![
+        vector(
+            "server-update-guess-judged-with-answer",
+            update(Audience::Answers, 9, answer),
+        ),
+        vector(
+            "server-update-clue-pushed-to-hints",
+            update(Audience::Hints, 12, pushed.clone()),
+        ),
         vector(
             "server-update-team-created",
             to_game_masters(1, Event::TeamCreated { team: team() }),
@@ -202,9 +246,10 @@ fn updates() -> Vec<Vector<ServerMessage>> {
 }
 
 fn receipts() -> Vec<Vector<ServerMessage>> {
-    let receipt = |clue, announcement| {
+    let receipt = |order, clue, announcement| {
         ServerMessage::Receipt(Receipt {
             id: 7,
+            order,
             verdict: None,
             points: None,
             clue,
@@ -212,10 +257,13 @@ fn receipts() -> Vec<Vector<ServerMessage>> {
         })
     };
     vec![
-        vector("server-receipt-clue", receipt(Some(text("c1")), None)),
+        vector(
+            "server-receipt-clue",
+            receipt(OrderKind::PushClue, Some(text("c1")), None),
+        ),
         vector(
             "server-receipt-announcement",
-            receipt(None, Some(text("a1"))),
+            receipt(OrderKind::Announce, None, Some(text("a1"))),
         ),
     ]
 }

@@ -1,14 +1,26 @@
 //! What carries no number, and what spectators send and receive.
 
 use cluecast_protocol::{
-    Attendance, Board, BoardRow, ClientMessage, Heads, Phase, PlayerPresence, Presence, Resume,
-    ServerMessage, Standing, TeamAttendance, Watch, Welcome,
+    Attendance, Board, BoardRow, ClientMessage, Cursor, Heads, Phase, PlayerPresence, Presence,
+    Resume, ServerMessage, Standing, TeamAttendance, Watch, Welcome,
 };
 
 use super::{STARTED_AT_MS, Vector, reconnect, text, vector};
 
 pub(super) fn client() -> Vec<Vector<ClientMessage>> {
-    vec![vector("client-watch", ClientMessage::Watch(Watch {}))]
+    let cursor = Cursor {
+        generation: 1,
+        public: 12,
+        ..Cursor::default()
+    };
+    let cursor = Some(cursor);
+    vec![
+        vector("client-watch", ClientMessage::Watch(Watch { cursor: None })),
+        vector(
+            "client-watch-with-cursor",
+            ClientMessage::Watch(Watch { cursor }),
+        ),
+    ]
 }
 
 pub(super) fn server() -> Vec<Vector<ServerMessage>> {
@@ -24,6 +36,7 @@ fn welcome() -> ServerMessage {
         player: None,
         team: None,
         game_master: None,
+        instance: None,
         scopes: Vec::new(),
         resume: Resume::Board,
         generation: 1,
