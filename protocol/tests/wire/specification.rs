@@ -116,6 +116,10 @@ fn every_limit_has_a_row_with_its_value() {
             size(limits::COMMANDS_OUTSTANDING_MAX),
         ),
         ("HEADS_EVERY_MS_MAX", limits::HEADS_EVERY_MS_MAX),
+        (
+            "REFUSALS_PER_MINUTE_MAX",
+            limits::REFUSALS_PER_MINUTE_MAX.into(),
+        ),
         ("REST_BODY_BYTES_MAX", size(limits::REST_BODY_BYTES_MAX)),
         ("HUNT_BODY_BYTES_MAX", size(limits::HUNT_BODY_BYTES_MAX)),
     ] {
@@ -125,7 +129,7 @@ fn every_limit_has_a_row_with_its_value() {
         .matches("pub const ")
         .count();
     assert_eq!(
-        declared, 12,
+        declared, 13,
         "a new limit needs a line above and a row in the specification"
     );
 }
