@@ -61,7 +61,7 @@ impl Store for JournalStore {
         converted(self.0.release(held.session, owner, held.epoch))
     }
 
-    fn evict(&self, node: Incarnation) -> Answer<()> {
+    fn terminate(&self, node: Incarnation) -> Answer<()> {
         converted(self.0.evict(node))
     }
 
@@ -69,7 +69,7 @@ impl Store for JournalStore {
         converted(self.0.join(node))
     }
 
-    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
+    fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
         converted(self.0.beat(node))
     }
 
@@ -77,7 +77,7 @@ impl Store for JournalStore {
         converted(self.0.nodes())
     }
 
-    fn forget(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
+    fn evict(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
         converted(self.0.forget(node, last))
     }
 }

@@ -200,7 +200,7 @@ async fn a_connection_is_ended_rather_than_written_to_after_the_validity() {
     reaches(&cut.journal.appends, before + 1).await;
     cut.journal.is_reached.send_replace(false);
     let validity = cut.old.gateway().sessions().lease();
-    until("the end of the validity", || !validity.holds()).await;
+    until("the end of the validity", || !validity.is_held()).await;
     cut.journal.appends_answered.send_replace(true);
     let restarting = Some(CloseCode::SessionRestarting.number());
     loop {
