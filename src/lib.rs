@@ -1,6 +1,6 @@
 //! Cluecast: a real-time server for live treasure and puzzle hunts.
 //!
-//! The modules are layers. From lowest to highest: `config`, `telemetry`, `clock`, `ids`, `journal`, `cluster`,
+//! The modules are layers. From lowest to highest: `ids`, `config`, `telemetry`, `clock`, `journal`, `cluster`,
 //! `session`, `delivery`, `gateway`, `http`, `cli`. A module imports only from lower layers, and `journal` and
 //! `cluster` do not import each other; `tests/architecture.rs` enforces this. `docs/ARCHITECTURE.md` describes
 //! how they work together.

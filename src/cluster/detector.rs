@@ -39,7 +39,7 @@ async fn evict_if_dead(node: &NodeState, suspect: &Observation) -> bool {
         return false;
     }
     let dead = suspect.record.incarnation;
-    match node.store.evict(dead, Some(suspect.last_heartbeat)).await {
+    match node.store.remove(dead, Some(suspect.last_heartbeat)).await {
         Ok(is_evicted) => {
             if is_evicted {
                 metrics().cluster_nodes_evicted.increment(1);

@@ -42,7 +42,7 @@ pub(super) async fn evict_predecessors(node: &NodeState) -> Result<(), JoinError
     for observed in nodes_at_my_address(node).await? {
         let other = observed.record.incarnation;
         let last = Some(observed.last_heartbeat);
-        let is_gone = observed.age >= late && node.store.evict(other, last).await?;
+        let is_gone = observed.age >= late && node.store.remove(other, last).await?;
         if !is_gone {
             let address = observed.record.address;
             return Err(JoinError::AddressTaken {

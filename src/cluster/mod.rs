@@ -219,7 +219,7 @@ impl Cluster {
         self.node.set_leaving();
         scan::hand_off_all(&self.node).await;
         self.node.stop.cancel();
-        let evicted = self.node.store.evict(self.node.me, None);
+        let evicted = self.node.store.remove(self.node.me, None);
         if let Err(error) = evicted.await {
             tracing::info!(%error, "could not end the membership; the other nodes will evict this one");
         }

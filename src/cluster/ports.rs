@@ -51,7 +51,7 @@ pub trait Store: Send + Sync + 'static {
     fn release(&self, expected: Ownership) -> Answer<(), ClaimError>;
 
     /// Terminates what a dead node still has in progress in the store.
-    fn terminate(&self, node: Incarnation) -> Answer<()>;
+    fn terminate_connections(&self, node: Incarnation) -> Answer<()>;
 
     /// Makes a node a member.
     fn join(&self, node: NodeRecord) -> Answer<()>;
@@ -65,7 +65,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes a member, unless it sent another heartbeat after `last`; with `None`, unconditionally.
     /// Returns whether the node is no member now.
-    fn evict(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool>;
+    fn remove(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool>;
 }
 
 /// Runs the sessions that this node owns.

@@ -184,7 +184,7 @@ async fn terminate_owner(node: &NodeState, expected: Ownership, attempt: u32) {
     let Some(owner) = expected.owner.filter(|owner| *owner != node.me) else {
         return;
     };
-    if let Err(error) = node.store.terminate(owner).await {
+    if let Err(error) = node.store.terminate_connections(owner).await {
         tracing::info!(%error, "could not terminate the connections of a dead node");
     }
 }

@@ -153,7 +153,7 @@ impl Store for Fake {
         })
     }
 
-    fn terminate(&self, _node: Incarnation) -> Answer<()> {
+    fn terminate_connections(&self, _node: Incarnation) -> Answer<()> {
         self.answer(|_| Ok(()))
     }
 
@@ -195,7 +195,7 @@ impl Store for Fake {
         })
     }
 
-    fn evict(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
+    fn remove(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
         self.answer(|world| {
             let is_last = |at| last.is_none_or(|last| last == world.last_heartbeat(at));
             let nodes = world.nodes.iter();

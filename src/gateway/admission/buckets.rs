@@ -1,6 +1,6 @@
-//! Token buckets that can be refunded, one a subscriber where that is wanted.
+//! Token buckets with refunds, and a map with one bucket per subscriber.
 //!
-//! A limiter without refunds could not tell attempts that turned out well from those that did not.
+//! A limiter without refunds could not exempt attempts that succeeded.
 //!
 //! Bounded: above [`ADDRESSES_MAX`] addresses, those whose buckets have refilled are evicted, which makes no
 //! difference to them. Overflow policy: if that frees nothing, all further addresses use one bucket
@@ -31,7 +31,7 @@ pub(super) struct TokenBucket {
     full_at: Mutex<Instant>,
 }
 
-/// One token bucket a subscriber.
+/// One token bucket per subscriber.
 pub(super) struct AddressBuckets {
     limit: RateLimit,
     tracked: Mutex<TrackedBuckets>,

@@ -25,7 +25,7 @@ pub(in crate::gateway) struct ConnectionSlots {
     reserve: ReservedSlots,
 }
 
-/// How an accepted connection was admitted, which decides whom its requests are counted for.
+/// How an accepted connection was admitted: decides which slot its requests are counted for.
 #[derive(Clone)]
 pub(in crate::gateway) enum Admission {
     /// A connection of one client.

@@ -20,8 +20,8 @@ use crate::gateway::net::stream::Stream;
 use crate::gateway::ws::Socket;
 use crate::telemetry::{LossReason, metrics};
 
-/// Reconnect delay, drawn per client, that a stopping server sends: after a restart, which takes a few hundred
-/// milliseconds, and spread to flatten the mass reconnect.
+/// Reconnect delay, drawn per client, that a stopping server sends: after a restart, which takes a few
+/// hundred milliseconds, and spread to flatten the mass reconnect.
 const GOAWAY_MS: RangeInclusive<u64> = 1_000..=3_000;
 
 /// A WebSocket before its `hello`.
