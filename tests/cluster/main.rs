@@ -10,8 +10,6 @@
     reason = "the shared client compares times that the server told with the clock"
 )]
 
-#[allow(dead_code, reason = "tests/gateway uses the rest of it")]
-#[path = "../gateway/device.rs"]
 mod device;
 mod fleet;
 #[allow(dead_code, reason = "tests/bounds uses the rest of it")]
@@ -22,6 +20,4 @@ mod moves;
 mod rebalance;
 mod stage;
 mod validity;
-#[allow(dead_code, reason = "tests/gateway uses the rest of it")]
-#[path = "../gateway/wire.rs"]
 mod wire;
