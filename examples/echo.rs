@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluecast::gateway::socket::{Received, Socket, SocketError, SocketLimits};
+use cluecast::gateway::ws::{Received, Socket, SocketError, SocketLimits};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};

@@ -4,8 +4,8 @@
 
 #[path = "../tests/fuzz/seeds.rs"]
 pub mod seeds;
-#[path = "../src/gateway/socket/mod.rs"]
-pub mod socket;
+#[path = "../src/gateway/ws/mod.rs"]
+pub mod ws;
 #[path = "../tests/fuzz/targets.rs"]
 pub mod targets;
 

@@ -12,6 +12,7 @@ pub mod config;
 pub mod delivery;
 pub mod gateway;
 pub mod http;
+pub mod ids;
 pub mod journal;
 pub mod session;
 pub mod telemetry;

@@ -14,7 +14,8 @@ mod sources;
 use std::fmt;
 
 /// The layers of `src/`. One may import from itself and from those before it.
-const LAYERS: [&str; 10] = [
+const LAYERS: [&str; 11] = [
+    "ids",
     "config",
     "telemetry",
     "clock",

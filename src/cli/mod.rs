@@ -26,7 +26,8 @@ pub use server::{Server, ServerError};
 
 use crate::config::{Config, ConfigMistake, Layers};
 use crate::gateway::check_certificate;
-use crate::session::Planted;
+#[cfg(feature = "fault-injection")]
+use crate::session::InjectedFault;
 
 /// A real-time server for live treasure and puzzle hunts.
 #[derive(Parser)]
@@ -116,14 +117,22 @@ enum CommandError {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    run_planted(Planted::Nothing)
+    run_command(CommandLine::parse().command)
 }
 
-/// The same with a defect on purpose in the server that it may run, for tests that must notice it.
-pub fn run_planted(planted: Planted) -> ExitCode {
-    let line = CommandLine::parse();
-    let done = match line.command {
-        Command::Serve(serve) => serve.run(planted),
+/// The same, with a fault in the server that the command may run. For tests that must detect it.
+#[cfg(feature = "fault-injection")]
+pub fn run_with_fault(fault: InjectedFault) -> ExitCode {
+    let mut line = CommandLine::parse();
+    if let Command::Serve(serve) = &mut line.command {
+        serve.inject(fault);
+    }
+    run_command(line.command)
+}
+
+fn run_command(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Serve(serve) => serve.run(),
         Command::Hunt(HuntCommand::Check(check)) => check.run(),
         Command::Config(command) => command.run(),
         Command::Migrate(migrate) => migrate.run(),

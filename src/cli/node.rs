@@ -8,13 +8,11 @@ use tokio::task::JoinSet;
 
 use super::server::ServerError;
 use super::vital::VitalLoops;
-use crate::cluster::{
-    self, Cluster, ClusterParts, ClusterSettings, Incarnation, NodeCard, Watchdog,
-};
+use crate::cluster::{Cluster, ClusterParts, ClusterSettings, Watchdog};
 use crate::config::ClusterConfig;
 use crate::gateway::{Gateway, Peers, listen_to_nodes};
 use crate::http::{self, Routing};
-use crate::journal::SessionId;
+use crate::ids::{NodeRecord, SessionId};
 use crate::session::JournalStore;
 
 /// A node that has joined.
@@ -41,19 +39,17 @@ impl Node {
         let peers = Peers::new(gateway.clone());
         let sessions = gateway.sessions().clone();
         let cluster = Cluster::new(ClusterParts {
-            card: NodeCard {
-                incarnation: Incarnation(sessions.owner().0),
+            card: NodeRecord {
+                incarnation: sessions.owner(),
                 address: address.unwrap_or_else(|| bound.to_string()),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
                 weight: config.weight,
-                valid: config.valid,
+                lease: config.valid,
                 is_leaving: false,
             },
             settings: settings(config),
-            store: Arc::new(JournalStore {
-                journal: sessions.journal().clone(),
-                version: env!("CARGO_PKG_VERSION"),
-            }),
-            validity: sessions.validity(),
+            store: Arc::new(JournalStore(sessions.journal().clone())),
+            validity: sessions.lease(),
             host: Arc::new(sessions),
             neighbours: Arc::new(peers.clone()),
         });
@@ -86,7 +82,6 @@ impl Node {
 
     /// Whether a session runs at another node, as soon as that is clear.
     pub(super) async fn is_elsewhere(&self, session: SessionId) -> bool {
-        let session = cluster::SessionId(session.number());
         self.cluster.is_elsewhere(session).await
     }
 

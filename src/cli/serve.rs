@@ -18,7 +18,7 @@ use crate::delivery::Hub;
 use crate::gateway::Grant;
 use crate::http::random_code;
 use crate::journal::SessionId;
-use crate::session::{Planted, SessionHandle, StoredHunt, first_game_master};
+use crate::session::{InjectedFault, SessionHandle, StoredHunt, first_game_master};
 use crate::telemetry;
 
 /// How long threads that were started for one task each may go on after the end.
@@ -41,10 +41,17 @@ pub(super) struct Serve {
     /// Prints one JSON line once it is ready, instead of text.
     #[arg(long)]
     json: bool,
+    #[arg(skip)]
+    fault: InjectedFault,
 }
 
 impl Serve {
-    pub(super) fn run(mut self, planted: Planted) -> Result<(), CommandError> {
+    #[cfg(feature = "fault-injection")]
+    pub(super) fn inject(&mut self, fault: InjectedFault) {
+        self.fault = fault;
+    }
+
+    pub(super) fn run(mut self) -> Result<(), CommandError> {
         if let Some(address) = self.listen {
             self.settings
                 .settings
@@ -57,18 +64,18 @@ impl Serve {
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
-        let done = runtime.block_on(self.serve(&config, planted));
+        let done = runtime.block_on(self.serve(&config));
         // A thread that hangs, at a disk for example, keeps nobody from ending.
         runtime.shutdown_timeout(THREADS_WAIT);
         done
     }
 
-    async fn serve(&self, config: &Config, planted: Planted) -> Result<(), CommandError> {
+    async fn serve(&self, config: &Config) -> Result<(), CommandError> {
         // Before anything else: a stop is heeded while the server starts, too.
         let mut signals = Signals::catch()?;
         let starting = async {
             let hunt = self.read_hunt().await?;
-            let server = Server::start_defective(config, planted).await?;
+            let server = Server::start_with_fault(config, self.fault).await?;
             Ok::<_, CommandError>((server, hunt))
         };
         let (server, hunt) = tokio::select! {
@@ -242,7 +249,7 @@ async fn open_hunt(
             return Err(CommandError::Failed(reason));
         }
         // It is claimed a moment before it is opened.
-        let arrived = timeout(OPENING_MAX, sessions.arrival(code)).await;
+        let arrived = timeout(OPENING_MAX, sessions.wait_until_running(code)).await;
         if arrived.is_err() {
             let reason =
                 format!("session {code} of this hunt is not open yet; the log says why; try again");
@@ -265,7 +272,7 @@ async fn open_hunt(
     let created = sessions.create(id, random_code(), stored.revision).await;
     let session = created.map_err(|error| failed(&error))?;
     let started = session
-        .game_master(By::Admin, GameMasterOrder::Start, Vec::new())
+        .submit_order(By::Admin, GameMasterOrder::Start, Vec::new())
         .await;
     let outcome = started.map_err(|error| failed(&error))?;
     outcome.map_err(|refusal| failed(&refusal))?;

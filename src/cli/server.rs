@@ -18,7 +18,7 @@ use crate::journal::{
     ArchiveFolder, Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal,
     PostgresOptions, SessionId, SqliteJournal, SqliteOptions,
 };
-use crate::session::{Archiving, OpenError, Planted, SessionDefaults, Sessions, Sharing};
+use crate::session::{Archiving, InjectedFault, JournalAccess, OpenError, Services, Sessions};
 use crate::telemetry;
 
 /// Why a server did not start.
@@ -84,13 +84,13 @@ impl Server {
     /// Starts a server with the journal that its settings name. It is ready when this returns: every
     /// session is recovered, and clients, who may have connected before, are answered.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
-        Self::start_defective(config, Planted::Nothing).await
+        Self::start_with_fault(config, InjectedFault::None).await
     }
 
-    /// The same with a defect on purpose.
-    pub(super) async fn start_defective(
+    /// The same, with an injected fault.
+    pub(super) async fn start_with_fault(
         config: &Config,
-        planted: Planted,
+        fault: InjectedFault,
     ) -> Result<Self, ServerError> {
         let incarnation = Incarnation(rand::random());
         let journal: Arc<dyn Journal> = match config.journal.backend {
@@ -109,18 +109,19 @@ impl Server {
                 Arc::new(PostgresJournal::open(options).await?)
             }
         };
-        let sharing = match config.journal.backend {
-            JournalBackend::Memory | JournalBackend::Sqlite => Sharing::Alone,
-            JournalBackend::Postgres => Sharing::Nodes(Validity::over()),
+        let access = match config.journal.backend {
+            JournalBackend::Memory | JournalBackend::Sqlite => JournalAccess::Exclusive,
+            JournalBackend::Postgres => JournalAccess::Shared(Validity::over()),
         };
-        Self::start_as(config, journal, incarnation, sharing, planted).await
+        let services = services(config, journal, incarnation, access).await?;
+        Self::start_as(config, Services { fault, ..services }).await
     }
 
     /// Starts a server on a journal that is open already.
     pub async fn start_on(config: &Config, journal: Arc<dyn Journal>) -> Result<Self, ServerError> {
         let incarnation = Incarnation(rand::random());
-        let sharing = Sharing::Alone;
-        Self::start_as(config, journal, incarnation, sharing, Planted::Nothing).await
+        let services = services(config, journal, incarnation, JournalAccess::Exclusive).await?;
+        Self::start_as(config, services).await
     }
 
     /// Starts one of several servers on a journal that is open already.
@@ -128,27 +129,21 @@ impl Server {
         config: &Config,
         journal: Arc<dyn Journal>,
     ) -> Result<Self, ServerError> {
-        Self::start_planted(config, journal, Planted::Nothing).await
+        Self::start_as(config, node_services(config, journal).await?).await
     }
 
-    /// The same with a defect on purpose, for tests that must notice it.
-    pub async fn start_planted(
+    /// The same, with an injected fault that a test must detect.
+    #[cfg(feature = "fault-injection")]
+    pub async fn start_node_with_fault(
         config: &Config,
         journal: Arc<dyn Journal>,
-        planted: Planted,
+        fault: InjectedFault,
     ) -> Result<Self, ServerError> {
-        let incarnation = Incarnation(rand::random());
-        let sharing = Sharing::Nodes(Validity::over());
-        Self::start_as(config, journal, incarnation, sharing, planted).await
+        let services = node_services(config, journal).await?;
+        Self::start_as(config, Services { fault, ..services }).await
     }
 
-    async fn start_as(
-        config: &Config,
-        journal: Arc<dyn Journal>,
-        incarnation: Incarnation,
-        sharing: Sharing,
-        planted: Planted,
-    ) -> Result<Self, ServerError> {
+    async fn start_as(config: &Config, services: Services) -> Result<Self, ServerError> {
         let failed = |reason| ServerError::Bind {
             address: config.server.listen,
             reason,
@@ -159,13 +154,9 @@ impl Server {
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let tokens = Arc::new(token_key(config)?);
-        let is_alone = matches!(sharing, Sharing::Alone);
-        let defaults = session_defaults(config, journal.clone(), incarnation, sharing).await?;
-        let defaults = SessionDefaults {
-            planted,
-            ..defaults
-        };
-        let sessions = new_sessions(config, defaults).await?;
+        let is_alone = matches!(services.access, JournalAccess::Exclusive);
+        let journal = services.journal.clone();
+        let sessions = new_sessions(config, services).await?;
         if is_alone {
             sessions.open_all().await?;
         }
@@ -192,7 +183,7 @@ impl Server {
         upkeep.spawn(loops.run("upkeep of the metrics", telemetry::upkeep()));
         if is_alone {
             let sessions = gateway.sessions().clone();
-            let closing = async move { sessions.close_unneeded().await };
+            let closing = async move { sessions.run_retirement().await };
             upkeep.spawn(loops.run("closing of finished sessions", closing));
         }
         tracing::info!(%address, "ready");
@@ -280,38 +271,44 @@ pub(super) fn postgres_options(
 /// The key of all nodes with the same secret, or of the data folder.
 pub(super) fn token_key(config: &Config) -> Result<TokenKey, KeyError> {
     match &config.cluster.secret {
-        Some(secret) => Ok(TokenKey::of_secret(secret.expose())),
-        None => TokenKey::of_folder(&config.server.data_dir),
+        Some(secret) => Ok(TokenKey::from_secret(secret.expose())),
+        None => TokenKey::from_folder(&config.server.data_dir),
     }
 }
 
-async fn session_defaults(
+/// The services of one of several nodes on a journal.
+async fn node_services(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+) -> Result<Services, JournalError> {
+    let access = JournalAccess::Shared(Validity::over());
+    services(config, journal, Incarnation(rand::random()), access).await
+}
+
+async fn services(
     config: &Config,
     journal: Arc<dyn Journal>,
     owner: Incarnation,
-    sharing: Sharing,
-) -> Result<SessionDefaults, JournalError> {
-    Ok(SessionDefaults {
+    access: JournalAccess,
+) -> Result<Services, JournalError> {
+    Ok(Services {
         journal,
         owner,
+        access,
         clock: Clock::System,
         config: config.session,
         snapshot_every_events: config.journal.snapshot_every_events,
         archiving: archiving(&config.journal).await?,
-        sharing,
-        planted: Planted::Nothing,
-        sessions_max: usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX),
+        fault: InjectedFault::None,
     })
 }
 
-async fn new_sessions(
-    config: &Config,
-    defaults: SessionDefaults,
-) -> Result<Sessions<Hub>, JournalError> {
-    let generation = defaults.journal.generation().await?;
-    let (delivery, clock) = (config.delivery, defaults.clock.clone());
+async fn new_sessions(config: &Config, services: Services) -> Result<Sessions<Hub>, JournalError> {
+    let generation = services.journal.generation().await?;
+    let (delivery, clock) = (config.delivery, services.clock.clone());
     let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).of_generation(generation);
-    Ok(Sessions::new(defaults, hub))
+    let sessions_max = usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX);
+    Ok(Sessions::new(services, sessions_max, hub))
 }
 
 async fn archiving(config: &JournalConfig) -> Result<Option<Archiving>, JournalError> {

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use super::ports::{Beat, StoreError};
+use super::Shared;
+use super::ports::StoreError;
 use super::watchdog::Watchdog;
-use super::{SessionId, Shared};
 use crate::clock::Moment;
+use crate::ids::{HeartbeatOutcome, SessionId};
 use crate::telemetry::metrics;
 
 pub(super) async fn run(shared: &Shared, watchdog: &Watchdog) {
@@ -37,7 +38,7 @@ pub(super) async fn run(shared: &Shared, watchdog: &Watchdog) {
 /// the next beat goes another way, and is answered before the validity is over.
 async fn beat(shared: &Shared) -> Result<(), StoreError> {
     let card = shared.card();
-    let beat_max = card.valid / 2;
+    let beat_max = card.lease / 2;
     let held_before = shared.validity.holds();
     let sent = Moment::now();
     let beat = timeout(beat_max, shared.store.beat(card)).await;
@@ -46,11 +47,11 @@ async fn beat(shared: &Shared) -> Result<(), StoreError> {
         .cluster_beat_seconds
         .record(Moment::now().since(sent));
     match beat {
-        Beat::Renewed if held_before && shared.validity.holds() => {
+        HeartbeatOutcome::Renewed if held_before && shared.validity.holds() => {
             shared.renew(sent);
             Ok(())
         }
-        Beat::Renewed => {
+        HeartbeatOutcome::Renewed => {
             metrics().cluster_validity_lapses.increment(1);
             verify(shared).await?;
             shared.renew(sent);
@@ -58,8 +59,8 @@ async fn beat(shared: &Shared) -> Result<(), StoreError> {
             Ok(())
         }
         // It has left: nobody but itself took it out.
-        Beat::Forgotten if shared.stop.is_cancelled() => Ok(()),
-        Beat::Forgotten => begin_anew(shared).await,
+        HeartbeatOutcome::Evicted if shared.stop.is_cancelled() => Ok(()),
+        HeartbeatOutcome::Evicted => begin_anew(shared).await,
     }
 }
 

@@ -6,9 +6,9 @@
 use tokio::time::sleep;
 
 use super::Shared;
-use super::ids::Incarnation;
 use super::ports::StoreError;
 use super::sightings::Sighting;
+use crate::ids::Incarnation;
 
 /// Why a node did not join.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,6 @@
 //! Never here: what a session is, or how it is stored.
 
 mod heart;
-mod ids;
 mod join;
 mod placement;
 mod planner;
@@ -34,17 +33,14 @@ use tokio::sync::{Notify, watch as watched};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub use ids::{Epoch, Incarnation, SessionId};
 pub use join::JoinError;
-pub use ports::{
-    Answer, Beat, ClaimError, Host, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Sign, Store,
-    StoreError,
-};
+pub use ports::{Answer, ClaimError, Host, Neighbours, Probe, Store, StoreError};
 pub use routes::{Route, Unrouted};
 pub use validity::{Era, Validity};
 pub use watchdog::Watchdog;
 
 use crate::clock::Moment;
+use crate::ids::{Incarnation, NodeRecord, SessionId};
 use routes::Routes;
 use sightings::{Sighting, Sightings};
 use suspicion::Patience;
@@ -76,7 +72,7 @@ const CLOCKS_DIFFER_MAX: Duration = Duration::from_millis(100);
 /// What a node is made of.
 pub struct ClusterParts {
     /// What it tells of itself.
-    pub card: NodeCard,
+    pub card: NodeRecord,
     /// How it behaves.
     pub settings: ClusterSettings,
     /// Who decides.
@@ -97,7 +93,7 @@ pub struct Cluster {
 
 struct Shared {
     me: Incarnation,
-    card: Mutex<NodeCard>,
+    card: Mutex<NodeRecord>,
     settings: ClusterSettings,
     patience: Patience,
     store: Arc<dyn Store>,
@@ -269,13 +265,13 @@ impl Cluster {
 }
 
 impl Shared {
-    fn card(&self) -> NodeCard {
+    fn card(&self) -> NodeRecord {
         let card = self.card.lock();
         card.expect("nothing panics while it holds the lock")
             .clone()
     }
 
-    fn card_mut(&self, change: impl FnOnce(&mut NodeCard)) {
+    fn card_mut(&self, change: impl FnOnce(&mut NodeRecord)) {
         let card = self.card.lock();
         change(&mut card.expect("nothing panics while it holds the lock"));
     }
@@ -291,7 +287,7 @@ impl Shared {
     /// The validity lasts from when a beat was sent that the store has answered.
     fn renew(&self, sent: Moment) {
         let is_steady = self.validity.holds();
-        self.validity.renew(sent, self.card().valid);
+        self.validity.renew(sent, self.card().lease);
         let since = self.steady_since.lock();
         let mut since = since.expect("nothing panics while it holds the lock");
         if !is_steady || since.is_none() {

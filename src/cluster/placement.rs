@@ -4,16 +4,15 @@
 //! and when a node comes or goes only its own share of the sessions moves. The hash is of the node's
 //! address, not of its life: a node that was restarted gets its sessions back.
 
-use super::ids::SessionId;
-use super::ports::NodeCard;
+use crate::ids::{NodeRecord, SessionId};
 
 /// As many bits as a fraction has.
 const FRACTION_BITS: u32 = 53;
 
 /// The nodes in the order in which a session prefers them. Nodes that are leaving, and those without
 /// weight, come after all others.
-pub fn preferences(session: SessionId, nodes: &[NodeCard]) -> Vec<&NodeCard> {
-    let mut ranked: Vec<(bool, f64, &NodeCard)> = nodes
+pub fn preferences(session: SessionId, nodes: &[NodeRecord]) -> Vec<&NodeRecord> {
+    let mut ranked: Vec<(bool, f64, &NodeRecord)> = nodes
         .iter()
         .map(|node| {
             let is_last = node.is_leaving || node.weight == 0;
@@ -30,8 +29,8 @@ pub fn preferences(session: SessionId, nodes: &[NodeCard]) -> Vec<&NodeCard> {
 /// The nearest node gets the session. `-ln(u) / weight` with `u` uniform in (0, 1) is the arrival
 /// time of a process with that rate: of several, the first to arrive is each one with a probability
 /// in proportion to its weight.
-fn distance(session: SessionId, node: &NodeCard) -> f64 {
-    let mixed = mix(session.0 ^ hash(node.address.as_bytes()));
+fn distance(session: SessionId, node: &NodeRecord) -> f64 {
+    let mixed = mix(session.number() ^ hash(node.address.as_bytes()));
     #[expect(clippy::cast_precision_loss, reason = "the number has 53 bits")]
     let uniform = ((mixed >> (u64::BITS - FRACTION_BITS)) as f64 + 0.5) / (2_f64).powi(53);
     -uniform.ln() / f64::from(node.weight.max(1))
@@ -59,24 +58,24 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use super::super::ids::{Incarnation, SessionId};
-    use super::super::ports::NodeCard;
     use super::preferences;
+    use crate::ids::{Incarnation, NodeRecord, SessionId};
 
     const SESSIONS: u64 = 10_000;
 
-    fn node(number: u8, weight: u32) -> NodeCard {
-        NodeCard {
+    fn node(number: u8, weight: u32) -> NodeRecord {
+        NodeRecord {
             incarnation: Incarnation(u64::from(number)),
             address: format!("10.0.0.{number}:7000"),
+            version: "1".to_owned(),
             weight,
-            valid: Duration::from_secs(1),
+            lease: Duration::from_secs(1),
             is_leaving: false,
         }
     }
 
-    fn owner(session: u64, nodes: &[NodeCard]) -> Incarnation {
-        preferences(SessionId(session), nodes)[0].incarnation
+    fn owner(session: u64, nodes: &[NodeRecord]) -> Incarnation {
+        preferences(SessionId::new(session), nodes)[0].incarnation
     }
 
     #[test]
@@ -105,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_node_that_was_restarted_gets_its_sessions_back() {
-        let again = NodeCard {
+        let again = NodeRecord {
             incarnation: Incarnation(77),
             ..node(2, 100)
         };
@@ -118,14 +117,14 @@ mod tests {
 
     #[test]
     fn those_who_leave_or_want_nothing_come_last() {
-        let leaving = NodeCard {
+        let leaving = NodeRecord {
             is_leaving: true,
             ..node(1, 1_000_000)
         };
         for session in 0..1_000 {
             let nodes = [leaving.clone(), node(2, 0), node(3, 1)];
             assert_eq!(owner(session, &nodes), Incarnation(3));
-            assert_eq!(preferences(SessionId(session), &nodes).len(), 3);
+            assert_eq!(preferences(SessionId::new(session), &nodes).len(), 3);
         }
     }
 }

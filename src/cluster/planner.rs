@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ids::{Incarnation, SessionId};
 use super::placement::preferences;
-use super::ports::{NodeCard, Ownership};
 use super::sightings::Sighting;
 use super::suspicion::Patience;
+use crate::ids::{Incarnation, NodeRecord, Ownership, SessionId};
 
 /// How long a session that never had an owner is left to the node that created it.
 const NEWBORN_FOR: Duration = Duration::from_secs(5);
@@ -49,7 +48,7 @@ pub(super) enum Step {
     /// Claim a session on this ground, and run it.
     Take(Ownership),
     /// Give a session to a node that it prefers.
-    HandOver(SessionId, NodeCard),
+    HandOver(SessionId, NodeRecord),
     /// Close a session that nobody needs, and leave it to nobody.
     Retire(SessionId),
     /// Leave to nobody what this node owns, does not run, and need not run.
@@ -93,7 +92,7 @@ impl Planner {
     /// What to do now: first what must be thrown away, then what is to be taken, then what is to be
     /// given.
     pub(super) fn plan(&mut self, look: &Look) -> Vec<Step> {
-        let cards: Vec<NodeCard> = look.nodes.iter().map(|seen| seen.card.clone()).collect();
+        let cards: Vec<NodeRecord> = look.nodes.iter().map(|seen| seen.card.clone()).collect();
         let is_member = |node: Incarnation| cards.iter().any(|card| card.incarnation == node);
         let mut steps = self.abandon(look);
         let mut orphans = BTreeMap::new();
@@ -149,7 +148,7 @@ impl Planner {
 
     /// Whether this node should take an orphan: at once if the session prefers it to all others,
     /// later if those before it have let their turns go by, so that no session is forgotten.
-    fn is_my_turn(&self, orphan: &Ownership, orphaned: Duration, cards: &[NodeCard]) -> bool {
+    fn is_my_turn(&self, orphan: &Ownership, orphaned: Duration, cards: &[NodeRecord]) -> bool {
         let ranked = preferences(orphan.session, cards);
         let mut ranked = ranked.iter();
         let Some(place) = ranked.position(|card| card.incarnation == self.me) else {
@@ -181,7 +180,7 @@ impl Planner {
     fn rebalance<'a>(
         &'a self,
         look: &'a Look,
-        cards: &'a [NodeCard],
+        cards: &'a [NodeRecord],
     ) -> impl Iterator<Item = Step> + 'a {
         let mine = look.ownerships.iter().filter(|ownership| {
             let session = ownership.session;

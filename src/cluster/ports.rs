@@ -2,65 +2,16 @@
 //! to knock at another node. Declared here, so that the cluster depends on none of them and a
 //! simulation can stand for all three.
 
-use std::time::Duration;
-
 use futures_util::future::BoxFuture;
 
-use super::ids::{Epoch, Incarnation, SessionId};
 use super::validity::Era;
+use crate::ids::{
+    Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
+};
 
 /// What a call gives, some time later.
 pub type Answer<T, E = StoreError> = BoxFuture<'static, Result<T, E>>;
-
-/// Who may write a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ownership {
-    /// The session.
-    pub session: SessionId,
-    /// Its owner, if it has one.
-    pub owner: Option<Incarnation>,
-    /// The epoch of the last change.
-    pub epoch: Epoch,
-}
-
-/// What a node tells of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeCard {
-    /// Its life.
-    pub incarnation: Incarnation,
-    /// Where other nodes reach it: host and port.
-    pub address: String,
-    /// Its share of the sessions, relative to the others'.
-    pub weight: u32,
-    /// For how long after a beat it may speak for its sessions.
-    pub valid: Duration,
-    /// It is stopping, and takes no more sessions.
-    pub is_leaving: bool,
-}
-
-/// Tells a node's last sign of life from its earlier ones, and nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sign(pub i64);
-
-/// A node and when it was heard of last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeSeen {
-    /// What it told last.
-    pub card: NodeCard,
-    /// Its last sign of life.
-    pub last_sign: Sign,
-    /// How long ago that was, by the store's clock, which may be set at any time.
-    pub age: Duration,
-}
-
-/// What a beat found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beat {
-    /// The node is known, and was heard of now.
-    Renewed,
-    /// The node was forgotten: its sessions may be taken over at any moment.
-    Forgotten,
-}
 
 /// The store did not do what it was asked for; whether it had an effect is unknown.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -103,18 +54,18 @@ pub trait Store: Send + Sync + 'static {
     fn evict(&self, node: Incarnation) -> Answer<()>;
 
     /// Makes a node known.
-    fn join(&self, card: NodeCard) -> Answer<()>;
+    fn join(&self, card: NodeRecord) -> Answer<()>;
 
     /// Tells that a known node is alive. Dropping the answer gives up the way to the store that it
     /// was awaited on.
-    fn beat(&self, card: NodeCard) -> Answer<Beat>;
+    fn beat(&self, card: NodeRecord) -> Answer<HeartbeatOutcome>;
 
     /// Every known node.
-    fn nodes(&self) -> Answer<Vec<NodeSeen>>;
+    fn nodes(&self) -> Answer<Vec<NodeStatus>>;
 
     /// Forgets a node unless it gave another sign of life after `last_sign`; without one, in any case.
     /// Whether it is unknown now.
-    fn forget(&self, node: Incarnation, last_sign: Option<Sign>) -> Answer<bool>;
+    fn forget(&self, node: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool>;
 }
 
 /// Runs the sessions that this node owns.

@@ -13,9 +13,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::ClusterSettings;
-use super::ids::{Epoch, Incarnation, SessionId};
-use super::ports::{NodeCard, Ownership, Store};
+use super::ports::Store;
 use super::sightings::Sighting;
+use crate::ids::{Epoch, Incarnation, NodeRecord, Ownership, SessionId};
 use crate::telemetry::metrics;
 
 /// Between two questions to the store about one session.
@@ -136,7 +136,7 @@ impl Routes {
         self.changed();
     }
 
-    pub(super) fn is_at(&self, session: SessionId, node: &NodeCard, epoch: Epoch) {
+    pub(super) fn is_at(&self, session: SessionId, node: &NodeRecord, epoch: Epoch) {
         let mut known = self.known();
         known
             .addresses
@@ -240,12 +240,12 @@ impl Routes {
         let nodes = self.store.nodes().await.ok()?;
         let node = nodes
             .into_iter()
-            .find(|seen| seen.card.incarnation == owner);
+            .find(|seen| seen.record.incarnation == owner);
         let Some(node) = node else {
             self.want(session);
             return None;
         };
-        self.is_at(session, &node.card, row.epoch);
+        self.is_at(session, &node.record, row.epoch);
         self.known().route(session, self.me)
     }
 

@@ -13,9 +13,10 @@ use tokio::time::{Instant, timeout};
 
 use super::placement::preferences;
 use super::planner::{Look, Planner, Step};
-use super::ports::{ClaimError, NodeCard, Ownership, StoreError};
+use super::ports::{ClaimError, StoreError};
 use super::sightings::Sighting;
-use super::{SCAN_EVERY, SessionId, Shared};
+use super::{SCAN_EVERY, Shared};
+use crate::ids::{NodeRecord, Ownership, SessionId};
 use crate::telemetry::metrics;
 
 /// How often a claim is made that finds an append of the dead owner under way; the store waits for
@@ -213,7 +214,7 @@ async fn release(shared: &Shared, held: Ownership) {
 }
 
 /// Stops a session and gives it to another node, or to nobody.
-async fn hand_over(shared: &Shared, session: SessionId, to: Option<&NodeCard>) {
+async fn hand_over(shared: &Shared, session: SessionId, to: Option<&NodeRecord>) {
     let Some(epoch) = shared.host.close(session).await else {
         return;
     };
@@ -251,7 +252,7 @@ pub(super) async fn give_all(shared: &Shared) {
         is_other && !shared.patience.is_late(seen, shared.me)
     };
     let others = nodes.into_iter().filter(is_next);
-    let others: Vec<NodeCard> = others.map(|seen| seen.card).collect();
+    let others: Vec<NodeRecord> = others.map(|seen| seen.card).collect();
     stream::iter(shared.host.held())
         .for_each_concurrent(shared.settings.moves_max, |session| {
             let next = preferences(session, &others).first().copied();

@@ -10,16 +10,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ids::Incarnation;
-use super::ports::{NodeCard, NodeSeen, Sign};
+use crate::ids::{HeartbeatSeq, Incarnation, NodeRecord, NodeStatus};
 
 /// A node, and for how long it has been silent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sighting {
     /// What it told last.
-    pub(super) card: NodeCard,
+    pub(super) card: NodeRecord,
     /// Its last sign of life.
-    pub(super) last_sign: Sign,
+    pub(super) last_sign: HeartbeatSeq,
     /// How old that is, by the clock that says more: the store's or this node's.
     pub(super) age: Duration,
     /// How long it has certainly been silent, whatever the store's clock says.
@@ -29,22 +28,22 @@ pub(super) struct Sighting {
 /// The last signs that this node has seen, of as many nodes as the store knows.
 #[derive(Debug, Default)]
 pub(super) struct Sightings {
-    last: BTreeMap<Incarnation, (Sign, Instant)>,
+    last: BTreeMap<Incarnation, (HeartbeatSeq, Instant)>,
 }
 
 impl Sightings {
     /// Takes in what the store told. `at` is after it had told that.
-    pub(super) fn note(&mut self, nodes: Vec<NodeSeen>, at: Instant) -> Vec<Sighting> {
+    pub(super) fn note(&mut self, nodes: Vec<NodeStatus>, at: Instant) -> Vec<Sighting> {
         let before = std::mem::take(&mut self.last);
-        let mut note = |seen: NodeSeen| {
-            let node = seen.card.incarnation;
+        let mut note = |seen: NodeStatus| {
+            let node = seen.record.incarnation;
             let known = before.get(&node).copied();
-            let known = known.filter(|(sign, _)| *sign == seen.last_sign);
-            let (sign, since) = known.unwrap_or((seen.last_sign, at));
+            let known = known.filter(|(sign, _)| *sign == seen.last_heartbeat);
+            let (sign, since) = known.unwrap_or((seen.last_heartbeat, at));
             self.last.insert(node, (sign, since));
             let silent_for = at.saturating_duration_since(since);
             Sighting {
-                card: seen.card,
+                card: seen.record,
                 last_sign: sign,
                 age: seen.age.max(silent_for),
                 silent_for,
@@ -60,22 +59,22 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::super::ids::Incarnation;
-    use super::super::ports::{NodeCard, NodeSeen, Sign};
     use super::{Sighting, Sightings};
+    use crate::ids::{HeartbeatSeq, Incarnation, NodeRecord, NodeStatus};
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn seen(sign: i64, age: Duration) -> NodeSeen {
-        NodeSeen {
-            card: NodeCard {
+    fn seen(sign: i64, age: Duration) -> NodeStatus {
+        NodeStatus {
+            record: NodeRecord {
                 incarnation: Incarnation(1),
                 address: "192.0.2.1:7000".to_owned(),
+                version: "1".to_owned(),
                 weight: 1,
-                valid: Duration::from_millis(1_500),
+                lease: Duration::from_millis(1_500),
                 is_leaving: false,
             },
-            last_sign: Sign(sign),
+            last_heartbeat: HeartbeatSeq(sign),
             age,
         }
     }

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::ids::Incarnation;
 use super::ports::Probe;
 use super::sightings::Sighting;
+use crate::ids::Incarnation;
 
 /// When silence becomes suspicious.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl Patience {
         }
         // It may still speak. Its validity began before it gave its last sign, and is over for certain
         // once this node has seen no other for as long.
-        let unseen_for = node.card.valid + self.margin;
+        let unseen_for = node.card.lease + self.margin;
         let is_mute = match probe {
             Probe::Silent | Probe::Lapsed => true,
             Probe::Refused | Probe::Alive(_) => false,
@@ -66,9 +66,9 @@ impl Patience {
 mod tests {
     use std::time::Duration;
 
-    use super::super::ids::Incarnation;
-    use super::super::ports::{NodeCard, Probe, Sign};
+    use super::super::ports::Probe;
     use super::{Patience, Sighting, Verdict};
+    use crate::ids::{HeartbeatSeq, Incarnation, NodeRecord};
 
     const PATIENCE: Patience = Patience {
         late: Duration::from_millis(500),
@@ -78,14 +78,15 @@ mod tests {
 
     fn seen(age_ms: u64) -> Sighting {
         Sighting {
-            card: NodeCard {
+            card: NodeRecord {
                 incarnation: NODE,
                 address: "192.0.2.1:7000".to_owned(),
+                version: "1".to_owned(),
                 weight: 1,
-                valid: Duration::from_millis(1_500),
+                lease: Duration::from_millis(1_500),
                 is_leaving: false,
             },
-            last_sign: Sign(1),
+            last_sign: HeartbeatSeq(1),
             age: Duration::from_millis(age_ms),
             silent_for: Duration::from_millis(age_ms),
         }

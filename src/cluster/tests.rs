@@ -9,16 +9,19 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Answer, Beat, ClaimError, Cluster, ClusterParts, ClusterSettings, Epoch, Era, Host,
-    Incarnation, JoinError, Neighbours, NodeCard, NodeSeen, Ownership, Probe, Route, SessionId,
-    Sign, Store, Unrouted, Validity, Watchdog,
+    Answer, ClaimError, Cluster, ClusterParts, ClusterSettings, Era, Host, JoinError, Neighbours,
+    Probe, Route, Store, Unrouted, Validity, Watchdog,
+};
+use crate::ids::{
+    Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
 };
 
 const ME: Incarnation = Incarnation(1);
 const OTHER: Incarnation = Incarnation(2);
 const DEAD: Incarnation = Incarnation(3);
-const KITE: SessionId = SessionId(42);
-const LAMP: SessionId = SessionId(43);
+const KITE: SessionId = SessionId::new(42);
+const LAMP: SessionId = SessionId::new(43);
 const WAIT_MAX: Duration = Duration::from_secs(20);
 const BEAT: Duration = Duration::from_millis(200);
 /// As [`Cluster::new`] makes it of [`BEAT`].
@@ -29,7 +32,7 @@ const LATE: Duration = Duration::from_millis(500);
 struct World {
     rows: BTreeMap<SessionId, Ownership>,
     /// Each node and when it was heard of last; nothing: at this very moment, always.
-    nodes: Vec<(NodeCard, Option<Instant>)>,
+    nodes: Vec<(NodeRecord, Option<Instant>)>,
     /// How often somebody asked for them.
     lists: i64,
     /// The store's clock says that all signs of life are still to come.
@@ -102,12 +105,13 @@ impl Played {
     }
 }
 
-fn card(node: Incarnation, address: &str) -> NodeCard {
-    NodeCard {
+fn card(node: Incarnation, address: &str) -> NodeRecord {
+    NodeRecord {
         incarnation: node,
         address: address.to_owned(),
+        version: "1".to_owned(),
         weight: 100,
-        valid: Duration::from_millis(1_500),
+        lease: Duration::from_millis(1_500),
         is_leaving: false,
     }
 }
@@ -149,35 +153,35 @@ impl Store for Played {
         self.answer(|_| Ok(()))
     }
 
-    fn join(&self, card: NodeCard) -> Answer<()> {
+    fn join(&self, card: NodeRecord) -> Answer<()> {
         self.answer(|world| {
             world.nodes.push((card, None));
             Ok(())
         })
     }
 
-    fn beat(&self, card: NodeCard) -> Answer<Beat> {
+    fn beat(&self, card: NodeRecord) -> Answer<HeartbeatOutcome> {
         let this = self.clone();
         async move {
             let beat_takes = this.world().beat_takes;
             sleep(beat_takes).await;
             let is_known = this.knows(card.incarnation);
             Ok(if is_known {
-                Beat::Renewed
+                HeartbeatOutcome::Renewed
             } else {
-                Beat::Forgotten
+                HeartbeatOutcome::Evicted
             })
         }
         .boxed()
     }
 
-    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
         self.answer(|world| {
             world.lists += 1;
             let world = &*world;
-            let nodes = world.nodes.iter().map(|(card, at)| NodeSeen {
-                card: card.clone(),
-                last_sign: world.last_sign(*at),
+            let nodes = world.nodes.iter().map(|(card, at)| NodeStatus {
+                record: card.clone(),
+                last_heartbeat: world.last_sign(*at),
                 age: match at {
                     Some(at) if !world.is_set_back => at.elapsed(),
                     Some(_) | None => Duration::ZERO,
@@ -187,21 +191,21 @@ impl Store for Played {
         })
     }
 
-    fn forget(&self, node: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+    fn forget(&self, node: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
         self.answer(|world| {
             let is_last = |at| last_sign.is_none_or(|sign| sign == world.last_sign(at));
             let nodes = world.nodes.iter();
             let stay = nodes.filter(|(card, at)| card.incarnation != node || !is_last(*at));
             world.nodes = stay.cloned().collect();
-            let remains = |(card, _): &(NodeCard, _)| card.incarnation == node;
+            let remains = |(card, _): &(NodeRecord, _)| card.incarnation == node;
             Ok(!world.nodes.iter().any(remains))
         })
     }
 }
 
 impl World {
-    fn last_sign(&self, at: Option<Instant>) -> Sign {
-        Sign(if at.is_some() { 0 } else { self.lists })
+    fn last_sign(&self, at: Option<Instant>) -> HeartbeatSeq {
+        HeartbeatSeq(if at.is_some() { 0 } else { self.lists })
     }
 }
 
@@ -440,7 +444,7 @@ async fn a_store_whose_clock_is_behind_keeps_no_dead_node_alive() {
         () = cluster.run_watch() => panic!("it watches until it leaves"),
         ended = timeout(WAIT_MAX, buried) => ended.expect("it is forgotten"),
     }
-    let valid = card(DEAD, "gone:7000").valid;
+    let valid = card(DEAD, "gone:7000").lease;
     assert!(began.elapsed() >= valid, "it may have spoken until then");
 }
 

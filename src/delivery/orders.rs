@@ -7,25 +7,25 @@ use hunt::{CommandId, DurationMs, GameMasterOrder, PlayerOrder, Rejection};
 use protocol as wire;
 
 use super::who::Identity;
-use crate::session::{Numbered, Refusal};
+use crate::session::{NumberedCommand, Refusal};
 
 /// Ids count from 1 on.
 const NOBODYS: u32 = 0;
 
 /// What a connection asks for; refused at once if its role never may.
-pub fn command(identity: Identity, command: wire::Command) -> Result<Numbered, Refusal> {
+pub fn command(identity: Identity, command: wire::Command) -> Result<NumberedCommand, Refusal> {
     let id = CommandId(command.id);
     match (identity, command.order) {
         (Identity::Device(device), wire::Order::SubmitGuess { puzzle, guess }) => {
             let puzzle = puzzle.as_str().into();
             let order = PlayerOrder::SubmitGuess { puzzle, guess };
-            Ok(Numbered::Player(device, id, order))
+            Ok(NumberedCommand::Player(device, id, order))
         }
         (Identity::GameMaster(_), wire::Order::SubmitGuess { .. })
         | (Identity::Device(_) | Identity::Spectator, _) => Err(Rejection::Forbidden.into()),
         (Identity::GameMaster(game_master), order) => {
             let order = game_master_order(order)?;
-            Ok(Numbered::GameMaster(game_master, id, order))
+            Ok(NumberedCommand::GameMaster(game_master, id, order))
         }
     }
 }

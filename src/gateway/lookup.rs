@@ -1,93 +1,96 @@
-//! Which session somebody means, and what they are told if they may not know.
+//! Finds the session of a code, and limits wrong codes.
 
 use hunt::plain_code;
 
-use super::addresses::Source;
-use super::{Gateway, TooManyWrongCodes};
+use super::Gateway;
+use super::admission::addresses::SubscriberKey;
+use super::admission::code_attempts::TooManyWrongCodes;
 use crate::delivery::Hub;
 use crate::journal::SessionId;
 use crate::session::{NotHere, SessionHandle};
 
-/// Why somebody gets no session.
+/// Why a session is not available to a client.
 #[derive(Debug)]
 pub enum NoSession {
-    /// It was not found in time, and may be in a moment: it is changing hands.
-    ForNow,
+    /// It is moving between nodes, and should be available in a moment.
+    Moving,
     /// No session has this code.
     Unknown,
-    /// The token is another session's. There may be one with this code, or not.
-    Foreign,
-    /// It is finished, and cannot be opened because the server has as many sessions open as it may.
-    Full,
+    /// The token belongs to another session. Whether a session has this code is not revealed.
+    WrongToken,
+    /// It is finished, and cannot be opened because too many sessions are open.
+    TooManyOpen,
     /// Too many codes were wrong; this one was not looked at.
-    TooMany(TooManyWrongCodes),
+    TooManyWrongCodes(TooManyWrongCodes),
 }
 
 impl From<TooManyWrongCodes> for NoSession {
     fn from(refusal: TooManyWrongCodes) -> Self {
-        Self::TooMany(refusal)
+        Self::TooManyWrongCodes(refusal)
     }
 }
 
 impl Gateway {
-    /// The session with a code, as people type it, for those who may know all.
+    /// The session with a code, as people type it. For callers that are allowed every session.
     pub async fn session(&self, code: &str) -> Result<SessionHandle<Hub>, NoSession> {
         let code = plain_code(code);
-        match self.sessions.wake(&code).await {
+        match self.sessions.get_or_reopen(&code).await {
             Ok(session) => Ok(session),
-            Err(NotHere::Full) => Err(NoSession::Full),
-            Err(NotHere::Absent) if self.sessions.elsewhere(&code).is_some() => {
-                Err(NoSession::ForNow)
+            Err(NotHere::Full) => Err(NoSession::TooManyOpen),
+            Err(NotHere::Absent) if self.sessions.known_elsewhere(&code).is_some() => {
+                Err(NoSession::Moving)
             }
             Err(NotHere::Absent) => Err(NoSession::Unknown),
         }
     }
 
-    /// The same for those who have shown no token: wrong codes are limited.
+    /// The session with a code, for a client without a token. Wrong codes are limited.
     pub async fn public_session(
         &self,
-        source: Source,
+        key: SubscriberKey,
         code: &str,
     ) -> Result<SessionHandle<Hub>, NoSession> {
-        let attempt = self.attempts.at_session(source)?;
+        let attempt = self.attempts.at_session(key)?;
         let found = self.session(code).await;
         match &found {
-            // Whether it is right is not known, or it is.
-            Ok(_) | Err(NoSession::ForNow | NoSession::Full) => attempt.was_not_wrong(),
-            Err(NoSession::Unknown | NoSession::Foreign | NoSession::TooMany(_)) => drop(attempt),
+            // The code is right, or the outcome is unknown.
+            Ok(_) | Err(NoSession::Moving | NoSession::TooManyOpen) => attempt.refund(),
+            Err(NoSession::Unknown | NoSession::WrongToken | NoSession::TooManyWrongCodes(_)) => {
+                drop(attempt)
+            }
         }
         found
     }
 
-    /// Whether the store may be asked for a code that this node does not know: not by those who show no
-    /// token and have used up what may be wrong, since each of their codes would cost it a query.
-    pub fn may_look_up(&self, source: Source, token: Option<&str>) -> Result<(), NoSession> {
+    /// Checks whether the store may be queried for a code that this node does not know. A client without a
+    /// token that has used up its wrong codes is refused, because each of its codes would cost a query.
+    pub fn may_look_up(&self, key: SubscriberKey, token: Option<&str>) -> Result<(), NoSession> {
         let now = self.sessions.clock().now();
         if token.is_some_and(|token| self.tokens().open(token, now).is_ok()) {
             return Ok(());
         }
-        self.attempts.at_session(source)?.was_not_wrong();
+        self.attempts.at_session(key)?.refund();
         Ok(())
     }
 
-    /// The same for those whose token is of a session. Whoever names another one is told the same whether
-    /// there is such a session or not, and counts as guessing codes.
+    /// The session with a code, for a client whose token belongs to `granted_session`. Naming another session
+    /// gives the same error whether it exists or not, and counts as a wrong code.
     pub async fn session_of_token(
         &self,
-        source: Source,
-        of_session: SessionId,
+        key: SubscriberKey,
+        granted_session: SessionId,
         code: &str,
     ) -> Result<SessionHandle<Hub>, NoSession> {
         let code = plain_code(code);
-        let is_elsewhere = || self.sessions.elsewhere(&code) == Some(of_session);
-        match self.sessions.wake(&code).await {
-            Ok(session) if session.id() == of_session => Ok(session),
-            Err(NotHere::Full) if is_elsewhere() => Err(NoSession::Full),
-            Err(NotHere::Absent) if is_elsewhere() => Err(NoSession::ForNow),
+        let is_elsewhere = || self.sessions.known_elsewhere(&code) == Some(granted_session);
+        match self.sessions.get_or_reopen(&code).await {
+            Ok(session) if session.id() == granted_session => Ok(session),
+            Err(NotHere::Full) if is_elsewhere() => Err(NoSession::TooManyOpen),
+            Err(NotHere::Absent) if is_elsewhere() => Err(NoSession::Moving),
             Ok(_) | Err(NotHere::Absent | NotHere::Full) => {
-                // Dropped, the attempt counts as wrong.
-                drop(self.attempts.at_session(source)?);
-                Err(NoSession::Foreign)
+                // A dropped attempt counts as wrong.
+                drop(self.attempts.at_session(key)?);
+                Err(NoSession::WrongToken)
             }
         }
     }

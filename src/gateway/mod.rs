@@ -1,34 +1,17 @@
-//! The part of a node that holds connections: accepting, upgrading, authenticating, reading
-//! commands and writing what sessions let out.
+//! The part of a node that holds connections: accepting, authenticating, reading commands, and writing the frames
+//! that sessions release.
 //!
-//! Never here: what a message means for a session, or what an audience may see.
+//! `net` accepts connections and serves HTTP, `admission` limits them, `connection` is one WebSocket from handshake
+//! to close, `ws` its frames, and `peers` the traffic between nodes. Never here: what a message means for a session,
+//! or what an audience may see.
 
-mod addresses;
-mod allowance;
-mod attempts;
-mod bucket;
-mod closing;
+mod admission;
 mod connection;
-mod farewell;
-mod forwarded;
-mod frame;
-mod head;
-mod http;
-mod internal;
-mod listener;
 mod lookup;
-mod neighbours;
-mod new_teams;
-mod origin;
-mod pulse;
-mod relay;
-mod reserve;
-mod shares;
-pub mod socket;
-mod stream;
-mod tls;
+mod net;
+mod peers;
 mod tokens;
-mod upgrade;
+pub mod ws;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -36,31 +19,32 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use addresses::{Place, Source};
-pub use attempts::{Attempt, CodeAttempts, TooManyWrongCodes};
-pub use internal::{CLIENT, listen_to_nodes};
-pub use listener::{Slot, listen};
+pub use admission::addresses::SubscriberKey;
+pub use admission::code_attempts::{CodeAttempt, CodeAttempts, TooManyWrongCodes};
+pub use admission::new_teams::{NewTeams, TeamCreation, TooManyNewTeams};
+pub use admission::origins::Origins;
+pub use admission::slots::ConnectionSlot;
+pub use connection::handshake::upgrade;
 pub use lookup::NoSession;
-pub use neighbours::{LIFE, LOOK_PATH, NodeError, PROBE_PATH, Peers};
-pub use new_teams::{Founding, NewTeams, TooManyNewTeams};
-pub use origin::Origins;
-pub use relay::relay;
-pub use tls::{TlsError, check_certificate};
+pub use net::public::{Slot, listen};
+pub use net::tls::{TlsError, check_certificate};
+pub use peers::listener::{CLIENT, listen_to_nodes};
+pub use peers::neighbours::{INCARNATION, NodeError, PROBE_PATH, Peers, SCAN_PATH};
+pub use peers::relay::relay;
 pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal, bearer};
-pub use upgrade::upgrade;
 
-use tls::Tls;
+use net::tls::Tls;
 
 use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig, TlsConfig, TlsMode};
 use crate::delivery::Hub;
 use crate::session::Sessions;
 
-/// What every connection needs. Clones share it.
+/// The gateway of a node. Clones share its state.
 #[derive(Clone)]
-pub struct Gateway(Arc<Shared>);
+pub struct Gateway(Arc<GatewayState>);
 
-/// What all clones of a [`Gateway`] share.
-pub struct Shared {
+/// The state that all clones of a [`Gateway`] share.
+pub struct GatewayState {
     pub(crate) sessions: Sessions<Hub>,
     pub(crate) tokens: Arc<TokenKey>,
     config: GatewayConfig,
@@ -74,38 +58,38 @@ pub struct Shared {
     tasks: TaskTracker,
 }
 
-/// What a gateway is made of.
+/// The parts of a [`Gateway`].
 pub struct GatewayParts {
     /// The sessions that connections attach to.
     pub sessions: Sessions<Hub>,
-    /// By which tokens are checked.
+    /// The key that tokens are checked with.
     pub tokens: Arc<TokenKey>,
-    /// The connections' bounds.
+    /// Limits and timeouts of connections.
     pub config: GatewayConfig,
-    /// The outboxes' bounds.
+    /// Limits of outboxes.
     pub delivery: DeliveryConfig,
-    /// What a connection may send.
+    /// Rate limits.
     pub limits: LimitsConfig,
-    /// How they are encrypted.
+    /// TLS of the public listener.
     pub tls: TlsConfig,
 }
 
 impl Deref for Gateway {
-    type Target = Shared;
+    type Target = GatewayState;
 
-    fn deref(&self) -> &Shared {
+    fn deref(&self) -> &GatewayState {
         &self.0
     }
 }
 
 impl Gateway {
-    /// A gateway without connections. Reads the certificate, if there is to be one.
+    /// A gateway without connections. Reads the certificate if TLS is on.
     pub fn new(parts: GatewayParts) -> Result<Self, TlsError> {
         let tls = match parts.tls.mode {
             TlsMode::Off => None,
             TlsMode::On => Some(Arc::new(Tls::new(&parts.tls)?)),
         };
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(GatewayState {
             origins: Origins::new(&parts.config),
             tls,
             sessions: parts.sessions,
@@ -120,8 +104,8 @@ impl Gateway {
         })))
     }
 
-    /// Reads the certificate again, for connections from now on; gives whether there is one. If the
-    /// files are not good, all stays as it is.
+    /// Reads the certificate again, for new connections; returns whether TLS is on. On an error the former
+    /// certificate stays in use.
     pub fn reload_certificate(&self) -> Result<bool, TlsError> {
         let Some(tls) = &self.tls else {
             return Ok(false);
@@ -129,12 +113,12 @@ impl Gateway {
         tls.reload().map(|()| true)
     }
 
-    /// Whether connections are encrypted.
+    /// Whether TLS is on.
     pub fn is_encrypted(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Which web pages may connect.
+    /// The web origins that may connect.
     pub fn origins(&self) -> &Origins {
         &self.origins
     }
@@ -144,27 +128,27 @@ impl Gateway {
         &self.sessions
     }
 
-    /// By which tokens are made and checked.
+    /// The key that tokens are made and checked with.
     pub fn tokens(&self) -> &TokenKey {
         &self.tokens
     }
 
-    /// The attempts at codes.
+    /// The limiter of code attempts.
     pub fn attempts(&self) -> &CodeAttempts {
         &self.attempts
     }
 
-    /// The teams that were founded lately.
+    /// The limiter of new teams.
     pub fn new_teams(&self) -> &NewTeams {
         &self.new_teams
     }
 
-    /// How long a request's body may take.
+    /// Timeout of a request's body.
     pub fn body_max(&self) -> std::time::Duration {
         self.config.body_max
     }
 
-    /// Runs a task that the gateway's stop waits for.
+    /// Spawns a task that [`Gateway::stop`] waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
     }
@@ -174,8 +158,8 @@ impl Gateway {
         self.stop.is_cancelled()
     }
 
-    /// Stops accepting, tells every client when to come back, and waits until all connections have
-    /// ended.
+    /// Graceful shutdown: stops accepting, sends every client `goaway`, and waits until all connections are
+    /// closed.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.tasks.close();

@@ -1,4 +1,4 @@
-//! Tokens: who somebody is, sealed with the server's key (PASETO v4.local), so that checking one
+//! Tokens: what a client is granted, encrypted with the server's key (PASETO v4.local), so that checking one
 //! needs no look-up.
 
 use std::fs::{File, OpenOptions};
@@ -17,27 +17,27 @@ use sha2::{Digest, Sha256};
 use crate::journal::SessionId;
 use crate::journal::files::make_private_folder;
 
-/// The key's name within the data folder.
+/// The key's file name in the data folder.
 const KEY_FILE: &str = "token.key";
 const KEY_BYTES: usize = 32;
-/// How long a token is good: longer than any hunt, so that nobody is logged out during one.
+/// Lifetime of a token: longer than any hunt, so that no client is logged out during one.
 const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
-/// How long a one-use link is good: as long as it takes to pick up the other device.
+/// Lifetime of a one-use link: long enough to pick up the other device.
 const LINK_LIFETIME_MS: u64 = 10 * 60 * 1_000;
 /// A real token has about 200 characters.
 const TOKEN_CHARS_MAX: usize = 1_024;
 
-/// What its bearer may do.
+/// What a token grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
-    /// Everything: owns the server.
+    /// Everything: administers the server.
     Admin,
-    /// Runs one session, as far as the game master's scopes go.
+    /// Runs one session, within the game master's scopes.
     GameMaster(SessionId, GameMasterId),
     /// Plays in one session, on one device.
     Device(SessionId, DeviceId),
-    /// Adds one device for the player of the device that made it, once; the number tells links
-    /// apart.
+    /// Adds one device, once, for the player of the device that made the link. The number identifies the
+    /// link.
     Link(SessionId, DeviceId, u64),
 }
 
@@ -49,18 +49,18 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     is_bearer.then(|| token.trim())
 }
 
-/// Why a token is not believed.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefusal {
     /// Not made with this server's key, or changed since.
     #[error("the token was not made by this server; get a new one")]
     Forged,
-    /// Too old.
+    /// Past its lifetime.
     #[error("the token has expired; get a new one")]
     Expired,
 }
 
-/// The key could not be read or made.
+/// The key could not be read or created.
 #[derive(Debug, thiserror::Error)]
 #[error("the token key {}: {reason}", path.display())]
 pub struct KeyError {
@@ -68,21 +68,21 @@ pub struct KeyError {
     reason: String,
 }
 
-/// The key that seals tokens.
+/// The key that encrypts tokens.
 pub struct TokenKey {
     key: SymmetricKey<V4>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
-    grant: Sealed,
+    grant: SerializedGrant,
     expires_at_ms: u64,
 }
 
-/// A grant in numbers.
+/// A grant as it is serialized.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
-enum Sealed {
+enum SerializedGrant {
     Admin,
     GameMaster {
         session: u64,
@@ -99,7 +99,7 @@ enum Sealed {
     },
 }
 
-impl From<Grant> for Sealed {
+impl From<Grant> for SerializedGrant {
     fn from(grant: Grant) -> Self {
         match grant {
             Grant::Admin => Self::Admin,
@@ -120,18 +120,18 @@ impl From<Grant> for Sealed {
     }
 }
 
-impl From<Sealed> for Grant {
-    fn from(sealed: Sealed) -> Self {
-        match sealed {
-            Sealed::Admin => Self::Admin,
-            Sealed::GameMaster {
+impl From<SerializedGrant> for Grant {
+    fn from(serialized: SerializedGrant) -> Self {
+        match serialized {
+            SerializedGrant::Admin => Self::Admin,
+            SerializedGrant::GameMaster {
                 session,
                 game_master,
             } => Self::GameMaster(SessionId::new(session), game_master.into()),
-            Sealed::Device { session, device } => {
+            SerializedGrant::Device { session, device } => {
                 Self::Device(SessionId::new(session), device.into())
             }
-            Sealed::Link {
+            SerializedGrant::Link {
                 session,
                 device,
                 link,
@@ -148,29 +148,29 @@ impl Grant {
         }
     }
 
-    /// Until when a token for it is good that is made now.
+    /// When a token for this grant expires that is made at `now`.
     pub fn expires_at(self, now: Timestamp) -> Timestamp {
         now.plus_ms(self.lifetime_ms())
     }
 }
 
 impl TokenKey {
-    /// A key that lives as long as the process.
+    /// A random key, which is not stored.
     pub fn ephemeral() -> Self {
-        let key = SymmetricKey::generate().expect("the operating system gives random bytes");
+        let key = SymmetricKey::generate().expect("the operating system provides random bytes");
         Self { key }
     }
 
-    /// The key that every node with this secret has.
-    pub fn of_secret(secret: &str) -> Self {
-        let bytes = derived(b"cluecast token key 1", secret.as_bytes());
+    /// The key derived from a cluster secret, the same on every node.
+    pub fn from_secret(secret: &str) -> Self {
+        let bytes = derive_key(b"cluecast token key 1", secret.as_bytes());
         let key = SymmetricKey::from(&bytes).expect("it has the length of a key");
         Self { key }
     }
 
-    /// What the nodes with this key show each other; nothing can be sealed with it.
-    pub fn pass_of_nodes(&self) -> String {
-        let bytes = derived(b"cluecast nodes 1", self.key.as_bytes());
+    /// The cluster credential that nodes with this key authenticate to each other with. It cannot encrypt tokens.
+    pub fn cluster_credential(&self) -> String {
+        let bytes = derive_key(b"cluecast nodes 1", self.key.as_bytes());
         let [high, low] = [0, KEY_BYTES / 2].map(|from| {
             let half = bytes[from..from + KEY_BYTES / 2].try_into();
             u128::from_be_bytes(half.expect("half a key has 16 bytes"))
@@ -178,8 +178,8 @@ impl TokenKey {
         format!("{high:032x}{low:032x}")
     }
 
-    /// The key of a data folder; it is made, readable by its owner only, if it is missing.
-    pub fn of_folder(folder: &Path) -> Result<Self, KeyError> {
+    /// Reads the key of a data folder. Creates it, readable by its owner only, if it is missing.
+    pub fn from_folder(folder: &Path) -> Result<Self, KeyError> {
         let path = folder.join(KEY_FILE);
         let failed = |reason: String| KeyError {
             path: path.clone(),
@@ -192,31 +192,32 @@ impl TokenKey {
                 let read = file.read_to_end(&mut bytes);
                 read.map_err(|error| failed(error.to_string()))?;
                 let key = SymmetricKey::from(bytes.as_slice());
-                let key = key.map_err(|_| failed("it does not hold 32 bytes".to_owned()))?;
+                let key = key.map_err(|_| failed("the file does not hold 32 bytes".to_owned()))?;
                 Ok(Self { key })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let made = Self::ephemeral();
-                write_key(&path, made.key.as_bytes()).map_err(|error| failed(error.to_string()))?;
-                // Another process may have made one at the same time: the one in place counts.
-                Self::of_folder(folder)
+                let created = Self::ephemeral();
+                write_key(&path, created.key.as_bytes())
+                    .map_err(|error| failed(error.to_string()))?;
+                // Another process may have created one at the same time; the linked one counts.
+                Self::from_folder(folder)
             }
             Err(error) => Err(failed(error.to_string())),
         }
     }
 
-    /// A token that grants something from now on.
+    /// A token for a grant, valid from `now` on.
     pub fn seal(&self, grant: Grant, now: Timestamp) -> String {
         let claims = Claims {
             grant: grant.into(),
             expires_at_ms: grant.expires_at(now).0,
         };
-        let claims = serde_json::to_vec(&claims).expect("claims are numbers and a word");
+        let claims = serde_json::to_vec(&claims).expect("claims serialize");
         LocalToken::encrypt(&self.key, &claims, None, None)
-            .expect("the operating system gives random bytes")
+            .expect("the operating system provides random bytes")
     }
 
-    /// What a token grants.
+    /// Decrypts a token and checks its lifetime.
     pub fn open(&self, token: &str, now: Timestamp) -> Result<Grant, TokenRefusal> {
         if token.len() > TOKEN_CHARS_MAX {
             return Err(TokenRefusal::Forged);
@@ -234,9 +235,9 @@ impl TokenKey {
     }
 }
 
-/// A key for one purpose out of another secret, from which neither that nor another purpose's key
-/// can be told.
-fn derived(purpose: &[u8], secret: &[u8]) -> [u8; KEY_BYTES] {
+/// Derives a key for one purpose from a secret. Neither the secret nor the key of another purpose can be
+/// derived from it.
+fn derive_key(purpose: &[u8], secret: &[u8]) -> [u8; KEY_BYTES] {
     let mut hash = Sha256::new();
     hash.update(purpose);
     hash.update([0]);
@@ -244,7 +245,7 @@ fn derived(purpose: &[u8], secret: &[u8]) -> [u8; KEY_BYTES] {
     hash.finalize().into()
 }
 
-/// Writes the key beside its place and links it there, so that nobody ever reads half a key.
+/// Writes the key to a temporary file and links it, so that no process reads a partial key.
 fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
     let draft = path.with_extension(format!("draft-{:016x}", rand::random::<u64>()));
     let mut options = OpenOptions::new();
@@ -257,7 +258,7 @@ fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
     let linked = std::fs::hard_link(&draft, path);
     std::fs::remove_file(&draft)?;
     if let Some(folder) = path.parent() {
-        // The name must be as durable as the journal, or a power cut would void every token.
+        // The name must be as durable as the journal, or a power loss would invalidate every token.
         File::open(folder)?.sync_all()?;
     }
     match linked {
@@ -276,7 +277,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000);
 
     #[test]
-    fn what_was_sealed_is_granted() {
+    fn an_opened_token_has_the_grant_it_was_made_with() {
         let key = TokenKey::ephemeral();
         let session = SessionId::new(7);
         let device = Grant::Device(session, 3.into());
@@ -292,19 +293,19 @@ mod tests {
     }
 
     #[test]
-    fn nodes_with_one_secret_open_each_others_tokens() {
+    fn nodes_with_the_same_secret_accept_each_others_tokens() {
         let secret = "correct horse battery staple, and so on";
-        let [one, other] = [secret, secret].map(TokenKey::of_secret);
+        let [one, other] = [secret, secret].map(TokenKey::from_secret);
         let token = one.seal(Grant::Admin, NOW);
         assert_eq!(other.open(&token, NOW), Ok(Grant::Admin));
-        assert_eq!(one.pass_of_nodes(), other.pass_of_nodes());
-        let foreign = TokenKey::of_secret("another secret of at least 32 letters");
+        assert_eq!(one.cluster_credential(), other.cluster_credential());
+        let foreign = TokenKey::from_secret("another secret of at least 32 letters");
         assert_eq!(foreign.open(&token, NOW), Err(TokenRefusal::Forged));
-        assert_ne!(foreign.pass_of_nodes(), one.pass_of_nodes());
+        assert_ne!(foreign.cluster_credential(), one.cluster_credential());
     }
 
     #[test]
-    fn forged_foreign_and_expired_tokens_are_refused() {
+    fn forged_foreign_and_expired_tokens_are_rejected() {
         let key = TokenKey::ephemeral();
         let token = key.seal(Grant::Admin, NOW);
         let foreign = TokenKey::ephemeral().seal(Grant::Admin, NOW);
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_good_for_as_long_as_it_says_and_no_longer() {
+    fn a_link_expires_at_its_announced_time() {
         let key = TokenKey::ephemeral();
         let link = Grant::Link(SessionId::new(7), 9.into(), 1);
         let sealed = key.seal(link, NOW);
@@ -341,12 +342,12 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_keeps_its_key_to_itself() {
+    fn the_key_file_is_kept_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let token = TokenKey::of_folder(folder.path())
-            .expect("made")
+        let token = TokenKey::from_folder(folder.path())
+            .expect("created")
             .seal(Grant::Admin, NOW);
-        let again = TokenKey::of_folder(folder.path()).expect("read");
+        let again = TokenKey::from_folder(folder.path()).expect("read");
         assert_eq!(again.open(&token, NOW), Ok(Grant::Admin));
         #[cfg(unix)]
         {

@@ -166,15 +166,15 @@ impl From<TooManyWrongCodes> for Failed {
 impl From<NoSession> for Failed {
     fn from(reason: NoSession) -> Self {
         match reason {
-            NoSession::ForNow => {
+            NoSession::Moving => {
                 Self::unavailable("The session is changing hands; try again in a moment.")
             }
-            NoSession::Full => Self::unavailable(
+            NoSession::TooManyOpen => Self::unavailable(
                 "The session is finished, and the server has as many open as it may; try again later.",
             ),
             NoSession::Unknown => Self::not_found("No session has this code; check the spelling."),
-            NoSession::Foreign => Self::forbidden("This takes a token of this session."),
-            NoSession::TooMany(refusal) => refusal.into(),
+            NoSession::WrongToken => Self::forbidden("This takes a token of this session."),
+            NoSession::TooManyWrongCodes(refusal) => refusal.into(),
         }
     }
 }

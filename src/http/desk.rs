@@ -28,10 +28,10 @@ pub(super) async fn join(
     let receipt = match (&request.new_team, &request.team_code) {
         (Some(team), None) => {
             let team = named(team, "new_team")?;
-            let founding = gateway.new_teams().found(source)?;
+            let founding = gateway.new_teams().begin(source)?;
             let outcome = create_team(&session, team, player).await;
             if matches!(outcome, Ok(Err(_))) {
-                founding.was_refused();
+                founding.refund();
             }
             outcome?
         }
@@ -41,9 +41,9 @@ pub(super) async fn join(
                 player_name: NameId(player.id),
             };
             let attempt = gateway.attempts().in_session(source, session.id())?;
-            let outcome = session.desk(order, vec![player]).await;
+            let outcome = session.submit_desk_order(order, vec![player]).await;
             if outcome != Ok(Err(Refusal::Rejected(Rejection::UnknownTeam))) {
-                attempt.was_not_wrong();
+                attempt.refund();
             }
             outcome?
         }
@@ -94,7 +94,7 @@ async fn create_team(
             player_name: NameId(player.id),
         };
         let outcome = session
-            .desk(order, vec![team.clone(), player.clone()])
+            .submit_desk_order(order, vec![team.clone(), player.clone()])
             .await?;
         let taken = Err(Refusal::Rejected(Rejection::TeamCodeTaken));
         if outcome != taken || draws == CODE_DRAWS_MAX {

@@ -23,7 +23,11 @@ pub(super) async fn add(
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.device_of(&session)?;
     let order = DeskOrder::AddDevice { by };
-    created(&gateway, &session, session.desk(order, Vec::new()).await?)
+    created(
+        &gateway,
+        &session,
+        session.submit_desk_order(order, Vec::new()).await?,
+    )
 }
 
 /// A game master gives a player whose phone is gone a new device.
@@ -36,7 +40,7 @@ pub(super) async fn add_for_player(
     let by = bearer.by(&session)?;
     let player = parse_id(&player)?;
     let order = GameMasterOrder::RestorePlayer { player };
-    let outcome = session.game_master(by, order, Vec::new()).await?;
+    let outcome = session.submit_order(by, order, Vec::new()).await?;
     created(&gateway, &session, outcome)
 }
 
@@ -110,7 +114,7 @@ pub(super) async fn roster(
     });
     let roster = roster.await;
     if !matches!(roster, Ok(None)) {
-        attempt.was_not_wrong();
+        attempt.refund();
     }
     let unknown = Refusal::Rejected(hunt::Rejection::UnknownTeam);
     Ok(Json(roster?.ok_or(unknown)?))
@@ -135,9 +139,9 @@ pub(super) async fn restore(
         }
     };
     let attempt = gateway.attempts().in_session(source, session.id())?;
-    let outcome = session.desk(order, Vec::new()).await;
+    let outcome = session.submit_desk_order(order, Vec::new()).await;
     if outcome != Ok(Err(Refusal::Rejected(hunt::Rejection::UnknownTeam))) {
-        attempt.was_not_wrong();
+        attempt.refund();
     }
     joined(&gateway, &session, added(outcome?)?).await
 }
@@ -222,11 +226,11 @@ pub(super) async fn revoke(
     let outcome = if bearer.is_device() {
         let by = bearer.device_of(&session)?;
         let order = DeskOrder::RevokeDevice { by, device };
-        session.desk(order, Vec::new()).await?
+        session.submit_desk_order(order, Vec::new()).await?
     } else {
         let by: By = bearer.by(&session)?;
         let order = GameMasterOrder::RevokeDevice { device };
-        session.game_master(by, order, Vec::new()).await?
+        session.submit_order(by, order, Vec::new()).await?
     };
     outcome?;
     Ok(StatusCode::NO_CONTENT)

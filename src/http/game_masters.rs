@@ -50,7 +50,7 @@ pub(super) async fn invite(
         name: NameId(name.id),
         scopes,
     };
-    match session.game_master(by, order, vec![name]).await?? {
+    match session.submit_order(by, order, vec![name]).await?? {
         Receipt::GameMasterInvited { game_master } => Ok(game_master),
         _ => Err(Failed::internal(
             "inviting a game master gave another receipt",
@@ -83,7 +83,7 @@ pub(super) async fn revoke(
     let by = bearer.by(&session)?;
     let game_master = parse_id(&game_master)?;
     let order = GameMasterOrder::RevokeGameMaster { game_master };
-    session.game_master(by, order, Vec::new()).await??;
+    session.submit_order(by, order, Vec::new()).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn push_clue(
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let order = delivery::push_clue(&request.to, request.text, request.lasts_ms);
-    match session.game_master(by, order, Vec::new()).await?? {
+    match session.submit_order(by, order, Vec::new()).await?? {
         Receipt::CluePushed { clue } => {
             let clue = clue.to_string();
             Ok((StatusCode::CREATED, Json(CluePushed { clue })))
@@ -114,7 +114,7 @@ pub(super) async fn cancel_clue(
     let by = bearer.by(&session)?;
     let clue = parse_id(&clue)?;
     let order = GameMasterOrder::CancelClue { clue };
-    session.game_master(by, order, Vec::new()).await??;
+    session.submit_order(by, order, Vec::new()).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -127,7 +127,7 @@ pub(super) async fn announce(
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let order = GameMasterOrder::Announce { text: request.text };
-    match session.game_master(by, order, Vec::new()).await?? {
+    match session.submit_order(by, order, Vec::new()).await?? {
         Receipt::Announced { announcement } => {
             let announcement = announcement.to_string();
             Ok((StatusCode::CREATED, Json(Announced { announcement })))

@@ -9,11 +9,11 @@ use hyper::http::request::Parts;
 
 use super::answers::Failed;
 use crate::delivery::Hub;
-use crate::gateway::{Gateway, Grant, Slot, Source, bearer};
+use crate::gateway::{Gateway, Grant, Slot, SubscriberKey, bearer};
 use crate::session::{Refusal, SessionHandle};
 
 /// Whom limits by address count a request for.
-pub(super) struct Asker(pub(super) Source);
+pub(super) struct Asker(pub(super) SubscriberKey);
 
 impl FromRequestParts<Gateway> for Asker {
     type Rejection = Infallible;
@@ -22,7 +22,7 @@ impl FromRequestParts<Gateway> for Asker {
         let slot = parts.extensions.get::<Slot>();
         Ok(Self(
             slot.expect("a listener gives each request a place")
-                .source(),
+                .subscriber_key(),
         ))
     }
 }
@@ -30,7 +30,7 @@ impl FromRequestParts<Gateway> for Asker {
 /// What the bearer of a request's token may do, and whom limits by address count them for.
 pub(super) struct Bearer {
     grant: Grant,
-    source: Source,
+    source: SubscriberKey,
 }
 
 impl FromRequestParts<Gateway> for Bearer {
@@ -44,8 +44,8 @@ impl FromRequestParts<Gateway> for Bearer {
         let grant = grant.map_err(|refusal| Failed::unauthorized(refusal.to_string()))?;
         let slot = parts.extensions.get::<Slot>();
         let slot = slot.expect("a listener gives each request a place");
-        slot.authenticated();
-        let source = slot.source();
+        slot.mark_authenticated();
+        let source = slot.subscriber_key();
         Ok(Self { grant, source })
     }
 }

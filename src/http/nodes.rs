@@ -9,13 +9,13 @@ use hunt::plain_code;
 use hyper::StatusCode;
 
 use super::routing::{Routing, SESSION, session_in_path};
-use crate::gateway::{LIFE, LOOK_PATH, PROBE_PATH};
+use crate::gateway::{INCARNATION, PROBE_PATH, SCAN_PATH};
 
 /// The paths of the internal port that no client has.
 pub(super) fn router(routing: &Routing) -> Router {
     Router::new()
         .route(PROBE_PATH, get(probe))
-        .route(LOOK_PATH, post(look))
+        .route(SCAN_PATH, post(look))
         .with_state(routing.clone())
 }
 
@@ -27,7 +27,7 @@ async fn probe(State(routing): State<Routing>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let life = routing.cluster.incarnation().to_string();
-    (status, [(LIFE, life)]).into_response()
+    (status, [(INCARNATION, life)]).into_response()
 }
 
 async fn look(State(routing): State<Routing>) -> StatusCode {

@@ -76,7 +76,7 @@ async fn order(
 ) -> Result<Json<SessionState>, Failed> {
     let session = bearer.session(gateway, code).await?;
     let by = bearer.by(&session)?;
-    session.game_master(by, order, Vec::new()).await??;
+    session.submit_order(by, order, Vec::new()).await??;
     state_of(&session).await
 }
 

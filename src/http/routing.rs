@@ -23,8 +23,9 @@ use tokio::time::timeout;
 
 use super::answers::{Failed, read_body};
 use super::routes;
-use crate::cluster::{Cluster, Incarnation, Route, SessionId};
-use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, Source, bearer, relay};
+use crate::cluster::{Cluster, Route};
+use crate::gateway::{CLIENT, Gateway, NodeError, Peers, Slot, SubscriberKey, bearer, relay};
+use crate::ids::{Incarnation, SessionId};
 use crate::telemetry::metrics;
 
 /// How long a session that this node owns is waited for, before the store is asked whether it still does.
@@ -95,7 +96,7 @@ impl Routing {
         let is_read = request.method() == Method::GET;
         let is_of_session = session_in_path(request.uri().path()).is_some();
         let response = next.run(request).await;
-        if is_read && is_of_session && !self.gateway.sessions().validity_to_speak().holds() {
+        if is_read && is_of_session && !self.gateway.sessions().lease_for_output().holds() {
             return Failed::unavailable(
                 "The session may be changing hands; try again in a moment.",
             )
@@ -120,7 +121,7 @@ impl Routing {
         let mut held = self.hold(request).await?;
         let code = in_path.or_else(|| session_in_body(&held.body));
         if let Some(code) = &code
-            && self.gateway.sessions().elsewhere(code).is_none()
+            && self.gateway.sessions().known_elsewhere(code).is_none()
             && !held.is_upgrade()
         {
             let token = bearer(&held.parts.headers);
@@ -149,10 +150,10 @@ impl Routing {
         let Some(code) = code else {
             return Ok(None);
         };
-        let record = self.gateway.sessions().find(&code).await?;
+        let record = self.gateway.sessions().find_record(&code).await?;
         Ok(record.map(|record| Wanted {
             code,
-            id: SessionId(record.id.number()),
+            id: record.id,
         }))
     }
 
@@ -190,7 +191,7 @@ impl Routing {
     /// Whether a session that this node owns runs here, in a moment at the latest: between its claim and
     /// its opening it does not.
     async fn opens(&self, wanted: &Wanted) -> bool {
-        let opened = self.gateway.sessions().arrival(&wanted.code);
+        let opened = self.gateway.sessions().wait_until_running(&wanted.code);
         let moved = self.cluster.moved(wanted.id, self.cluster.incarnation());
         let opens = async {
             tokio::select! {
@@ -232,9 +233,9 @@ impl Routing {
 }
 
 impl Held {
-    fn source(&self) -> Source {
+    fn source(&self) -> SubscriberKey {
         let slot = self.parts.extensions.get::<Slot>();
-        slot.map_or(Source::Unlimited, |slot| slot.source())
+        slot.map_or(SubscriberKey::Exempt, |slot| slot.subscriber_key())
     }
 
     /// Whether it becomes a WebSocket, which shows its token later, and is bounded by its connection.
@@ -258,7 +259,7 @@ impl Held {
             headers.remove(CONNECTION);
         }
         headers.remove(CLIENT);
-        if let Source::Subscriber(address) = self.source() {
+        if let SubscriberKey::Address(address) = self.source() {
             let address = HeaderValue::from_str(&address.to_string());
             headers.extend(address.map(|address| (CLIENT, address)));
         }

@@ -9,7 +9,7 @@ use crate::gateway::Gateway;
 pub(super) async fn welcome(State(gateway): State<Gateway>, headers: HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.unwrap_or("127.0.0.1:8080");
-    let count = gateway.sessions().all().len();
+    let count = gateway.sessions().count();
     format!(
         "Cluecast: live treasure and puzzle hunts. Sessions here: {count}.\n\
          \n\

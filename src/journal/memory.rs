@@ -8,9 +8,10 @@ use futures_util::FutureExt;
 use super::nodes::Nodes;
 use super::types::contiguous;
 use super::{
-    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
-    Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
+    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
+    TruncateError, Truncation,
 };
 
 /// Keeps everything in memory. Clones share it.
@@ -277,13 +278,8 @@ impl Journal for MemoryJournal {
     }
 
     fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
-        let claimed = self.with_session("claim", claim.session, |session| {
-            let ground = Ownership {
-                session: claim.session,
-                owner: claim.from,
-                epoch: claim.epoch,
-            };
-            session.change_hands(ground, Some(claim.to))?;
+        let claimed = self.with_session("claim", claim.expected.session, |session| {
+            session.change_hands(claim.expected, Some(claim.to))?;
             session.epoch = Epoch(session.epoch.0 + 1);
             Ok(session.epoch)
         });
@@ -318,15 +314,15 @@ impl Journal for MemoryJournal {
         done(Ok(()))
     }
 
-    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
         done(Ok(self.nodes.beat(node)))
     }
 
-    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
         done(Ok(self.nodes.all()))
     }
 
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
         done(Ok(self.nodes.forget(incarnation, last_sign)))
     }
 

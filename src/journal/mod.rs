@@ -17,6 +17,11 @@ mod types;
 
 use futures_util::future::{BoxFuture, FutureExt};
 
+pub use crate::ids::{
+    Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
+};
+
 pub use archive::{
     Archive, ArchiveError, ArchiveFile, ArchiveFolder, ArchivePlace, Piece, read_archive,
     verify_archive,
@@ -25,9 +30,8 @@ pub use memory::MemoryJournal;
 pub use postgres::{PostgresJournal, PostgresOptions, SchemaError, SchemaStatus, SchemaStep};
 pub use sqlite::{DATABASE_FILE, SqliteJournal, SqliteOptions, SqliteSynchronous};
 pub use types::{
-    AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch, Incarnation,
-    JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError, SessionId,
-    SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
+    AppendError, Batch, BatchesMax, ClaimError, CreateError, JournalError, Loaded, Name, ReadError,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 
 /// What a call to a journal gives, some time later. It makes progress on its own: dropping it
@@ -102,15 +106,15 @@ pub trait Journal: Send + Sync + 'static {
     /// Notes that a node is alive, and what it tells now, by the store's clock. A node that was
     /// forgotten stays so. Unlike other answers this one makes progress where it is polled, and
     /// dropping it gives up the way to the store, so that the next beat takes a new one.
-    fn beat(&self, node: NodeRecord) -> Answer<Beat>;
+    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome>;
 
     /// Every known node, in no particular order.
-    fn nodes(&self) -> Answer<Vec<NodeSeen>>;
+    fn nodes(&self) -> Answer<Vec<NodeStatus>>;
 
     /// Forgets a node unless it gave another sign of life after `last_sign`; without one, in any case.
     /// Gives whether it is unknown now. From then on its sessions may be taken over; until it joins
     /// again its beats do not count.
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool>;
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool>;
 
     /// Appends a batch. Calls for one session commit in the order of being made, and each is
     /// durable when it answers `Ok`.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::time::Instant;
 
-use super::{Beat, Incarnation, NodeRecord, NodeSeen, Sign};
+use super::{HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus};
 
 /// The known nodes. Clones share them. As many as join: in one process that is one.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +17,7 @@ pub(super) struct Nodes {
 
 #[derive(Debug, Default)]
 struct HeardOf {
-    nodes: BTreeMap<Incarnation, (NodeRecord, Sign, Instant)>,
+    nodes: BTreeMap<Incarnation, (NodeRecord, HeartbeatSeq, Instant)>,
     signs: i64,
 }
 
@@ -26,7 +26,7 @@ impl HeardOf {
         self.signs += 1;
         let key = node.incarnation;
         self.nodes
-            .insert(key, (node, Sign(self.signs), Instant::now()));
+            .insert(key, (node, HeartbeatSeq(self.signs), Instant::now()));
     }
 }
 
@@ -35,27 +35,27 @@ impl Nodes {
         self.heard_of().note(node);
     }
 
-    pub(super) fn beat(&self, node: NodeRecord) -> Beat {
+    pub(super) fn beat(&self, node: NodeRecord) -> HeartbeatOutcome {
         let mut heard_of = self.heard_of();
         if !heard_of.nodes.contains_key(&node.incarnation) {
-            return Beat::Forgotten;
+            return HeartbeatOutcome::Evicted;
         }
         heard_of.note(node);
-        Beat::Renewed
+        HeartbeatOutcome::Renewed
     }
 
-    pub(super) fn all(&self) -> Vec<NodeSeen> {
+    pub(super) fn all(&self) -> Vec<NodeStatus> {
         let heard_of = self.heard_of();
         let nodes = heard_of.nodes.values();
-        let nodes = nodes.map(|(record, last_sign, at)| NodeSeen {
+        let nodes = nodes.map(|(record, last_sign, at)| NodeStatus {
             record: record.clone(),
-            last_sign: *last_sign,
+            last_heartbeat: *last_sign,
             age: at.elapsed(),
         });
         nodes.collect()
     }
 
-    pub(super) fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> bool {
+    pub(super) fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> bool {
         let mut heard_of = self.heard_of();
         if let Some((_, last, _)) = heard_of.nodes.get(&incarnation)
             && last_sign.is_some_and(|sign| sign != *last)

@@ -1,86 +1,10 @@
 //! The values that go in and out of a journal.
 
 use std::fmt;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-/// A session, for as long as its journal exists. Random, below 2^63 so that every store has an
-/// integer for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(u64);
-
-impl SessionId {
-    const LARGEST: u64 = i64::MAX.cast_unsigned();
-
-    /// From any number, of which 63 bits count.
-    pub const fn new(number: u64) -> Self {
-        Self(number & Self::LARGEST)
-    }
-
-    /// The number.
-    pub fn number(self) -> u64 {
-        self.0
-    }
-
-    pub(super) fn as_i64(self) -> i64 {
-        self.0.cast_signed()
-    }
-
-    pub(super) fn from_i64(stored: i64) -> Self {
-        Self::new(stored.cast_unsigned())
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// A life of a server process: random, never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Incarnation(pub u64);
-
-/// Rises at every claim of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Epoch(pub u64);
-
-/// Who may append to a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ownership {
-    /// The session.
-    pub session: SessionId,
-    /// Its only writer; nobody's right after it was created and after it was released.
-    pub owner: Option<Incarnation>,
-    /// The epoch that the last claim gave; 0 before the first one.
-    pub epoch: Epoch,
-}
-
-/// A change of owner that somebody asks for, on the ground of an [`Ownership`] that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
-    /// The session.
-    pub session: SessionId,
-    /// The owner that was read.
-    pub from: Option<Incarnation>,
-    /// The epoch that was read.
-    pub epoch: Epoch,
-    /// The owner from now on.
-    pub to: Incarnation,
-}
-
-impl Ownership {
-    /// The claim that makes `to` the owner, if nothing has changed since this was read.
-    pub fn claim_for(self, to: Incarnation) -> Claim {
-        Claim {
-            session: self.session,
-            from: self.owner,
-            epoch: self.epoch,
-            to,
-        }
-    }
-}
+use crate::ids::{Epoch, Incarnation, SessionId};
 
 /// Why a claim or a release did not succeed, as far as is known.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -95,49 +19,6 @@ pub enum ClaimError {
     /// The store failed; whether the owner has changed is unknown, and reading it tells.
     #[error(transparent)]
     Failed(#[from] JournalError),
-}
-
-/// What a node tells of itself. It says who may be alive, and never who may write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeRecord {
-    /// Its life.
-    pub incarnation: Incarnation,
-    /// Where other nodes reach it: host and port.
-    pub address: String,
-    /// The version that it runs.
-    pub version: String,
-    /// Its share of the sessions, relative to the others'.
-    pub weight: u32,
-    /// For how long after a beat the node may speak for its sessions.
-    pub valid_ms: u64,
-    /// It is stopping, and takes no more sessions.
-    pub is_leaving: bool,
-}
-
-/// Tells a node's last sign of life from its earlier ones, and nothing else: the store's clock may have
-/// been set back between two of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sign(pub i64);
-
-/// A node and when it was heard of last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeSeen {
-    /// What it told last.
-    pub record: NodeRecord,
-    /// Its last sign of life.
-    pub last_sign: Sign,
-    /// How long ago that was, by the store's clock; zero if that says that it is still to come.
-    pub age: Duration,
-}
-
-/// What a beat found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beat {
-    /// The node is known, and was heard of now.
-    Renewed,
-    /// The node was forgotten: its sessions may be taken over at any moment. It is not made known
-    /// again by this; [`join`](super::Journal::join) does that.
-    Forgotten,
 }
 
 /// A session as it was created.

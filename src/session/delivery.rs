@@ -1,62 +1,63 @@
-//! What a session asks of delivery, declared here so that the session does not depend on it.
+//! The interface between a session and delivery, declared here so that sessions do not depend on
+//! delivery.
 
 use std::collections::HashMap;
 
 use hunt::{CommandId, Event, NameId, Receipt, Rejection, Stamp, State, Timestamp};
 use tokio::time::Instant;
 
-/// A state that something may be rendered from.
+/// A session's state and names, to render from.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     /// The state.
     pub state: &'a State,
-    /// The names behind the state's opaque ids.
+    /// The names that the state refers to, by id.
     pub names: &'a HashMap<u64, String>,
 }
 
-/// Shown for a name that was erased.
+/// Stands for a name that was erased.
 const NAME_ERASED: &str = "(erased)";
 
 impl View<'_> {
-    /// The name behind an opaque id.
+    /// The name with this id.
     pub fn name(&self, id: NameId) -> String {
         let name = self.names.get(&id.0);
         name.cloned().unwrap_or_else(|| NAME_ERASED.to_owned())
     }
 }
 
-/// What came of a command.
+/// The result of a command.
 pub type Outcome = Result<Receipt, Refusal>;
 
-/// Why a command was not carried out.
+/// Why a command was not executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The rules refuse it.
+    /// The rules reject it.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The rules failed on this very command; it will not be tried again.
-    #[error("the server failed on this command and will not try it again; report it")]
+    /// The rules panicked on this command; it is not tried again.
+    #[error("the server failed on this command and will not try it again; report a bug")]
     Quarantined,
 }
 
-/// Encodes what happens in a session and lets it out to connections.
+/// Encodes the events of a session and sends them to connections.
 ///
-/// The actor calls from one task only. Values of the associated types are what it holds in its gate
-/// in between: they are made when something is decided, and given back, in order, once that is
-/// durable.
+/// Only the session's actor calls it, from one task. The actor holds values of the associated types in its
+/// output gate: delivery makes them when something is decided, and gets them back, in the same order, once
+/// that is durable.
 pub trait Delivery: Send + 'static {
-    /// The encoded updates of one event.
+    /// The encoded update of one event and stamp.
     type Update: Send;
-    /// A connection that wants to attach, and what it has seen.
+    /// A connection that attaches, with its cursors.
     type Attach: Send;
     /// An attachment that was prepared from a state.
     type Prepared: Send;
-    /// A connection that sent a command and waits for its outcome.
+    /// A connection that sent a command and receives its outcome.
     type Peer: Send;
-    /// What carries no number and has changed: only the latest of it counts.
+    /// Latest values that have changed. They carry no number, and a newer one replaces an older one.
     type Latest: Send;
 
-    /// Encodes an event. The view is the state right after it.
+    /// Encodes an event. The view is the state directly after it.
     fn encode(
         &mut self,
         view: View<'_>,
@@ -65,40 +66,39 @@ pub trait Delivery: Send + 'static {
         stamp: Stamp,
     ) -> Self::Update;
 
-    /// Lets an update out to its audience, and keeps it for those who come back.
+    /// Sends an update to its audience and keeps it in the ring for reconnecting clients.
     fn release(&mut self, update: Self::Update);
 
-    /// Keeps an update of the past for those who come back; nobody is attached yet.
+    /// Keeps a replayed update in the ring. Called only before the first attachment.
     fn restore(&mut self, update: Self::Update);
 
-    /// Prepares an attachment as of the view; none if the connection is gone already.
+    /// Prepares an attachment from the view; none if the connection has closed.
     fn prepare(&mut self, view: View<'_>, attach: Self::Attach) -> Option<Self::Prepared>;
 
-    /// Attaches: from here on the connection receives what is released.
+    /// Attaches a connection: from now on it receives released updates.
     fn attach(&mut self, prepared: Self::Prepared);
 
-    /// Tells the outcome of a command.
+    /// Sends the outcome of a command to its peer.
     fn answer(&mut self, peer: &Self::Peer, id: CommandId, outcome: &Outcome);
 
-    /// Whether the peer is gone, so that nobody would hear an answer.
+    /// Whether the peer's connection has closed, so that an answer could not be delivered.
     fn is_gone(&self, peer: &Self::Peer) -> bool;
 
-    /// When what carries no number is to be rendered next; none while nothing of it has changed, or
-    /// while nobody would be told.
+    /// When latest values are to be rendered next; none while none has changed or none has a subscriber.
     fn latest_due(&self) -> Option<Instant>;
 
-    /// Renders what has changed of it, as of the view.
+    /// Renders the latest values that have changed, from the view.
     fn render_latest(&mut self, view: View<'_>) -> Self::Latest;
 
-    /// Lets it out to those whom it concerns.
+    /// Sends latest values to their subscribers.
     fn release_latest(&mut self, latest: Self::Latest);
 
-    /// When [`tick`](Self::tick) is to be called next. Only a new attachment brings it forward.
+    /// When [`tick`](Self::tick) is to be called next. Only a new attachment makes it earlier.
     fn tick_due(&self) -> Instant;
 
-    /// Does what is due from time to time: heads, and letting go of who has left.
+    /// Does periodic work: sends heads and drops connections that have closed.
     fn tick(&mut self);
 
-    /// Ends every attachment with the advice to come back: the actor fails or stops.
+    /// Closes every attachment with advice to reconnect, because the actor failed or stops.
     fn detach_all(&mut self);
 }

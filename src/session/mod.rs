@@ -1,43 +1,41 @@
-//! One actor for each live session: the only place where a session changes.
+//! Live sessions: one actor for each, and the registry of those that run on this node.
 //!
-//! A request goes into the actor's mailbox; the actor decides, applies, hands the events to the
-//! journal, and holds every output in its gate until the journal has what the output was decided
-//! on. [`Sessions`] finds actors by code and starts them again after a failure.
+//! - [`Delivery`]: the trait by which a session encodes updates and sends them to
+//!   connections.
+//! - `actor`: one session. A request enters the actor's mailbox through a [`SessionHandle`]. The actor
+//!   decides on it with the rules of `hunt`, applies the events, appends them to the journal, and holds
+//!   every output in the output gate until the journal holds the events that the output depends on. A
+//!   supervisor recovers the session from the journal after a failure.
+//! - `registry`: all sessions of a node ([`Sessions`]), by id: creates, opens, retires and hands them off.
 //!
-//! Architecture invariant: nothing here knows frames, connections or HTTP. What leaves an actor goes
-//! through the [`Delivery`] that it is given, or through the reply of a request.
+//! Invariants:
+//!
+//! - Only a session's actor changes its state, and only one actor of a session runs in a process.
+//! - Nothing leaves an actor before the events that it depends on are durable.
+//! - An output that does not follow from the journal alone is released only while the node holds its
+//!   lease: otherwise another node may own the session.
+//! - Outputs are released in the order in which they were decided.
+//! - A session is claimed before its journal is read. Every write carries the claim's epoch, which the
+//!   journal checks.
+//! - After a failed append the actor releases nothing more, and the session is recovered.
+//! - A panic ends one session's actor only. After repeated panics the session stays closed.
+//!
+//! Never here: frames, connections, HTTP and the wire protocol. Outputs leave through [`Delivery`] or
+//! through the reply channel of a request.
 
 mod actor;
-mod archiving;
-mod backlog;
-mod beside;
-mod creating;
+mod cluster_store;
 mod delivery;
-mod directory;
-mod finish;
-mod gate;
-mod handle;
-mod hunts;
-mod open;
-mod planted;
-mod recovery;
+mod fault;
 mod registry;
-mod retiring;
-mod snapshots;
-mod supervisor;
-mod tenancy;
-mod usage;
 
-pub use archiving::Archiving;
-pub use backlog::Backlog;
-pub use creating::{CreateSessionError, first_game_master};
+pub use actor::{
+    Archiving, JournalAccess, Mail, NumberedCommand, Services, SessionExit, SessionHandle,
+    SessionSpec, Unavailable, launch,
+};
+pub use cluster_store::JournalStore;
 pub use delivery::{Delivery, Outcome, Refusal, View};
-pub use directory::OpenError;
-pub use handle::{Mail, Numbered, SessionHandle, Unavailable};
-pub use hunts::{HuntError, StoredHunt, parse_stored, revision_of};
-pub use planted::Planted;
-pub use recovery::RecoverError;
-pub use registry::{NotHere, SessionDefaults, Sessions, Sharing};
-pub use supervisor::{Condition, Departure, SessionRun, Tenure, supervise};
-pub use tenancy::JournalStore;
-pub use usage::Usage;
+pub use fault::InjectedFault;
+pub use registry::{
+    CreateSessionError, HuntError, NotHere, OpenError, Sessions, StoredHunt, first_game_master,
+};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
-    Incarnation, Journal, JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen,
-    Ownership, ReadError, SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError,
-    Truncation,
+    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, MemoryJournal,
+    Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot,
+    StoredBatch, TruncateError, Truncation,
 };
 use tokio::sync::watch;
 
@@ -152,15 +152,15 @@ impl Journal for Fragile {
         self.through(move |inner| inner.join(node))
     }
 
-    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
         self.through(move |inner| inner.beat(node))
     }
 
-    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
         self.through(|inner| inner.nodes())
     }
 
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
         self.through(move |inner| inner.forget(incarnation, last_sign))
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cluecast::cli::Server;
-use cluecast::cluster::{self, Host};
+use cluecast::cluster::Host;
 use cluecast::config::{Config, Layers};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Batch, Incarnation, Journal, SessionId};
@@ -78,7 +78,7 @@ async fn a_server_is_not_ready_while_a_session_is_being_recovered() {
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
 
     journal.broken.store(true, Ordering::SeqCst);
-    let order = session.game_master(hunt::By::Admin, GameMasterOrder::Start, Vec::new());
+    let order = session.submit_order(hunt::By::Admin, GameMasterOrder::Start, Vec::new());
     order.await.expect_err("the journal is broken");
     let told = until_ready_is(&server, 503).await;
     assert_eq!(told, "sessions being recovered: 1\n");
@@ -131,7 +131,7 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
 
     journal.panics.store(true, Ordering::SeqCst);
     journal.broken.store(true, Ordering::SeqCst);
-    let order = session.game_master(hunt::By::Admin, GameMasterOrder::Start, Vec::new());
+    let order = session.submit_order(hunt::By::Admin, GameMasterOrder::Start, Vec::new());
     order.await.expect_err("the journal is broken");
     let waiting = async {
         loop {
@@ -146,10 +146,7 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
     };
     assert_eq!(server.gateway().sessions().broken(), []);
     let answer = timeout(PATIENCE, waiting).await.expect("it stays closed");
-    assert_eq!(
-        server.gateway().sessions().broken(),
-        [cluster::SessionId(1)]
-    );
+    assert_eq!(server.gateway().sessions().broken(), [SessionId::new(1)]);
     let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");
     assert!(seconds >= 60, "{seconds}");
 
@@ -174,7 +171,7 @@ async fn a_finished_session_that_stays_closed_is_not_given_up() {
     let hunt = put_hunt(&server).await;
     let session = create(&server, 1, "KITE42", &hunt).await;
     for order in [GameMasterOrder::Start, GameMasterOrder::Finish] {
-        let ordered = session.game_master(hunt::By::Admin, order, Vec::new());
+        let ordered = session.submit_order(hunt::By::Admin, order, Vec::new());
         ordered.await.expect("it runs").expect("it may");
     }
     let sessions = server.gateway().sessions();
@@ -189,7 +186,7 @@ async fn a_finished_session_that_stays_closed_is_not_given_up() {
     drop(session);
     // Many looks for what nobody uses.
     sleep(Duration::from_secs(1)).await;
-    let woken = timeout(PATIENCE, sessions.wake("KITE42")).await;
+    let woken = timeout(PATIENCE, sessions.get_or_reopen("KITE42")).await;
     let woken = woken.expect("it is told at once").expect("it is there");
     let refused = woken.read(|_| ()).await.expect_err("it stays closed");
     assert_eq!(refused, Unavailable::Closed);

@@ -269,7 +269,7 @@ async fn a_server_without_a_good_certificate_does_not_start() {
         ("missing.pem", KEY, "missing.pem"),
         (CERTIFICATE, "missing.pem", "missing.pem"),
         ("empty.pem", KEY, "holds no certificate"),
-        (CERTIFICATE, "other.pem", "do not go together"),
+        (CERTIFICATE, "other.pem", "do not match"),
     ] {
         command.settings = vec![
             "tls.mode=on".to_owned(),

@@ -1,10 +1,10 @@
-//! The program with a defect: its sessions say what is not in the journal without a look at the node's
-//! validity.
+//! The program with an injected fault: its sessions release outputs that are not journaled without a check
+//! of the node's lease.
 
 use std::process::ExitCode;
 
-use cluecast::session::Planted;
+use cluecast::session::InjectedFault;
 
 fn main() -> ExitCode {
-    cluecast::cli::run_planted(Planted::SpeaksWithoutValidity)
+    cluecast::cli::run_with_fault(InjectedFault::SpeaksWithoutLease)
 }

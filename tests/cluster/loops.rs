@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use cluecast::cli::{Server, ServerError};
 use cluecast::config::{Config, Layers};
 use cluecast::journal::{
-    Claim, Epoch, Incarnation, Journal, MemoryJournal, SessionId, SessionRecord,
+    Epoch, Incarnation, Journal, MemoryJournal, Ownership, SessionId, SessionRecord,
 };
 use testkit::temporary_folder;
 use tokio::time::timeout;
@@ -50,11 +50,11 @@ async fn orphan(journal: &MemoryJournal) {
     let stored = journal.put_hunt(record.hunt_revision.clone(), Vec::new());
     stored.await.expect("stores");
     journal.create_session(record).await.expect("creates");
-    let claim = Claim {
+    let unowned = Ownership {
         session,
-        from: None,
+        owner: None,
         epoch: Epoch(0),
-        to: Incarnation(9),
     };
+    let claim = unowned.claim_for(Incarnation(9));
     journal.claim(claim).await.expect("nobody has it");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
 use cluecast::journal::MemoryJournal;
-use cluecast::session::Planted;
+use cluecast::session::InjectedFault;
 use protocol::rest::{Joined, SessionCreated};
 use protocol::{CloseCode, Codec, Cursor, ServerMessage};
 use testkit::{Rest, TempDir, admin_token, temporary_folder};
@@ -49,7 +49,7 @@ struct Cut {
 }
 
 impl Cut {
-    async fn attached(planted: Planted) -> Self {
+    async fn attached(fault: InjectedFault) -> Self {
         let folder = temporary_folder().expect("a temporary folder can be made");
         let mut layers = Layers::built_in();
         for setting in SETTINGS {
@@ -61,7 +61,7 @@ impl Cut {
         let admin = admin.expect("the key can be made");
         let shared = MemoryJournal::new();
         let journal = Fragile::on(shared.clone());
-        let old = Server::start_planted(&config, Arc::new(journal.clone()), planted).await;
+        let old = Server::start_node_with_fault(&config, Arc::new(journal.clone()), fault).await;
         let old = old.expect("it starts");
         let new = Server::start_node(&config, Arc::new(shared)).await;
         let new = new.expect("it starts");
@@ -112,8 +112,8 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 
 /// What a node that is cut off says to a player after another has taken the session, which goes on there
 /// and is paused here: heads that are behind, and a refusal.
-async fn stale_words(planted: Planted) -> Vec<String> {
-    let mut cut = Cut::attached(planted).await;
+async fn stale_words(fault: InjectedFault) -> Vec<String> {
+    let mut cut = Cut::attached(fault).await;
     give_order(&rest(&cut.old), &cut.session, "pause").await;
     cut.device.read_until_heads().await;
     cut.journal.is_reached.send_replace(false);
@@ -178,13 +178,13 @@ fn judge(said: &ServerMessage, newest: Cursor) -> Option<String> {
 
 #[tokio::test]
 async fn a_node_that_is_cut_off_says_nothing_stale() {
-    let stale = stale_words(Planted::Nothing).await;
+    let stale = stale_words(InjectedFault::None).await;
     assert!(stale.is_empty(), "{stale:#?}");
 }
 
 #[tokio::test]
 async fn a_node_that_speaks_without_validity_is_noticed() {
-    let stale = stale_words(Planted::SpeaksWithoutValidity).await;
+    let stale = stale_words(InjectedFault::SpeaksWithoutLease).await;
     let of = |kind: &str| stale.iter().any(|word| word.starts_with(kind));
     assert!(of("HeadsFrame") && of("Rejection"), "{stale:#?}");
 }
@@ -193,13 +193,13 @@ async fn a_node_that_speaks_without_validity_is_noticed() {
 /// socket may not be.
 #[tokio::test]
 async fn a_connection_is_ended_rather_than_written_to_after_the_validity() {
-    let mut cut = Cut::attached(Planted::Nothing).await;
+    let mut cut = Cut::attached(InjectedFault::None).await;
     cut.journal.appends_answered.send_replace(false);
     let before = *cut.journal.appends.borrow();
     cut.device.send_guess(1, "p0", ANSWER).await;
     reaches(&cut.journal.appends, before + 1).await;
     cut.journal.is_reached.send_replace(false);
-    let validity = cut.old.gateway().sessions().validity();
+    let validity = cut.old.gateway().sessions().lease();
     until("the end of the validity", || !validity.holds()).await;
     cut.journal.appends_answered.send_replace(true);
     let restarting = Some(CloseCode::SessionRestarting.number());

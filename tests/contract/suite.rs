@@ -6,8 +6,8 @@ mod snapshots;
 use std::ops::RangeInclusive;
 
 use cluecast::journal::{
-    AppendError, Batch, Claim, ClaimError, CreateError, Epoch, Incarnation, Journal, Name,
-    Ownership, SessionId, SessionRecord, StoredBatch,
+    AppendError, Batch, ClaimError, CreateError, Epoch, Incarnation, Journal, Name, Ownership,
+    SessionId, SessionRecord, StoredBatch,
 };
 use futures_util::future::join_all;
 
@@ -380,13 +380,12 @@ pub async fn reading_starts_inside_of_a_batch(fixture: &Fixture) {
 }
 
 pub async fn unknown_sessions_are_refused(fixture: &Fixture) {
-    let unknown = Claim {
+    let unknown = Ownership {
         session: id(7),
-        from: None,
+        owner: None,
         epoch: Epoch(0),
-        to: ME,
     };
-    let refused = fixture.journal.claim(unknown).await;
+    let refused = fixture.journal.claim(unknown.claim_for(ME)).await;
     assert!(matches!(refused, Err(ClaimError::Lost)), "{refused:?}");
     assert_eq!(fixture.journal.ownership(id(7)).await.expect("reads"), None);
     assert!(fixture.append(batch(id(7), Epoch(1), 1..=1)).await.is_err());

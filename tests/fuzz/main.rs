@@ -6,7 +6,7 @@ mod targets;
 
 use std::path::Path;
 
-use cluecast::gateway::socket;
+use cluecast::gateway::ws;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 
-use crate::socket::{Received, Socket, SocketError, SocketLimits};
+use crate::ws::{Received, Socket, SocketError, SocketLimits};
 
 /// Low, so that short inputs exceed it too; above 125, where a frame's header gets longer.
 const MESSAGE_BYTES_MAX: usize = 400;

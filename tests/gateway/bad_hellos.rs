@@ -14,7 +14,7 @@ const LONG_AGO_MS: u64 = 400 * 24 * 60 * 60 * 1_000;
 
 /// The same grant, sealed at another time.
 pub(crate) fn sealed_again(app: &TestApp, token: &str, at: Timestamp) -> String {
-    let key = TokenKey::of_folder(app.data_dir()).expect("the server has made it");
+    let key = TokenKey::from_folder(app.data_dir()).expect("the server has made it");
     let grant = key.open(token, Clock::System.now());
     key.seal(grant.expect("the token is good"), at)
 }
@@ -27,7 +27,7 @@ pub(crate) fn expired(app: &TestApp, token: &str) -> String {
 
 /// The same grant, sealed with another server's key.
 pub(crate) fn foreign(app: &TestApp, token: &str) -> String {
-    let key = TokenKey::of_folder(app.data_dir()).expect("the server has made it");
+    let key = TokenKey::from_folder(app.data_dir()).expect("the server has made it");
     let now = Clock::System.now();
     let grant = key.open(token, now).expect("the token is good");
     TokenKey::ephemeral().seal(grant, now)

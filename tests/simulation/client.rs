@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cluecast::delivery::{
     Attach, Attaching, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
 };
-use cluecast::session::{Mail, Numbered, SessionHandle};
+use cluecast::session::{Mail, NumberedCommand, SessionHandle};
 use futures_util::FutureExt;
 use hunt::{CommandId, PlayerOrder, Receipt};
 use protocol::{
@@ -166,7 +166,7 @@ impl Client {
             guess: guess.to_owned(),
         };
         let command = Mail::Command {
-            command: Numbered::Player(self.device.into(), CommandId(id), order),
+            command: NumberedCommand::Player(self.device.into(), CommandId(id), order),
             peer: Peer {
                 outbox: connection.outbox.clone(),
                 codec: Codec::MessagePack,

@@ -15,13 +15,12 @@ use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{Epoch, Incarnation, Journal, Ownership, SessionId, SessionRecord};
 use cluecast::session::{
-    Archiving, Backlog, Condition, Departure, Outcome, Planted, SessionHandle, SessionRun, Tenure,
-    Unavailable, supervise,
+    Archiving, InjectedFault, JournalAccess, Outcome, Services, SessionExit, SessionHandle,
+    SessionSpec, Unavailable, launch,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hunt::{Audience, By, DeskOrder, GameMasterOrder, Hunt, NameId, Receipt, Target, TeamCode};
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +43,7 @@ const GUESSES: [&str; 4] = ["yes", "no", "maybe", "perhaps"];
 /// A defect that is planted into a fleet.
 #[derive(Debug, Clone, Copy)]
 pub struct Defect {
-    pub in_node: Planted,
+    pub in_node: InjectedFault,
     pub in_store: Fence,
 }
 
@@ -60,7 +59,7 @@ struct Running {
     owner: Incarnation,
     session: SessionHandle<Watched>,
     stop: CancellationToken,
-    task: JoinSet<Departure>,
+    task: JoinSet<SessionExit>,
 }
 
 pub struct Fleet {
@@ -149,7 +148,7 @@ impl Fleet {
 
     async fn join(&mut self, order: DeskOrder) {
         let running = self.nodes[0].running.as_ref().expect("it took the session");
-        let outcome = running.session.desk(order, Vec::new()).await;
+        let outcome = running.session.submit_desk_order(order, Vec::new()).await;
         match outcome.expect("nothing is wrong yet") {
             Ok(Receipt::Joined { device, .. }) => self.clients.push(Client::new(device.number())),
             other => panic!("joining gave {other:?}"),
@@ -233,7 +232,7 @@ impl Fleet {
         };
         if let Some(running) = &self.nodes[node].running {
             let session = running.session.clone();
-            let ordered = async move { session.game_master(By::Admin, order, Vec::new()).await };
+            let ordered = async move { session.submit_order(By::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
             // The first poll puts it into the mailbox; an order that nobody waits for is dropped.
             if (&mut ordered).now_or_never().is_none() {
@@ -257,7 +256,7 @@ impl Fleet {
         let Ok(Some(found)) = link.ownership(self.record.id).await else {
             return;
         };
-        if self.defect.in_node == Planted::TailBeforeClaim {
+        if self.defect.in_node == InjectedFault::TailBeforeClaim {
             // The recovery claims, later than it should.
             self.start(node, owner, found.epoch);
         } else if let Ok(epoch) = link.claim(found.claim_for(owner)).await {
@@ -279,7 +278,7 @@ impl Fleet {
         };
         running.stop.cancel();
         let departed = running.task.join_next().await.expect("it runs");
-        let Departure::Stopped(Some(epoch)) = departed.expect("it does not panic") else {
+        let SessionExit::Stopped(Some(epoch)) = departed.expect("it does not panic") else {
             return;
         };
         self.lives += 1;
@@ -301,14 +300,10 @@ impl Fleet {
         if self.dice.chance(30) {
             place.clock.jump(self.dice.time());
         }
-        let run = SessionRun {
-            record: self.record.clone(),
-            hunt: self.hunt.clone(),
+        let services = Services {
             journal: Arc::new(place.link.clone()),
             owner,
-            tenure: Tenure::Claimed(epoch),
-            validity: Validity::for_ever(),
-            abandon: CancellationToken::new(),
+            access: JournalAccess::Shared(Validity::for_ever()),
             clock: Clock::Simulated(place.clock.clone()),
             config: SessionConfig {
                 mailbox_max: 64,
@@ -317,37 +312,32 @@ impl Fleet {
                 wait_max: WAIT_MAX,
                 idle_max: WAIT_MAX,
             },
-            backlog: Arc::new(Backlog::new(WAIT_MAX)),
-            usage: Arc::default(),
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(
                 Arc::new(self.store.archive.clone()),
                 1 + self.dice.throw(10) as u64,
             )),
-            planted: self.defect.in_node,
+            fault: self.defect.in_node,
         };
-        let (mailbox, mails) = mpsc::channel(run.config.mailbox_max);
-        let (backlog, usage) = (run.backlog.clone(), run.usage.clone());
-        let (condition, told) = watch::channel(Condition::Recovering);
-        let stop = CancellationToken::new();
-        let clock = run.clock.clone();
+        let spec = SessionSpec {
+            record: self.record.clone(),
+            hunt: self.hunt.clone(),
+            claimed: Some(epoch),
+            stop: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+        };
+        let stop = spec.stop.clone();
+        let clock = services.clock.clone();
         let delivery = move || {
             let hub = Hub::new(&delivery_config(), clock.clone());
             Watched::new(hub, oracle.clone(), sent.clone())
         };
-        let supervised = supervise(run, delivery, mails, condition, stop.clone());
+        let (session, running) = launch(services.into(), spec, delivery);
         let mut task = JoinSet::new();
-        task.spawn(place.freezer.clone().under(supervised));
+        task.spawn(place.freezer.clone().under(running));
         place.running = Some(Running {
             owner,
-            session: SessionHandle::new(
-                (*self.record).clone(),
-                "Simulated",
-                mailbox,
-                backlog,
-                usage,
-                told,
-            ),
+            session,
             stop,
             task,
         });
@@ -451,7 +441,7 @@ impl Fleet {
             .expect("it keeps the session");
         let session = running.session.clone();
         // It may have finished before.
-        let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
+        let finish = session.submit_order(By::Admin, GameMasterOrder::Finish, Vec::new());
         _ = finish.await.expect("the session answers");
         // From the next heads on, everybody knows of everything.
         for _ in 0..5 {

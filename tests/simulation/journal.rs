@@ -4,10 +4,10 @@
 //! it outlives the node that talks to it, so that an append may commit after its node is dead.
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
-    Incarnation, Journal, JournalError, Loaded, MemoryJournal, Name, NodeRecord, NodeSeen,
-    Ownership, ReadError, SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError,
-    Truncation,
+    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, MemoryJournal,
+    Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot,
+    StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -215,15 +215,15 @@ impl Journal for SimulatedJournal {
         self.committed.join(node)
     }
 
-    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
         self.committed.beat(node)
     }
 
-    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
         self.committed.nodes()
     }
 
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
         self.committed.forget(incarnation, last_sign)
     }
 

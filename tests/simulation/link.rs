@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
-    Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
+    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
+    TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -276,15 +277,15 @@ impl Journal for Link {
         not_here("join")
     }
 
-    fn beat(&self, _node: NodeRecord) -> Answer<Beat> {
+    fn beat(&self, _node: NodeRecord) -> Answer<HeartbeatOutcome> {
         not_here("beat")
     }
 
-    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
         not_here("list nodes")
     }
 
-    fn forget(&self, _incarnation: Incarnation, _last_sign: Option<Sign>) -> Answer<bool> {
+    fn forget(&self, _incarnation: Incarnation, _last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
         not_here("forget")
     }
 

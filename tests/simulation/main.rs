@@ -25,7 +25,7 @@ mod world;
 
 use std::panic::AssertUnwindSafe;
 
-use cluecast::session::Planted;
+use cluecast::session::InjectedFault;
 use fleet::{Defect, Fleet};
 use store::Fence;
 use tokio::runtime::Runtime;
@@ -59,8 +59,8 @@ fn violation<W>(
     })
 }
 
-fn violation_alone(seed: u64, planted: Planted) -> Option<Vec<String>> {
-    let begin = async || World::new(seed, planted).await;
+fn violation_alone(seed: u64, fault: InjectedFault) -> Option<Vec<String>> {
+    let begin = async || World::new(seed, fault).await;
     violation(begin, async |world| world.run().await, |world| world.log)
 }
 
@@ -70,7 +70,7 @@ fn violation_in_fleet(seed: u64, defect: Defect) -> Option<Vec<String>> {
 }
 
 const NO_DEFECT: Defect = Defect {
-    in_node: Planted::Nothing,
+    in_node: InjectedFault::None,
     in_store: Fence::RowLock,
 };
 
@@ -101,7 +101,7 @@ fn assert_no_violation(test: &str, run: impl Fn(u64) -> Option<Vec<String>>) {
 #[test]
 fn nothing_is_lost_doubled_or_let_out_early() {
     assert_no_violation("nothing_is_lost_doubled", |seed| {
-        violation_alone(seed, Planted::Nothing)
+        violation_alone(seed, InjectedFault::None)
     });
 }
 
@@ -117,8 +117,8 @@ fn assert_noticed(what: impl std::fmt::Debug, run: impl Fn(u64) -> Option<Vec<St
     println!("{what:?} is noticed by seed {seed}");
 }
 
-fn assert_noticed_alone(planted: Planted) {
-    assert_noticed(planted, |seed| violation_alone(seed, planted));
+fn assert_noticed_alone(fault: InjectedFault) {
+    assert_noticed(fault, |seed| violation_alone(seed, fault));
 }
 
 fn assert_noticed_in_fleet(defect: Defect) {
@@ -127,17 +127,17 @@ fn assert_noticed_in_fleet(defect: Defect) {
 
 #[test]
 fn an_ack_before_it_is_durable_is_noticed() {
-    assert_noticed_alone(Planted::AckBeforeDurable);
+    assert_noticed_alone(InjectedFault::AckBeforeDurable);
 }
 
 #[test]
 fn an_eventless_output_before_the_gate_is_noticed() {
-    assert_noticed_alone(Planted::EventlessOutputUngated);
+    assert_noticed_alone(InjectedFault::EventlessOutputUngated);
 }
 
 #[test]
 fn a_receipt_missing_after_recovery_is_noticed() {
-    assert_noticed_alone(Planted::ReceiptsForgotten);
+    assert_noticed_alone(InjectedFault::ReceiptsForgotten);
 }
 
 #[test]
@@ -150,18 +150,18 @@ fn an_append_without_the_row_lock_is_noticed() {
 
 #[test]
 fn a_journal_that_is_cut_off_before_the_archive_has_it_is_noticed() {
-    assert_noticed_alone(Planted::TruncatedBeforeArchived);
+    assert_noticed_alone(InjectedFault::TruncatedBeforeArchived);
     assert_noticed_in_fleet(Defect {
-        in_node: Planted::TruncatedBeforeArchived,
+        in_node: InjectedFault::TruncatedBeforeArchived,
         ..NO_DEFECT
     });
 }
 
 #[test]
 fn a_journal_that_is_cut_off_too_far_is_noticed() {
-    assert_noticed_alone(Planted::TruncatedTooFar);
+    assert_noticed_alone(InjectedFault::TruncatedTooFar);
     assert_noticed_in_fleet(Defect {
-        in_node: Planted::TruncatedTooFar,
+        in_node: InjectedFault::TruncatedTooFar,
         ..NO_DEFECT
     });
 }
@@ -169,7 +169,7 @@ fn a_journal_that_is_cut_off_too_far_is_noticed() {
 #[test]
 fn reopening_without_a_claim_is_noticed() {
     assert_noticed_in_fleet(Defect {
-        in_node: Planted::ReopenedWithoutClaim,
+        in_node: InjectedFault::ReopenedWithoutClaim,
         ..NO_DEFECT
     });
 }
@@ -177,7 +177,7 @@ fn reopening_without_a_claim_is_noticed() {
 #[test]
 fn a_snapshot_ahead_of_the_journal_is_noticed() {
     assert_noticed_in_fleet(Defect {
-        in_node: Planted::SnapshotBeforeDurable,
+        in_node: InjectedFault::SnapshotBeforeDurable,
         ..NO_DEFECT
     });
 }
@@ -185,7 +185,7 @@ fn a_snapshot_ahead_of_the_journal_is_noticed() {
 #[test]
 fn a_tail_read_before_the_claim_is_noticed() {
     assert_noticed_in_fleet(Defect {
-        in_node: Planted::TailBeforeClaim,
+        in_node: InjectedFault::TailBeforeClaim,
         ..NO_DEFECT
     });
 }

@@ -167,12 +167,14 @@ impl Store {
 
     /// One claim statement. Dropped before its end, it did nothing.
     pub async fn claim(&self, claim: Claim) -> Result<Epoch, ClaimError> {
-        let _held = self.lock_if((claim.from, claim.epoch)).await?;
+        let _held = self
+            .lock_if((claim.expected.owner, claim.expected.epoch))
+            .await?;
         self.dawdle(3).await;
         let mut rows = self.rows();
         let ownership = &mut rows.ownership;
         ownership.owner = Some(claim.to);
-        ownership.epoch = Epoch(claim.epoch.0 + 1);
+        ownership.epoch = Epoch(claim.expected.epoch.0 + 1);
         Ok(ownership.epoch)
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluecast::clock::Clock;
-use cluecast::cluster::Validity;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{
@@ -13,11 +12,10 @@ use cluecast::journal::{
     SessionId, SessionRecord,
 };
 use cluecast::session::{
-    Archiving, Backlog, Condition, Planted, SessionHandle, SessionRun, Tenure, supervise,
+    Archiving, InjectedFault, JournalAccess, Services, SessionHandle, SessionSpec, launch,
 };
 use futures_util::FutureExt;
 use hunt::{By, GameMasterOrder, Timestamp};
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -62,14 +60,10 @@ async fn run_on(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Running
     let created = journal.create_session(record.clone()).await;
     created.expect("memory stores");
     let clock = Clock::simulated(Timestamp(1_000_000));
-    let run = SessionRun {
-        record: record.clone().into(),
-        hunt: hunt.into(),
+    let services = Services {
         journal,
         owner: Incarnation(1),
-        tenure: Tenure::Alone,
-        validity: Validity::for_ever(),
-        abandon: CancellationToken::new(),
+        access: JournalAccess::Exclusive,
         clock: clock.clone(),
         config: SessionConfig {
             mailbox_max: 64,
@@ -80,24 +74,19 @@ async fn run_on(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Running
         },
         snapshot_every_events: 10,
         archiving: Some(Archiving::new(archive, 1)),
-        backlog: Arc::new(Backlog::new(WAIT_MAX)),
-        usage: Arc::default(),
-        planted: Planted::Nothing,
+        fault: InjectedFault::None,
     };
-    let (mailbox, mails) = mpsc::channel(run.config.mailbox_max);
-    let (condition, told) = watch::channel(Condition::Recovering);
-    let session = SessionHandle::new(
-        record,
-        "Stuck",
-        mailbox,
-        run.backlog.clone(),
-        run.usage.clone(),
-        told,
-    );
+    let spec = SessionSpec {
+        record: record.into(),
+        hunt: hunt.into(),
+        claimed: None,
+        stop: CancellationToken::new(),
+        abandon: CancellationToken::new(),
+    };
     let hub = move || Hub::new(&delivery_config(), clock.clone());
+    let (session, running) = launch(services.into(), spec, hub);
     let mut task = JoinSet::new();
-    let stop = CancellationToken::new();
-    task.spawn(supervise(run, hub, mails, condition, stop).map(drop));
+    task.spawn(running.map(drop));
     Running {
         session,
         _task: task,
@@ -108,7 +97,7 @@ async fn announce(session: &SessionHandle<Hub>) {
     let order = GameMasterOrder::Announce {
         text: "On we go.".to_owned(),
     };
-    let outcome = session.game_master(By::Admin, order, Vec::new()).await;
+    let outcome = session.submit_order(By::Admin, order, Vec::new()).await;
     let outcome = outcome.expect("the session is open");
     outcome.expect("the rules allow it");
 }

@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::clock::{Clock, SimulatedClock};
-use cluecast::cluster::Validity;
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
 use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord};
 use cluecast::session::{
-    Archiving, Backlog, Condition, Outcome, Planted, SessionHandle, SessionRun, Tenure,
-    Unavailable, supervise,
+    Archiving, InjectedFault, JournalAccess, Outcome, Services, SessionHandle, SessionSpec,
+    Unavailable, launch,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hunt::{By, DeskOrder, DurationMs, GameMasterOrder, NameId, Receipt, Target, TeamCode, limits};
+use hunt::{
+    By, DeskOrder, DurationMs, GameMasterOrder, Hunt, NameId, Receipt, Target, TeamCode, limits,
+};
 use protocol::Board;
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +66,9 @@ pub struct World {
     dice: Dice,
     journal: SimulatedJournal,
     oracle: Oracle,
-    run: SessionRun,
+    record: Arc<SessionRecord>,
+    hunt: Arc<Hunt>,
+    services: Services,
     clock: SimulatedClock,
     node: Option<Node>,
     clients: Vec<Client>,
@@ -80,7 +82,7 @@ pub struct World {
 }
 
 impl World {
-    pub async fn new(seed: u64, planted: Planted) -> Self {
+    pub async fn new(seed: u64, fault: InjectedFault) -> Self {
         let dice = Dice::new(seed);
         let (journal, worker) = SimulatedJournal::new(dice.clone());
         let files = [("hunt.toml".to_owned(), HUNT_FILE.to_owned())].into();
@@ -106,14 +108,10 @@ impl World {
             session: record.id,
         });
         let clock = SimulatedClock::new(dice.time());
-        let run = SessionRun {
-            record: record.into(),
-            hunt: hunt.into(),
+        let services = Services {
             journal: Arc::new(journal.clone()),
             owner: Incarnation(0),
-            tenure: Tenure::Alone,
-            validity: Validity::for_ever(),
-            abandon: CancellationToken::new(),
+            access: JournalAccess::Exclusive,
             clock: Clock::Simulated(clock.clone()),
             config: SessionConfig {
                 mailbox_max: 64,
@@ -124,15 +122,15 @@ impl World {
             },
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(Arc::new(archive), 1 + dice.throw(10) as u64)),
-            backlog: Arc::new(Backlog::new(WAIT_MAX)),
-            usage: Arc::default(),
-            planted,
+            fault,
         };
         Self {
             dice,
             journal,
             oracle,
-            run,
+            record: record.into(),
+            hunt: hunt.into(),
+            services,
             clock,
             node: None,
             clients: Vec::new(),
@@ -164,31 +162,29 @@ impl World {
     }
 
     fn start_node(&mut self) {
-        let (mailbox, mails) = mpsc::channel(self.run.config.mailbox_max);
-        let (condition, told) = watch::channel(Condition::Recovering);
-        let stop = CancellationToken::new();
-        self.run.owner = Incarnation(self.run.owner.0 + 1);
+        self.services.owner = Incarnation(self.services.owner.0 + 1);
+        let spec = SessionSpec {
+            record: self.record.clone(),
+            hunt: self.hunt.clone(),
+            claimed: None,
+            stop: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+        };
         let (oracle, sent, clock) = (
             self.oracle.clone(),
             self.sent.clone(),
-            self.run.clock.clone(),
+            self.services.clock.clone(),
         );
         let delivery = move || {
             let hub = Hub::new(&delivery_config(), clock.clone());
             Watched::new(hub, oracle.clone(), sent.clone())
         };
-        let supervised = supervise(self.run.clone(), delivery, mails, condition, stop.clone());
+        let stop = spec.stop.clone();
+        let (session, running) = launch(self.services.clone().into(), spec, delivery);
         self.node = Some(Node {
-            session: SessionHandle::new(
-                (*self.run.record).clone(),
-                "Simulated",
-                mailbox,
-                self.run.backlog.clone(),
-                self.run.usage.clone(),
-                told,
-            ),
+            session,
             stop,
-            task: spawned(supervised.map(drop)),
+            task: spawned(running.map(drop)),
         });
     }
 
@@ -209,7 +205,7 @@ impl World {
 
     async fn join(&mut self, order: DeskOrder) {
         let session = &self.node.as_ref().expect("the node runs").session;
-        let outcome = session.desk(order, Vec::new()).await;
+        let outcome = session.submit_desk_order(order, Vec::new()).await;
         match outcome.expect("the weather is calm") {
             Ok(Receipt::Joined { device, .. }) => self.clients.push(Client::new(device.number())),
             other => panic!("joining gave {other:?}"),
@@ -280,7 +276,7 @@ impl World {
         let order = self.some_order();
         if let Some(node) = &self.node {
             let session = node.session.clone();
-            let ordered = async move { session.game_master(By::Admin, order, Vec::new()).await };
+            let ordered = async move { session.submit_order(By::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
             // The first poll puts it into the mailbox. Whoever asks may go before it is carried out.
             let outcome = (&mut ordered).now_or_never();
@@ -412,7 +408,7 @@ impl World {
         // Past the session's end, the last clue's expiry by a clock that went back, and the next heads,
         // which show an update that is missing at the end: from then on nothing happens by itself.
         let session = &self.node.as_ref().expect("the node runs").session;
-        let finish = session.game_master(By::Admin, GameMasterOrder::Finish, Vec::new());
+        let finish = session.submit_order(By::Admin, GameMasterOrder::Finish, Vec::new());
         // It may have finished before.
         _ = finish.await.expect("the session answers");
         let ms = CLUE_LASTS_MS_MAX + CLOCKS_DIFFER_MS + 1_500;
@@ -426,7 +422,7 @@ impl World {
         let live = live.await.expect("the session answers");
         assert_eq!(
             live,
-            self.oracle.folded(self.run.hunt.clone()).hash(),
+            self.oracle.folded(self.hunt.clone()).hash(),
             "replaying the journal gives another state"
         );
         let model = self.oracle.model();

@@ -7,11 +7,10 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::{CALM_FOR, Look, NEWBORN_FOR, Planner, Step, TURN};
-use crate::cluster::ids::{Epoch, Incarnation, SessionId};
 use crate::cluster::placement::preferences;
-use crate::cluster::ports::{NodeCard, Ownership, Sign};
 use crate::cluster::sightings::Sighting;
 use crate::cluster::suspicion::Patience;
+use crate::ids::{Epoch, HeartbeatSeq, Incarnation, NodeRecord, Ownership, SessionId};
 
 const ME: Incarnation = Incarnation(1);
 const OTHER: Incarnation = Incarnation(2);
@@ -27,12 +26,13 @@ fn planner(node: Incarnation) -> Planner {
     Planner::new(node, PATIENCE, REBALANCE_MAX)
 }
 
-fn card(node: Incarnation) -> NodeCard {
-    NodeCard {
+fn card(node: Incarnation) -> NodeRecord {
+    NodeRecord {
         incarnation: node,
         address: format!("10.0.0.{}:7000", node.0),
+        version: "1".to_owned(),
         weight: 100,
-        valid: Duration::from_secs(1),
+        lease: Duration::from_secs(1),
         is_leaving: false,
     }
 }
@@ -40,7 +40,7 @@ fn card(node: Incarnation) -> NodeCard {
 fn seen(node: Incarnation) -> Sighting {
     Sighting {
         card: card(node),
-        last_sign: Sign(1),
+        last_sign: HeartbeatSeq(1),
         age: Duration::ZERO,
         silent_for: Duration::ZERO,
     }
@@ -48,7 +48,7 @@ fn seen(node: Incarnation) -> Sighting {
 
 fn owned(session: u64, owner: Option<Incarnation>, epoch: u64) -> Ownership {
     Ownership {
-        session: SessionId(session),
+        session: SessionId::new(session),
         owner,
         epoch: Epoch(epoch),
     }
@@ -71,7 +71,7 @@ fn look(at: Instant, ownerships: Vec<Ownership>, nodes: &[Incarnation]) -> Look 
 fn preferring(node: Incarnation) -> u64 {
     let cards = [card(ME), card(OTHER)];
     let prefers = |session: &u64| {
-        let ranked = preferences(SessionId(*session), &cards);
+        let ranked = preferences(SessionId::new(*session), &cards);
         ranked[0].incarnation == node
     };
     (0..10_000)
@@ -135,16 +135,16 @@ fn a_session_that_nobody_needs_is_given_up() {
     let mut planner = planner(ME);
     let mine = [1, 2].map(|session| owned(session, Some(ME), 4));
     let mut look = look(Instant::now(), mine.to_vec(), &[ME]);
-    look.held = [SessionId(1), SessionId(2)].into();
+    look.held = [SessionId::new(1), SessionId::new(2)].into();
     assert_eq!(planner.plan(&look), []);
-    look.unneeded = [SessionId(2)].into();
-    assert_eq!(planner.plan(&look), [Step::Retire(SessionId(2))]);
+    look.unneeded = [SessionId::new(2)].into();
+    assert_eq!(planner.plan(&look), [Step::Retire(SessionId::new(2))]);
     // It was closed, and its release failed.
     look.unneeded.clear();
-    look.held.remove(&SessionId(2));
-    look.finished = [SessionId(2)].into();
+    look.held.remove(&SessionId::new(2));
+    look.finished = [SessionId::new(2)].into();
     assert_eq!(planner.plan(&look), [Step::Release(mine[1])]);
-    look.wanted = [SessionId(2)].into();
+    look.wanted = [SessionId::new(2)].into();
     assert_eq!(planner.plan(&look), [Step::Take(mine[1])]);
 }
 
@@ -168,11 +168,11 @@ fn what_runs_here_and_is_anothers_is_thrown_away_first() {
         vec![owned(near, Some(DEAD), 9), owned(500, Some(OTHER), 7)],
         &[ME, OTHER],
     );
-    look.held = [SessionId(500), SessionId(501)].into();
+    look.held = [SessionId::new(500), SessionId::new(501)].into();
     let steps = planner.plan(&look);
     let expected = [
-        Step::Abandon(SessionId(500)),
-        Step::Abandon(SessionId(501)),
+        Step::Abandon(SessionId::new(500)),
+        Step::Abandon(SessionId::new(501)),
         Step::Take(owned(near, Some(DEAD), 9)),
     ];
     assert_eq!(steps, expected);
@@ -200,14 +200,14 @@ fn sessions_move_for_balance_a_few_at_a_time_when_all_is_calm() {
     let start = Instant::now();
     let far = (0..).filter(|session| {
         let cards = [card(ME), card(OTHER)];
-        preferences(SessionId(*session), &cards)[0].incarnation == OTHER
+        preferences(SessionId::new(*session), &cards)[0].incarnation == OTHER
     });
     let far: Vec<u64> = far.take(5).collect();
     let mine: Vec<Ownership> = far.iter().map(|s| owned(*s, Some(ME), 1)).collect();
     let mut planner = planner(ME);
     let mut plan = |at, nodes: &[Incarnation]| {
         let mut look = look(at, mine.clone(), nodes);
-        look.held = far.iter().map(|session| SessionId(*session)).collect();
+        look.held = far.iter().map(|session| SessionId::new(*session)).collect();
         planner.plan(&look)
     };
     assert_eq!(plan(start, &[ME]), []);
@@ -217,7 +217,7 @@ fn sessions_move_for_balance_a_few_at_a_time_when_all_is_calm() {
         "one came just now"
     );
     let moves = plan(start + 2 * CALM_FOR, &[ME, OTHER]);
-    let expected = [0, 1].map(|i| Step::HandOver(SessionId(far[i]), card(OTHER)));
+    let expected = [0, 1].map(|i| Step::HandOver(SessionId::new(far[i]), card(OTHER)));
     assert_eq!(moves, expected);
 }
 
@@ -225,16 +225,16 @@ fn sessions_move_for_balance_a_few_at_a_time_when_all_is_calm() {
 fn a_session_that_stays_closed_is_not_moved_and_keeps_no_other_from_it() {
     let start = Instant::now();
     let cards = [card(ME), card(OTHER)];
-    let is_far = |s: &u64| preferences(SessionId(*s), &cards)[0].incarnation == OTHER;
+    let is_far = |s: &u64| preferences(SessionId::new(*s), &cards)[0].incarnation == OTHER;
     let far: Vec<u64> = (0..).filter(is_far).take(REBALANCE_MAX + 1).collect();
     let mine = far.iter().map(|session| owned(*session, Some(ME), 1));
     let mut planner = planner(ME);
     let mut look = look(start, mine.collect(), &[ME, OTHER]);
-    look.held = far.iter().map(|session| SessionId(*session)).collect();
+    look.held = far.iter().map(|session| SessionId::new(*session)).collect();
     look.broken = look.held.iter().take(REBALANCE_MAX).copied().collect();
     assert_eq!(planner.plan(&look), []);
     look.at += 2 * CALM_FOR;
-    let sound = SessionId(far[REBALANCE_MAX]);
+    let sound = SessionId::new(far[REBALANCE_MAX]);
     let moved = Step::HandOver(sound, card(OTHER));
     assert_eq!(planner.plan(&look), [moved]);
 }
@@ -246,13 +246,13 @@ fn a_late_node_is_given_nothing() {
     let mut planner = planner(ME);
     let mut plan = |at, age| {
         let mut look = look(at, vec![owned(far, Some(ME), 1)], &[ME, OTHER]);
-        look.held = [SessionId(far)].into();
+        look.held = [SessionId::new(far)].into();
         look.nodes[1].age = age;
         planner.plan(&look)
     };
     assert_eq!(plan(start, Duration::ZERO), []);
     assert_eq!(plan(start + CALM_FOR, PATIENCE.late), []);
-    let moved = Step::HandOver(SessionId(far), card(OTHER));
+    let moved = Step::HandOver(SessionId::new(far), card(OTHER));
     assert_eq!(plan(start + CALM_FOR, PATIENCE.late / 2), [moved]);
 }
 
@@ -269,7 +269,7 @@ proptest! {
             .zip(&owners)
             .map(|(session, owner)| {
                 let owner = owner.map(Incarnation);
-                (SessionId(session), owned(session, owner, 1))
+                (SessionId::new(session), owned(session, owner, 1))
             })
             .collect();
         let mut planners = nodes.map(planner);

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::super::{Beat, NodeRecord};
+use super::super::{HeartbeatOutcome, NodeRecord};
 use super::connect::{ConnectError, Connector};
 use super::ownership;
 use super::way::Way;
@@ -49,7 +49,7 @@ impl Heart {
     }
 
     /// One beat. Dropping it gives up its connection.
-    pub(super) async fn beat(&self, node: NodeRecord) -> Result<Beat, ConnectError> {
+    pub(super) async fn beat(&self, node: NodeRecord) -> Result<HeartbeatOutcome, ConnectError> {
         let mut link = self.link.lock().await;
         let mut connection = link.take(&self.connector).await?;
         let was_dropped = std::mem::replace(&mut link.was_dropped, true);

@@ -35,9 +35,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::types::contiguous;
 use super::{
-    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
-    Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
+    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
+    TruncateError, Truncation,
 };
 use connect::Connector;
 use group::{Append, FlushMax};
@@ -328,16 +329,16 @@ impl Journal for PostgresJournal {
         })
     }
 
-    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
         let shared = self.shared.clone();
         async move { shared.heart.beat(node).await.map_err(failed("beat")) }.boxed()
     }
 
-    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
         self.query("list the nodes", ownership::nodes)
     }
 
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
         self.query("forget a node", move |connection| {
             ownership::forget(connection, incarnation, last_sign)
         })

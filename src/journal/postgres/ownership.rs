@@ -9,7 +9,8 @@ use futures_util::FutureExt;
 use sqlx::{PgConnection, Row};
 
 use super::super::{
-    Beat, Claim, Epoch, Incarnation, NodeRecord, NodeSeen, Ownership, SessionId, Sign,
+    Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
 };
 use super::connect::application_name;
 use super::queries::Query;
@@ -70,9 +71,9 @@ pub(super) fn claim(connection: &mut PgConnection, claim: Claim) -> Query<'_, Op
              WHERE session_id = $1 AND epoch = $2 AND owner_inc IS NOT DISTINCT FROM $3 \
              RETURNING epoch",
         )
-        .bind(claim.session.as_i64())
-        .bind(claim.epoch.0.cast_signed())
-        .bind(claim.from.map(|from| from.0.cast_signed()))
+        .bind(claim.expected.session.as_i64())
+        .bind(claim.expected.epoch.0.cast_signed())
+        .bind(claim.expected.owner.map(|from| from.0.cast_signed()))
         .bind(claim.to.0.cast_signed())
         .fetch_optional(connection)
         .await?;
@@ -133,7 +134,7 @@ pub(super) fn join(connection: &mut PgConnection, node: NodeRecord) -> Query<'_,
     .boxed()
 }
 
-pub(super) fn beat(connection: &mut PgConnection, node: NodeRecord) -> Query<'_, Beat> {
+pub(super) fn beat(connection: &mut PgConnection, node: NodeRecord) -> Query<'_, HeartbeatOutcome> {
     async move {
         let update = sqlx::query(
             "UPDATE node SET address = $2, version = $3, weight = $4, valid_ms = $5, \
@@ -141,8 +142,8 @@ pub(super) fn beat(connection: &mut PgConnection, node: NodeRecord) -> Query<'_,
         );
         let renewed = bind_node(update, node).execute(connection).await?;
         Ok(match renewed.rows_affected() {
-            0 => Beat::Forgotten,
-            _ => Beat::Renewed,
+            0 => HeartbeatOutcome::Evicted,
+            _ => HeartbeatOutcome::Renewed,
         })
     }
     .boxed()
@@ -156,11 +157,11 @@ fn bind_node(query: PgQuery, node: NodeRecord) -> PgQuery {
         .bind(node.address)
         .bind(node.version)
         .bind(i64::from(node.weight))
-        .bind(node.valid_ms.cast_signed())
+        .bind(i64::try_from(node.lease.as_millis()).unwrap_or(i64::MAX))
         .bind(node.is_leaving)
 }
 
-pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeSeen>> {
+pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeStatus>> {
     async move {
         let rows = sqlx::query(
             "SELECT inc, address, version, weight, valid_ms, is_leaving, \
@@ -172,16 +173,16 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeSeen>> {
         let nodes = rows.into_iter().map(|row| {
             let weight = u32::try_from(row.try_get::<i64, _>(3)?);
             let age_ms: i64 = row.try_get(6)?;
-            Ok(NodeSeen {
+            Ok(NodeStatus {
                 record: NodeRecord {
                     incarnation: Incarnation(row.try_get::<i64, _>(0)?.cast_unsigned()),
                     address: row.try_get(1)?,
                     version: row.try_get(2)?,
                     weight: weight.map_err(|error| sqlx::Error::Decode(error.into()))?,
-                    valid_ms: row.try_get::<i64, _>(4)?.cast_unsigned(),
+                    lease: Duration::from_millis(row.try_get::<i64, _>(4)?.cast_unsigned()),
                     is_leaving: row.try_get(5)?,
                 },
-                last_sign: Sign(row.try_get(7)?),
+                last_heartbeat: HeartbeatSeq(row.try_get(7)?),
                 // The server's clock may have been set back.
                 age: Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)),
             })
@@ -194,7 +195,7 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeSeen>> {
 pub(super) fn forget(
     connection: &mut PgConnection,
     incarnation: Incarnation,
-    last_sign: Option<Sign>,
+    last_sign: Option<HeartbeatSeq>,
 ) -> Query<'_, bool> {
     async move {
         let inc = incarnation.0.cast_signed();
@@ -203,7 +204,7 @@ pub(super) fn forget(
              AND coalesce((1000000 * extract(epoch FROM seen_at))::bigint = $2, true)",
         )
         .bind(inc)
-        .bind(last_sign.map(|Sign(sign)| sign))
+        .bind(last_sign.map(|HeartbeatSeq(sign)| sign))
         .execute(&mut *connection)
         .await?;
         if forgotten.rows_affected() > 0 {

@@ -84,9 +84,9 @@ pub(super) fn take_ownership(connection: &Connection, claim: Claim) -> Result<Ep
                   WHERE session_id = ? AND owner_inc IS ? AND epoch = ? RETURNING epoch";
     let arguments = params![
         claim.to.0.cast_signed(),
-        claim.session.as_i64(),
-        claim.from.map(|from| from.0.cast_signed()),
-        claim.epoch.0.cast_signed(),
+        claim.expected.session.as_i64(),
+        claim.expected.owner.map(|from| from.0.cast_signed()),
+        claim.expected.epoch.0.cast_signed(),
     ];
     let epoch: Option<i64> = connection
         .query_row(update, arguments, |row| row.get(0))

@@ -33,9 +33,10 @@ pub use sqlx::sqlite::SqliteSynchronous;
 use super::nodes::Nodes;
 use super::types::contiguous;
 use super::{
-    Answer, AppendError, Batch, BatchesMax, Beat, Claim, ClaimError, CreateError, Epoch,
-    Incarnation, Journal, JournalError, Loaded, Name, NodeRecord, NodeSeen, Ownership, ReadError,
-    SessionId, SessionRecord, Sign, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
+    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
+    TruncateError, Truncation,
 };
 use checkpoint::Checkpointer;
 pub use folder::DATABASE_FILE;
@@ -380,17 +381,17 @@ impl Journal for SqliteJournal {
         async { Ok(()) }.boxed()
     }
 
-    fn beat(&self, node: NodeRecord) -> Answer<Beat> {
+    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
         let beat = self.nodes.beat(node);
         async move { Ok(beat) }.boxed()
     }
 
-    fn nodes(&self) -> Answer<Vec<NodeSeen>> {
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
         let nodes = self.nodes.all();
         async move { Ok(nodes) }.boxed()
     }
 
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<Sign>) -> Answer<bool> {
+    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
         let is_gone = self.nodes.forget(incarnation, last_sign);
         async move { Ok(is_gone) }.boxed()
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluecast::journal::{AppendError, Beat, Journal, PostgresJournal, PostgresOptions};
+use cluecast::journal::{AppendError, HeartbeatOutcome, Journal, PostgresJournal, PostgresOptions};
 use futures_util::future::join_all;
 use testkit::{Postgres, TcpProxy};
 use tokio::time::timeout;
@@ -16,7 +16,7 @@ const BEAT_MAX: Duration = Duration::from_secs(2);
 /// Far less than the half minute that the server may take to answer, and more than it takes to give up.
 const SOON: Duration = Duration::from_secs(15);
 
-async fn beat(journal: &PostgresJournal) -> Option<Beat> {
+async fn beat(journal: &PostgresJournal) -> Option<HeartbeatOutcome> {
     let beat = timeout(BEAT_MAX, journal.beat(node())).await.ok()?;
     Some(beat.expect("the server is there"))
 }
@@ -31,7 +31,7 @@ async fn stage() -> (Postgres, TcpProxy, PostgresJournal) {
     let address = address.port(proxy.address().port());
     let journal = open_on(PostgresOptions::new(address, NODE)).await;
     journal.join(node()).await.expect("joins");
-    assert_eq!(beat(&journal).await, Some(Beat::Renewed));
+    assert_eq!(beat(&journal).await, Some(HeartbeatOutcome::Renewed));
     (server, proxy, journal)
 }
 
@@ -42,7 +42,11 @@ async fn a_server_that_vanished_costs_one_beat() {
     // Lists that nobody answers either, and that are waited for much longer.
     let lists: Vec<_> = (0..4).map(|_| journal.nodes()).collect();
     assert_eq!(beat(&journal).await, None, "its connection leads nowhere");
-    assert_eq!(beat(&journal).await, Some(Beat::Renewed), "over a new one");
+    assert_eq!(
+        beat(&journal).await,
+        Some(HeartbeatOutcome::Renewed),
+        "over a new one"
+    );
     drop(lists);
 }
 
@@ -57,7 +61,7 @@ async fn what_waits_on_a_way_that_leads_nowhere_is_given_up_once_another_one_is_
     proxy.vanish();
     let (appending, listing) = (append(2), journal.nodes());
     assert_eq!(beat(&journal).await, None);
-    assert_eq!(beat(&journal).await, Some(Beat::Renewed));
+    assert_eq!(beat(&journal).await, Some(HeartbeatOutcome::Renewed));
     let soon = timeout(SOON, async { tokio::join!(appending, listing) });
     let (appended, listed) = soon.await.expect("neither waits for the usual bound");
     let unknown = matches!(appended, Err(AppendError::Unknown(_)));
@@ -84,7 +88,7 @@ async fn a_beat_needs_no_other_runtime_than_its_own() {
         let runtime = runtime.expect("there is room for one more");
         for _ in 0..3 {
             let beat = runtime.block_on(beat(&beating));
-            assert_eq!(beat, Some(Beat::Renewed));
+            assert_eq!(beat, Some(HeartbeatOutcome::Renewed));
         }
     });
     heart.join().expect("every beat was answered");

@@ -87,7 +87,7 @@ async fn a_node_of_a_time_that_is_still_to_come_does_not_run() {
     assert_eq!(seen[0].age, Duration::ZERO);
     let raised = PostgresJournal::raise_generation(&options).await;
     assert_eq!(raised.expect("it is heard of no more"), 2);
-    let forgotten = journal.forget(Incarnation(7), Some(seen[0].last_sign));
+    let forgotten = journal.forget(Incarnation(7), Some(seen[0].last_heartbeat));
     assert!(forgotten.await.expect("forgets"));
     journal.close().await.expect("closes");
 }

@@ -9,6 +9,7 @@ mod refusals;
 mod weather;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use cluecast::journal::{Incarnation, NodeRecord, PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
@@ -27,7 +28,7 @@ fn node() -> NodeRecord {
         address: "192.0.2.1:7000".to_owned(),
         version: "1".to_owned(),
         weight: 1,
-        valid_ms: 1_500,
+        lease: Duration::from_millis(1_500),
         is_leaving: false,
     }
 }

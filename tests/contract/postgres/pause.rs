@@ -33,7 +33,7 @@ async fn session(server: &Server) -> SessionHandle<Hub> {
 
 /// Orders in turn, so that each changes something: pause, resume, pause…
 async fn order(session: &SessionHandle<Hub>, order: GameMasterOrder) -> Result<(), Unavailable> {
-    let outcome = session.game_master(By::Admin, order, Vec::new()).await?;
+    let outcome = session.submit_order(By::Admin, order, Vec::new()).await?;
     outcome.expect("the rules allow it");
     Ok(())
 }

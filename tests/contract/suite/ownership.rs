@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluecast::journal::{
-    AppendError, Batch, Beat, ClaimError, Epoch, Incarnation, NodeRecord, Ownership,
+    AppendError, Batch, ClaimError, Epoch, HeartbeatOutcome, Incarnation, NodeRecord, Ownership,
 };
 use futures_util::future::join_all;
 
@@ -140,7 +140,7 @@ fn node(incarnation: Incarnation) -> NodeRecord {
         address: "192.0.2.1:9000".to_owned(),
         version: "1.2.3".to_owned(),
         weight: 100,
-        valid_ms: 1_500,
+        lease: Duration::from_millis(1_500),
         is_leaving: false,
     }
 }
@@ -154,7 +154,7 @@ pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
         records
     };
     let unknown = journal.beat(node(ME)).await.expect("beats");
-    assert_eq!(unknown, Beat::Forgotten, "it has not joined");
+    assert_eq!(unknown, HeartbeatOutcome::Evicted, "it has not joined");
     assert_eq!(records().await, []);
     journal.join(node(OTHER)).await.expect("joins");
     journal.join(node(ME)).await.expect("joins");
@@ -165,12 +165,16 @@ pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
         ..node(ME)
     };
     let renewed = journal.beat(leaving.clone()).await.expect("beats");
-    assert_eq!(renewed, Beat::Renewed);
+    assert_eq!(renewed, HeartbeatOutcome::Renewed);
     assert_eq!(records().await, [leaving, node(OTHER)]);
     assert!(journal.forget(ME, None).await.expect("forgets"));
     assert!(journal.forget(ME, None).await.expect("is gone"));
     let late = journal.beat(node(ME)).await.expect("beats");
-    assert_eq!(late, Beat::Forgotten, "a late beat brings nobody back");
+    assert_eq!(
+        late,
+        HeartbeatOutcome::Evicted,
+        "a late beat brings nobody back"
+    );
     assert_eq!(records().await, [node(OTHER)]);
     journal.join(node(ME)).await.expect("joins again");
     assert_eq!(records().await, [node(ME), node(OTHER)]);
@@ -186,14 +190,14 @@ pub async fn a_node_that_was_heard_of_is_not_forgotten(fixture: &Fixture) {
     journal.join(node(ME)).await.expect("joins");
     let joined = seen().await;
     assert!(joined.age < Duration::from_hours(1), "{:?}", joined.age);
-    assert_eq!(seen().await.last_sign, joined.last_sign);
+    assert_eq!(seen().await.last_heartbeat, joined.last_heartbeat);
     let renewed = journal.beat(node(ME)).await.expect("beats");
-    assert_eq!(renewed, Beat::Renewed);
+    assert_eq!(renewed, HeartbeatOutcome::Renewed);
     let beaten = seen().await;
-    assert_ne!(beaten.last_sign, joined.last_sign);
-    let forgotten = journal.forget(ME, Some(joined.last_sign)).await;
+    assert_ne!(beaten.last_heartbeat, joined.last_heartbeat);
+    let forgotten = journal.forget(ME, Some(joined.last_heartbeat)).await;
     assert!(!forgotten.expect("asks"), "it gave a sign after that one");
-    let forgotten = journal.forget(ME, Some(beaten.last_sign)).await;
+    let forgotten = journal.forget(ME, Some(beaten.last_heartbeat)).await;
     assert!(forgotten.expect("forgets"));
     assert_eq!(journal.nodes().await.expect("lists"), []);
 }

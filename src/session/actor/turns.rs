@@ -1,0 +1,375 @@
+//! The actor of one session: decides on requests in turns.
+//!
+//! A turn accepts a bounded number of requests from the mailbox. Each is decided on and applied at once.
+//! The events of the turn go to the journal as one batch; the outputs go into the gate. Later turns run
+//! while earlier batches are in flight. When a batch is durable, the gate releases, in order, the outputs
+//! that depend on it. When an append fails, the actor ends and releases nothing more: its state may be
+//! ahead of the journal, and a new actor recovers from there.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::FuturesOrdered;
+use hunt::{By, Command, CommandId, Decision, DeviceId, Entry, GameMasterId, State, Timestamp};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::context::SessionContext;
+use super::gate::{Gate, Output};
+use super::handle::Mail;
+use super::owned::OwnedSession;
+use super::recovery::Recovered;
+use super::snapshots::Snapshotter;
+use super::usage::FinishMarker;
+use crate::journal::{AppendError, Batch, Name, records};
+use crate::session::delivery::{Delivery, Outcome, Refusal, View};
+use crate::session::fault::InjectedFault;
+use crate::telemetry::metrics;
+
+/// Most commands that are remembered because they made the rules panic, so that they are not retried.
+/// Further ones are not remembered.
+const QUARANTINED_MAX: usize = 1_024;
+
+/// How an actor ended.
+pub(super) enum ActorExit {
+    /// It was asked to stop: everything is durable and a snapshot is stored.
+    Stopped,
+    /// An append failed: outputs that were not released are void.
+    AppendFailed(AppendError),
+}
+
+/// The state of a session and its outputs that are not released yet.
+pub(super) struct Actor<'a, D: Delivery> {
+    state: State,
+    names: HashMap<u64, String>,
+    /// Sequence number of the last event that was decided.
+    head: u64,
+    owned: OwnedSession,
+    delivery: &'a mut D,
+    gate: Gate<D>,
+    context: Arc<SessionContext>,
+    turn: Turn,
+    in_flight: FuturesOrdered<BoxFuture<'static, Result<u64, AppendError>>>,
+    snapshots: Snapshotter,
+    finish: FinishMarker,
+    quarantined: HashSet<CommandKey>,
+}
+
+/// Identifies a numbered command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum CommandKey {
+    Player(DeviceId, CommandId),
+    GameMaster(GameMasterId, CommandId),
+}
+
+/// What a turn has decided and not yet handed to the journal.
+#[derive(Default)]
+struct Turn {
+    entries: Vec<Entry>,
+    events: u64,
+    names: Vec<Name>,
+}
+
+impl<'a, D: Delivery> Actor<'a, D> {
+    /// An actor whose journal ends with the recovered state's last event.
+    pub(super) fn new(
+        context: Arc<SessionContext>,
+        owned: OwnedSession,
+        recovered: Recovered,
+        delivery: &'a mut D,
+    ) -> Self {
+        Self {
+            state: recovered.state,
+            names: recovered.names,
+            head: recovered.head,
+            owned,
+            delivery,
+            gate: Gate::new(recovered.head),
+            turn: Turn::default(),
+            in_flight: FuturesOrdered::new(),
+            snapshots: Snapshotter::new(context.clone(), owned, recovered.snapshot_at),
+            finish: FinishMarker::new(owned.session, context.usage.clone()),
+            quarantined: HashSet::new(),
+            context,
+        }
+    }
+
+    /// Runs until it is stopped or an append fails. Not cancel-safe: dropping it is a failure, after which
+    /// a new actor must recover.
+    pub(super) async fn run(mut self, mailbox: &mut mpsc::Receiver<Mail<D>>) -> ActorExit {
+        let context = self.context.clone();
+        let (config, stop, lease) = (&context.services.config, &context.spec.stop, &context.lease);
+        let clock = &context.services.clock;
+        let mut mails = Vec::with_capacity(config.turn_requests_max);
+        let mut tick = pin!(sleep_until(self.delivery.tick_due()));
+        let mut has_senders = true;
+        self.finish_if_due();
+        loop {
+            if stop.is_cancelled() && self.in_flight.is_empty() {
+                self.snapshots
+                    .store_last(self.head, self.state.progress())
+                    .await;
+                return ActorExit::Stopped;
+            }
+            let has_room = self.in_flight.len() < config.batches_in_flight_max;
+            let has_lease = lease.holds();
+            let accepts_requests = has_room && has_lease && !stop.is_cancelled();
+            let tick_due = self.delivery.tick_due();
+            if tick_due < tick.deadline() {
+                tick.as_mut().reset(tick_due);
+            }
+            tokio::select! {
+                biased;
+                Some(appended) = self.in_flight.next() => match appended {
+                    Ok(durable) => {
+                        context.backlog.batch_durable();
+                        self.gate.advance(durable);
+                    }
+                    Err(error) => return ActorExit::AppendFailed(error),
+                },
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                () = self.snapshots.drive() => {}
+                () = self.finish.drive() => {}
+                () = tick.as_mut(), if has_lease => {
+                    self.delivery.tick();
+                    // Writing the mark may have failed.
+                    self.finish_if_due();
+                    tick.as_mut().reset(self.delivery.tick_due());
+                }
+                () = lease.wait(), if !has_lease || self.gate.waits_for_lease() => {}
+                () = until(self.delivery.latest_due()), if accepts_requests => self.render_latest(),
+                () = clock.sleep_until(self.state.next_deadline()), if accepts_requests => {
+                    self.take_turn(&mut mails);
+                }
+                received = mailbox.recv_many(&mut mails, config.turn_requests_max),
+                    if accepts_requests && has_senders =>
+                {
+                    has_senders = received > 0;
+                    self.take_turn(&mut mails);
+                }
+            }
+            self.release_all();
+        }
+    }
+
+    /// Runs one turn: due timers, then the requests, then one batch for the journal.
+    fn take_turn(&mut self, mails: &mut Vec<Mail<D>>) {
+        let now = self.context.services.clock.now();
+        while let Some(entry) = self.state.due(now) {
+            self.accept(entry);
+        }
+        for mail in mails.drain(..) {
+            self.handle(mail, now);
+        }
+        self.submit();
+        self.snapshot_if_due();
+        self.finish_if_due();
+    }
+
+    fn handle(&mut self, mail: Mail<D>, now: Timestamp) {
+        match mail {
+            Mail::Command { command, peer } => {
+                if self.delivery.is_gone(&peer) {
+                    metrics().requests_dropped.increment(1);
+                    return;
+                }
+                let id = command.id();
+                let outcome = self.decide(&command.into(), Vec::new(), now);
+                self.hold(Output::Answer { peer, id, outcome });
+            }
+            Mail::Order {
+                command,
+                names,
+                reply,
+            } => {
+                // The caller has gone and will check whether the order took effect.
+                if reply.is_closed() {
+                    metrics().requests_dropped.increment(1);
+                    return;
+                }
+                let outcome = self.decide(&command, names, now);
+                self.hold(Output::Reply { reply, outcome });
+            }
+            Mail::Attach(attach) => {
+                let view = View {
+                    state: &self.state,
+                    names: &self.names,
+                };
+                match self.delivery.prepare(view, attach) {
+                    Some(prepared) => self.hold(Output::Attach(prepared)),
+                    None => metrics().requests_dropped.increment(1),
+                }
+            }
+            Mail::Read(compute) => {
+                let view = View {
+                    state: &self.state,
+                    names: &self.names,
+                };
+                let answer = compute(view);
+                self.hold(Output::Read(answer));
+            }
+        }
+    }
+
+    /// Renders the latest values, and holds them in the gate like every output.
+    fn render_latest(&mut self) {
+        let view = View {
+            state: &self.state,
+            names: &self.names,
+        };
+        let latest = self.delivery.render_latest(view);
+        self.hold(Output::Latest(latest));
+    }
+
+    /// Lets the rules decide on a command, and applies what they accept. If the rules panic, the state is
+    /// unchanged, and the command is quarantined: it is not tried again.
+    fn decide(&mut self, command: &Command, names: Vec<Name>, now: Timestamp) -> Outcome {
+        let key = command_key(command);
+        if key.is_some_and(|key| self.quarantined.contains(&key)) {
+            return Err(Refusal::Quarantined);
+        }
+        let decided = catch_unwind(AssertUnwindSafe(|| self.state.decide(command, now)));
+        match decided {
+            Ok(Ok(Decision::Accepted(entry))) => {
+                let receipt = hunt::Receipt::of(&entry.events);
+                for name in &names {
+                    self.names.insert(name.id, name.text.clone());
+                }
+                self.turn.names.extend(names);
+                self.accept(entry);
+                Ok(receipt)
+            }
+            Ok(Ok(Decision::Repeated(receipt))) => Ok(receipt),
+            Ok(Err(rejection)) => Err(rejection.into()),
+            Err(_panic) => {
+                tracing::error!(
+                    session.id = %self.owned.session,
+                    "the rules panicked on a command; it is quarantined"
+                );
+                metrics().commands_quarantined.increment(1);
+                if self.quarantined.len() < QUARANTINED_MAX {
+                    self.quarantined.extend(key);
+                }
+                Err(Refusal::Quarantined)
+            }
+        }
+    }
+
+    /// Applies an entry and holds its updates in the gate.
+    fn accept(&mut self, entry: Entry) {
+        for event in &entry.events {
+            self.head += 1;
+            self.turn.events += 1;
+            for stamp in self.state.apply(entry.at, event) {
+                let view = View {
+                    state: &self.state,
+                    names: &self.names,
+                };
+                let update = self.delivery.encode(view, entry.at, event, stamp);
+                self.hold(Output::Update(update));
+            }
+        }
+        self.state.keep_receipt(&entry);
+        self.turn.entries.push(entry);
+    }
+
+    fn hold(&mut self, output: Output<D>) {
+        if self.turn.events == 0
+            && self
+                .context
+                .has_fault(InjectedFault::EventlessOutputUngated)
+        {
+            self.release(output);
+            return;
+        }
+        self.gate.hold(self.head, output);
+    }
+
+    /// Hands the turn's events to the journal.
+    fn submit(&mut self) {
+        if self.turn.entries.is_empty() {
+            return;
+        }
+        let turn = std::mem::take(&mut self.turn);
+        let last_seq = self.head;
+        let batch = Batch {
+            session: self.owned.session,
+            owner: self.owned.owner,
+            epoch: self.owned.epoch,
+            first_seq: last_seq - turn.events + 1,
+            last_seq,
+            at_ms: self.state.last_at().0,
+            events: records::encode_entries(&turn.entries),
+            names: turn.names,
+        };
+        let appended = self.context.journal().append(batch);
+        self.context.backlog.batch_submitted();
+        let durable = async move { appended.await.map(|()| last_seq) };
+        self.in_flight.push_back(durable.boxed());
+        if self.context.has_fault(InjectedFault::AckBeforeDurable) {
+            self.gate.advance(last_seq);
+        }
+    }
+
+    /// Releases every output that the gate allows.
+    fn release_all(&mut self) {
+        while let Some(output) = self.gate.pop(&self.context.lease) {
+            self.release(output);
+        }
+    }
+
+    fn release(&mut self, output: Output<D>) {
+        match output {
+            Output::Update(update) => self.delivery.release(update),
+            Output::Answer { peer, id, outcome } => self.delivery.answer(&peer, id, &outcome),
+            // The caller may have gone; the outcome is valid nevertheless.
+            Output::Reply { reply, outcome } => drop(reply.send(outcome)),
+            Output::Attach(prepared) => self.delivery.attach(prepared),
+            Output::Read(answer) => answer(),
+            Output::Latest(latest) => self.delivery.release_latest(latest),
+            Output::Snapshot(state) => self.snapshots.store(state),
+            Output::Finish => self.finish.write(self.context.journal()),
+        }
+    }
+
+    fn finish_if_due(&mut self) {
+        if self.finish.request_if_due(self.state.phase()) {
+            self.hold(Output::Finish);
+        }
+    }
+
+    fn snapshot_if_due(&mut self) {
+        if let Some(state) = self.snapshots.take_if_due(self.head, self.state.progress()) {
+            if self.context.has_fault(InjectedFault::SnapshotBeforeDurable) {
+                self.snapshots.store(state);
+                return;
+            }
+            self.hold(Output::Snapshot(state));
+        }
+    }
+}
+
+/// Waits until `moment`; without one it never returns.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The key of a numbered command; none for other commands.
+fn command_key(command: &Command) -> Option<CommandKey> {
+    match command {
+        Command::Player { device, id, .. } => Some(CommandKey::Player(*device, *id)),
+        Command::GameMaster {
+            by: By::GameMaster(by),
+            id: Some(id),
+            ..
+        } => Some(CommandKey::GameMaster(*by, *id)),
+        Command::Desk(_) | Command::GameMaster { .. } => None,
+    }
+}
