@@ -12,6 +12,7 @@ use protocol::{CloseCode, Codec, Scope};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use super::http::{Request, Response, connect, connect_narrow, metric_in};
 use super::socket::{Socket, upgrade_request};
@@ -237,6 +238,24 @@ impl Session {
         let request = upgrade_request(&self.code, Some(codec.subprotocol()));
         let upgraded = Socket::upgrade_or_status(stream, request).await;
         upgraded.unwrap_or_else(|status| panic!("the upgrade was refused with {status}"))
+    }
+
+    /// Upgrades a connection with a further header; the status if the server refuses.
+    pub async fn try_upgrade<S>(
+        &self,
+        stream: S,
+        header: Option<(&'static str, &str)>,
+    ) -> Result<Socket<S>, u16>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let offered = Some(Codec::MessagePack.subprotocol());
+        let mut request = upgrade_request(&self.code, offered);
+        if let Some((name, value)) = header {
+            let value = HeaderValue::from_str(value).expect("it is a header's value");
+            request.headers_mut().insert(name, value);
+        }
+        Socket::upgrade_or_status(stream, request).await
     }
 
     /// Creates a team and attaches its captain.
