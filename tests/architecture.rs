@@ -52,6 +52,12 @@ const CLOCKS: [&[&str]; 5] = [
     &["chrono", "Utc", "now"],
 ];
 
+/// The module that alone reads and writes frame headers and close frames.
+const FRAMES_MODULE: [&str; 2] = ["gateway", "ws"];
+
+/// Names below `tungstenite` for frame headers, opcodes and close frames. A glob could import them too.
+const FRAMES: [&str; 3] = ["frame", "CloseFrame", "*"];
+
 /// What the pure packages never touch. In-memory parts of `std::io` are no IO.
 const IO: [&[&str]; 13] = [
     &["std", "env"],
@@ -119,6 +125,7 @@ enum Rule {
     RootReexport,
     Environment,
     Clock,
+    Frames,
     PureSource,
     PackageEdge,
     PurePackage,

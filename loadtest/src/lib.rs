@@ -19,7 +19,7 @@ pub mod client;
 pub mod fanout;
 pub mod idle;
 pub mod latency;
-pub mod own_server;
+pub mod managed_server;
 mod players;
 pub mod replay;
 pub mod report;

@@ -1,4 +1,4 @@
-//! The command `cluecast-loadtest`: reads the command line, runs the task, tells the result.
+//! The `cluecast-loadtest` binary: parses the command line, runs the test and prints its report.
 
 use std::error::Error;
 use std::fs::File;
@@ -45,7 +45,7 @@ async fn run_replay(arguments: ReplayArguments) -> Run {
     let replayed = replay(arguments).await?;
     show(&replayed);
     if let Some(error) = &replayed.unfinished {
-        eprintln!("error: the replay is not complete: {error}");
+        eprintln!("error: the replay did not complete: {error}");
     } else {
         write_json(json, &replayed.report)?;
     }
@@ -59,7 +59,7 @@ fn show(replayed: &Replayed) {
 
 fn show_problems(problems: &[String]) {
     if !problems.is_empty() {
-        println!("\nThe first problems:");
+        println!("\nFirst problems:");
     }
     for problem in problems {
         println!("- {problem}");
@@ -72,7 +72,7 @@ async fn run_chaos(arguments: ChaosArguments) -> Run {
     println!("{}", run.report);
     show_problems(&run.problems);
     if let Some(error) = &run.unfinished {
-        eprintln!("error: the run is not complete: {error}");
+        eprintln!("error: the run did not complete: {error}");
     }
     write_json(json, &run.report)?;
     Ok(run.conclusion())
@@ -83,7 +83,7 @@ async fn run_idle(arguments: IdleArguments) -> Run {
     let report = Box::pin(idle(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(report.is_good()))
+    Ok(Conclusion::from_passed(report.is_good()))
 }
 
 async fn run_latency(arguments: LatencyArguments) -> Run {
@@ -91,7 +91,7 @@ async fn run_latency(arguments: LatencyArguments) -> Run {
     let report = Box::pin(latency(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(!report.is_missed()))
+    Ok(Conclusion::from_passed(!report.is_missed()))
 }
 
 async fn run_fanout(arguments: FanoutArguments) -> Run {
@@ -99,7 +99,7 @@ async fn run_fanout(arguments: FanoutArguments) -> Run {
     let report = Box::pin(fanout(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(report.is_good()))
+    Ok(Conclusion::from_passed(report.is_good()))
 }
 
 async fn run_abuse(arguments: AbuseArguments) -> Run {
@@ -107,7 +107,7 @@ async fn run_abuse(arguments: AbuseArguments) -> Run {
     let report = Box::pin(abuse(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(report.is_good()))
+    Ok(Conclusion::from_passed(report.is_good()))
 }
 
 async fn run_churn(arguments: ChurnArguments) -> Run {
@@ -115,13 +115,14 @@ async fn run_churn(arguments: ChurnArguments) -> Run {
     let report = Box::pin(churn(arguments)).await?;
     println!("{report}");
     write_json(json, &report)?;
-    Ok(Conclusion::of(report.is_good()))
+    Ok(Conclusion::from_passed(report.is_good()))
 }
 
-/// Created before the run, so that no figures of an earlier one are left if it fails.
+/// Creates the JSON file before the run, so that a failed run leaves no report of an earlier one.
 fn create(path: Option<&Path>) -> Result<Option<File>, String> {
     let create = |path: &Path| {
-        File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+        File::create(path)
+            .map_err(|error| format!("cannot create {} for --json: {error}", path.display()))
     };
     path.map(create).transpose()
 }

@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::client::Endpoint;
 use crate::setup;
 
-const HUNT: &str = "[hunt]\ntitle = \"Weather\"\n\n[round.only]\ntitle = \"Only\"\n\n\
+const HUNT: &str = "[hunt]\ntitle = \"Load test\"\n\n[round.only]\ntitle = \"Only\"\n\n\
     [puzzle.only]\nround = \"only\"\ntitle = \"Only\"\npoints = 1\nanswer = \"ANSWER\"\n";
 /// The puzzle of that hunt.
 pub(crate) const PUZZLE: &str = "only";
@@ -88,14 +88,14 @@ impl Group {
             join(name, None, Some(code.clone()))
         });
         let others = setup::join_all(rest, others, JOINING_AT_ONCE).await?;
-        let everybody = founders.into_iter().chain(others);
-        Ok(everybody.map(|joined| joined.token))
+        let members = founders.into_iter().chain(others);
+        Ok(members.map(|joined| joined.token))
     }
 }
 
 /// The loopback address of a connection, by its place among all of them.
-pub(crate) fn source(place: usize) -> IpAddr {
-    let number = place / CONNECTIONS_PER_ADDRESS;
+pub(crate) fn source(index: usize) -> IpAddr {
+    let number = index / CONNECTIONS_PER_ADDRESS;
     let byte = |number: usize| u8::try_from(number % 250 + 1).expect("it is at most 250");
     IpAddr::V4(Ipv4Addr::new(127, 1, byte(number / 250), byte(number)))
 }
@@ -110,7 +110,7 @@ pub(crate) async fn connect(
     let server: SocketAddr = endpoint
         .authority
         .parse()
-        .map_err(|_| io::Error::other("the server must be named by its address"))?;
+        .map_err(|_| io::Error::other("the server's URL must contain an IP address and port"))?;
     let socket = TcpSocket::new_v4()?;
     match receive {
         Receive::Everything => {}

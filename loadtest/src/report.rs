@@ -31,7 +31,7 @@ pub struct Report {
     /// How many of the stops fell between the first guess and the last receipt.
     pub stops_between_first_and_last_guess: u64,
     /// How the clients followed what the server told them when it stopped.
-    pub back_within_advice: BackWithinAdvice,
+    pub goaway_compliance: GoawayCompliance,
     /// Connections of clients after their first one.
     pub reconnects: u64,
     /// How many of those went on with a snapshot.
@@ -41,7 +41,7 @@ pub struct Report {
     /// Refusals by the limiter, each followed by another try.
     pub rate_limited: u64,
     /// From `ack_measured_from` to the receipt.
-    pub ack_ms: AckMs,
+    pub ack_ms: LatencyMs,
     /// Where the latency begins: `intended send` of the schedule, or the `send` of the try that was
     /// accepted.
     pub ack_measured_from: &'static str,
@@ -53,17 +53,17 @@ pub struct Report {
 
 /// How the clients followed the `goaway` messages of a server that stops: each names a delay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct BackWithinAdvice {
+pub struct GoawayCompliance {
     /// The messages.
     pub goaways: u64,
     /// How many clients were attached again afterwards.
-    pub back: u64,
+    pub reconnected: u64,
     /// Clients that tried to connect before the advised moment. Always 0 for a client that is
     /// right.
     pub too_early: u64,
     /// How many were attached again within the advised delay, the time that the restart took, and
     /// one second to connect.
-    pub within_advice: u64,
+    pub in_time: u64,
     /// From the advised moment until they were attached again.
     pub late_ms: LateMs,
     /// From the signal until the next server was ready, the longest of all stops.
@@ -86,7 +86,7 @@ const LATENCY_MICROS_MAX: u64 = 3_600_000_000;
 
 /// Latency in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct AckMs {
+pub struct LatencyMs {
     /// The median.
     pub p50: f64,
     /// 99 % are at most this.
@@ -97,15 +97,15 @@ pub struct AckMs {
     pub max: f64,
 }
 
-impl AckMs {
+impl LatencyMs {
     /// Of these latencies, to three significant digits.
-    pub fn of(latencies: impl IntoIterator<Item = Duration>) -> Self {
+    pub fn from_durations(latencies: impl IntoIterator<Item = Duration>) -> Self {
         let mut histogram = Self::histogram();
         for latency in latencies {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             histogram.saturating_record(micros);
         }
-        Self::of_histogram(&histogram)
+        Self::from_histogram(&histogram)
     }
 
     /// Takes latencies in microseconds, to three significant digits.
@@ -115,7 +115,7 @@ impl AckMs {
     }
 
     /// Of the latencies in such a histogram.
-    pub(crate) fn of_histogram(histogram: &Histogram<u64>) -> Self {
+    pub(crate) fn from_histogram(histogram: &Histogram<u64>) -> Self {
         let ms = |micros| Duration::from_micros(micros).as_secs_f64() * 1000.0;
         Self {
             p50: ms(histogram.value_at_quantile(0.5)),
@@ -139,18 +139,30 @@ impl Report {
     }
 }
 
-impl BackWithinAdvice {
+impl GoawayCompliance {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let late = self.late_ms;
-        writeln!(f, "clients told to go     {:>10}", self.goaways)?;
-        writeln!(f, "  came back            {:>10}", self.back)?;
-        writeln!(f, "  before the advice    {:>10}", self.too_early)?;
-        writeln!(f, "  within the advice    {:>10}", self.within_advice)?;
-        writeln!(f, "  after it, ms         {:>10.2}  p50", late.p50)?;
+        writeln!(f, "goaway messages        {:>10}", self.goaways)?;
+        writeln!(f, "  reconnected          {:>10}", self.reconnected)?;
+        writeln!(f, "  too early            {:>10}", self.too_early)?;
+        writeln!(f, "  within the delay     {:>10}", self.in_time)?;
+        writeln!(f, "  after the delay, ms  {:>10.2}  p50", late.p50)?;
         writeln!(f, "                       {:>10.2}  p99", late.p99)?;
         writeln!(f, "                       {:>10.2}  max", late.max)?;
         writeln!(f, "longest restart, ms    {:>10.2}", self.restart_ms_max)
     }
+}
+
+/// Writes the last lines of a report: one for each reason why the test failed, or that it passed.
+pub(crate) fn write_outcome(f: &mut fmt::Formatter<'_>, failures: &[String]) -> fmt::Result {
+    if failures.is_empty() {
+        return write!(f, "PASSED");
+    }
+    for (index, failure) in failures.iter().enumerate() {
+        let begin = if index == 0 { "" } else { "\n" };
+        write!(f, "{begin}FAILED: {failure}")?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Report {
@@ -160,30 +172,30 @@ impl fmt::Display for Report {
         writeln!(f, "  judged differently   {:>10}", self.verdict_mismatches)?;
         writeln!(f, "  lost                 {:>10}", self.lost)?;
         writeln!(f, "  duplicated           {:>10}", self.duplicated)?;
-        writeln!(f, "  gaps in streams      {:>10}", self.stream_gaps)?;
+        writeln!(f, "  stream gaps          {:>10}", self.stream_gaps)?;
         writeln!(f, "kills                  {:>10}", self.kills)?;
         writeln!(
             f,
-            "  while guesses came   {:>10}",
+            "  during guesses       {:>10}",
             self.kills_between_first_and_last_guess
         )?;
-        writeln!(f, "stops                  {:>10}", self.stops)?;
+        writeln!(f, "graceful shutdowns     {:>10}", self.stops)?;
         let stops_between = self.stops_between_first_and_last_guess;
-        writeln!(f, "  while guesses came   {stops_between:>10}")?;
+        writeln!(f, "  during guesses       {stops_between:>10}")?;
         if self.stops > 0 {
-            self.back_within_advice.write(f)?;
+            self.goaway_compliance.write(f)?;
         }
         writeln!(f, "reconnects             {:>10}", self.reconnects)?;
-        writeln!(f, "  with a replay        {:>10}", self.replays)?;
-        writeln!(f, "  with a snapshot      {:>10}", self.snapshots)?;
+        writeln!(f, "  resumed by replay    {:>10}", self.replays)?;
+        writeln!(f, "  resumed by snapshot  {:>10}", self.snapshots)?;
         writeln!(f, "rate limited           {:>10}", self.rate_limited)?;
-        writeln!(f, "receipt after, ms      {:>10.2}  p50", ack.p50)?;
+        writeln!(f, "receipt latency, ms    {:>10.2}  p50", ack.p50)?;
         writeln!(f, "                       {:>10.2}  p99", ack.p99)?;
         writeln!(f, "                       {:>10.2}  p99.9", ack.p99_9)?;
         writeln!(f, "                       {:>10.2}  max", ack.max)?;
-        writeln!(f, "  measured from the    {:>10}", self.ack_measured_from)?;
-        writeln!(f, "guesses a second       {:>10.1}", self.guesses_per_s)?;
-        write!(f, "seconds                {:>10.2}", self.seconds)
+        writeln!(f, "  measured from        {:>10}", self.ack_measured_from)?;
+        writeln!(f, "guesses per second     {:>10.1}", self.guesses_per_s)?;
+        write!(f, "duration, s            {:>10.2}", self.seconds)
     }
 }
 
@@ -191,7 +203,7 @@ impl fmt::Display for Report {
 mod tests {
     use std::time::Duration;
 
-    use super::{AckMs, BackWithinAdvice, Report};
+    use super::{GoawayCompliance, LatencyMs, Report};
 
     fn good() -> Report {
         Report {
@@ -204,12 +216,12 @@ mod tests {
             kills_between_first_and_last_guess: 100_000,
             stops: 100_000,
             stops_between_first_and_last_guess: 100_000,
-            back_within_advice: BackWithinAdvice::default(),
+            goaway_compliance: GoawayCompliance::default(),
             reconnects: 1_000_000,
             snapshots: 500_000,
             replays: 500_000,
             rate_limited: 1_000_000,
-            ack_ms: AckMs::of([1, 2, 3].map(Duration::from_millis)),
+            ack_ms: LatencyMs::from_durations([1, 2, 3].map(Duration::from_millis)),
             ack_measured_from: "intended send",
             guesses_per_s: 12_345.678,
             seconds: 600.0,
@@ -249,8 +261,8 @@ mod tests {
             [
                 "ack_measured_from",
                 "ack_ms",
-                "back_within_advice",
                 "duplicated",
+                "goaway_compliance",
                 "guesses",
                 "guesses_per_s",
                 "kills",
@@ -271,7 +283,7 @@ mod tests {
 
     #[test]
     fn latencies_are_kept_to_three_digits() {
-        let ack = AckMs::of((1..=1000).map(Duration::from_millis));
+        let ack = LatencyMs::from_durations((1..=1000).map(Duration::from_millis));
         assert!((ack.p50 - 500.0).abs() < 1.0, "{ack:?}");
         assert!((ack.p99 - 990.0).abs() < 1.0, "{ack:?}");
         assert!((ack.max - 1000.0).abs() < 1.0, "{ack:?}");

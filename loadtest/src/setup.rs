@@ -24,7 +24,7 @@ pub(crate) struct Teams {
     pub(crate) players: u32,
     /// Players of a team; the last teams may have fewer.
     pub(crate) team_size: u32,
-    pub(crate) at_a_time: NonZero<u16>,
+    pub(crate) concurrency: NonZero<u16>,
 }
 
 impl Teams {
@@ -50,7 +50,7 @@ impl Teams {
             new_team: Some(format!("Team {team}")),
             ..joining(team)
         });
-        let mut joined = join_all(rest, founders, self.at_a_time).await?;
+        let mut joined = join_all(rest, founders, self.concurrency).await?;
         let codes: Vec<String> = joined
             .iter()
             .map(|founder| founder.team_code.clone())
@@ -60,7 +60,7 @@ impl Teams {
             team_code: Some(code.clone()),
             ..joining(number)
         });
-        joined.extend(join_all(rest, others, self.at_a_time).await?);
+        joined.extend(join_all(rest, others, self.concurrency).await?);
         Ok(joined)
     }
 }
@@ -110,13 +110,13 @@ pub(crate) async fn start(rest: &Rest, session: &SessionCreated) -> Result<(), R
 pub(crate) async fn join_all(
     rest: &Rest,
     joins: impl IntoIterator<Item = Join>,
-    at_a_time: NonZero<u16>,
+    concurrency: NonZero<u16>,
 ) -> Result<Vec<Joined>, RestError> {
     let joining = joins
         .into_iter()
         .map(|join| async move { rest.post("/join", None, &join).await });
     stream::iter(joining)
-        .buffered(usize::from(at_a_time.get()))
+        .buffered(usize::from(concurrency.get()))
         .try_collect()
         .await
 }

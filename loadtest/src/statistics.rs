@@ -44,7 +44,7 @@ impl Verdict {
             Self::Met => "met",
             Self::Missed => "missed",
             Self::Undecided => "undecided",
-            Self::TooFew => "no verdict, too few windows",
+            Self::TooFew => "too few windows",
         }
     }
 }
@@ -55,7 +55,7 @@ impl Estimate {
     /// # Panics
     ///
     /// Without figures.
-    pub fn of(figures: &[f64], seed: u64) -> Self {
+    pub fn bootstrap(figures: &[f64], seed: u64) -> Self {
         assert!(!figures.is_empty(), "a median needs a figure");
         let mut random = StdRng::seed_from_u64(seed);
         let mut resample = || {
@@ -113,7 +113,7 @@ pub struct Goal {
 impl Goal {
     /// Judges the ratios of all pairs. The seed decides the resampling.
     pub(crate) fn judge(ratios: &[f64], times_max: f64, effort: Effort, seed: u64) -> Self {
-        let times = Estimate::of(ratios, seed);
+        let times = Estimate::bootstrap(ratios, seed);
         Self {
             times,
             times_max,
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn the_interval_decides() {
         let figures: Vec<f64> = (0..24).map(|n| 2.0 + f64::from(n % 5) / 10.0).collect();
-        let estimate = Estimate::of(&figures, 1);
+        let estimate = Estimate::bootstrap(&figures, 1);
         assert!((estimate.median - 2.2).abs() < 1e-9, "{estimate:?}");
         assert!(estimate.low >= 2.1 && estimate.high <= 2.3, "{estimate:?}");
         assert_eq!(estimate.against(2.5), Verdict::Met);
@@ -156,7 +156,11 @@ mod tests {
         };
         assert_eq!(wide.against(2.5), Verdict::Undecided);
         assert_eq!(wide.against(1.5), Verdict::Undecided);
-        assert_eq!(Estimate::of(&figures, 1), estimate, "the seed decides");
+        assert_eq!(
+            Estimate::bootstrap(&figures, 1),
+            estimate,
+            "the seed decides"
+        );
     }
 
     #[test]

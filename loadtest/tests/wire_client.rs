@@ -1,6 +1,6 @@
 //! The wire client against a server that plays a script, message by message.
 
-use cluecast_loadtest::client::{Answer, ClientError, Endpoint, Fault, Node, WireClient};
+use cluecast_loadtest::client::{Answer, ClientError, Endpoint, Node, StreamFault, WireClient};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use protocol::{
     Audience, ClientMessage, CloseCode, Codec, Command, Cursor, Event, Heads, Hello, Order, Phase,
@@ -210,7 +210,7 @@ fn snapshot(team: u64) -> Snapshot {
 }
 
 fn guess(client: &mut WireClient) -> Command {
-    client.number(Order::SubmitGuess {
+    client.next_command(Order::SubmitGuess {
         puzzle: "maze".to_owned(),
         guess: "exit".to_owned(),
     })
@@ -279,7 +279,7 @@ async fn a_gap_is_counted_and_asked_for_again() {
     assert_eq!((client.tally().gaps, client.tally().repeated), (1, 0));
     assert!(matches!(
         client.tally().first_fault,
-        Some(Fault::Gap { .. })
+        Some(StreamFault::Gap { .. })
     ));
 }
 
@@ -413,7 +413,7 @@ async fn a_node_that_opens_no_connection_for_too_long_is_left() {
     };
     let (_side, attached) = tokio::join!(nodes, client.attach());
     attached.expect("the other node takes it");
-    assert_eq!(client.told_at(), None, "nobody said anything");
+    assert_eq!(client.turned_away_at(), None, "nobody said anything");
     drop(silent);
 }
 

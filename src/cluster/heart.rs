@@ -14,15 +14,15 @@ use crate::telemetry::metrics;
 
 pub(super) async fn run(shared: &Shared, watchdog: &Watchdog) {
     let mut answered = Instant::now();
-    while shared.pause(shared.settings.beat_every).await {
+    while shared.pause(shared.settings.heartbeat_interval).await {
         if !watchdog.is_content() {
-            metrics().cluster_beats_withheld.increment(1);
+            metrics().cluster_heartbeats_withheld.increment(1);
             continue;
         }
         match beat(shared).await {
             Ok(()) => answered = Instant::now(),
             Err(error) => {
-                metrics().cluster_beats_failed.increment(1);
+                metrics().cluster_heartbeats_failed.increment(1);
                 shared.lost_touch();
                 tracing::debug!(%error, "a beat failed");
             }
@@ -44,7 +44,7 @@ async fn beat(shared: &Shared) -> Result<(), StoreError> {
     let beat = timeout(beat_max, shared.store.beat(card)).await;
     let beat = beat.map_err(|_| StoreError(format!("no answer within {beat_max:?}")))??;
     metrics()
-        .cluster_beat_seconds
+        .cluster_heartbeat_seconds
         .record(Moment::now().since(sent));
     match beat {
         HeartbeatOutcome::Renewed if held_before && shared.validity.holds() => {
@@ -52,7 +52,7 @@ async fn beat(shared: &Shared) -> Result<(), StoreError> {
             Ok(())
         }
         HeartbeatOutcome::Renewed => {
-            metrics().cluster_validity_lapses.increment(1);
+            metrics().cluster_lease_expirations.increment(1);
             verify(shared).await?;
             shared.renew(sent);
             shared.look_now.notify_one();
@@ -85,7 +85,7 @@ async fn verify(shared: &Shared) -> Result<(), StoreError> {
 /// look.
 async fn begin_anew(shared: &Shared) -> Result<(), StoreError> {
     shared.validity.end();
-    metrics().cluster_times_forgotten.increment(1);
+    metrics().cluster_evictions_suffered.increment(1);
     tracing::warn!("the other nodes took this one for dead; it begins anew");
     let held = shared.host.held();
     join_all(held.into_iter().map(|session| shared.host.abandon(session))).await;

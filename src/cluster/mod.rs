@@ -49,7 +49,7 @@ use suspicion::Patience;
 #[derive(Debug, Clone, Copy)]
 pub struct ClusterSettings {
     /// Time between two beats. Other nodes are looked at as often.
-    pub beat_every: Duration,
+    pub heartbeat_interval: Duration,
     /// How long an unreachable store is borne.
     pub exit_after: Duration,
     /// Sessions that are taken, or given away, at the same time.
@@ -117,7 +117,7 @@ struct Shared {
 impl Cluster {
     /// A node that has not joined yet.
     pub fn new(parts: ClusterParts) -> Self {
-        let late = parts.settings.beat_every * LATE_HALF_BEATS / 2;
+        let late = parts.settings.heartbeat_interval * LATE_HALF_BEATS / 2;
         let me = parts.card.incarnation;
         let look_now = Arc::new(Notify::new());
         let shared = Shared {
@@ -174,12 +174,12 @@ impl Cluster {
 
     /// Tells the others that this node is alive, until it stops. To be run where nothing else can
     /// hold it up.
-    pub async fn run_heart(&self, watchdog: Watchdog) {
+    pub async fn run_heartbeats(&self, watchdog: Watchdog) {
         heart::run(&self.shared, &watchdog).await;
     }
 
     /// Watches the others, until the node stops.
-    pub async fn run_watch(&self) {
+    pub async fn run_failure_detector(&self) {
         watch::run(&self.shared).await;
     }
 
@@ -194,7 +194,7 @@ impl Cluster {
     }
 
     /// Waits until all that looks have given to do has been carried out, for the first time.
-    pub async fn looked(&self) {
+    pub async fn first_scan_done(&self) {
         let mut looks = self.shared.looks.subscribe();
         // The sender is in `shared`, which is held here.
         drop(looks.wait_for(|looks| *looks > 0).await);
@@ -232,7 +232,7 @@ impl Cluster {
                     }
                     Err(_) => {}
                 }
-                tokio::time::sleep(shared.settings.beat_every).await;
+                tokio::time::sleep(shared.settings.heartbeat_interval).await;
             }
         };
         timeout_at(until, finding).await.unwrap_or(true)

@@ -153,7 +153,7 @@ async fn take(shared: &Shared, ground: Ownership) {
     for try_number in 1..=BUSY_TRIES_MAX {
         match shared.store.claim(ground, shared.me).await {
             Ok(epoch) => {
-                metrics().cluster_sessions_taken.increment(1);
+                metrics().cluster_sessions_claimed.increment(1);
                 shared.routes.is_mine(session, epoch);
                 shared.host.open(session, epoch, era).await;
                 return;
@@ -232,11 +232,11 @@ async fn hand_over(shared: &Shared, session: SessionId, to: Option<&NodeRecord>)
     };
     match given {
         Ok(Some((to, epoch))) => {
-            metrics().cluster_sessions_given.increment(1);
+            metrics().cluster_sessions_released.increment(1);
             shared.routes.is_at(session, to, epoch);
             shared.neighbours.hint(to.address.clone()).await;
         }
-        Ok(None) => metrics().cluster_sessions_given.increment(1),
+        Ok(None) => metrics().cluster_sessions_released.increment(1),
         // If it is still this node's, the next look takes it up again.
         Err(error) => tracing::info!(session.id = %session, %error, "a session was not given"),
     }

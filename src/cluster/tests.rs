@@ -79,7 +79,7 @@ impl Played {
 
     fn cluster(&self) -> Cluster {
         let settings = ClusterSettings {
-            beat_every: BEAT,
+            heartbeat_interval: BEAT,
             exit_after: Duration::from_secs(30),
             moves_max: 2,
             rebalance_max: 0,
@@ -382,7 +382,7 @@ async fn a_node_that_leaves_during_a_beat_does_not_come_back() {
         sleep(BEAT + BEAT / 2).await;
         cluster.leave().await;
     };
-    tokio::join!(cluster.run_heart(Watchdog::new()), leaving);
+    tokio::join!(cluster.run_heartbeats(Watchdog::new()), leaving);
     assert!(!played.knows(ME));
     assert!(!cluster.validity().holds());
 }
@@ -440,8 +440,8 @@ async fn a_store_whose_clock_is_behind_keeps_no_dead_node_alive() {
     };
     let began = Instant::now();
     tokio::select! {
-        () = cluster.run_heart(Watchdog::new()) => panic!("it beats until it leaves"),
-        () = cluster.run_watch() => panic!("it watches until it leaves"),
+        () = cluster.run_heartbeats(Watchdog::new()) => panic!("it beats until it leaves"),
+        () = cluster.run_failure_detector() => panic!("it watches until it leaves"),
         ended = timeout(WAIT_MAX, buried) => ended.expect("it is forgotten"),
     }
     let valid = card(DEAD, "gone:7000").lease;

@@ -80,9 +80,9 @@ impl Validity {
     }
 
     /// It holds for a time from a moment on. An earlier end than before changes nothing.
-    pub(super) fn renew(&self, from: Moment, valid: Duration) {
+    pub(super) fn renew(&self, from: Moment, lease: Duration) {
         if let Some(shared) = &self.shared {
-            let until_us = micros(from.since(shared.base) + valid);
+            let until_us = micros(from.since(shared.base) + lease);
             shared.until_us.fetch_max(until_us, Ordering::AcqRel);
             shared.renewals.send_modify(|count| *count += 1);
         }

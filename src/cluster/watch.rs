@@ -9,7 +9,7 @@ use super::suspicion::Verdict;
 use crate::telemetry::{as_f64, metrics};
 
 pub(super) async fn run(shared: &Shared) {
-    while shared.pause(shared.settings.beat_every).await {
+    while shared.pause(shared.settings.heartbeat_interval).await {
         if let Err(error) = look(shared).await {
             tracing::debug!(%error, "the nodes could not be listed");
         }
@@ -42,7 +42,7 @@ async fn bury_if_dead(shared: &Shared, node: &Sighting) -> bool {
     match shared.store.forget(life, Some(node.last_sign)).await {
         Ok(is_gone) => {
             if is_gone {
-                metrics().cluster_nodes_buried.increment(1);
+                metrics().cluster_nodes_evicted.increment(1);
                 tracing::warn!(node = %life, ?probe, "a node is dead; its sessions are taken over");
             }
             is_gone

@@ -29,7 +29,7 @@ impl Watchdog {
     }
 
     /// Shows signs of life, for as long as it is polled on the runtime that is watched.
-    pub async fn show_signs(self) {
+    pub async fn keep_fresh(self) {
         let mut ticks = tokio::time::interval(SIGN_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

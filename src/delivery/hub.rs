@@ -20,7 +20,7 @@ use super::who::{Identity, Who};
 use crate::clock::Clock;
 use crate::config::DeliveryConfig;
 use crate::session::{Delivery, Outcome, View};
-use crate::telemetry::{Attached, metrics};
+use crate::telemetry::{AttachSource, metrics};
 
 /// The generation of a stream of which nothing was ever lost.
 const FIRST_GENERATION: u32 = 1;
@@ -186,16 +186,16 @@ impl Delivery for Hub {
                     return;
                 }
                 let from = match (who, replay) {
-                    (Who::Spectator, _) => Attached::Board,
-                    (Who::Player { .. } | Who::GameMaster { .. }, Some(_)) => Attached::Replay,
-                    (Who::Player { .. } | Who::GameMaster { .. }, None) => Attached::Snapshot,
+                    (Who::Spectator, _) => AttachSource::Board,
+                    (Who::Player { .. } | Who::GameMaster { .. }, Some(_)) => AttachSource::Replay,
+                    (Who::Player { .. } | Who::GameMaster { .. }, None) => AttachSource::Snapshot,
                 };
                 let outbox = outbox.done();
                 if who == Who::Spectator && self.subscribers.spectators() >= self.spectators_max {
                     outbox.close(CloseCode::Overloaded);
                     return;
                 }
-                metrics().attachments.of(from).increment(1);
+                metrics().attachments.with_label(from).increment(1);
                 outbox.begin(first.into_iter().chain(self.ring.after(&cursors, codec)));
                 let subscriber = Subscriber {
                     who,
@@ -281,7 +281,7 @@ impl Delivery for Hub {
 }
 
 fn counted(code: RejectionCode) -> RejectionCode {
-    metrics().commands_rejected.of(code).increment(1);
+    metrics().commands_rejected.with_label(code).increment(1);
     code
 }
 

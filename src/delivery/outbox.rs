@@ -111,8 +111,8 @@ impl Shared {
         } else {
             queue.bytes += frame.len();
             queue.frames.push_back(frame);
-            metrics().outbox_bytes_peak.note(queue.bytes);
-            metrics().outbox_frames_peak.note(queue.frames.len());
+            metrics().outbox_bytes_peak.observe(queue.bytes);
+            metrics().outbox_frames_peak.observe(queue.frames.len());
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::delivery::{rejection_code, rejection_message};
 use crate::gateway::{Gateway, NoSession, TooManyNewTeams, TooManyWrongCodes};
 use crate::journal::JournalError;
 use crate::session::{Refusal, Unavailable};
-use crate::telemetry::{Late, metrics};
+use crate::telemetry::{RequestPart, metrics};
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -238,7 +238,10 @@ pub(super) async fn read_body(
 ) -> Result<Bytes, Failed> {
     let reading = Limited::new(body, bytes_max).collect();
     let Ok(read) = tokio::time::timeout(within, reading).await else {
-        metrics().requests_late.of(Late::Body).increment(1);
+        metrics()
+            .requests_late
+            .with_label(RequestPart::Body)
+            .increment(1);
         return Err(Failed::request_timeout());
     };
     let read = read.map_err(|error| {

@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::references::{Reference, Source, module_of, references};
-use crate::{CLOCKS, ENVIRONMENT, IO, LAYERS, NEVER, PURE, Rule, Violation, assert_none};
+use crate::{
+    CLOCKS, ENVIRONMENT, FRAMES, FRAMES_MODULE, IO, LAYERS, NEVER, PURE, Rule, Violation,
+    assert_none,
+};
 
 fn check_sources(sources: &[Source]) -> Vec<Violation> {
     sources.iter().flat_map(check_source).collect()
@@ -33,6 +36,7 @@ fn check_source(source: &Source) -> Vec<Violation> {
         never(layer, reference)
             .or_else(|| out_of_order(layer, reference))
             .or_else(|| ambient(layer, reference))
+            .or_else(|| names_frames(&module, reference))
     })
 }
 
@@ -97,6 +101,16 @@ fn ambient(layer: &str, reference: &Reference) -> Option<Rule> {
     (reads_clock && layer != "clock").then_some(Rule::Clock)
 }
 
+/// Frame headers, opcodes and close frames of tungstenite, outside the module that owns them.
+fn names_frames(module: &[String], reference: &Reference) -> Option<Rule> {
+    let is_owner = module.iter().take(FRAMES_MODULE.len()).eq(FRAMES_MODULE);
+    let library = reference.segments.first().map(String::as_str);
+    let is_tungstenite = matches!(library, Some("tungstenite" | "tokio_tungstenite"));
+    let segments = &reference.segments;
+    let names = segments.iter().any(|name| FRAMES.contains(&name.as_str()));
+    (!is_owner && is_tungstenite && names).then_some(Rule::Frames)
+}
+
 fn impure(package: &str, reference: &Reference) -> Option<Rule> {
     let other = PURE
         .iter()
@@ -136,7 +150,7 @@ fn sources_keep_to_their_layers() {
 }
 
 /// One violation of each kind: (rule, path, source).
-const PLANTED: [(Rule, &str, &str); 27] = [
+const PLANTED: [(Rule, &str, &str); 30] = [
     (
         Rule::LayerOrder,
         "src/journal/mod.rs",
@@ -244,6 +258,21 @@ const PLANTED: [(Rule, &str, &str); 27] = [
         "src/gateway/mod.rs",
         "use std::time::SystemTime as T; fn f() { T::now(); }",
     ),
+    (
+        Rule::Frames,
+        "src/gateway/connection/closing.rs",
+        "use tokio_tungstenite::tungstenite::protocol::CloseFrame;",
+    ),
+    (
+        Rule::Frames,
+        "src/gateway/peers/relay.rs",
+        "use tokio_tungstenite::tungstenite as t; fn f(h: t::protocol::frame::FrameHeader) {}",
+    ),
+    (
+        Rule::Frames,
+        "src/delivery/outbox.rs",
+        "use tokio_tungstenite::tungstenite::protocol::*;",
+    ),
     (Rule::PureSource, "hunt/src/lib.rs", "use std::fs;"),
     (
         Rule::PureSource,
@@ -307,6 +336,14 @@ fn honest_sources_are_not_accused() {
         (
             "src/cli/serve.rs",
             "fn f() { std::env::args(); std::env::current_exe(); }",
+        ),
+        (
+            "src/gateway/ws/queue.rs",
+            "use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;",
+        ),
+        (
+            "src/gateway/connection/handshake.rs",
+            "use tokio_tungstenite::tungstenite::handshake::derive_accept_key;",
         ),
         ("src/lib.rs", "pub mod config; pub mod journal;"),
         ("src/main.rs", "fn main() { cluecast::cli::main() }"),

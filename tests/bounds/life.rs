@@ -5,7 +5,7 @@ use protocol::{CloseCode, ServerMessage};
 use testkit::app::TestApp;
 use tokio_tungstenite::tungstenite::Message;
 
-const SILENT: &str = "cluecast_connections_lost_total{because=\"silent\"}";
+const SILENT: &str = "cluecast_connections_lost_total{reason=\"pong_timeout\"}";
 const QUICK: [&str; 2] = ["gateway.ping_every_ms=100", "gateway.pong_ms_max=400"];
 
 #[tokio::test]

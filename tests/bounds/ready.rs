@@ -137,7 +137,7 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
             let path = "/api/v1/sessions/KITE42/standings";
             let answer = Request::get(path).send(server.address()).await;
             assert_eq!(answer.status, 503);
-            if answer.body.contains("closed after failures") {
+            if answer.body.contains("closed after repeated failures") {
                 return answer;
             }
             sleep(Duration::from_millis(5)).await;

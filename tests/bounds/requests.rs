@@ -43,12 +43,12 @@ async fn a_header_that_drips_is_cut_off_with_408() {
     let failure = answer.error();
     assert_eq!(failure.code, FailureCode::RequestTimeout);
     assert!(
-        failure.message.contains("send it again"),
+        failure.message.contains("send the whole request again"),
         "{}",
         failure.message
     );
     let late = app
-        .metric("cluecast_requests_late_total{part=\"header\"}")
+        .metric("cluecast_requests_timed_out_total{part=\"header\"}")
         .await;
     assert_eq!(late, 1);
 }
@@ -68,7 +68,7 @@ async fn a_connection_without_a_request_is_closed_without_a_response() {
     let answer = Response::receive(&mut waiting).await.expect("an answer");
     assert_eq!((answer.status, answer.body.as_str()), (200, "live\n"));
     let late = app
-        .metric("cluecast_requests_late_total{part=\"header\"}")
+        .metric("cluecast_requests_timed_out_total{part=\"header\"}")
         .await;
     assert_eq!(late, 0);
 }
@@ -102,7 +102,7 @@ async fn a_body_that_drips_is_cut_off_with_408() {
     assert_eq!(answer.status, 408);
     assert_eq!(answer.error().code, FailureCode::RequestTimeout);
     let late = app
-        .metric("cluecast_requests_late_total{part=\"body\"}")
+        .metric("cluecast_requests_timed_out_total{part=\"body\"}")
         .await;
     assert_eq!(late, 1);
 }

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-const STUCK: &str = "cluecast_connections_lost_total{because=\"stuck\"}";
+const STUCK: &str = "cluecast_connections_lost_total{reason=\"write_timeout\"}";
 /// A large response that costs the server little: it is in memory.
 const DOCUMENT: &str = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: test\r\n\r\n";
 /// Together they are far more than the operating system holds for a connection.

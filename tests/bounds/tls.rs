@@ -153,7 +153,7 @@ async fn a_certificate_is_replaced_while_connections_go_on() {
     while !server
         .process
         .stderr_tail()
-        .contains("stays the one from before")
+        .contains("the previous one stays in use")
     {
         assert!(Instant::now() < deadline, "it is not logged");
         tokio::task::yield_now().await;
@@ -176,7 +176,7 @@ async fn a_handshake_has_a_deadline() {
         let ended = timeout(WAIT_MAX, slow.read_to_end(&mut rest)).await;
         let _closed_or_reset = ended.expect("the server ends it");
     }
-    let late = "cluecast_tls_handshakes_failed_total{because=\"late\"}";
+    let late = "cluecast_tls_handshakes_failed_total{reason=\"timeout\"}";
     assert_eq!(server.metric(late).await, 3);
 }
 
@@ -204,7 +204,7 @@ async fn plain_text_and_other_protocols_are_refused() {
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let wrong = server.connect_with(certificate, &[b"h2"]).await;
     wrong.expect_err("nothing else is supported");
-    let refused = "cluecast_tls_handshakes_failed_total{because=\"refused\"}";
+    let refused = "cluecast_tls_handshakes_failed_total{reason=\"failed\"}";
     // The client may know before the server has counted it.
     let deadline = Instant::now() + WAIT_MAX;
     while server.metric(refused).await < 2 {
@@ -241,7 +241,7 @@ async fn a_server_without_a_valid_certificate_does_not_start() {
     for (certificate, key, told) in [
         ("missing.pem", KEY, "missing.pem"),
         (CERTIFICATE, "missing.pem", "missing.pem"),
-        ("empty.pem", KEY, "holds no certificate"),
+        ("empty.pem", KEY, "holds no PEM certificate"),
         (CERTIFICATE, "other.pem", "do not match"),
     ] {
         command.settings = vec![

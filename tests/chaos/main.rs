@@ -136,6 +136,6 @@ async fn an_owner_that_goes_on_speaking_is_noticed() {
     let Chaos {
         report, problems, ..
     } = &run;
-    assert!(report.stale_words > 0, "{problems:#?}\n{report}");
+    assert!(report.stale_messages > 0, "{problems:#?}\n{report}");
     assert_eq!(run.conclusion().exit_status(), 1);
 }

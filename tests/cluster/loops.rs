@@ -32,7 +32,7 @@ async fn a_node_whose_scan_has_failed_does_not_go_on_without_it() {
     let lost = timeout(WAIT_MAX, server.lost()).await;
     let lost = lost.expect("it is noticed");
     assert!(
-        matches!(lost, ServerError::LoopEnded("scan of the sessions")),
+        matches!(lost, ServerError::TaskEnded("scan of sessions")),
         "{lost}"
     );
     server.stop().await.expect("it stops");

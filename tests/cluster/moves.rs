@@ -123,7 +123,7 @@ async fn a_finished_session_of_a_killed_node_waits_until_somebody_asks_for_it() 
     two.fleet.nodes[0].kill().await.expect("it can be killed");
 
     let open = "cluecast_sessions_open ";
-    let taken = "cluecast_cluster_sessions_taken_total ";
+    let taken = "cluecast_cluster_sessions_claimed_total ";
     assert_eq!(two.fleet.scores(1, &live).await, []);
     two.fleet.until_metric(1, open, 1.0).await;
     assert_eq!(two.fleet.metric(1, taken).await, Some(1.0));
@@ -193,7 +193,7 @@ async fn a_node_that_hangs_is_replaced_and_says_nothing_stale_afterwards() {
     solve(&mut two.near, 2, "p1").await;
     let scores = [("Near".to_owned(), 2), ("Far".to_owned(), 1)];
     assert_eq!(two.fleet.scores(0, &two.session).await, scores);
-    let forgotten = "cluecast_cluster_times_forgotten_total ";
+    let forgotten = "cluecast_cluster_evictions_suffered_total ";
     two.fleet.until_metric(0, forgotten, 1.0).await;
 }
 
@@ -209,7 +209,7 @@ async fn a_node_that_leaves_gives_its_sessions_away() {
     two.near.connect(&two.fleet.stage(1, &two.session)).await;
     solve(&mut two.near, 1, "p0").await;
     solve(&mut two.far, 1, "p0").await;
-    let taken = "cluecast_cluster_sessions_taken_total ";
+    let taken = "cluecast_cluster_sessions_claimed_total ";
     two.fleet.until_metric(1, taken, 1.0).await;
     let scores = two.fleet.scores(1, &two.session).await;
     assert_eq!(scores.len(), 2);

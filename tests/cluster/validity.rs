@@ -34,7 +34,7 @@ const SETTINGS: [&str; 4] = [
     "delivery.heads_every_ms=100",
     "cluster.rebalance_sessions_max=0",
     // Clients have time to be attached before it is over, and do not wait for long.
-    "cluster.valid_ms=1000",
+    "cluster.lease_ms=1000",
 ];
 
 /// A session at the first of two nodes, and a player who is attached there.

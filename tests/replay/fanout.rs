@@ -95,7 +95,7 @@ async fn pairs_of_windows_are_measured_with_and_without_bad_readers() {
     let paired = report.paired.as_ref().expect("there are pairs");
     assert_eq!((paired.pairs.len(), paired.starts), (2, 2));
     for pair in &paired.pairs {
-        assert!(pair.without_ms.p99 > 0.0 && pair.beside_ms.p99 > 0.0);
+        assert!(pair.without_ms.p99 > 0.0 && pair.with_ms.p99 > 0.0);
     }
     // One stall in each window with bad readers.
     assert_eq!(report.stalls, 2 * 4, "{report}");

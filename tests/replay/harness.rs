@@ -65,11 +65,11 @@ pub fn assert_whole(replayed: &Replayed, guesses: u64) {
 }
 
 /// Asserts that the server was stopped, and that every client came back when it had been told to.
-pub fn assert_back_within_advice(replayed: &Replayed) {
+pub fn assert_goaway_compliance(replayed: &Replayed) {
     let report = &replayed.report;
     assert!(report.stops_between_first_and_last_guess >= 1, "{report}");
-    let advice = report.back_within_advice;
+    let advice = report.goaway_compliance;
     assert!(advice.goaways > 0, "{report}");
     assert_eq!(advice.too_early, 0, "{report}");
-    assert_eq!(advice.within_advice, advice.goaways, "{report}");
+    assert_eq!(advice.in_time, advice.goaways, "{report}");
 }

@@ -72,7 +72,7 @@ async fn receipts_are_measured_beside_bare_commits() {
     assert!((1.0..=250.0).contains(&start.commits_per_s), "{start:?}");
     assert!(start.bytes_per_row >= 20.0, "{start:?}");
     for pair in &report.pairs {
-        assert!(pair.receipt_ms.p50 > 0.0 && pair.commit_ms.from_due.p50 > 0.0);
+        assert!(pair.receipt_ms.p50 > 0.0 && pair.commit_ms.from_schedule.p50 > 0.0);
     }
     assert_eq!(report.p50.verdict, Verdict::TooFew, "{report}");
 }

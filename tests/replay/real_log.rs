@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::harness::{assert_back_within_advice, assert_whole, replay};
+use crate::harness::{assert_goaway_compliance, assert_whole, replay};
 
 const GUESSES: u64 = 38_508;
 
@@ -49,5 +49,5 @@ async fn the_real_log_survives_clean_stops() {
     // By the log's clock it takes some eleven seconds, whatever the machine: time to come back in.
     let replayed = replay(&log, "--speed 80000 --stop-every 6").await;
     assert_whole(&replayed, GUESSES);
-    assert_back_within_advice(&replayed);
+    assert_goaway_compliance(&replayed);
 }

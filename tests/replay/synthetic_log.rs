@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use testkit::TempDir;
 
-use crate::harness::{assert_back_within_advice, assert_whole, replay};
+use crate::harness::{assert_goaway_compliance, assert_whole, replay};
 
 const TEAMS: usize = 20;
 const PUZZLES: usize = 8;
@@ -124,7 +124,7 @@ async fn clean_stops_lose_nothing_and_clients_come_back_as_they_are_told() {
     let log = Log::of_seed(3).write();
     let replayed = replay(log.path(), "--speed 60 --stop-every 6").await;
     assert_whole(&replayed, GUESSES);
-    assert_back_within_advice(&replayed);
+    assert_goaway_compliance(&replayed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

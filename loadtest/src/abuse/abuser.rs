@@ -1,4 +1,4 @@
-//! A client that means no good, again and again.
+//! A client that attacks the server and reconnects whenever its connection ends.
 
 use std::io;
 use std::sync::Arc;
@@ -15,83 +15,83 @@ use crate::churn::{VisitError, expect_upgrade, request};
 use crate::client::Endpoint;
 use crate::players::{Receive, connect, source};
 
-/// Pings that are sent together.
+/// Number of pings written together.
 const PINGS_AT_ONCE: usize = 4;
-/// The longest payload of a control frame (RFC 6455, section 5.5).
+/// Maximum payload of a control frame (RFC 6455, section 5.5).
 const PING_BYTES: usize = 125;
-/// The wait after a connection ended.
+/// Delay before the next connection after one has ended.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// Everybody comes within this time, not all at the same moment.
-const COMING: Duration = Duration::from_secs(5);
-const PLACES_A_COMING: usize = 10_000;
-/// Masking with zeros changes nothing, and is a mask all the same.
+/// Duration over which the clients connect, spread evenly.
+const RAMP_UP: Duration = Duration::from_secs(5);
+const RAMP_UP_STEPS: usize = 10_000;
+/// A zero mask is valid and leaves the payload unchanged.
 const MASK: [u8; 4] = [0; 4];
 
-/// What it does.
+/// Kind of attack.
 #[derive(Debug)]
 pub(super) enum Abuser {
-    /// Says hello with a token, then pings and never reads.
+    /// Authenticates with a token, then pings without reading.
     Pinging(String),
-    /// Sends the request for an upgrade byte by byte.
+    /// Sends the upgrade request byte by byte.
     Dripping,
 }
 
-/// What all of them did.
+/// Counters shared by all attackers.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    came: AtomicU32,
+    connected: AtomicU32,
     pings: AtomicU64,
-    drips: AtomicU64,
-    sent_away: AtomicU64,
+    handshake_bytes: AtomicU64,
+    connections_closed: AtomicU64,
 }
 
 impl Tally {
-    /// How many have connected at least once.
-    pub(super) fn came(&self) -> u32 {
-        self.came.load(Ordering::Relaxed)
+    /// Number of clients that have connected at least once.
+    pub(super) fn connected(&self) -> u32 {
+        self.connected.load(Ordering::Relaxed)
     }
 
     pub(super) fn pings(&self) -> u64 {
         self.pings.load(Ordering::Relaxed)
     }
 
-    pub(super) fn drips(&self) -> u64 {
-        self.drips.load(Ordering::Relaxed)
+    pub(super) fn handshake_bytes(&self) -> u64 {
+        self.handshake_bytes.load(Ordering::Relaxed)
     }
 
-    /// How many connections the server ended or refused.
-    pub(super) fn sent_away(&self) -> u64 {
-        self.sent_away.load(Ordering::Relaxed)
+    /// Number of connections that the server closed or refused.
+    pub(super) fn connections_closed(&self) -> u64 {
+        self.connections_closed.load(Ordering::Relaxed)
     }
 }
 
 impl Abuser {
-    /// Goes on until `over`; whoever is sent away comes again.
+    /// Attacks until `over` is true; reconnects after each connection.
     pub(super) async fn abuse(
         self,
         endpoint: Endpoint,
-        place: usize,
+        index: usize,
         every: Duration,
         tally: Arc<Tally>,
         mut over: watch::Receiver<bool>,
     ) {
-        let part = u32::try_from(place % PLACES_A_COMING).expect("it is small");
+        let part = u32::try_from(index % RAMP_UP_STEPS).expect("it is small");
         let abusing = async {
-            sleep(COMING * part / u32::try_from(PLACES_A_COMING).expect("it is small")).await;
+            sleep(RAMP_UP * part / u32::try_from(RAMP_UP_STEPS).expect("it is small")).await;
             let mut is_new = true;
             loop {
-                let connected = connect(&endpoint, source(place), Receive::Nothing).await;
+                let connected = connect(&endpoint, source(index), Receive::Nothing).await;
                 if let Ok(stream) = connected {
                     if is_new {
-                        tally.came.fetch_add(1, Ordering::Relaxed);
+                        tally.connected.fetch_add(1, Ordering::Relaxed);
                         is_new = false;
                     }
                     let mut ticks = interval(every);
                     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                    // Whatever ends it is what the server does against it.
-                    let _ended = self.go(stream, &endpoint, ticks, &tally).await;
+                    // Any error is the server's defence and ends this connection only.
+                    let _ended = self.run_once(stream, &endpoint, ticks, &tally).await;
                 }
-                tally.sent_away.fetch_add(1, Ordering::Relaxed);
+                tally.connections_closed.fetch_add(1, Ordering::Relaxed);
                 sleep(AGAIN_AFTER).await;
             }
         };
@@ -101,7 +101,7 @@ impl Abuser {
         }
     }
 
-    async fn go(
+    async fn run_once(
         &self,
         stream: TcpStream,
         endpoint: &Endpoint,
@@ -149,12 +149,12 @@ async fn drip(
     for byte in request(endpoint).bytes() {
         ticks.tick().await;
         stream.write_u8(byte).await?;
-        tally.drips.fetch_add(1, Ordering::Relaxed);
+        tally.handshake_bytes.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }
 
-/// A frame as a client sends it.
+/// Encodes a masked client frame.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     if let Ok(length @ 0..126) = u8::try_from(payload.len()) {

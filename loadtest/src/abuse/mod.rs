@@ -1,5 +1,5 @@
-//! Clients that ping and never read, and clients that send a handshake byte by byte, beside players who
-//! behave well.
+//! Clients that ping without reading and clients that send their handshake byte by byte, next to
+//! well-behaved players.
 
 mod abuser;
 mod player;
@@ -17,33 +17,33 @@ use tokio::time::{Instant, interval, sleep};
 use crate::arguments::{AbuseArguments, ServerArguments};
 use crate::client::Endpoint;
 use crate::idle::Memory;
-use crate::own_server::{OwnServer, OwnServerError, Target};
+use crate::managed_server::{ManagedServer, ManagedServerError, Target};
 use crate::players::{Group, LARGE_TEAM, Players};
 use crate::setup;
 
 use abuser::{Abuser, Tally};
-use player::{Game, Played};
+use player::{PlayerConfig, PlayerResult};
 pub use report::{AbuseReport, PlayersReport};
 
-/// Players who behave well and share a team. Each of them sees the others' guesses.
+/// Well-behaved players per team. Each of them receives the others' guesses.
 const TEAM_SIZE: usize = 4;
-/// How long the players play before the others come.
-const ALONE: Duration = Duration::from_secs(10);
-/// How long it may take until everybody is there.
-const COMING_MAX: Duration = Duration::from_mins(2);
-/// How often the server's memory is read.
+/// Duration of play before the attack begins.
+const BEFORE_ATTACK: Duration = Duration::from_secs(10);
+/// Timeout for all attackers to connect.
+const RAMP_UP_MAX: Duration = Duration::from_mins(2);
+/// Interval between measurements of the server's memory.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
-/// Places of the server beyond those that are asked for, for REST and for those who come back before
-/// the server has noticed that they had left.
-const SPARE_PLACES: u32 = 2_000;
+/// Connection slots beyond the requested clients: for REST, and for clients that reconnect before the
+/// server has noticed the end of their old connection.
+const SPARE_CONNECTIONS: u32 = 2_000;
 
-/// Why there are no figures.
+/// Error that ends the test without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum AbuseError {
-    /// There is no server of our own.
+    /// The server could not be started.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
-    /// It failed.
+    ManagedServer(#[from] ManagedServerError),
+    /// The server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The session or its players could not be created.
@@ -52,36 +52,38 @@ pub enum AbuseError {
     /// The server's memory cannot be read.
     #[error("cannot read the server's memory: {0}")]
     Memory(#[from] io::Error),
-    /// A client of ours panicked.
-    #[error("a client failed: {0}")]
+    /// A client task panicked.
+    #[error("a client task panicked: {0}")]
     Client(#[from] JoinError),
-    /// Somebody named a server.
-    #[error("memory is measured of a server of our own; leave --server out")]
-    Foreign,
-    /// Not everybody could connect.
-    #[error("of {wanted} clients {there} were there after {COMING_MAX:?}")]
+    /// `--server` names a running server, whose memory cannot be measured.
+    #[error("this test measures the memory of a server that it starts itself: leave --server out")]
+    RunningServer,
+    /// Not all attackers could connect in time.
+    #[error(
+        "only {connected} of {wanted} clients connected within {RAMP_UP_MAX:?}; check `ulimit -n` or use fewer"
+    )]
     Missing {
-        /// How many there should be.
+        /// Number of attackers.
         wanted: u32,
-        /// How many there were.
-        there: u32,
+        /// Number of them that connected.
+        connected: u32,
     },
 }
 
-/// Everybody who takes part.
+/// All clients of the test.
 struct Crowd {
     endpoint: Endpoint,
     every: Duration,
     guess_every: Duration,
     tally: Arc<Tally>,
     over: watch::Sender<bool>,
-    players: JoinSet<Played>,
+    players: JoinSet<PlayerResult>,
     abusers: JoinSet<()>,
 }
 
-/// Runs the whole measurement. The server is stopped at the end.
+/// Runs the test and stops the server at its end.
 pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError> {
-    let target = Target::of(&with_room(&arguments)).await?;
+    let target = Target::resolve(&with_connection_limit(&arguments)).await?;
     let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
     let groups = [
         Group {
@@ -94,13 +96,13 @@ pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError>
         },
     ];
     let joined = Players::join(&rest, &target.admin_token, &groups).await?;
-    let mut own = target.own.ok_or(AbuseError::Foreign)?;
+    let mut own = target.own.ok_or(AbuseError::RunningServer)?;
     let bytes_before = memory(&own)?.resident;
 
     let mut crowd = Crowd::new(joined.endpoint, &arguments);
     let (playing, pinging) = joined.tokens.split_at(arguments.playing as usize);
     crowd.play(playing);
-    sleep(ALONE).await;
+    sleep(BEFORE_ATTACK).await;
     crowd.abuse(pinging, arguments.dripping);
     let wanted = arguments.pinging + arguments.dripping;
     wait_for_all(&crowd.tally, wanted).await?;
@@ -117,8 +119,8 @@ pub async fn abuse(arguments: AbuseArguments) -> Result<AbuseReport, AbuseError>
         dripping: arguments.dripping,
         seconds: arguments.seconds.as_secs_f64(),
         pings: tally.pings(),
-        drips: tally.drips(),
-        sent_away: tally.sent_away(),
+        handshake_bytes: tally.handshake_bytes(),
+        connections_closed: tally.connections_closed(),
         bytes_before,
         bytes_first_third: first,
         bytes_last_third: last,
@@ -143,29 +145,29 @@ impl Crowd {
         }
     }
 
-    /// Players come; what they meet with before [`ALONE`] is over counts as alone.
+    /// Starts the players. Receipts before the end of [`BEFORE_ATTACK`] count as before the attack.
     fn play(&mut self, tokens: &[String]) {
-        let others_at = Instant::now() + ALONE;
+        let attack_at = Instant::now() + BEFORE_ATTACK;
         for (number, token) in tokens.iter().enumerate() {
-            let game = Game {
+            let config = PlayerConfig {
                 endpoint: self.endpoint.clone(),
                 token: token.clone(),
                 number,
                 every: self.guess_every,
-                others_at,
+                attack_at,
             };
-            self.players.spawn(game.play(self.over.subscribe()));
+            self.players.spawn(config.play(self.over.subscribe()));
         }
     }
 
     fn abuse(&mut self, pinging: &[String], dripping: u32) {
         let pinging = pinging.iter().cloned().map(Abuser::Pinging);
         let dripping = (0..dripping).map(|_| Abuser::Dripping);
-        for (place, abuser) in pinging.chain(dripping).enumerate() {
+        for (index, abuser) in pinging.chain(dripping).enumerate() {
             let endpoint = self.endpoint.clone();
             let abusing = abuser.abuse(
                 endpoint,
-                place,
+                index,
                 self.every,
                 self.tally.clone(),
                 self.over.subscribe(),
@@ -174,33 +176,33 @@ impl Crowd {
         }
     }
 
-    /// Everybody leaves; the players tell how they fared.
+    /// Stops all clients and collects the players' results.
     async fn end(mut self, players: u32) -> Result<PlayersReport, JoinError> {
         self.over.send_replace(true);
         let mut all = Vec::new();
-        while let Some(played) = self.players.join_next().await {
-            all.push(played?);
+        while let Some(result) = self.players.join_next().await {
+            all.push(result?);
         }
         while let Some(ended) = self.abusers.join_next().await {
             ended?;
         }
-        Ok(PlayersReport::of(players, all))
+        Ok(PlayersReport::from_results(players, all))
     }
 }
 
 async fn wait_for_all(tally: &Tally, wanted: u32) -> Result<(), AbuseError> {
-    let give_up_at = Instant::now() + COMING_MAX;
-    while tally.came() < wanted {
+    let give_up_at = Instant::now() + RAMP_UP_MAX;
+    while tally.connected() < wanted {
         if Instant::now() > give_up_at {
-            let there = tally.came();
-            return Err(AbuseError::Missing { wanted, there });
+            let connected = tally.connected();
+            return Err(AbuseError::Missing { wanted, connected });
         }
         sleep(SAMPLE_EVERY).await;
     }
     Ok(())
 }
 
-async fn watch_memory(own: &OwnServer, lasting: Duration) -> Result<Vec<u64>, AbuseError> {
+async fn watch_memory(own: &ManagedServer, lasting: Duration) -> Result<Vec<u64>, AbuseError> {
     let over_at = Instant::now() + lasting;
     let mut samples = Vec::new();
     let mut ticks = interval(SAMPLE_EVERY);
@@ -211,18 +213,18 @@ async fn watch_memory(own: &OwnServer, lasting: Duration) -> Result<Vec<u64>, Ab
     Ok(samples)
 }
 
-/// The arguments of a server that has a place for everybody.
-fn with_room(arguments: &AbuseArguments) -> ServerArguments {
+/// Server arguments with a connection limit that admits all clients.
+fn with_connection_limit(arguments: &AbuseArguments) -> ServerArguments {
     let mut server = arguments.server.clone();
-    let places = arguments.pinging + arguments.dripping + arguments.playing + SPARE_PLACES;
-    let setting = format!("gateway.connections_max={places}");
+    let limit = arguments.pinging + arguments.dripping + arguments.playing + SPARE_CONNECTIONS;
+    let setting = format!("gateway.connections_max={limit}");
     server.server_settings.insert(0, setting);
     server
 }
 
-fn memory(own: &OwnServer) -> Result<Memory, AbuseError> {
+fn memory(own: &ManagedServer) -> Result<Memory, AbuseError> {
     let process = own
         .id()
         .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    Ok(Memory::of(process)?)
+    Ok(Memory::read(process)?)
 }

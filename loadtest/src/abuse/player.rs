@@ -1,4 +1,4 @@
-//! A player who behaves well, and notes how long receipts take.
+//! A well-behaved player that measures the latency of its receipts.
 
 use std::time::Duration;
 
@@ -6,69 +6,69 @@ use protocol::{ClientMessage, Command, Hello, Order, ServerMessage};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::client::{Connection, Ended, Endpoint, Fault, OpenError, StreamChecker};
+use crate::client::{Connection, Ended, Endpoint, OpenError, StreamChecker, StreamFault};
 use crate::players::PUZZLE;
 
-/// What a player met with.
+/// Result of one player.
 #[derive(Debug, Default)]
-pub(super) struct Played {
-    /// How long receipts took before the others came.
-    pub(super) early: Vec<Duration>,
-    /// And since then.
-    pub(super) late: Vec<Duration>,
-    /// Why it could not go on.
+pub(super) struct PlayerResult {
+    /// Latency of receipts before the attack.
+    pub(super) before: Vec<Duration>,
+    /// Latency of receipts since the attack began.
+    pub(super) during: Vec<Duration>,
+    /// Error that stopped the player.
     pub(super) failure: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Harm {
+enum PlayerError {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("the connection ended: {0}")]
+    #[error("the connection closed: {0}")]
     Ended(#[from] Ended),
     #[error(transparent)]
-    Fault(#[from] Fault),
-    #[error("a guess was refused: {0}")]
+    StreamFault(#[from] StreamFault),
+    #[error("a guess was rejected: {0}")]
     Refused(String),
 }
 
-/// What a player is going to do.
+/// Configuration of one player.
 #[derive(Debug)]
-pub(super) struct Game {
+pub(super) struct PlayerConfig {
     pub(super) endpoint: Endpoint,
     pub(super) token: String,
-    /// Tells the player's guesses from others'.
+    /// Index of the player, which makes its guesses unique in the team.
     pub(super) number: usize,
     pub(super) every: Duration,
-    /// Receipts count as early before.
-    pub(super) others_at: Instant,
+    /// Start of the attack.
+    pub(super) attack_at: Instant,
 }
 
-impl Game {
-    /// Guesses until `over`.
-    pub(super) async fn play(self, mut over: watch::Receiver<bool>) -> Played {
-        let mut met = Played::default();
-        let harm = tokio::select! {
-            Err(harm) = self.guess_on(&mut met) => Some(harm.to_string()),
+impl PlayerConfig {
+    /// Guesses until `over` is true.
+    pub(super) async fn play(self, mut over: watch::Receiver<bool>) -> PlayerResult {
+        let mut result = PlayerResult::default();
+        let error = tokio::select! {
+            Err(error) = self.guess_on(&mut result) => Some(error.to_string()),
             _ = over.wait_for(|over| *over) => None,
         };
-        met.failure = harm;
-        met
+        result.failure = error;
+        result
     }
 
-    async fn guess_on(self, met: &mut Played) -> Result<(), Harm> {
+    async fn guess_on(self, result: &mut PlayerResult) -> Result<(), PlayerError> {
         let mut player = Player::attach(&self.endpoint, self.token).await?;
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            player.rest_until(ticks.tick()).await?;
+            player.read_until(ticks.tick()).await?;
             let sent_at = Instant::now();
             player.guess(self.number).await?;
             let took = sent_at.elapsed();
-            if sent_at < self.others_at {
-                met.early.push(took);
+            if sent_at < self.attack_at {
+                result.before.push(took);
             } else {
-                met.late.push(took);
+                result.during.push(took);
             }
         }
     }
@@ -81,7 +81,7 @@ struct Player {
 }
 
 impl Player {
-    async fn attach(endpoint: &Endpoint, token: String) -> Result<Self, Harm> {
+    async fn attach(endpoint: &Endpoint, token: String) -> Result<Self, PlayerError> {
         let mut player = Self {
             connection: Connection::open(endpoint).await?,
             checker: StreamChecker::default(),
@@ -93,24 +93,24 @@ impl Player {
         };
         player.connection.send(&ClientMessage::Hello(hello)).await?;
         while !player.checker.is_caught_up() {
-            player.take_one().await?;
+            player.receive_one().await?;
         }
         Ok(player)
     }
 
-    /// Reads what comes until it is time.
-    async fn rest_until(&mut self, time: impl Future) -> Result<(), Harm> {
+    /// Reads messages until `time` completes.
+    async fn read_until(&mut self, time: impl Future) -> Result<(), PlayerError> {
         let mut time = std::pin::pin!(time);
         loop {
             tokio::select! {
                 _ = &mut time => return Ok(()),
-                taken = self.take_one() => drop(taken?),
+                taken = self.receive_one() => drop(taken?),
             }
         }
     }
 
-    /// Guesses wrongly, and waits for the receipt.
-    async fn guess(&mut self, number: usize) -> Result<(), Harm> {
+    /// Submits a wrong guess and waits for its receipt.
+    async fn guess(&mut self, number: usize) -> Result<(), PlayerError> {
         self.last_id += 1;
         let id = self.last_id;
         let command = Command {
@@ -122,19 +122,19 @@ impl Player {
         };
         let command = ClientMessage::Command(command);
         self.connection.send(&command).await?;
-        while self.take_one().await? != Some(id) {}
+        while self.receive_one().await? != Some(id) {}
         Ok(())
     }
 
-    /// Reads a message; gives the id if it is a receipt.
-    async fn take_one(&mut self) -> Result<Option<u64>, Harm> {
+    /// Reads a message; returns the command id if it is a receipt.
+    async fn receive_one(&mut self) -> Result<Option<u64>, PlayerError> {
         match self.connection.receive().await? {
             ServerMessage::Welcome(welcome) => self.checker.welcome(&welcome)?,
             ServerMessage::Snapshot(snapshot) => self.checker.snapshot(snapshot.heads)?,
             ServerMessage::Update(update) => drop(self.checker.update(&update)?),
             ServerMessage::Heads(frame) => self.checker.heads(&frame)?,
             ServerMessage::Receipt(receipt) => return Ok(Some(receipt.id)),
-            ServerMessage::Rejection(refused) => return Err(Harm::Refused(refused.message)),
+            ServerMessage::Rejection(refused) => return Err(PlayerError::Refused(refused.message)),
             ServerMessage::Board(board) => self.checker.board(&board)?,
             ServerMessage::Attendance(attendance) => self.checker.attendance(&attendance)?,
             ServerMessage::Overview(_)

@@ -1,4 +1,4 @@
-//! The command line of `abuse`.
+//! Command line of `abuse`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,58 +9,60 @@ use super::{ServerArguments, seconds};
 
 const EXAMPLES: &str = "\
 Examples:
-  5,000 clients that ping and never read, 5,000 that drip their handshake, at once:
+  5,000 clients that ping without reading and 5,000 slow handshakes at once:
     cluecast-loadtest abuse --pinging 5000 --dripping 5000 --json abuse.json
 
-  A short try:
+  A short run:
     cluecast-loadtest abuse --pinging 200 --dripping 200 --seconds 10
 ";
 
-/// Sends clients that ping and never read, and clients that send a handshake byte by byte.
+/// Attack the server with clients that ping without reading and clients that send their handshake byte
+/// by byte.
 ///
-/// Meanwhile well-behaved players guess. It fails, with exit status 1, if one of those loses its
-/// connection or waits too long for a receipt, or if the server's memory grows once everybody is
-/// there.
+/// Well-behaved players guess at the same time. The test fails (exit status 1) if one of them loses its
+/// connection, if the 99th percentile of their receipts is too slow, or if the server's memory grows after
+/// all attackers have connected.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct AbuseArguments {
-    /// Clients that ping and never read
+    /// Number of clients that ping without reading
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(0..=9_000))]
     pub pinging: u32,
 
-    /// Clients that send their handshake byte by byte
+    /// Number of clients that send their handshake byte by byte
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(0..=9_000))]
     pub dripping: u32,
 
-    /// Players who behave well
+    /// Number of well-behaved players
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub playing: u32,
 
-    /// Time between two pings or drips of one client
+    /// Interval between two pings, or two handshake bytes, of one client
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
     pub every: Duration,
 
-    /// Time between two guesses of one player. Guesses are kept by the server: many would count as growth
+    /// Interval between two guesses of one player. The server keeps guesses: a short interval shows as
+    /// memory growth
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub guess_every: Duration,
 
-    /// How long the abuse goes on once everybody is there
+    /// Duration of the attack after all clients have connected
     #[arg(long, value_name = "SECONDS", default_value = "45", value_parser = seconds)]
     pub seconds: Duration,
 
-    /// Bytes by which the server's memory may grow from the first to the last third of that time
+    /// Maximum growth of the server's memory from the first to the last third of the attack
     #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024)]
     pub growth_bytes_max: u64,
 
-    /// Milliseconds within which 99 of 100 receipts must come meanwhile
+    /// Maximum 99th percentile of the players' receipt latency during the attack
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub ack_ms_max: u32,
 
-    /// Which server to start.
+    /// The server under test.
     #[command(flatten)]
     pub server: ServerArguments,
 
-    /// Write the figures to this file
+    /// Write the report to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }

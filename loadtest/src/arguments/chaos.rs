@@ -1,4 +1,4 @@
-//! The command line of `chaos`.
+//! Command line of `chaos`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,61 +8,60 @@ use clap::{Args, ValueEnum};
 use super::seconds;
 
 const EXAMPLES: &str = "\
-Examples, one for each fault and each promise:
-  A look, within a minute: one node on SQLite, killed and restarted 10 times:
+Examples, one for each fault and each guarantee:
+  A first run of less than a minute: one node on SQLite, killed and restarted 10 times:
     cluecast-loadtest chaos
 
   owner-kill: the owner of 200 sessions is killed 200 times; another node takes over:
     cluecast-loadtest chaos --nodes 3 --sessions 600 --players 1200 \\
         --fault owner-kill --count 200 --json kill.json
 
-  owner-pause: stopped past its validity, taken over, and continued, 100 times:
+  owner-pause: the owner is stopped until its lease expires and other nodes take over, 100 times:
     cluecast-loadtest chaos --nodes 3 --sessions 60 --players 240 \\
         --fault owner-pause --count 100
 
   pg-kill: PostgreSQL killed and restarted 20 times:
     cluecast-loadtest chaos --fault pg-kill --count 20
 
-  pg-freeze: PostgreSQL stands still for 10 s, three times:
+  pg-freeze: PostgreSQL is stopped for 10 s, three times:
     cluecast-loadtest chaos --fault pg-freeze --count 3 --lasting 10
 
-  pg-slow: every message to and from PostgreSQL takes 100 ms longer:
+  pg-slow: 100 ms of extra latency in each direction between nodes and PostgreSQL:
     cluecast-loadtest chaos --fault pg-slow --count 3 --lasting 5
 
-  reply-lost: 200 commits succeed, but nobody hears of it:
+  reply-lost: 200 commits succeed, but their replies are dropped:
     cluecast-loadtest chaos --fault reply-lost --count 200
 
-  disk-full: the disk of PostgreSQL's log fills up and is freed (needs root):
+  disk-full: the disk of PostgreSQL's write-ahead log fills up and is freed (needs root):
     cluecast-loadtest chaos --fault disk-full --count 3 --lasting 5
 
-  Every command sent 10 times, over ever new connections, while owners die:
+  Every command sent 10 times, each on a new connection, while owners are killed:
     cluecast-loadtest chaos --nodes 3 --sessions 20 --players 100 \\
         --fault owner-kill --count 10 --resend 10 --commands 10000
 
-  Several faults in an order that the seed decides:
+  Several faults in an order that the seed determines:
     cluecast-loadtest chaos --nodes 3 --fault owner-kill,owner-pause,pg-kill \\
         --count 5 --seed 7
 
-What is counted, and what fails the run:
-  lost            acknowledged commands that the journal lacks
-  applied_twice   commands that the journal has more than once
-  stale_rows      journal rows of an owner that had been replaced before them
+Violations that fail the run:
+  lost            acknowledged commands that are missing in the journal
+  applied_twice   commands that the journal contains more than once
+  stale_rows      journal rows that an owner wrote after it was replaced
   stream_gaps, stream_duplicates, updates_not_in_journal
-                  what a client saw of its numbered updates
-  A goal without a sample, or without anybody who watched, is missed.
+                  violations in the numbered updates that clients received
+  A goal without a sample counts as missed.
 ";
 
-/// Injects faults into nodes and PostgreSQL of its own while players play, then checks what was
-/// promised.
+/// Inject faults into nodes and PostgreSQL under load, then check the guarantees.
 ///
-/// It starts the nodes, if need be a PostgreSQL, on free ports with temporary folders, and
-/// players who guess and note what they sent, what was acknowledged, and what they saw. Between two
-/// faults it waits until every session answers again. At the end the players' notes are compared
-/// with the journal: its export, and the epochs of its rows.
+/// The test starts the nodes and, where needed, PostgreSQL on free ports with temporary directories. Players
+/// guess and record what they sent, what was acknowledged and which updates they received. After each fault
+/// the test waits until every session has recovered. At the end it compares the players' records with the
+/// journal: the exported events, and the epochs of the journal's rows.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ChaosArguments {
-    /// What to inject; several, separated by commas, come in random order
+    /// Faults to inject, separated by commas; several are injected in random order
     #[arg(
         long,
         value_name = "NAME[,NAME…]",
@@ -71,102 +70,102 @@ pub struct ChaosArguments {
     )]
     pub fault: Vec<Fault>,
 
-    /// How often each of the faults
+    /// How many times to inject each fault
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub count: u32,
 
-    /// How many nodes; more than one share a PostgreSQL
+    /// Number of nodes; several nodes share one PostgreSQL
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub nodes: u16,
 
-    /// How many players, spread over sessions and nodes, two to a team
+    /// Number of players, in teams of two, spread over sessions and nodes
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub players: u32,
 
-    /// How many sessions
+    /// Number of sessions
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     pub sessions: u32,
 
-    /// Where the journal is; by default PostgreSQL if nodes or faults need it
+    /// Backend of the journal; by default PostgreSQL if --nodes or --fault require it, otherwise SQLite
     #[arg(long, value_name = "STORE")]
     pub journal: Option<JournalStore>,
 
-    /// Send every command so many times, each time on a new connection to the next node
+    /// How many times to send every command, each time on a new connection to the next node
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub resend: u32,
 
-    /// How many guesses a player has without an answer at most: one that waits for a second makes the next
-    /// one, so that a session which pauses can say so. With --resend always 1
+    /// Maximum outstanding guesses of a player. A player sends its next guess after 1 s without an answer, so
+    /// that a paused session can reject it. Always 1 with --resend
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=20))]
     pub outstanding: u8,
 
-    /// Go on after the last fault until so many commands are acknowledged
+    /// Continue after the last fault until this many commands are acknowledged
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub commands: u64,
 
-    /// How long a player thinks after a receipt, half to one and a half times
+    /// Mean think time of a player after a receipt (uniform, 0.5 to 1.5 times)
     #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
     pub think: Duration,
 
-    /// How long a fault lasts that has an end of its own; by default 10 for pg-freeze, else 5
+    /// Duration of pg-freeze, pg-slow and disk-full; by default 10 s for pg-freeze, otherwise 5 s
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub lasting: Option<Duration>,
 
-    /// The quiet time between a recovery and the next fault, half to one and a half times
+    /// Mean pause between a recovery and the next fault (uniform, 0.5 to 1.5 times)
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub calm: Duration,
 
-    /// Decides victims, order, pauses and the players' delays
+    /// Seed of the random order of faults, pauses and player delays
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// The server to start; by default the `cluecast` beside this binary
+    /// Server binary to start; by default the `cluecast` next to this binary
     #[arg(long, value_name = "PATH")]
     pub server_binary: Option<PathBuf>,
 
-    /// A setting of every node, may be repeated
+    /// Setting of every node; may be repeated
     #[arg(long = "server-set", value_name = "KEY=VALUE")]
     pub server_settings: Vec<String>,
 
-    /// Write the figures to this file
+    /// Write the report to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Give up after this time
+    /// Abort after this time
     #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
     pub timeout: Duration,
 }
 
-/// What can be injected.
+/// A fault that can be injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 pub enum Fault {
-    /// SIGKILL to the node that owns most sessions; it is restarted a moment later
+    /// SIGKILL to the node that owns most sessions, followed by a restart
     OwnerKill,
-    /// SIGSTOP to that node until others own its sessions, then SIGCONT
+    /// SIGSTOP to the node that owns most sessions until other nodes own them, then SIGCONT
     OwnerPause,
-    /// SIGKILL to every process of PostgreSQL, and a restart
+    /// SIGKILL to every process of PostgreSQL, followed by a restart
     PgKill,
-    /// SIGSTOP to every process of PostgreSQL for a while
+    /// SIGSTOP to every process of PostgreSQL, then SIGCONT
     PgFreeze,
-    /// A delay on the way to PostgreSQL and back for a while
+    /// Extra latency in both directions between the nodes and PostgreSQL
     PgSlow,
-    /// The reply to a commit is lost, and its connection cut
+    /// The reply to a commit is dropped and its connection cut
     ReplyLost,
-    /// No room on the disk of PostgreSQL's write-ahead log for a while
+    /// The disk of PostgreSQL's write-ahead log is full, then freed
     DiskFull,
 }
 
-/// Where the journal is.
+/// Backend of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum JournalStore {
-    /// In the node's own folder
+    /// A SQLite file in the node's data directory
     Sqlite,
-    /// In a PostgreSQL that is started for the run
+    /// A PostgreSQL that the harness starts for the run
     Postgres,
 }
 
 impl Fault {
-    /// Every fault, in the order of the help.
+    /// All faults, in the order of the help text.
     pub const ALL: [Self; 7] = [
         Self::OwnerKill,
         Self::OwnerPause,
@@ -177,7 +176,7 @@ impl Fault {
         Self::DiskFull,
     ];
 
-    /// Its name on the command line and in reports.
+    /// Name on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::OwnerKill => "owner-kill",
@@ -211,21 +210,24 @@ impl ChaosArguments {
         }
     }
 
-    /// Where the journal is, or what contradicts what.
+    /// Selects the journal backend, or returns why the options contradict each other.
     pub fn store(&self) -> Result<JournalStore, String> {
         let needs_postgres = self.fault.iter().find(|fault| fault.needs_postgres());
         match (self.journal, needs_postgres) {
-            (Some(JournalStore::Sqlite), Some(fault)) => {
-                Err(format!("{} needs --journal postgres", fault.name()))
-            }
-            (Some(JournalStore::Sqlite), None) if self.nodes > 1 => {
-                Err("several nodes need --journal postgres".to_owned())
-            }
-            _ if self.nodes == 1 && self.fault.contains(&Fault::OwnerPause) => {
-                Err("owner-pause needs another node to take over: --nodes 2".to_owned())
-            }
+            (Some(JournalStore::Sqlite), Some(fault)) => Err(format!(
+                "{} requires PostgreSQL: use --journal postgres, or leave --journal out",
+                fault.name()
+            )),
+            (Some(JournalStore::Sqlite), None) if self.nodes > 1 => Err(
+                "several nodes require PostgreSQL: use --journal postgres, or leave --journal out"
+                    .to_owned(),
+            ),
+            _ if self.nodes == 1 && self.fault.contains(&Fault::OwnerPause) => Err(
+                "owner-pause requires another node to take over: use --nodes 2 or more".to_owned(),
+            ),
             _ if self.players < 2 * self.sessions => Err(format!(
-                "each of the {} sessions needs a team of two: --players {}",
+                "each of the {} sessions requires a team of two: use --players {} or more, or fewer \
+                 --sessions",
                 self.sessions,
                 2 * self.sessions
             )),
@@ -236,7 +238,7 @@ impl ChaosArguments {
         }
     }
 
-    /// How long this fault lasts, if it has an end of its own.
+    /// Duration of a fault that ends by itself.
     pub fn lasting(&self, fault: Fault) -> Duration {
         let default = match fault {
             Fault::PgFreeze => Duration::from_secs(10),

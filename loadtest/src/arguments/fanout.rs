@@ -1,4 +1,4 @@
-//! The command line of `fanout`.
+//! Command line of `fanout`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,129 +15,128 @@ Examples:
   1,000 players, 10 clues a second for half a minute:
     cluecast-loadtest fanout --connections 1000 --clues-per-second 10
 
-  10,000 players who are cut at random for up to two minutes:
+  10,000 players, each disconnected at random for up to two minutes:
     cluecast-loadtest fanout --connections 10000 --clues-per-second 2 \\
         --seconds 120 --cut-seconds 0..120 --json fanout.json
 
-  Do readers that stall or are slow make the others wait? Alternating windows:
+  Effect of stalled and slow readers on the other clients, in alternating windows:
     cluecast-loadtest fanout --connections 1000 --clues-per-second 20 \\
         --size 2000 --stalled 0.01 --slow 0.05 --pairs 24 --starts 12
 
-  A backlog of 8 clues that are on their way at any moment:
+  Closed loop with 8 unacknowledged clues at any moment:
     cluecast-loadtest fanout --connections 1000 --backlog 8 --everyone 1
 
-  A server that runs already, which should list the harness in gateway.venues:
+  A running server, whose gateway.venues should include the address of the harness:
     export CLUECAST_ADMIN_TOKEN=$(cluecast token admin --data-dir DIR)
     cluecast-loadtest fanout --connections 200 --server http://127.0.0.1:8080
 
-Both processes need a file for each connection: see `ulimit -n`.
+Both processes need one file descriptor per connection: see `ulimit -n`.
 ";
 
-/// Pushes clues to many connections and checks what each of them is told.
+/// Push clues to many connections, some slow, stalled or cut, and check every delivery.
 ///
 /// A game master pushes clues to everyone, to teams and to single players, in random order, on a
-/// fixed schedule. Every client checks its own stream: each clue that is meant for it, once, in
-/// order, and none of anybody else's. Clients may be cut and come back with their cursor; stalled
-/// ones stop reading for a while, slow ones read some bytes a second. At the end each must have
-/// everything, from updates or from a snapshot.
+/// fixed schedule. Every client checks its own stream: it must receive each clue addressed to it exactly
+/// once and in order, and no other clue. Clients can be cut and resume with their cursor; stalled
+/// clients stop reading temporarily, slow clients read a few bytes per second. At the end each client must
+/// have all of its clues, from updates or from a snapshot.
 ///
-/// A delivery's latency counts from the moment the clue was scheduled for, and only for clients that
-/// read well and were there at that moment.
+/// Latency is measured from the scheduled time of a clue, for normally reading clients that were attached
+/// at that time.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct FanoutArguments {
-    /// How many clients, each a player's device
+    /// Number of clients, each the device of one player
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub connections: u32,
 
-    /// Clues a second, on a fixed schedule; a session takes 1,000 in all
+    /// Clues per second, on a fixed schedule; a session accepts 1,000 in total
     #[arg(long, value_name = "R", default_value_t = 2.0, value_parser = rate)]
     pub clues_per_second: f64,
 
-    /// Instead of a schedule: keep so many clues on their way, as fast as they are acknowledged
+    /// Closed loop instead of a schedule: keep this many clues unacknowledged
     #[arg(long, value_name = "B", conflicts_with = "clues_per_second", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub backlog: Option<u16>,
 
-    /// How long clues are pushed
+    /// Duration of the push
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub seconds: Duration,
 
-    /// Which share of the clues goes to everyone; half of the others to teams, half to players
+    /// Fraction of clues to everyone; of the others half go to teams and half to players
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     pub everyone: f64,
 
-    /// Characters of a clue's text
+    /// Characters in a clue's text
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(32..=2000))]
     pub size: u16,
 
-    /// How messages are written
+    /// Encoding of messages
     #[arg(long, value_name = "CODEC", default_value = "msgpack")]
     pub codec: CodecName,
 
-    /// Which share of the clients stops reading now and then
+    /// Fraction of clients that stop reading from time to time
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub stalled: f64,
 
-    /// For how long they stop each time
+    /// Duration of each stall
     #[arg(long, value_name = "SECONDS", default_value = "5..30")]
     pub stall_seconds: SecondsRange,
 
-    /// Which share of the clients reads slowly
+    /// Fraction of clients that read slowly
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub slow: f64,
 
-    /// How slowly
+    /// Read rate of slow clients
     #[arg(long, value_name = "BYTES", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
     pub slow_bytes_per_second: u32,
 
-    /// Cut every client at random moments, for so long each time
+    /// Disconnect every client at random times, for a duration from this range
     #[arg(long, value_name = "SECONDS")]
     pub cut_seconds: Option<SecondsRange>,
 
-    /// Measure the same load with and without the stalled and slow readers, in so many pairs of
-    /// windows in the order ABBA
+    /// Compare the same load with and without stalled and slow readers, in this many pairs of windows in
+    /// ABBA order
     #[arg(long, value_name = "N", conflicts_with_all = ["seconds", "cut_seconds", "backlog"], value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub pairs: Option<u32>,
 
-    /// Over how many starts of the server the pairs are spread, each with a session of its own
+    /// Number of server starts over which the pairs are spread, each with a new session
     #[arg(long, value_name = "N", default_value_t = 3, requires = "pairs", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub starts: u32,
 
-    /// The length of a window
+    /// Duration of a window
     #[arg(long, value_name = "SECONDS", default_value = "4", requires = "pairs", value_parser = seconds)]
     pub window: Duration,
 
-    /// The goal: the others' 99th percentile beside stalled and slow readers may be so many times
-    /// the one without them
+    /// Goal: maximum ratio of the other clients' p99 with stalled and slow readers to their p99 without
     #[arg(long, value_name = "TIMES", default_value_t = 1.25, requires = "pairs")]
     pub p99_max: f64,
 
-    /// Which server to use.
+    /// The server under test.
     #[command(flatten)]
     pub server: ServerArguments,
 
-    /// Players of a team
+    /// Players per team
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub team_size: u32,
 
-    /// How many clients join or connect at the same time
+    /// Maximum number of concurrent joins or connection attempts
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 
-    /// How long clients may take, once all are back, until each has everything
+    /// Timeout for clients to catch up after all have reconnected
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub settle_max: Duration,
 
-    /// Decides who gets which clue, who is cut or stalls when, and the resampling of the bootstrap
+    /// Seed of the clue audiences, cuts, stalls and the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// Write the figures to this file
+    /// Write the report to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
 
-/// A codec by its short name.
+/// Encoding of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CodecName {
     /// MessagePack.
@@ -155,22 +154,22 @@ impl From<CodecName> for Codec {
     }
 }
 
-/// Durations from a shortest to a longest one, written as `0..120` or `30`, in seconds.
+/// Range of durations, written as `0..120` or `30`, in seconds. Both bounds are inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecondsRange {
     min: Duration,
-    /// At least the shortest one.
+    /// Not less than `min`.
     max: Duration,
 }
 
 impl SecondsRange {
-    /// Any of them, evenly spread.
+    /// Draws a duration, uniformly distributed.
     pub fn draw(self, random: &mut impl Rng) -> Duration {
         let spread_s = self.max.saturating_sub(self.min).as_secs_f64();
         self.min + Duration::from_secs_f64(spread_s * random.random::<f64>())
     }
 
-    /// The longest one.
+    /// Upper bound.
     pub fn max(self) -> Duration {
         self.max
     }
@@ -188,7 +187,7 @@ impl FromStr for SecondsRange {
         match (bound(min), bound(max)) {
             (Some(min), Some(max)) if min <= max => Ok(Self { min, max }),
             (Some(_) | None, Some(_) | None) => {
-                Err("write seconds from the shortest to the longest, as in 0..120".to_owned())
+                Err("expected a range of seconds, such as 0..120 or 30".to_owned())
             }
         }
     }
@@ -197,14 +196,14 @@ impl FromStr for SecondsRange {
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        Ok(_) | Err(_) => Err("write a share from 0 to 1, as 0.05 for one in twenty".to_owned()),
+        Ok(_) | Err(_) => Err("expected a fraction from 0 to 1, such as 0.05 for 5 %".to_owned()),
     }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.01..=10_000.0).contains(&rate) => Ok(rate),
-        Ok(_) | Err(_) => Err("write a number from 0.01 to 10000".to_owned()),
+        Ok(_) | Err(_) => Err("expected a number from 0.01 to 10000".to_owned()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line of the load harness.
 
 mod abuse;
 mod chaos;
@@ -21,46 +21,45 @@ pub use idle::IdleArguments;
 pub use latency::{JournalKind, LatencyArguments};
 pub use replay::{ReplayArguments, Speed};
 
-/// Proves before launch night that a Cluecast server holds.
+/// Load tests and fault injection for a Cluecast server.
 ///
-/// Exit status: 0 if everything is as it must be; 1 if anything was lost, doubled, out of order,
-/// missing or judged differently, or a goal was missed; 2 if the run could not be finished.
+/// Exit status: 0 if every check passed; 1 if a check failed (something was lost, duplicated,
+/// reordered, missing or judged differently, or a goal was missed); 2 if the run did not complete.
 #[derive(Debug, Parser)]
 #[command(name = "cluecast-loadtest", version)]
 pub struct Arguments {
-    /// What to do.
+    /// The test to run.
     #[command(subcommand)]
     pub task: Task,
 }
 
-/// What to do.
+/// The tests that the harness offers.
 #[derive(Debug, Subcommand)]
 pub enum Task {
-    /// Turns the guess log of a past hunt into a live one and checks every verdict
+    /// Replay the guess log of a past hunt and check every verdict
     Replay(Box<ReplayArguments>),
-    /// Opens idle connections and measures the server's memory for each of them
+    /// Open idle connections and measure the server's memory per connection
     Idle(Box<IdleArguments>),
-    /// Measures how long receipts take at half the highest rate, beside bare commits on the same disk
+    /// Measure the latency of receipts at half the maximum rate, against bare commits on the same disk
     Latency(Box<LatencyArguments>),
-    /// Pushes clues to many connections, some slow, stalled or cut, and checks what each is told
+    /// Push clues to many connections, some slow, stalled or cut, and check every delivery
     Fanout(Box<FanoutArguments>),
-    /// Injects faults into nodes and PostgreSQL of its own while players play, then checks what was
-    /// promised
+    /// Inject faults into nodes and PostgreSQL under load, then check the guarantees
     Chaos(Box<ChaosArguments>),
-    /// Sends clients that ping and never read, and clients that drip their handshake
+    /// Attack with clients that ping without reading and clients with a slow handshake
     Abuse(Box<AbuseArguments>),
-    /// Connects and disconnects again and again, and compares the server's memory
+    /// Connect and disconnect repeatedly, and check the server's memory for leaks
     Churn(Box<ChurnArguments>),
 }
 
-/// Which server to drive: one that runs already, or one of our own.
+/// The server under test: a running one, or one that the harness starts.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServerArguments {
-    /// Use this server, like `http://127.0.0.1:8080`, instead of starting one
+    /// URL of a running server, such as `http://127.0.0.1:8080`; by default the harness starts one
     #[arg(long, value_name = "URL", requires = "admin_token")]
     pub server: Option<String>,
 
-    /// An admin's token of that server
+    /// Admin token for the running server
     #[arg(
         long,
         value_name = "TOKEN",
@@ -69,11 +68,11 @@ pub struct ServerArguments {
     )]
     pub admin_token: Option<String>,
 
-    /// The server to start; by default the `cluecast` beside this binary
+    /// Server binary to start; by default the `cluecast` next to this binary
     #[arg(long, value_name = "PATH", conflicts_with = "server")]
     pub server_binary: Option<PathBuf>,
 
-    /// A setting of the server to start, may be repeated
+    /// Setting of the started server; may be repeated
     #[arg(
         long = "server-set",
         value_name = "KEY=VALUE",
@@ -81,7 +80,7 @@ pub struct ServerArguments {
     )]
     pub server_settings: Vec<String>,
 
-    /// The data folder of the server to start, kept afterwards; by default a temporary one
+    /// Data directory of the started server, created if missing and kept afterwards; by default temporary
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     pub data_dir: Option<PathBuf>,
 }
@@ -91,7 +90,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match duration {
         Some(duration) if !duration.is_zero() => Ok(duration),
-        Some(_) | None => Err("write a number of seconds above 0".to_owned()),
+        Some(_) | None => {
+            Err("expected a number of seconds greater than 0, such as 0.5".to_owned())
+        }
     }
 }
 

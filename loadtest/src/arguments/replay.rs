@@ -1,4 +1,4 @@
-//! The command line of `replay`.
+//! Command line of `replay`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,20 +10,20 @@ use super::{ServerArguments, seconds};
 
 const EXAMPLES: &str = "\
 Examples:
-  As fast as the receipts allow, against a server of its own:
+  As fast as the receipts allow, against a server that the harness starts:
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv
 
-  The same, killing that server about every 0.3 s:
+  The same, killing the server about every 0.3 s:
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv --kill-every 0.3
 
-  The same, stopping it cleanly with SIGTERM about every 2 s, as a deploy does:
+  The same, with a graceful shutdown (SIGTERM) about every 2 s, as in a deployment:
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv --stop-every 2
 
-  Ten days in ten minutes, by the log's own clock:
+  Ten days in ten minutes, with the timing of the log:
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv \\
         --speed 1440 --timeout 900
 
-  Against a server that runs already:
+  Against a running server:
     export CLUECAST_ADMIN_TOKEN=$(cluecast token admin --data-dir DIR)
     cluecast-loadtest replay --guesses log.csv --puzzles puzzles.csv \\
         --server http://127.0.0.1:8080 --json report.json
@@ -33,66 +33,66 @@ Files:
   --puzzles: puzzle,answer                        Maze,EXIT
 ";
 
-/// Turns the guess log of a past hunt into a live one and checks every verdict.
+/// Replay the guess log of a past hunt and check every verdict.
 ///
-/// Every team of the log joins over a WebSocket of its own and sends its guesses in the log's
-/// order, each one after the receipt of the one before. At the end the export and the standings
-/// of the server are compared with what it had acknowledged.
+/// Every team of the log connects over its own WebSocket and sends its guesses in the order of the log,
+/// each after the receipt of the previous one. At the end the server's export and standings are compared
+/// with the receipts.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReplayArguments {
-    /// The guess log, a CSV file in order of time
+    /// Guess log, a CSV file in chronological order
     #[arg(long, value_name = "FILE")]
     pub guesses: PathBuf,
 
-    /// The puzzles and their answers, a CSV file
+    /// Puzzles and their answers, a CSV file
     #[arg(long, value_name = "FILE")]
     pub puzzles: PathBuf,
 
-    /// How many times faster than the log, or `max`: as fast as the receipts allow
+    /// Speed relative to the log, or `max` for as fast as the receipts allow
     #[arg(long, value_name = "N|max", default_value = "max")]
     pub speed: Speed,
 
-    /// Which server to play against.
+    /// The server under test.
     #[command(flatten)]
     pub server: ServerArguments,
 
-    /// Kill the started server about this often (half to one and a half times) and restart it
+    /// Kill and restart the started server at this mean interval (uniform, 0.5 to 1.5 times)
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "server")]
     pub kill_every: Option<Duration>,
 
-    /// Stop the started server with SIGTERM about this often (half to one and a half times), wait
-    /// for its clean end, and restart it
+    /// Shut the started server down gracefully (SIGTERM) and restart it at this mean interval (uniform,
+    /// 0.5 to 1.5 times)
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "server")]
     pub stop_every: Option<Duration>,
 
-    /// The longest delay before a client reconnects; 10 is the protocol's own bound
+    /// Maximum delay before a client reconnects; the protocol allows up to 10
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub reconnect_max: Duration,
 
-    /// Decides the random delays of the kills, the stops and the reconnects
+    /// Seed of the random intervals and reconnect delays
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// Write the figures to this file
+    /// Write the report to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// How many teams join or connect at the same time before the start
+    /// Maximum number of concurrent joins or connection attempts before the start
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub connections_concurrency: u16,
 
-    /// Give up after this time
+    /// Abort after this time
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     pub timeout: Duration,
 }
 
-/// How fast a log is replayed.
+/// Speed of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Speed {
-    /// By the log's own clock, so many times faster.
+    /// With the timing of the log, this many times faster.
     Times(f64),
-    /// Each guess as soon as the one before has its receipt.
+    /// Each guess as soon as the previous one has its receipt.
     Max,
 }
 
@@ -105,7 +105,7 @@ impl FromStr for Speed {
         }
         match text.parse::<f64>() {
             Ok(times) if times.is_finite() && times > 0.0 => Ok(Self::Times(times)),
-            Ok(_) | Err(_) => Err("write a number above 0, or max".to_owned()),
+            Ok(_) | Err(_) => Err("expected a number greater than 0, or max".to_owned()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a load balancer before the nodes knows: which of them answer its checks. Clients ask it where to
-//! connect, so that nobody dials a stopped node for longer than a check takes to notice.
+//! Health checks of a load balancer in front of the nodes. Clients select a node by them, so that they
+//! stop connecting to a failed node as soon as the checks have detected it.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// Time between the checks of a node.
+/// Interval between health checks of a node.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
 
-/// A check that has no answer by then has failed.
+/// Timeout of a health check.
 const CHECK_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// A node is out after so many failed checks in a row, and in again after one that succeeded.
+/// A node is down after this many failed checks in a row, and up after one successful check.
 const FAILURES_MAX: u32 = 2;
 
-/// The checks. They end when this is dropped.
+/// Running health checks. Dropping it ends them.
 #[derive(Debug)]
 pub(super) struct Balancer {
     nodes: Vec<watch::Receiver<bool>>,
@@ -25,7 +25,7 @@ pub(super) struct Balancer {
 }
 
 impl Balancer {
-    /// Checks the nodes at these hosts and ports.
+    /// Starts the checks of these hosts and ports.
     pub(super) fn start(authorities: &[String]) -> Result<Self, RestError> {
         let mut checks = JoinSet::new();
         let nodes = authorities.iter().map(|authority| {
@@ -41,7 +41,7 @@ impl Balancer {
         })
     }
 
-    /// Whether each node is up, in the order in which they were given.
+    /// Whether each node is up, in the order of `authorities`.
     pub(super) fn nodes(&self) -> Vec<watch::Receiver<bool>> {
         self.nodes.clone()
     }

@@ -1,16 +1,17 @@
-//! Has PostgreSQL itself note every claim of a session, with how far the journal reached within the claim's
-//! own transaction.
+//! Logs every claim of a session in PostgreSQL by a trigger, with the journal's head within the claim's
+//! transaction.
 //!
-//! A row of an earlier epoch beyond that point was written by an owner that had been replaced. Nobody can
-//! tell that later: the next owner goes on behind such a row as if it had been there before.
+//! A row of an earlier epoch beyond that head was written by a replaced owner. This cannot be detected
+//! afterwards: the next owner continues behind such a row as if it had been there before.
 
 use sqlx::{Connection, PgConnection};
 
-use super::rows::Claimed;
+use super::rows::Claim;
 
-/// The claim has the row's lock when the trigger looks, and every look is a snapshot of its own: whatever
-/// was appended under that lock is seen. A row of an owner that appends without it may come later.
-const NOTE_CLAIMS: &str = "
+/// The claim holds the row lock when the trigger runs, and each query has its own snapshot: it sees
+/// everything that was appended under that lock. An owner that appends without the lock can add a row
+/// later.
+const LOG_CLAIMS: &str = "
     CREATE SCHEMA chaos;
     CREATE TABLE chaos.claim (session_id bigint NOT NULL, epoch bigint NOT NULL, head bigint NOT NULL);
     CREATE FUNCTION chaos.note_claim() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -30,20 +31,20 @@ const NOTE_CLAIMS: &str = "
 const CLAIMS: &str = "
     SELECT s.code, c.epoch, c.head FROM chaos.claim c JOIN session s ON s.id = c.session_id";
 
-/// From now on claims are noted. The database has the server's tables, and nobody runs on it yet.
-pub(super) async fn have_noted(url: &str) -> Result<(), sqlx::Error> {
+/// Installs the trigger. The database has the server's schema, and no node runs on it yet.
+pub(super) async fn install_claim_log(url: &str) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
-    sqlx::raw_sql(NOTE_CLAIMS).execute(&mut connection).await?;
+    sqlx::raw_sql(LOG_CLAIMS).execute(&mut connection).await?;
     connection.close().await
 }
 
-/// Every claim, with its session's code.
-pub(super) async fn noted(
+/// Returns every claim with its session's code.
+pub(super) async fn logged_claims(
     connection: &mut PgConnection,
-) -> Result<Vec<(String, Claimed)>, sqlx::Error> {
+) -> Result<Vec<(String, Claim)>, sqlx::Error> {
     let rows: Vec<(String, i64, i64)> = sqlx::query_as(CLAIMS).fetch_all(connection).await?;
     let rows = rows.into_iter();
-    let claims = rows.map(|(code, epoch, head)| (code, Claimed { epoch, head }));
+    let claims = rows.map(|(code, epoch, head)| (code, Claim { epoch, head }));
     Ok(claims.collect())
 }
 
@@ -57,7 +58,7 @@ mod tests {
 
     use super::super::rows::RowChecker;
     use super::super::store::Store;
-    use super::have_noted;
+    use super::install_claim_log;
 
     const TABLES: &str = include_str!("../../../migrations/postgres/0001_first.sql");
     const SESSION: &str = "
@@ -78,16 +79,16 @@ mod tests {
         done.expect("PostgreSQL does it");
     }
 
-    /// An append of the first owner is under way, and commits after the next owner's claim unless that
+    /// Runs an append of the first owner that commits after the next owner's claim, unless the claim
     /// waits for it.
     async fn appended_during_a_claim(append: &'static str, claim_waits: bool) -> RowChecker {
         let server = Postgres::start(&PostgresOptions::default()).await;
         let server = server.expect("PostgreSQL starts");
         let url = server.url();
         let connect = async || PgConnection::connect(&url).await.expect("it accepts");
-        let (mut old, mut new, mut looking) = (connect().await, connect().await, connect().await);
+        let (mut old, mut new, mut querying) = (connect().await, connect().await, connect().await);
         run(&mut old, TABLES).await;
-        have_noted(&url).await.expect("the tables are there");
+        install_claim_log(&url).await.expect("the tables are there");
         run(&mut old, SESSION).await;
         let mut appending = old.begin().await.expect("it begins");
         let appended = sqlx::raw_sql(append).execute(&mut *appending).await;
@@ -96,7 +97,7 @@ mod tests {
             let waits = async {
                 loop {
                     let waiting: i64 = sqlx::query_scalar(WAITING)
-                        .fetch_one(&mut looking)
+                        .fetch_one(&mut querying)
                         .await
                         .expect("it answers");
                     if waiting > 0 {
@@ -109,24 +110,24 @@ mod tests {
             let both = async { tokio::join!(run(&mut new, CLAIM), waits) };
             timeout(WAIT_MAX, both).await.expect("the claim waits");
         } else {
-            let claimed = timeout(WAIT_MAX, run(&mut new, CLAIM)).await;
-            claimed.expect("the claim does not wait");
+            let claim_count = timeout(WAIT_MAX, run(&mut new, CLAIM)).await;
+            claim_count.expect("the claim does not wait");
             appending.commit().await.expect("it commits");
         }
         run(&mut new, NEXT_APPEND).await;
         run(&mut new, RELEASE).await;
         let mut checker = RowChecker::default();
         let mut store = Store::Postgres { url, open: None };
-        let shown = store.show_claims(&mut checker).await;
-        shown.expect("claims are noted");
-        let shown = store.show_rows(&mut checker).await;
-        shown.expect("rows can be read");
-        let counts = (checker.rows, checker.claimed, checker.holes);
+        let applied = store.check_claims(&mut checker).await;
+        applied.expect("claims are noted");
+        let applied = store.check_rows(&mut checker).await;
+        applied.expect("rows can be read");
+        let counts = (checker.rows, checker.claim_count, checker.holes);
         assert_eq!(counts, (3, 2, 0), "a release is no claim");
         checker
     }
 
-    /// The rows themselves are the same in both cases: only the claim tells.
+    /// The rows are equal in both cases: only the claim log shows the difference.
     #[tokio::test]
     async fn a_row_that_was_appended_without_the_lock_is_stale() {
         let without = "

@@ -1,4 +1,4 @@
-//! Compares what the players of a session noted with what its journal holds.
+//! Compares the players' records of a session with its journal.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,32 +6,33 @@ use protocol::{Audience, Verdict};
 
 use super::export::{Export, Journaled};
 use super::hunt::{TEAM_SIZE, planned};
-use super::log::{PlayerLog, ShownGuess};
+use super::log::{PlayerLog, UpdateGuess};
 
-/// Problems that are told in words.
+/// Maximum number of problems described in words.
 const PROBLEMS_MAX: usize = 10;
 
-/// What does not agree.
+/// Differences between records and journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Findings {
-    /// Acknowledged commands that the journal lacks or has otherwise, and holes in it.
+    /// Acknowledged commands that the journal lacks or has with other content, and gaps in its sequence
+    /// numbers.
     pub(super) lost: u64,
     /// Commands, or guesses of a team, that the journal has more than once.
     pub(super) applied_twice: u64,
-    /// Guesses that the journal has and nobody sent.
+    /// Guesses in the journal that no player sent.
     pub(super) never_sent: u64,
-    /// Guesses that a client was shown and that the journal lacks, has in another order, or that
-    /// team mates were shown under another number.
+    /// Guesses that a client received but that the journal lacks or has in another order, and updates
+    /// that team mates received under another number.
     pub(super) not_in_journal: u64,
-    /// Guesses of the journal that a client of the team does not know at its end.
+    /// Guesses in the journal that a client of the team lacks at the end.
     pub(super) not_shown: u64,
-    /// The first of them, in words.
+    /// The first problems in words.
     pub(super) problems: Vec<String>,
 }
 
-/// A player of the session, and its device and team.
+/// A player of the session, with its device and team.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Witnessed<'a> {
+pub(super) struct PlayerRecord<'a> {
     pub(super) device: &'a str,
     pub(super) team: &'a str,
     pub(super) log: &'a PlayerLog,
@@ -39,18 +40,18 @@ pub(super) struct Witnessed<'a> {
 
 type GuessKey<'a> = (&'a str, &'a str);
 
-/// The guesses by their device and command.
+/// Guesses by device and command id.
 type ByCommand<'a> = HashMap<(&'a str, u64), &'a Journaled>;
 
-/// The guesses of a team, in the journal's order.
+/// Guesses of a team, with their position in the journal.
 type TeamGuesses<'a> = HashMap<GuessKey<'a>, (usize, Verdict)>;
 
 /// Compares one session.
-pub(super) fn compare(players: &[Witnessed<'_>], export: &Export) -> Findings {
+pub(super) fn compare(players: &[PlayerRecord<'_>], export: &Export) -> Findings {
     let mut findings = Findings::default();
     if export.holes > 0 {
         findings.lost += export.holes;
-        findings.tell(|| format!("{} holes in the export", export.holes));
+        findings.add_problem(|| format!("{} gaps in the export's sequence numbers", export.holes));
     }
     let teams: HashMap<&str, &str> = players.iter().map(|p| (p.device, p.team)).collect();
     let (by_command, by_team) = index(&teams, export, &mut findings);
@@ -63,7 +64,9 @@ pub(super) fn compare(players: &[Witnessed<'_>], export: &Export) -> Findings {
             if !found.is_some_and(|kept| is_kept(player, number, kept, acked.verdict)) {
                 findings.lost += 1;
                 let player = player.log.player;
-                findings.tell(|| format!("player {player}: {command:?} is exported as {found:?}"));
+                findings.add_problem(|| {
+                    format!("player {player}: acknowledged {command:?} is exported as {found:?}")
+                });
             }
         }
         let none = TeamGuesses::new();
@@ -74,14 +77,14 @@ pub(super) fn compare(players: &[Witnessed<'_>], export: &Export) -> Findings {
     for (command, kept) in by_command {
         if !sent.contains(&command) {
             findings.never_sent += 1;
-            findings.tell(|| format!("{kept:?} was never sent"));
+            findings.add_problem(|| format!("{kept:?} was never sent"));
         }
     }
     compare_numbers(players, &mut findings);
     findings
 }
 
-/// The journal's guesses by their command, and by their team.
+/// Indexes the journal's guesses by command and by team.
 fn index<'a>(
     teams: &HashMap<&str, &'a str>,
     export: &'a Export,
@@ -89,24 +92,24 @@ fn index<'a>(
 ) -> (ByCommand<'a>, HashMap<&'a str, TeamGuesses<'a>>) {
     let mut by_command = ByCommand::new();
     let mut by_team: HashMap<&str, TeamGuesses<'_>> = HashMap::new();
-    for (place, kept) in export.guesses.iter().enumerate() {
+    for (index, kept) in export.guesses.iter().enumerate() {
         let is_second = by_command
             .insert((kept.device.as_str(), kept.command), kept)
             .is_some();
         let team = teams.get(kept.device.as_str()).copied().unwrap_or_default();
         let guesses = by_team.entry(team).or_default();
         let key = (kept.puzzle.as_str(), kept.guess.as_str());
-        let is_repeated = guesses.insert(key, (place, kept.verdict)).is_some();
+        let is_repeated = guesses.insert(key, (index, kept.verdict)).is_some();
         if is_second || is_repeated {
             findings.applied_twice += 1;
-            findings.tell(|| format!("{kept:?} is exported twice"));
+            findings.add_problem(|| format!("{kept:?} is exported twice"));
         }
     }
     (by_command, by_team)
 }
 
 fn is_kept(
-    player: &Witnessed<'_>,
+    player: &PlayerRecord<'_>,
     number: usize,
     kept: &Journaled,
     verdict: Option<Verdict>,
@@ -117,62 +120,69 @@ fn is_kept(
     Some(kept.verdict) == verdict && kept.puzzle == planned.puzzle && kept.guess == planned.guess
 }
 
-/// Every guess of an update is in the journal, and in its order.
-fn compare_shown(player: &Witnessed<'_>, team: &TeamGuesses<'_>, findings: &mut Findings) {
+/// Checks that every guess of an update is in the journal, in the same order.
+fn compare_shown(player: &PlayerRecord<'_>, team: &TeamGuesses<'_>, findings: &mut Findings) {
     let mut last = None;
-    for shown in &player.log.updates {
-        let Some(guess) = &shown.guess else { continue };
+    for applied in &player.log.updates {
+        let Some(guess) = &applied.guess else {
+            continue;
+        };
         let kept = team.get(&(guess.puzzle.as_str(), guess.guess.as_str()));
-        let place = kept.map(|(place, _)| *place);
+        let index = kept.map(|(index, _)| *index);
         let is_kept = kept.is_some_and(|(_, verdict)| *verdict == guess.verdict);
-        if !is_kept || last > place {
+        if !is_kept || last > index {
             findings.not_in_journal += 1;
             let player = player.log.player;
-            findings.tell(|| format!("player {player} was shown {shown:?}; the journal: {kept:?}"));
+            findings.add_problem(|| {
+                format!("player {player} received {applied:?}; the journal has {kept:?}")
+            });
         }
-        last = last.max(place);
+        last = last.max(index);
     }
 }
 
-/// What a client knows at its end is what the journal has of its team.
-fn compare_view(player: &Witnessed<'_>, team: &TeamGuesses<'_>, findings: &mut Findings) {
+/// Checks that a client's final view equals the journal of its team.
+fn compare_view(player: &PlayerRecord<'_>, team: &TeamGuesses<'_>, findings: &mut Findings) {
     let Some(view) = &player.log.view else { return };
     let number = player.log.player;
     for ((puzzle, guess), (_, verdict)) in team {
         if view.verdict(puzzle, guess) != Some(*verdict) {
             findings.not_shown += 1;
-            findings.tell(|| format!("player {number} does not know {guess} on {puzzle}"));
+            findings.add_problem(|| format!("player {number} did not receive {guess} on {puzzle}"));
         }
     }
     for (puzzle, guess, verdict) in view.guesses() {
         let kept = team.get(&(puzzle, guess));
         if kept.is_none_or(|(_, kept)| *kept != verdict) {
             findings.not_in_journal += 1;
-            findings.tell(|| format!("player {number} knows {guess} on {puzzle}: not journaled"));
+            findings.add_problem(|| {
+                format!("player {number} has {guess} on {puzzle}: not in the journal")
+            });
         }
     }
 }
 
-/// A number of a team's stream tells all of the team the same.
-fn compare_numbers(players: &[Witnessed<'_>], findings: &mut Findings) {
-    let mut told: HashMap<(&str, u64), &Option<ShownGuess>> = HashMap::new();
+/// Checks that a number of a team's stream carries the same update for all of the team.
+fn compare_numbers(players: &[PlayerRecord<'_>], findings: &mut Findings) {
+    let mut notices: HashMap<(&str, u64), &Option<UpdateGuess>> = HashMap::new();
     for player in players {
         let of_team = player.log.updates.iter();
-        let of_team = of_team.filter(|shown| shown.audience == Audience::Team);
-        for shown in of_team {
-            let first = told
-                .entry((player.team, shown.number))
-                .or_insert(&shown.guess);
-            if **first != shown.guess {
+        let of_team = of_team.filter(|applied| applied.audience == Audience::Team);
+        for applied in of_team {
+            let first = notices
+                .entry((player.team, applied.number))
+                .or_insert(&applied.guess);
+            if **first != applied.guess {
                 findings.not_in_journal += 1;
-                findings.tell(|| format!("{shown:?} was told as {first:?} to another player"));
+                findings
+                    .add_problem(|| format!("{applied:?} was sent as {first:?} to another player"));
             }
         }
     }
 }
 
 impl Findings {
-    /// Adds those of another session.
+    /// Adds the findings of another session.
     pub(super) fn add(&mut self, other: Self) {
         self.lost += other.lost;
         self.applied_twice += other.applied_twice;
@@ -180,11 +190,11 @@ impl Findings {
         self.not_in_journal += other.not_in_journal;
         self.not_shown += other.not_shown;
         for problem in other.problems {
-            self.tell(|| problem);
+            self.add_problem(|| problem);
         }
     }
 
-    fn tell(&mut self, problem: impl FnOnce() -> String) {
+    fn add_problem(&mut self, problem: impl FnOnce() -> String) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem());
         }

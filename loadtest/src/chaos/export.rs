@@ -1,4 +1,4 @@
-//! The journal as its users get it: the export of a session over HTTP.
+//! The journal as exported over HTTP.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use serde::Deserialize;
 use testkit::{Rest, RestError};
 use tokio::time::sleep;
 
-/// A node that was restarted a moment ago, or a session that moves, is asked again.
+/// Retries while a node restarts or a session moves.
 const TRIES_MAX: u32 = 40;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
-/// What the export of a session tells.
+/// Guesses of a session's export.
 #[derive(Debug, Default)]
 pub(super) struct Export {
     /// The guesses, in the journal's order.
     pub(super) guesses: Vec<Journaled>,
-    /// Lines that do not follow the one before.
+    /// Number of lines whose sequence number does not follow the previous one.
     pub(super) holes: u64,
     last_seq: u64,
 }
@@ -25,7 +25,7 @@ pub(super) struct Export {
 /// A judged guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Journaled {
-    /// The device and the command that it came from.
+    /// The device and command of the guess.
     pub(super) device: String,
     pub(super) command: u64,
     pub(super) puzzle: String,
@@ -77,7 +77,7 @@ impl Export {
             return;
         };
         self.guesses.push(Journaled {
-            // Guesses come from devices alone; one without would be found as never sent.
+            // Only devices guess; a line without one is found as never sent.
             device: line.device.unwrap_or_default(),
             command: line.command.unwrap_or_default(),
             puzzle,

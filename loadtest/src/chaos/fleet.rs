@@ -1,4 +1,4 @@
-//! The nodes of the run: started, killed, paused, and started again when they end by themselves.
+//! The nodes of the run: starts, kills, pauses and restarts them.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,44 +8,46 @@ use testkit::ServerError;
 use tokio::time::sleep;
 
 use crate::idle::Memory;
-use crate::own_server::{OwnServer, OwnServerError, OwnServerOptions};
+use crate::managed_server::{ManagedServer, ManagedServerError, ManagedServerOptions};
 
-/// What an operator's supervisor waits before it starts a node that has ended by itself.
+/// Delay before a node that exited unexpectedly is restarted, as by a supervisor.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
 
-/// The nodes.
+/// Nodes of the run.
 #[derive(Debug)]
 pub(super) struct Fleet {
     nodes: Vec<Node>,
-    /// How often a node ended by itself.
+    /// Number of unexpected exits.
     pub(super) exits: u64,
-    /// Why the first one did.
+    /// Error of the first of them.
     pub(super) first_exit: Option<String>,
 }
 
 #[derive(Debug)]
 struct Node {
-    server: OwnServer,
+    server: ManagedServer,
     state: State,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Up,
-    /// Killed on purpose, and not to be started yet.
+    /// Killed by the injector and not restarted yet.
     Killed,
     Paused,
-    /// Ended by itself.
-    Fallen,
+    /// Exited unexpectedly.
+    Exited,
 }
 
 impl Fleet {
-    /// Starts a node for each of these.
-    pub(super) async fn start(nodes: Vec<OwnServerOptions>) -> Result<Self, OwnServerError> {
+    /// Starts one node for each entry.
+    pub(super) async fn start(
+        nodes: Vec<ManagedServerOptions>,
+    ) -> Result<Self, ManagedServerError> {
         let mut started = Vec::new();
         for options in nodes {
             started.push(Node {
-                server: OwnServer::start(options).await?,
+                server: ManagedServer::start(options).await?,
                 state: State::Up,
             });
         }
@@ -60,7 +62,7 @@ impl Fleet {
         self.nodes.len()
     }
 
-    /// The host and port of each.
+    /// Host and port of each node.
     pub(super) fn authorities(&self) -> Vec<String> {
         let nodes = self.nodes.iter();
         nodes
@@ -68,7 +70,7 @@ impl Fleet {
             .collect()
     }
 
-    pub(super) fn server(&self, node: usize) -> &OwnServer {
+    pub(super) fn server(&self, node: usize) -> &ManagedServer {
         &self.nodes[node].server
     }
 
@@ -93,35 +95,35 @@ impl Fleet {
         self.nodes[node].server.resume()
     }
 
-    /// Starts every node again that has ended by itself, for as long as it is awaited. It may be
-    /// dropped at any time: a node whose start was under way is started anew by the next call.
-    pub(super) async fn tend(&mut self) -> Infallible {
+    /// Restarts nodes that exit unexpectedly, for as long as it is awaited. Cancellation-safe: an
+    /// interrupted restart is repeated by the next call.
+    pub(super) async fn restart_exits(&mut self) -> Infallible {
         loop {
-            match self.fallen() {
-                Some(node) => self.revive(node).await,
-                None => self.fall().await,
+            match self.exited_node() {
+                Some(node) => self.restart_exited(node).await,
+                None => self.wait_for_exit().await,
             }
         }
     }
 
-    /// Waits until no node is down that should be up.
+    /// Waits until every node that should run is up.
     pub(super) async fn all_up(&mut self) {
-        while let Some(node) = self.fallen() {
-            self.revive(node).await;
+        while let Some(node) = self.exited_node() {
+            self.restart_exited(node).await;
         }
     }
 
-    /// The resident memory of each node that runs.
+    /// Resident memory of each running node.
     pub(super) fn resident_bytes(&self) -> Vec<Option<u64>> {
         let resident = |node: &Node| {
             let process = node.server.id()?;
-            Memory::of(process).ok().map(|memory| memory.resident)
+            Memory::read(process).ok().map(|memory| memory.resident)
         };
         let nodes = self.nodes.iter();
         nodes.map(resident).collect()
     }
 
-    /// Stops every node cleanly.
+    /// Shuts down every running node gracefully.
     pub(super) async fn stop(&mut self) -> Result<(), ServerError> {
         for node in &mut self.nodes {
             if node.state == State::Up {
@@ -131,21 +133,21 @@ impl Fleet {
         Ok(())
     }
 
-    fn fallen(&self) -> Option<usize> {
+    fn exited_node(&self) -> Option<usize> {
         let mut nodes = self.nodes.iter();
-        nodes.position(|node| node.state == State::Fallen)
+        nodes.position(|node| node.state == State::Exited)
     }
 
-    /// Tries to start it once. While its store is down it cannot, and the next try comes in a moment.
-    async fn revive(&mut self, node: usize) {
+    /// Tries to restart a node once. The attempt fails while its store is down and is repeated later.
+    async fn restart_exited(&mut self, node: usize) {
         sleep(RESTART_AFTER).await;
         if self.nodes[node].server.restart().await.is_ok() {
             self.nodes[node].state = State::Up;
         }
     }
 
-    /// Waits until a node that is up ends.
-    async fn fall(&mut self) {
+    /// Waits until a running node exits.
+    async fn wait_for_exit(&mut self) {
         let up = self.nodes.iter_mut().enumerate();
         let up = up.filter(|(_, node)| node.state == State::Up);
         let exits: Vec<_> = up
@@ -155,7 +157,7 @@ impl Fleet {
             return std::future::pending().await;
         }
         let ((index, error), _, _) = select_all(exits).await;
-        self.nodes[index].state = State::Fallen;
+        self.nodes[index].state = State::Exited;
         self.exits += 1;
         self.first_exit.get_or_insert_with(|| error.to_string());
     }

@@ -1,5 +1,4 @@
-//! What a run is to reach, in time, memory and evidence. A goal without a sample is missed: nothing was
-//! proven.
+//! Goals of a run in time, memory and coverage. A goal without a sample counts as missed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,32 +8,32 @@ use serde::Serialize;
 use super::report::FaultFigures;
 use crate::arguments::Fault;
 
-/// What memory may grow while PostgreSQL stands still.
-const GROWN_BYTES_MAX: u64 = 64 << 20;
+/// Maximum memory growth while PostgreSQL is frozen.
+const MEMORY_GROWTH_BYTES_MAX: u64 = 64 << 20;
 
-/// Latency is normal again if its 99th percentile is at most so many times the one before.
+/// Latency has recovered if its 99th percentile is at most this multiple of the one before.
 const NORMAL_TIMES: f64 = 2.0;
 
-/// A figure and what it may be at most.
+/// A measured figure and its upper bound.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Goal {
     /// What is measured, with its unit.
     pub what: String,
-    /// What was found; none if there was nothing to measure.
+    /// Measured value; `None` without a sample.
     pub found: Option<f64>,
-    /// What it may be at most.
+    /// Upper bound.
     pub limit: f64,
-    /// Whether it is.
+    /// Whether the value is within the bound.
     pub is_met: bool,
 }
 
-/// What the figures of the faults do not tell.
+/// Facts about a run that decide whether the figures of its faults prove anything.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Watched {
+pub(super) struct Coverage {
     pub(super) nodes: usize,
-    /// How many game masters heard a replaced owner to its end.
+    /// Number of game masters that observed a replaced owner until it closed.
     pub(super) witnesses: u64,
-    /// The sessions of which PostgreSQL noted no claim; none where it is not asked.
+    /// Number of sessions without a logged claim; `None` without PostgreSQL.
     pub(super) sessions_unclaimed: Option<usize>,
 }
 
@@ -48,7 +47,7 @@ impl Goal {
         }
     }
 
-    /// That something does not happen.
+    /// Goal that a count is zero.
     fn none(what: impl Into<String>, found: usize) -> Self {
         let found = u32::try_from(found).unwrap_or(u32::MAX);
         Self::new(what, Some(found.into()), 0.0)
@@ -66,15 +65,15 @@ impl fmt::Display for Goal {
     }
 }
 
-impl Watched {
-    /// What the faults' figures may be at most, and what must have been looked at.
+impl Coverage {
+    /// Evaluates the goals for the figures of the faults.
     pub(super) fn goals(self, faults: &BTreeMap<&'static str, FaultFigures>) -> Vec<Goal> {
         let mut goals = Vec::new();
         let unclaimed = self.sessions_unclaimed;
-        goals.extend(unclaimed.map(|found| Goal::none("sessions without a noted claim", found)));
+        goals.extend(unclaimed.map(|found| Goal::none("sessions without a logged claim", found)));
         for (fault, figures) in faults {
             let mut recovery_within = |limit_ms: f64| {
-                let what = format!("{fault}: first ack of a client p99, ms");
+                let what = format!("{fault}: p99 of first client ack, ms");
                 goals.push(Goal::new(what, figures.recovery_ms.p99(), limit_ms));
             };
             if *fault == Fault::OwnerKill.name() && self.nodes > 1 {
@@ -82,10 +81,10 @@ impl Watched {
             }
             if *fault == Fault::OwnerPause.name() {
                 recovery_within(3_000.0);
-                let heard = usize::try_from(self.witnesses).unwrap_or(usize::MAX);
-                let unheard = figures.count.saturating_sub(heard);
-                let what = format!("{fault}: owners that no witness heard out");
-                goals.push(Goal::none(what, unheard));
+                let observed = usize::try_from(self.witnesses).unwrap_or(usize::MAX);
+                let unobserved = figures.count.saturating_sub(observed);
+                let what = format!("{fault}: owners not observed until closed");
+                goals.push(Goal::none(what, unobserved));
             }
             if [Fault::PgFreeze.name(), Fault::DiskFull.name()].contains(fault) {
                 pauses(fault, figures, &mut goals);
@@ -98,23 +97,22 @@ impl Watched {
     }
 }
 
-/// Where nothing can be made durable for long, every session pauses, says so and when to try again, and
-/// goes on.
+/// While nothing can be made durable for long, every session must pause, signal this with a retry time,
+/// and resume.
 fn pauses(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
-    let silent = figures.sessions_met - figures.sessions_paused;
-    let stuck = figures.sessions_paused - figures.paused_went_on;
-    let timeless = usize::try_from(figures.refused_without_time).unwrap_or(usize::MAX);
+    let silent = figures.sessions_affected - figures.sessions_paused;
+    let stuck = figures.sessions_paused - figures.sessions_resumed;
+    let timeless = usize::try_from(figures.rejections_without_retry_time).unwrap_or(usize::MAX);
     for (what, found) in [
-        ("sessions that did not say that they paused", silent),
-        ("refusals without a time to try again", timeless),
-        ("sessions that paused and did not go on", stuck),
+        ("sessions that did not signal the pause", silent),
+        ("rejections without a retry time", timeless),
+        ("sessions that paused and did not resume", stuck),
     ] {
         goals.push(Goal::none(format!("{fault}: {what}"), found));
     }
 }
 
-/// A node on a store that stands still grows no further than its limits, and is as quick as before when
-/// the store goes on.
+/// While the store is frozen, a node's memory stays within its limits; afterwards latency is as before.
 fn freezes(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     let mib = |bytes: u64| {
         let mib = bytes.div_ceil(1 << 20);
@@ -122,12 +120,12 @@ fn freezes(fault: &str, figures: &FaultFigures, goals: &mut Vec<Goal>) {
     };
     goals.push(Goal::new(
         format!("{fault}: memory growth, MiB"),
-        figures.grown_bytes_max.map(mib),
-        mib(GROWN_BYTES_MAX),
+        figures.memory_growth_bytes_max.map(mib),
+        mib(MEMORY_GROWTH_BYTES_MAX),
     ));
     let before = figures.ack_p99_before_ms;
     goals.push(Goal::new(
-        format!("{fault}: ack p99 from 5 s after it, ms"),
+        format!("{fault}: ack p99 from 5 s after the fault, ms"),
         before.and(figures.ack_p99_after_ms),
         NORMAL_TIMES * before.unwrap_or(0.0),
     ));
@@ -139,38 +137,38 @@ mod tests {
     use std::time::Duration;
 
     use super::super::report::Spread;
-    use super::{FaultFigures, Watched};
+    use super::{Coverage, FaultFigures};
 
-    const WATCHED: Watched = Watched {
+    const WATCHED: Coverage = Coverage {
         nodes: 2,
         witnesses: 2,
         sessions_unclaimed: Some(0),
     };
 
-    /// Figures of two faults that reach every goal.
+    /// Figures of two faults that meet every goal.
     fn good() -> FaultFigures {
         FaultFigures {
             count: 2,
-            sessions_met: 8,
+            sessions_affected: 8,
             sessions_paused: 8,
-            paused_went_on: 8,
-            recovery_ms: Spread::of(vec![Duration::from_secs(1)]),
-            grown_bytes_max: Some(1),
+            sessions_resumed: 8,
+            recovery_ms: Spread::from_durations(vec![Duration::from_secs(1)]),
+            memory_growth_bytes_max: Some(1),
             ack_p99_before_ms: Some(4.0),
             ack_p99_after_ms: Some(8.0),
             ..FaultFigures::default()
         }
     }
 
-    /// The goals that are missed, as they are shown.
+    /// Missed goals as displayed.
     fn missed_by(
-        watched: Watched,
+        coverage: Coverage,
         fault: &'static str,
         change: impl FnOnce(&mut FaultFigures),
     ) -> Vec<String> {
         let mut figures = good();
         change(&mut figures);
-        let goals = watched.goals(&BTreeMap::from([(fault, figures)]));
+        let goals = coverage.goals(&BTreeMap::from([(fault, figures)]));
         assert!(!goals.is_empty(), "{fault} has goals");
         let missed = goals.iter().filter(|goal| !goal.is_met);
         missed.map(ToString::to_string).collect()
@@ -188,21 +186,23 @@ mod tests {
     }
 
     #[test]
-    fn sessions_must_pause_say_so_and_go_on() {
+    fn sessions_must_pause_signal_it_and_resume() {
         assert_eq!(
             missed("disk-full", |figures| {
                 figures.sessions_paused = 7;
-                figures.paused_went_on = 7;
+                figures.sessions_resumed = 7;
             }),
-            ["MISSED disk-full: sessions that did not say that they paused: 1.0, at most 0.0"]
+            ["MISSED disk-full: sessions that did not signal the pause: 1.0, at most 0.0"]
         );
         assert_eq!(
-            missed("disk-full", |figures| figures.paused_went_on = 7),
-            ["MISSED disk-full: sessions that paused and did not go on: 1.0, at most 0.0"]
+            missed("disk-full", |figures| figures.sessions_resumed = 7),
+            ["MISSED disk-full: sessions that paused and did not resume: 1.0, at most 0.0"]
         );
         assert_eq!(
-            missed("disk-full", |figures| figures.refused_without_time = 1),
-            ["MISSED disk-full: refusals without a time to try again: 1.0, at most 0.0"]
+            missed("disk-full", |figures| figures
+                .rejections_without_retry_time =
+                1),
+            ["MISSED disk-full: rejections without a retry time: 1.0, at most 0.0"]
         );
     }
 
@@ -212,11 +212,11 @@ mod tests {
             assert_eq!(
                 missed(fault, |figures| figures.recovery_ms = Spread::default()),
                 [format!(
-                    "MISSED {fault}: first ack of a client p99, ms: no sample"
+                    "MISSED {fault}: p99 of first client ack, ms: no sample"
                 )]
             );
         }
-        let latency = "MISSED pg-freeze: ack p99 from 5 s after it, ms: no sample";
+        let latency = "MISSED pg-freeze: ack p99 from 5 s after the fault, ms: no sample";
         assert_eq!(
             missed("pg-freeze", |figures| figures.ack_p99_after_ms = None),
             [latency]
@@ -226,33 +226,34 @@ mod tests {
             [latency]
         );
         assert_eq!(
-            missed("pg-freeze", |figures| figures.grown_bytes_max = None),
+            missed("pg-freeze", |figures| figures.memory_growth_bytes_max =
+                None),
             ["MISSED pg-freeze: memory growth, MiB: no sample"]
         );
     }
 
     #[test]
-    fn an_owner_that_nobody_heard_out_proves_nothing() {
-        let watched = Watched {
+    fn a_replaced_owner_that_was_not_observed_proves_nothing() {
+        let coverage = Coverage {
             witnesses: 1,
             ..WATCHED
         };
         assert_eq!(
-            missed_by(watched, "owner-pause", |_| ()),
-            ["MISSED owner-pause: owners that no witness heard out: 1.0, at most 0.0"]
+            missed_by(coverage, "owner-pause", |_| ()),
+            ["MISSED owner-pause: owners not observed until closed: 1.0, at most 0.0"]
         );
-        assert!(missed_by(watched, "owner-kill", |_| ()).is_empty());
+        assert!(missed_by(coverage, "owner-kill", |_| ()).is_empty());
     }
 
     #[test]
     fn a_session_whose_claims_are_unknown_proves_nothing() {
-        let watched = Watched {
+        let coverage = Coverage {
             sessions_unclaimed: Some(3),
             ..WATCHED
         };
         assert_eq!(
-            missed_by(watched, "owner-kill", |_| ()),
-            ["MISSED sessions without a noted claim: 3.0, at most 0.0"]
+            missed_by(coverage, "owner-kill", |_| ()),
+            ["MISSED sessions without a logged claim: 3.0, at most 0.0"]
         );
     }
 }

@@ -1,5 +1,5 @@
-//! The hunt that is played under faults, and what each player guesses in it: everything follows from
-//! the player's number and the guess's, so that a guess seen anywhere tells where it came from.
+//! The hunt played under faults, and each player's guesses: they follow from the numbers of player and
+//! guess, so that the origin of any guess is known.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,11 +7,10 @@ use std::fmt::Write;
 use protocol::Verdict;
 use protocol::rest::CreateHunt;
 
-/// Players of a team.
+/// Players per team.
 pub(super) const TEAM_SIZE: u32 = 2;
 
-/// Guesses that a puzzle takes from one team are bounded by the rules; each player of a team uses
-/// its share of 1,000.
+/// The rules allow 1,000 guesses per puzzle and team; each player uses its part of them.
 const GUESSES_PER_WELL: u32 = 1_000 / TEAM_SIZE;
 
 /// Puzzles that are never solved.
@@ -20,10 +19,10 @@ const WELLS: u32 = 20;
 /// Puzzles that are solved once by each team.
 const PRIZES: u32 = 40;
 
-/// Every so many guesses a player solves a prize, as long as there are any.
+/// A player solves a prize puzzle once in this many guesses, while there are any.
 const SOLVE_EVERY: u32 = 16;
 
-/// The guesses that one player can make.
+/// Maximum number of guesses of one player.
 pub(super) const GUESSES_MAX: u32 = WELLS * GUESSES_PER_WELL;
 
 /// A player's guess.
@@ -34,10 +33,10 @@ pub(super) struct Planned {
     pub(super) verdict: Verdict,
 }
 
-/// The guess of this number, counted from 0, of the player at this place in its team. `player`
-/// tells players of a team apart.
-pub(super) fn planned(player: u32, place: u32, number: u32) -> Planned {
-    let prize = place + TEAM_SIZE * (number / SOLVE_EVERY);
+/// The guess with this number, counted from 0, of the player with this index in its team. `player`
+/// distinguishes the players of a team.
+pub(super) fn planned(player: u32, index: u32, number: u32) -> Planned {
+    let prize = index + TEAM_SIZE * (number / SOLVE_EVERY);
     if number % SOLVE_EVERY == SOLVE_EVERY - 1 && prize < PRIZES {
         return Planned {
             puzzle: format!("prize-{prize}"),
@@ -52,7 +51,7 @@ pub(super) fn planned(player: u32, place: u32, number: u32) -> Planned {
     }
 }
 
-/// The hunt with all of these puzzles, open from the start.
+/// The hunt with all of these puzzles, unlocked from the start.
 pub(super) fn hunt() -> CreateHunt {
     let mut text = "[hunt]\ntitle = \"Chaos\"\n\n[round.all]\ntitle = \"All\"\n".to_owned();
     let mut puzzle = |id: String, answer: String| {
@@ -85,9 +84,9 @@ mod tests {
         let mut made = HashSet::new();
         let mut of_puzzle: HashMap<String, u32> = HashMap::new();
         let mut solved = HashSet::new();
-        for place in 0..TEAM_SIZE {
+        for index in 0..TEAM_SIZE {
             for number in 0..GUESSES_MAX {
-                let planned = planned(place, place, number);
+                let planned = planned(index, index, number);
                 *of_puzzle.entry(planned.puzzle.clone()).or_default() += 1;
                 if planned.verdict == Verdict::Correct {
                     assert!(solved.insert(planned.puzzle.clone()), "{planned:?}");

@@ -1,4 +1,4 @@
-//! Injects one fault after the other, and waits after each until every session answers again.
+//! Injects faults one after the other and waits for recovery after each.
 
 use std::time::Duration;
 
@@ -9,47 +9,46 @@ use rand::seq::SliceRandom;
 use testkit::{PostgresError, ServerError};
 use tokio::time::{Instant, sleep};
 
+use super::ack_tracker::AckTracker;
 use super::fleet::Fleet;
-use super::pulse::Pulse;
 use super::rig::Rig;
 use super::rows::RowChecker;
 use super::store::{Store, StoreError};
 use super::witness::Witnesses;
 use crate::arguments::{ChaosArguments, Fault};
 
-/// A session that does not answer for so long after a fault does not recover.
+/// A session that does not answer within this time after a fault counts as not recovered.
 pub(super) const RECOVERY_WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// After a freeze, so long passes before the next fault that normal latency can be told.
+/// Minimum pause after a freeze, in which recovered latency is measured.
 const CALM_AFTER_FREEZE_MIN: Duration = Duration::from_secs(11);
-/// Before a freeze, so long passes after the last fault was over and borne, or from the begin: what is normal
-/// is measured in the end of it.
+/// Minimum pause before a freeze, at the end of which normal latency is measured.
 const CALM_BEFORE_FREEZE_MIN: Duration = Duration::from_secs(10);
 
 /// A fault that was injected.
 #[derive(Debug, Clone)]
-pub(super) struct Blow {
+pub(super) struct InjectedFault {
     pub(super) fault: Fault,
-    /// From when on it was in force.
+    /// Start of the fault.
     pub(super) at: Instant,
-    /// When it was over by itself; the same moment for a blow without a length.
+    /// End of the fault; equals `at` for a fault without duration.
     pub(super) over_at: Instant,
-    /// The sessions that it met.
+    /// Indices of the affected sessions.
     pub(super) sessions: Vec<usize>,
     /// When another node was first seen to own one of them.
     pub(super) claimed_at: Option<Instant>,
     pub(super) is_recovered: bool,
-    /// The most that a node's resident memory grew meanwhile; none where it was not looked at.
-    pub(super) grown_bytes: Option<u64>,
+    /// Maximum growth of a node's resident memory during the fault; `None` if not measured.
+    pub(super) memory_growth_bytes: Option<u64>,
 }
 
-/// Why a fault could not be injected.
+/// Error that prevents the injection of a fault.
 #[derive(Debug, thiserror::Error)]
 pub enum InjectError {
-    /// A node does not do what it is told.
+    /// A node could not be signalled, stopped or started.
     #[error(transparent)]
     Node(#[from] ServerError),
-    /// PostgreSQL does not.
+    /// PostgreSQL could not be signalled, stopped or started.
     #[error("PostgreSQL: {0}")]
     Postgres(#[from] PostgresError),
     /// The store cannot be read.
@@ -58,21 +57,21 @@ pub enum InjectError {
     /// The disk cannot be filled.
     #[error("cannot fill or free the disk: {0}")]
     Disk(#[from] std::io::Error),
-    /// What should have happened did not.
-    #[error("{what} did not happen within {waited:?}")]
+    /// An expected effect did not occur in time.
+    #[error("timed out after {waited:?} waiting for {what}")]
     Late {
-        /// What.
+        /// The expected effect.
         what: &'static str,
-        /// How long was waited.
+        /// The timeout.
         waited: Duration,
     },
-    /// There is no victim.
-    #[error("the store names no node of this run as the owner of a session")]
+    /// No node owns a session.
+    #[error("no node of this run owns a session: is the cluster enabled by --server-set?")]
     NoOwner,
-    /// A fault needs what was not started.
-    #[error("{} cannot be injected into this run", fault.name())]
+    /// The run lacks what the fault requires.
+    #[error("{} cannot be injected: the run lacks the PostgreSQL, proxy or disk it needs", fault.name())]
     Impossible {
-        /// Which.
+        /// The fault.
         fault: Fault,
     },
 }
@@ -83,21 +82,21 @@ impl From<StoreError> for InjectError {
     }
 }
 
-/// What a run's faults need.
+/// The state of a run that faults need.
 #[derive(Debug)]
 pub(super) struct Injector {
     pub(super) arguments: ChaosArguments,
     pub(super) fleet: Fleet,
     pub(super) rig: Option<Rig>,
     pub(super) store: Store,
-    pub(super) pulse: Pulse,
+    pub(super) ack_tracker: AckTracker,
     /// The code of each session.
     pub(super) codes: Vec<String>,
     pub(super) witnesses: Witnesses,
     pub(super) random: StdRng,
     pub(super) progress: ProgressBar,
     pub(super) rows: RowChecker,
-    pub(super) blows: Vec<Blow>,
+    pub(super) injected_faults: Vec<InjectedFault>,
 }
 
 impl Injector {
@@ -109,21 +108,21 @@ impl Injector {
         }
         order.shuffle(&mut self.random);
         let mut calm_since = Instant::now();
-        self.calm(Duration::ZERO).await;
+        self.pause(Duration::ZERO).await;
         for fault in order {
             self.progress.set_message(fault.name());
             self.fleet.all_up().await;
             if fault == Fault::PgFreeze {
-                let calm = CALM_BEFORE_FREEZE_MIN.saturating_sub(calm_since.elapsed());
-                self.pass(calm).await;
+                let pause = CALM_BEFORE_FREEZE_MIN.saturating_sub(calm_since.elapsed());
+                self.wait(pause).await;
             }
-            let blow = self.inject(fault).await?;
+            let injected = self.inject(fault).await?;
             calm_since = Instant::now();
-            let is_recovered = blow.is_recovered;
-            self.blows.push(blow);
+            let is_recovered = injected.is_recovered;
+            self.injected_faults.push(injected);
             self.progress.inc(1);
             if !is_recovered {
-                // What does not answer any more cannot be asked about further faults.
+                // Sessions that do not answer cannot show the effect of further faults.
                 return Ok(());
             }
             let calm_min = match fault {
@@ -135,12 +134,12 @@ impl Injector {
                 | Fault::ReplyLost
                 | Fault::DiskFull => Duration::ZERO,
             };
-            self.calm(calm_min).await;
+            self.pause(calm_min).await;
         }
         Ok(())
     }
 
-    async fn inject(&mut self, fault: Fault) -> Result<Blow, InjectError> {
+    async fn inject(&mut self, fault: Fault) -> Result<InjectedFault, InjectError> {
         match fault {
             Fault::OwnerKill => self.owner_kill().await,
             Fault::OwnerPause => self.owner_pause().await,
@@ -152,43 +151,43 @@ impl Injector {
         }
     }
 
-    /// A blow in force from this moment on, to all sessions.
-    pub(super) fn blow(&self, fault: Fault, at: Instant) -> Blow {
-        Blow {
+    /// Returns a fault that starts at `at` and affects all sessions.
+    pub(super) fn injected(&self, fault: Fault, at: Instant) -> InjectedFault {
+        InjectedFault {
             fault,
             at,
             over_at: at,
             sessions: (0..self.codes.len()).collect(),
             claimed_at: None,
             is_recovered: false,
-            grown_bytes: None,
+            memory_growth_bytes: None,
         }
     }
 
-    /// Waits until every session has acknowledged a command that was sent after that moment. Nodes
-    /// that end meanwhile are started again.
+    /// Waits until every session has acknowledged a command sent after `moment`. Restarts nodes that
+    /// exit meanwhile.
     pub(super) async fn recovered_since(&mut self, moment: Instant) -> bool {
         tokio::select! {
-            () = self.pulse.all_since(moment) => true,
-            never = self.fleet.tend() => match never {},
+            () = self.ack_tracker.wait_for_all_since(moment) => true,
+            never = self.fleet.restart_exits() => match never {},
             () = sleep(RECOVERY_WAIT_MAX) => false,
         }
     }
 
-    /// Lets some time pass in which nothing is done to anybody.
-    async fn calm(&mut self, calm_min: Duration) {
-        let calm = self
+    /// Waits for a random pause without a fault.
+    async fn pause(&mut self, calm_min: Duration) {
+        let pause = self
             .arguments
             .calm
             .mul_f64(self.random.random_range(0.5..1.5));
-        self.pass(calm.max(calm_min)).await;
+        self.wait(pause.max(calm_min)).await;
     }
 
-    /// Lets time pass. Nodes that end meanwhile are started again.
-    pub(super) async fn pass(&mut self, time: Duration) {
+    /// Waits for a duration. Restarts nodes that exit meanwhile.
+    pub(super) async fn wait(&mut self, time: Duration) {
         tokio::select! {
             () = sleep(time) => {}
-            never = self.fleet.tend() => match never {},
+            never = self.fleet.restart_exits() => match never {},
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a player notes down: what it sent, what was acknowledged and when, and what it was shown.
+//! A player's record: what it sent, what was acknowledged and when, and which updates it received.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use tokio::time::Instant;
 
 use crate::client::{ClientError, Tally, View};
 
-/// Times at which a player was told of trouble; later ones are not noted.
-const TOLD_MAX: usize = 100_000;
+/// Maximum number of recorded outage notices and rejections.
+const NOTICES_MAX: usize = 100_000;
 
-/// A player's notes.
+/// Record of one player.
 #[derive(Debug)]
 pub(super) struct PlayerLog {
-    /// The player's number in the run.
+    /// Number of the player in the run.
     pub(super) player: u32,
-    /// Its commands, in the order of the plan: the first one is guess 0.
+    /// Its commands in the order of the plan, from guess 0 on.
     pub(super) commands: Vec<LoggedCommand>,
-    /// The updates that it applied.
-    pub(super) updates: Vec<Shown>,
-    /// When a server said that it does not go on for now: by closing or refusing a connection, or by
-    /// refusing a command for the moment.
-    pub(super) told: Vec<Instant>,
-    /// Refusals for the moment, the rate limiter's too.
-    pub(super) refusals: Vec<Refused>,
-    /// Further sendings of acknowledged commands, and how many of those were answered otherwise.
+    /// Updates that it applied.
+    pub(super) updates: Vec<AppliedUpdate>,
+    /// Times at which a server signalled an outage: by closing or refusing a connection, or by a
+    /// temporary rejection.
+    pub(super) notices: Vec<Instant>,
+    /// Temporary rejections, including those of the rate limiter.
+    pub(super) refusals: Vec<TemporaryRejection>,
+    /// Number of resent acknowledged commands, and how many of them got another receipt.
     pub(super) resent: u64,
     pub(super) receipts_different: u64,
-    /// What a server should not have said, in words.
+    /// Unexpected messages of the server, in words.
     pub(super) problems: Vec<String>,
     pub(super) tally: Tally,
-    /// What it knew at the end, if it came to an end.
+    /// Final view of the player, if it finished.
     pub(super) view: Option<View>,
-    /// Why it did not play to the end.
+    /// Error that stopped the player.
     pub(super) failure: Option<ClientError>,
 }
 
@@ -41,16 +41,16 @@ pub(super) struct PlayerLog {
 pub(super) struct LoggedCommand {
     pub(super) id: u64,
     pub(super) sent_at: Instant,
-    /// When and how it was acknowledged.
+    /// Its receipt, if it has one.
     pub(super) acked: Option<Acked>,
 }
 
-/// A refusal for the moment.
+/// A temporary rejection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Refused {
+pub(super) struct TemporaryRejection {
     pub(super) at: Instant,
     pub(super) code: RejectionCode,
-    /// In what time the server said to try again, if it said so.
+    /// Delay until the retry time, if the rejection names one.
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -58,23 +58,23 @@ pub(super) struct Refused {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Acked {
     pub(super) at: Instant,
-    /// When its command was sent, or later the connection opened on which this came.
+    /// When the command was sent, or, if later, when the connection of the receipt was opened.
     pub(super) asked_at: Instant,
     pub(super) verdict: Option<Verdict>,
 }
 
 /// A numbered update that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct AppliedUpdate {
     pub(super) audience: Audience,
     pub(super) number: u64,
-    /// The guess that it tells of; none for an update of another kind.
-    pub(super) guess: Option<ShownGuess>,
+    /// The guess in the update; `None` for other events.
+    pub(super) guess: Option<UpdateGuess>,
 }
 
-/// A guess as an update tells it.
+/// A guess as shown by an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ShownGuess {
+pub(super) struct UpdateGuess {
     pub(super) puzzle: String,
     pub(super) guess: String,
     pub(super) verdict: Verdict,
@@ -86,7 +86,7 @@ impl PlayerLog {
             player,
             commands: Vec::new(),
             updates: Vec::new(),
-            told: Vec::new(),
+            notices: Vec::new(),
             refusals: Vec::new(),
             resent: 0,
             receipts_different: 0,
@@ -97,20 +97,20 @@ impl PlayerLog {
         }
     }
 
-    /// Notes that something was amiss at that moment.
-    pub(super) fn told(&mut self, at: Instant) {
-        if self.told.len() < TOLD_MAX && self.told.last() != Some(&at) {
-            self.told.push(at);
+    /// Records an outage notice.
+    pub(super) fn notices(&mut self, at: Instant) {
+        if self.notices.len() < NOTICES_MAX && self.notices.last() != Some(&at) {
+            self.notices.push(at);
         }
     }
 
-    /// Notes a refusal for the moment. The rate limiter's is no sign of trouble.
+    /// Records a temporary rejection. A rejection by the rate limiter is not an outage notice.
     pub(super) fn refused(&mut self, rejection: &Rejection, at: Instant, retry_at: Instant) {
         if rejection.code != RejectionCode::RateLimited {
-            self.told(at);
+            self.notices(at);
         }
-        if self.refusals.len() < TOLD_MAX {
-            self.refusals.push(Refused {
+        if self.refusals.len() < NOTICES_MAX {
+            self.refusals.push(TemporaryRejection {
                 at,
                 code: rejection.code,
                 retry_after: rejection.retry_at_ms.map(|_| retry_at - at),
@@ -118,8 +118,8 @@ impl PlayerLog {
         }
     }
 
-    /// Refusals for the moment other than by the rate limiter.
-    pub(super) fn refused_in_all(&self) -> u64 {
+    /// Number of temporary rejections, without those of the rate limiter.
+    pub(super) fn temporary_rejections(&self) -> u64 {
         let refusals = self.refusals.iter();
         let others = refusals.filter(|refused| refused.code != RejectionCode::RateLimited);
         others.count() as u64
@@ -132,7 +132,7 @@ impl PlayerLog {
     }
 }
 
-impl From<Update> for Shown {
+impl From<Update> for AppliedUpdate {
     fn from(update: Update) -> Self {
         let guess = match update.event {
             Event::GuessJudged {
@@ -140,7 +140,7 @@ impl From<Update> for Shown {
                 guess,
                 verdict,
                 ..
-            } => Some(ShownGuess {
+            } => Some(UpdateGuess {
                 puzzle,
                 guess,
                 verdict,

@@ -1,14 +1,16 @@
-//! Injects faults into nodes and a PostgreSQL of its own while players play, and proves from the
-//! players' notes and the journal that what was promised was kept.
+//! Injects faults into its own nodes and PostgreSQL while players play, and checks the guarantees
+//! against the players' records and the journal.
 //!
-//! One task conducts: it injects, and waits until every session answers again. Each player is a task
-//! of its own that owns its client and its notes. Everything that was started goes with the run,
-//! whether it ends well, fails, or is interrupted.
+//! One task coordinates: it injects and waits for recovery. Each player is a task that owns its client
+//! and its record. Everything that was started is stopped with the run, whether it completes, fails, or
+//! is interrupted.
 
+mod ack_tracker;
 mod balancer;
 mod claims;
 mod compare;
 mod conclude;
+mod environment;
 mod export;
 mod fleet;
 mod goals;
@@ -17,12 +19,10 @@ mod injector;
 mod log;
 mod owner_faults;
 mod player;
-mod pulse;
 mod report;
 mod rig;
 mod rows;
 mod run;
-mod stage;
 mod store;
 mod store_faults;
 mod timeline;
@@ -34,7 +34,7 @@ use std::pin::pin;
 use testkit::{RestError, ServerError};
 
 use crate::arguments::ChaosArguments;
-use crate::own_server::OwnServerError;
+use crate::managed_server::ManagedServerError;
 use crate::replay::{Conclusion, Stopped};
 
 pub use goals::Goal;
@@ -42,43 +42,43 @@ pub use injector::InjectError;
 pub use report::{ChaosReport, FaultFigures, Spread};
 pub use rig::RigError;
 
-/// What a run came to.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Chaos {
-    /// The figures, as far as the run went.
+    /// The report, as far as the run got.
     pub report: ChaosReport,
-    /// The first things that were not as they must be, in words.
+    /// The first problems in words.
     pub problems: Vec<String>,
-    /// Why it did not reach its end.
+    /// Error that ended the run early.
     pub unfinished: Option<ChaosError>,
 }
 
 impl Chaos {
-    /// What it proves. A promise that was broken before something failed counts.
+    /// Conclusion of the run. A violated guarantee counts even if the run failed later.
     pub fn conclusion(&self) -> Conclusion {
         match &self.unfinished {
             Some(_) | None if !self.report.is_safe() => Conclusion::Bad,
             Some(_) => Conclusion::Unfinished,
-            None => Conclusion::of(self.report.is_good()),
+            None => Conclusion::from_passed(self.report.is_good()),
         }
     }
 }
 
-/// Why a run could not begin, or not come to its end.
+/// Error that prevents or ends a run.
 #[derive(Debug, thiserror::Error)]
 pub enum ChaosError {
     /// The options contradict each other.
     #[error("{0}")]
     Contradiction(String),
-    /// There is no PostgreSQL.
+    /// PostgreSQL, its proxy or its disk could not be started.
     #[error(transparent)]
     Rig(#[from] RigError),
-    /// PostgreSQL cannot be made to note who claims what.
-    #[error("cannot have claims noted: {0}")]
+    /// The claim log could not be installed.
+    #[error("cannot install the trigger that logs claims: {0}")]
     Claims(#[source] sqlx::Error),
-    /// There is no node.
+    /// A node could not be started.
     #[error(transparent)]
-    Node(#[from] OwnServerError),
+    Node(#[from] ManagedServerError),
     /// A node did not stop cleanly.
     #[error("a node did not stop cleanly: {0}")]
     Stop(#[from] ServerError),
@@ -86,34 +86,34 @@ pub enum ChaosError {
     #[error("cannot prepare the sessions: {0}")]
     Prepare(#[source] RestError),
     /// A player failed before the first fault.
-    #[error("player {player} could not begin: {why}")]
+    #[error("player {player} could not connect before the first fault: {why}")]
     Player {
-        /// Which.
+        /// Number of the player.
         player: u32,
-        /// Why.
+        /// Its error.
         why: String,
     },
     /// A fault could not be injected.
     #[error(transparent)]
     Inject(#[from] InjectError),
-    /// There is nobody left who plays.
-    #[error("no player could go on")]
-    Deserted,
-    /// Players did not come to their end.
-    #[error("{0} players did not come to their end after the last fault")]
+    /// Every player failed.
+    #[error("every player failed: see the problems above")]
+    NoPlayersLeft,
+    /// Players did not finish in time.
+    #[error("{0} players did not finish after the last fault")]
     Unsettled(usize),
     /// The journal could not be exported.
     #[error("cannot export the journal: {0}")]
     Export(#[source] RestError),
-    /// Signals cannot be watched.
-    #[error("cannot watch signals: {0}")]
+    /// Signal handlers could not be installed.
+    #[error("cannot install signal handlers: {0}")]
     Signals(#[from] io::Error),
-    /// It was stopped from outside.
+    /// The run was interrupted.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
-/// Runs to the end, or until a signal or the time-out stops it; then nothing is told but that.
+/// Runs to the end, or until a signal or the timeout, which return only [`ChaosError::Stopped`].
 pub async fn chaos(arguments: ChaosArguments) -> Result<Chaos, ChaosError> {
     let store = arguments.store().map_err(ChaosError::Contradiction)?;
     let mut stopped = pin!(crate::replay::stopped(arguments.timeout)?);

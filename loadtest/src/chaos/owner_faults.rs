@@ -1,4 +1,4 @@
-//! Faults of a node that owns sessions: killed, or stopped past its validity and continued.
+//! Faults of a node that owns sessions: killed, or paused past its lease and continued.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,26 +7,26 @@ use rand::RngExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::fleet::Fleet;
-use super::injector::{Blow, InjectError, Injector, RECOVERY_WAIT_MAX};
-use super::store::{Owned, Store};
+use super::injector::{InjectError, InjectedFault, Injector, RECOVERY_WAIT_MAX};
+use super::store::{OwnedSession, Store};
 use crate::arguments::Fault;
 
-/// Time between two looks at who owns what.
+/// Polling interval of ownership.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A killed node is started again after this at least and at most, where others take over.
+/// Range of delays before a killed node is restarted, where other nodes take over.
 const RESTART_AFTER_MS: std::ops::Range<u64> = 500..2_000;
 
-/// A node and the sessions that it owns.
+/// The node to be killed or paused, and its sessions.
 struct Victim {
     node: usize,
     sessions: Vec<usize>,
-    /// Their epochs, by the sessions' codes; none where the node is alone.
+    /// Epochs by session code; empty with a single node.
     epochs: HashMap<String, i64>,
 }
 
 impl Injector {
-    pub(super) async fn owner_kill(&mut self) -> Result<Blow, InjectError> {
+    pub(super) async fn owner_kill(&mut self) -> Result<InjectedFault, InjectError> {
         let victim = self.victim().await?;
         let is_alone = self.fleet.len() == 1;
         let restart_after = if is_alone {
@@ -34,47 +34,53 @@ impl Injector {
         } else {
             Duration::from_millis(self.random.random_range(RESTART_AFTER_MS))
         };
-        let mut blow = self.blow(Fault::OwnerKill, Instant::now());
+        let mut injected = self.injected(Fault::OwnerKill, Instant::now());
         self.fleet.kill(victim.node).await?;
-        let recovered = timeout(RECOVERY_WAIT_MAX, self.pulse.all_since(blow.at));
+        let recovered = timeout(
+            RECOVERY_WAIT_MAX,
+            self.ack_tracker.wait_for_all_since(injected.at),
+        );
         let (restarted, claimed_at, recovered) = tokio::join!(
-            restart_after_a_while(&mut self.fleet, victim.node, restart_after),
+            restart_later(&mut self.fleet, victim.node, restart_after),
             first_claim(&mut self.store, &victim, is_alone),
             recovered,
         );
         restarted?;
-        blow.claimed_at = claimed_at;
-        blow.is_recovered = recovered.is_ok();
-        blow.sessions = victim.sessions;
-        Ok(blow)
+        injected.claimed_at = claimed_at;
+        injected.is_recovered = recovered.is_ok();
+        injected.sessions = victim.sessions;
+        Ok(injected)
     }
 
-    pub(super) async fn owner_pause(&mut self) -> Result<Blow, InjectError> {
+    pub(super) async fn owner_pause(&mut self) -> Result<InjectedFault, InjectError> {
         let victim = self.victim().await?;
         let authority = self.fleet.authorities().swap_remove(victim.node);
         let witness = self.witnesses.attach(&victim.sessions, &authority).await;
-        let mut blow = self.blow(Fault::OwnerPause, Instant::now());
+        let mut injected = self.injected(Fault::OwnerPause, Instant::now());
         self.fleet.pause(victim.node)?;
-        let recovered = timeout(RECOVERY_WAIT_MAX, self.pulse.all_since(blow.at));
+        let recovered = timeout(
+            RECOVERY_WAIT_MAX,
+            self.ack_tracker.wait_for_all_since(injected.at),
+        );
         let (claimed_at, recovered) =
             tokio::join!(first_claim(&mut self.store, &victim, false), recovered);
-        blow.claimed_at = claimed_at;
-        blow.sessions = victim.sessions;
+        injected.claimed_at = claimed_at;
+        injected.sessions = victim.sessions;
         if recovered.is_ok() {
             let others = self.fleet.authorities();
             let other = &others[(victim.node + 1) % others.len()];
-            let waiting = self.witnesses.change_elsewhere(witness, other).await;
+            let waiting = self.witnesses.change_through_other(witness, other).await;
             self.fleet.resume(victim.node)?;
-            self.witnesses.hear(waiting).await;
+            self.witnesses.observe(waiting).await;
         } else {
             self.fleet.resume(victim.node)?;
         }
         let resumed_at = Instant::now();
-        blow.is_recovered = recovered.is_ok() && self.recovered_since(resumed_at).await;
-        Ok(blow)
+        injected.is_recovered = recovered.is_ok() && self.recovered_since(resumed_at).await;
+        Ok(injected)
     }
 
-    /// The node that owns most sessions at the moment.
+    /// Selects the node that owns most sessions.
     async fn victim(&mut self) -> Result<Victim, InjectError> {
         if self.fleet.len() == 1 {
             return Ok(Victim {
@@ -119,7 +125,7 @@ impl Injector {
     }
 }
 
-async fn restart_after_a_while(
+async fn restart_later(
     fleet: &mut Fleet,
     node: usize,
     after: Duration,
@@ -128,17 +134,17 @@ async fn restart_after_a_while(
     fleet.restart(node).await
 }
 
-/// Waits until a session of the victim has another epoch; none if that is not seen, or if the node
-/// is alone, so that nobody else can claim it.
+/// Waits until a session of the victim has a higher epoch; `None` on timeout or with a single node,
+/// where no other node can claim it.
 async fn first_claim(store: &mut Store, victim: &Victim, is_alone: bool) -> Option<Instant> {
     if is_alone {
         return None;
     }
-    let looking = async {
+    let querying = async {
         loop {
-            // A store that cannot be read at the moment is asked again.
+            // A store that cannot be read now is queried again.
             let owned = store.owned().await.unwrap_or_default();
-            let is_claimed = |owned: &Owned| {
+            let is_claimed = |owned: &OwnedSession| {
                 let before = victim.epochs.get(&owned.code);
                 before.is_some_and(|before| *before < owned.epoch)
             };
@@ -148,5 +154,5 @@ async fn first_claim(store: &mut Store, victim: &Victim, is_alone: bool) -> Opti
             sleep(LOOK_EVERY).await;
         }
     };
-    timeout(RECOVERY_WAIT_MAX, looking).await.ok()
+    timeout(RECOVERY_WAIT_MAX, querying).await.ok()
 }

@@ -1,4 +1,4 @@
-//! One player: guesses what the plan says, on whichever node answers, and notes everything.
+//! One player: submits the planned guesses to whichever node is up, and records everything.
 
 use std::time::Duration;
 
@@ -8,58 +8,58 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::ack_tracker::AckTracker;
 use super::hunt::{GUESSES_MAX, Planned, TEAM_SIZE, planned};
 use super::log::{Acked, LoggedCommand, PlayerLog};
-use super::pulse::Pulse;
 use crate::client::{Answer, ClientError, Outcome, WireClient};
 
-/// A player whose guess has no answer for so long makes the next one all the same.
-const IMPATIENT_AFTER: Duration = Duration::from_secs(1);
+/// A player submits its next guess after this time even without an answer.
+const NEXT_GUESS_AFTER: Duration = Duration::from_secs(1);
 const PLANNED_MAX: usize = GUESSES_MAX as usize;
 
-/// How far a run is. It only goes forward.
+/// Stage of a run. It only advances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// Players connect.
     Gather,
     /// They guess.
     Play,
-    /// They finish the guess that they are at.
+    /// They wait for their outstanding guesses.
     Finish,
-    /// They make sure that they have seen everything, of which nothing more comes.
+    /// They resync to check that they have received everything.
     Settle,
-    /// Everybody goes home.
+    /// Players disconnect.
     Over,
 }
 
 /// What all players share.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(super) struct PlayerContext {
     pub(super) stage: watch::Receiver<Stage>,
-    pub(super) pulse: Pulse,
+    pub(super) ack_tracker: AckTracker,
     pub(super) think: Duration,
     pub(super) resend: u32,
-    /// Guesses of a player that may be without an answer at a time.
+    /// Maximum number of outstanding guesses per player.
     pub(super) outstanding_max: usize,
-    /// Told by each player when it is attached, and when it has finished its last guess.
+    /// Signalled by each player when it is attached, and when it has finished its last guess.
     pub(super) arrivals: mpsc::Sender<()>,
 }
 
 /// A guess without an answer.
 #[derive(Debug)]
 struct Waiting {
-    /// Its place in the plan and in the notes.
-    place: usize,
+    /// Index in the plan and in the record.
+    index: usize,
     command: Command,
     refusals: u32,
-    /// It was refused, and is sent again then.
+    /// When to send it again after a rejection.
     retry_at: Option<Instant>,
 }
 
 /// A player.
 #[derive(Debug)]
 pub(super) struct Player {
-    pub(super) table: Table,
+    pub(super) context: PlayerContext,
     /// Its number in the run.
     pub(super) number: u32,
     pub(super) client: WireClient,
@@ -71,16 +71,16 @@ impl Player {
         StdRng::seed_from_u64(seed ^ (u64::from(number) << 32))
     }
 
-    /// Plays until the stage says that it is over.
+    /// Plays until the last stage.
     pub(super) async fn play(mut self) -> PlayerLog {
         let mut log = PlayerLog::new(self.number);
-        let mut stage = self.table.stage.clone();
+        let mut stage = self.context.stage.clone();
         let result = tokio::select! {
             result = self.play_all(&mut log) => result,
             _ = stage.wait_for(|stage| *stage == Stage::Over) => Ok(false),
         };
-        self.table.pulse.has_ended(self.number);
-        self.note_updates(&mut log);
+        self.context.ack_tracker.mark_ended(self.number);
+        self.record_updates(&mut log);
         log.tally = *self.client.tally();
         match result {
             Ok(true) => log.view = Some(self.client.view().clone()),
@@ -91,13 +91,13 @@ impl Player {
         log
     }
 
-    /// Whether it came to its end.
+    /// Plays all stages; returns whether the player finished.
     async fn play_all(&mut self, log: &mut PlayerLog) -> Result<bool, ClientError> {
         self.client.attach().await?;
         self.arrive().await;
         self.listen_until(Stage::Play).await?;
         self.guess_all(log).await?;
-        self.table.pulse.has_ended(self.number);
+        self.context.ack_tracker.mark_ended(self.number);
         self.listen_until(Stage::Finish).await?;
         self.arrive().await;
         self.listen_until(Stage::Settle).await?;
@@ -105,23 +105,23 @@ impl Player {
         Ok(true)
     }
 
-    /// The channel holds every arrival, so that this does not wait.
+    /// The channel has capacity for every arrival, so that sending never waits.
     async fn arrive(&self) {
-        // Without a conductor nobody counts, and the stage is over.
-        let _ = self.table.arrivals.send(()).await;
+        // An error means that the coordinator is gone: the run is over.
+        let _ = self.context.arrivals.send(()).await;
     }
 
     async fn listen_until(&mut self, wanted: Stage) -> Result<(), ClientError> {
         tokio::select! {
             error = self.client.listen() => Err(error),
-            _ = self.table.stage.wait_for(|stage| *stage >= wanted) => Ok(()),
+            _ = self.context.stage.wait_for(|stage| *stage >= wanted) => Ok(()),
         }
     }
 
-    /// Guesses until the stage ends it, and waits for what is outstanding then.
+    /// Guesses until the stage ends, then waits for outstanding guesses.
     async fn guess_all(&mut self, log: &mut PlayerLog) -> Result<(), ClientError> {
         let mut waiting: Vec<Waiting> = Vec::new();
-        let mut stage = self.table.stage.clone();
+        let mut stage = self.context.stage.clone();
         let mut next_at = Instant::now() + self.thinking();
         loop {
             let is_playing = *stage.borrow() == Stage::Play && log.commands.len() < PLANNED_MAX;
@@ -129,8 +129,8 @@ impl Player {
                 return Ok(());
             }
             let held_until = waiting.iter().filter_map(|waiting| waiting.retry_at).min();
-            // Nothing new while one is refused: it would be accepted in its place.
-            let has_room = waiting.len() < self.table.outstanding_max && held_until.is_none();
+            // No new guess while one is rejected: it could be accepted out of order.
+            let has_room = waiting.len() < self.context.outstanding_max && held_until.is_none();
             let wakes_at = held_until.or((is_playing && has_room).then_some(next_at));
             tokio::select! {
                 outcome = self.client.next_outcome() => {
@@ -141,14 +141,14 @@ impl Player {
                 }
                 () = reached(wakes_at) => {
                     match waiting.iter_mut().find(|waiting| waiting.retry_at == held_until) {
-                        // It is due now: the client sends it. Whether it is refused again shows soon.
+                        // It is due: the client sends it again.
                         Some(held) if held_until.is_some() => {
                             held.retry_at = None;
-                            next_at = Instant::now() + IMPATIENT_AFTER;
+                            next_at = Instant::now() + NEXT_GUESS_AFTER;
                         }
                         Some(_) | None => {
                             waiting.push(self.guess(log));
-                            next_at = Instant::now() + IMPATIENT_AFTER;
+                            next_at = Instant::now() + NEXT_GUESS_AFTER;
                         }
                     }
                 }
@@ -157,16 +157,18 @@ impl Player {
         }
     }
 
-    /// Half to one and a half times the usual time.
+    /// Random think time (uniform, 0.5 to 1.5 times the mean).
     fn thinking(&mut self) -> Duration {
-        self.table.think.mul_f64(self.random.random_range(0.5..1.5))
+        self.context
+            .think
+            .mul_f64(self.random.random_range(0.5..1.5))
     }
 
     /// Sends the next guess of the plan.
     fn guess(&mut self, log: &mut PlayerLog) -> Waiting {
-        let place = log.commands.len();
-        let planned = self.planned(place);
-        let command = self.client.number(Order::SubmitGuess {
+        let index = log.commands.len();
+        let planned = self.planned(index);
+        let command = self.client.next_command(Order::SubmitGuess {
             puzzle: planned.puzzle,
             guess: planned.guess,
         });
@@ -177,15 +179,15 @@ impl Player {
         });
         self.client.submit(command.clone());
         Waiting {
-            place,
+            index,
             command,
             refusals: 0,
             retry_at: None,
         }
     }
 
-    fn planned(&self, place: usize) -> Planned {
-        let number = u32::try_from(place).expect("a plan has fewer guesses than that");
+    fn planned(&self, index: usize) -> Planned {
+        let number = u32::try_from(index).expect("a plan has fewer guesses than that");
         planned(self.number, self.number % TEAM_SIZE, number)
     }
 
@@ -195,19 +197,19 @@ impl Player {
         waiting: &mut Vec<Waiting>,
         log: &mut PlayerLog,
     ) -> Result<(), ClientError> {
-        self.note_updates(log);
+        self.record_updates(log);
         let id = outcome.answer.id();
-        let Some(place) = waiting.iter().position(|waiting| waiting.command.id == id) else {
+        let Some(index) = waiting.iter().position(|waiting| waiting.command.id == id) else {
             return Ok(());
         };
         match outcome.answer {
             Answer::Accepted(receipt) => {
-                let Waiting { place, command, .. } = waiting.swap_remove(place);
-                self.accepted(place, &receipt, outcome.received_at, log);
-                self.send_again(&command, &receipt, log).await
+                let Waiting { index, command, .. } = waiting.swap_remove(index);
+                self.accepted(index, &receipt, outcome.received_at, log);
+                self.resend_acked(&command, &receipt, log).await
             }
-            Answer::Refused(rejection) if is_passing(rejection.code) => {
-                let held = &mut waiting[place];
+            Answer::Refused(rejection) if is_temporary(rejection.code) => {
+                let held = &mut waiting[index];
                 let retry_at = self.client.retry_at(rejection.retry_at_ms, held.refusals);
                 held.refusals += 1;
                 held.retry_at = Some(retry_at);
@@ -216,7 +218,7 @@ impl Player {
                 Ok(())
             }
             Answer::Refused(rejection) => {
-                let refused = waiting.swap_remove(place);
+                let refused = waiting.swap_remove(index);
                 log.problems
                     .push(self.refused(&refused.command, &rejection));
                 Ok(())
@@ -224,9 +226,9 @@ impl Player {
         }
     }
 
-    fn accepted(&self, place: usize, receipt: &Receipt, at: Instant, log: &mut PlayerLog) {
+    fn accepted(&self, index: usize, receipt: &Receipt, at: Instant, log: &mut PlayerLog) {
         let verdict = receipt.verdict;
-        let logged = &mut log.commands[place];
+        let logged = &mut log.commands[index];
         let asked_at = self.client.connected_at().max(Some(logged.sent_at));
         let asked_at = asked_at.unwrap_or(logged.sent_at);
         logged.acked = Some(Acked {
@@ -234,24 +236,24 @@ impl Player {
             asked_at,
             verdict,
         });
-        self.table.pulse.acked(self.number, asked_at);
-        let planned = self.planned(place);
+        self.context.ack_tracker.acked(self.number, asked_at);
+        let planned = self.planned(index);
         if verdict != Some(planned.verdict) {
             log.problems.push(format!(
-                "guess {place} of player {} is {:?} by its plan, and was judged {verdict:?}",
+                "guess {index} of player {} should be {:?}, but was judged {verdict:?}",
                 self.number, planned.verdict
             ));
         }
     }
 
-    /// Sends an acknowledged command again, as often as is asked for; nothing else is outstanding then.
-    async fn send_again(
+    /// Resends an acknowledged command as often as requested; no other command is outstanding.
+    async fn resend_acked(
         &mut self,
         command: &Command,
         receipt: &Receipt,
         log: &mut PlayerLog,
     ) -> Result<(), ClientError> {
-        for _ in 1..self.table.resend {
+        for _ in 1..self.context.resend {
             self.client.move_on();
             log.resent += 1;
             let again = self.send(command.clone(), log).await?;
@@ -262,7 +264,7 @@ impl Player {
         Ok(())
     }
 
-    /// Sends a command until it has a receipt, or none because it was refused for good.
+    /// Sends a command until it is accepted; returns `None` if it is permanently rejected.
     async fn send(
         &mut self,
         command: Command,
@@ -271,10 +273,10 @@ impl Player {
         let mut refusals = 0;
         loop {
             let outcome = self.client.send(command.clone()).await?;
-            self.note_updates(log);
+            self.record_updates(log);
             match outcome.answer {
                 Answer::Accepted(receipt) => return Ok(Some(receipt)),
-                Answer::Refused(rejection) if is_passing(rejection.code) => {
+                Answer::Refused(rejection) if is_temporary(rejection.code) => {
                     let retry_at = self.client.retry_at(rejection.retry_at_ms, refusals);
                     log.refused(&rejection, outcome.received_at, retry_at);
                     self.client.listen_until(retry_at).await?;
@@ -288,35 +290,35 @@ impl Player {
         }
     }
 
-    fn note_updates(&mut self, log: &mut PlayerLog) {
+    fn record_updates(&mut self, log: &mut PlayerLog) {
         let updates = self.client.take_updates();
         log.updates.extend(updates.into_iter().map(Into::into));
-        if let Some(at) = self.client.told_at() {
-            log.told(at);
+        if let Some(at) = self.client.turned_away_at() {
+            log.notices(at);
         }
     }
 
     fn refused(&self, command: &Command, rejection: &Rejection) -> String {
         let (player, id, code) = (self.number, command.id, rejection.code);
-        format!("command {id} of player {player} was refused for good: {code:?}")
+        format!("command {id} of player {player} was rejected: {code:?}")
     }
 }
 
-/// Whether a refusal says only that the moment was wrong.
-fn is_passing(code: RejectionCode) -> bool {
+/// Whether a rejection is temporary, so that the command can be retried.
+fn is_temporary(code: RejectionCode) -> bool {
     matches!(
         code,
         RejectionCode::RateLimited | RejectionCode::Unavailable
     )
 }
 
-/// Returns when nothing new is to be guessed.
+/// Returns when no new guesses are to be sent.
 async fn over(stage: &mut watch::Receiver<Stage>) {
-    // Without a conductor it is over as well.
+    // An error means that the coordinator is gone: the run is over.
     drop(stage.wait_for(|stage| *stage > Stage::Play).await);
 }
 
-/// Returns at or after a moment; for `None` it never returns.
+/// Waits until `moment`; forever if it is `None`.
 async fn reached(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,

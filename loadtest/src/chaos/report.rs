@@ -1,4 +1,4 @@
-//! What a run found: its figures, whether they are good, and how they are shown.
+//! Report of `chaos`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,133 +7,133 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::goals::Goal;
-use crate::report::AckMs;
+use crate::report::{LatencyMs, write_outcome};
 
-/// The figures of a run; the keys of the JSON file.
+/// Report of `chaos`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChaosReport {
-    /// Where the journal was.
+    /// Backend of the journal.
     pub journal: &'static str,
-    /// How many nodes there were.
+    /// Number of nodes.
     pub nodes: usize,
-    /// How many sessions.
+    /// Number of sessions.
     pub sessions: usize,
-    /// How many players.
+    /// Number of players.
     pub players: usize,
-    /// What decided victims, order and delays.
+    /// Seed of the run.
     pub seed: u64,
-    /// Commands that were acknowledged.
+    /// Acknowledged commands.
     pub acked: u64,
-    /// Acknowledged commands that the journal lacks or has otherwise, holes in the journal, and
-    /// connections to a server that did not know an acknowledged command any more.
+    /// Acknowledged commands that the journal lacks or has with other content, gaps in the journal, and
+    /// reconnects to a server that had lost an acknowledged command.
     pub lost: u64,
     /// Commands, or guesses of a team, that the journal has more than once.
     pub applied_twice: u64,
-    /// Guesses of the journal that nobody sent.
+    /// Guesses in the journal that no player sent.
     pub never_sent: u64,
-    /// Rows of the journal whose owner had been replaced before them.
+    /// Journal rows that an owner wrote after it was replaced.
     pub stale_rows: u64,
-    /// Claims of sessions that PostgreSQL noted, each with the journal's head at that moment: what those
-    /// rows are told by.
+    /// Logged claims of sessions, each with the journal's head at that moment; stale rows are detected
+    /// by them.
     pub claims: u64,
-    /// Gaps of the streams, and guesses of the journal that a client of the team does not know at
-    /// its end.
+    /// Gaps in streams, and guesses in the journal that a client of the team lacks at the end.
     pub stream_gaps: u64,
     /// Updates that were received twice.
     pub stream_duplicates: u64,
-    /// Guesses that a client was shown and that the final journal lacks or has in another order.
+    /// Guesses that a client received but that the journal lacks or has in another order.
     pub updates_not_in_journal: u64,
-    /// Commands that were sent and acknowledged while PostgreSQL stood still.
+    /// Commands that were sent and acknowledged while PostgreSQL was frozen.
     pub acks_while_frozen: u64,
-    /// Things without a number that a replaced owner said to a game master who was still connected
-    /// to it: a refusal by its old state, or heads that are behind.
-    pub stale_words: u64,
-    /// How many game masters heard a replaced owner to its end.
+    /// Unnumbered messages that a replaced owner sent to a game master who was still connected to it: a
+    /// rejection based on its old state, or heads that are behind.
+    pub stale_messages: u64,
+    /// Number of game masters that observed a replaced owner until it closed.
     pub witnesses: u64,
-    /// Further sendings of acknowledged commands.
+    /// Number of times that acknowledged commands were sent again.
     pub resent: u64,
-    /// How many of them were answered otherwise than with the same receipt.
+    /// How many of them got another receipt.
     pub receipts_different: u64,
     /// Faults after which a session did not answer within a minute.
     pub unrecovered: u64,
-    /// Players who could not go on.
+    /// Players whose client failed.
     pub failed_players: u64,
-    /// Answers that no plan expects: verdicts of another kind, refusals for good.
+    /// Answers that the plan does not expect: other verdicts, permanent rejections.
     pub unexpected_answers: u64,
-    /// Refusals for the moment, other than by the rate limiter.
+    /// Temporary rejections, without those of the rate limiter.
     pub refused: u64,
-    /// How often a node ended by itself and was started again.
+    /// Number of unexpected node exits.
     pub node_exits: u64,
     /// Connections of players after their first one.
     pub reconnects: u64,
     /// Rows of the journal.
     pub rows: u64,
-    /// From the decision to send a command until its receipt, through all faults.
-    pub ack_ms: AckMs,
-    /// By the fault's name.
+    /// Latency from the first send of a command to its receipt, including all faults.
+    pub ack_ms: LatencyMs,
+    /// Figures by the fault's name.
     pub faults: BTreeMap<&'static str, FaultFigures>,
-    /// What the run was to reach in time or memory.
+    /// Goals of the run in time, memory and coverage.
     pub goals: Vec<Goal>,
-    /// From the first fault's calm to the last recovery.
+    /// Duration from the first pause to the last recovery.
     pub seconds: f64,
 }
 
 /// The figures of one fault.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct FaultFigures {
-    /// How often it was injected.
+    /// Number of injections.
     pub count: usize,
-    /// The smallest number of sessions that one of them met: the victim's, or all.
+    /// Minimum number of sessions affected by one injection: those of the victim, or all.
     pub sessions_min: usize,
-    /// Until another node was seen to own one of the victim's sessions; for other faults until the
-    /// first client was told.
+    /// Time until another node was seen to own one of the victim's sessions; for other faults until a
+    /// client first received an outage notice.
     pub detection_ms: Spread,
-    /// From the fault, or its end if it lasts, to the first receipt of each client of the sessions that
-    /// it met, for a command that was sent after its begin or on a connection that was opened after it:
-    /// what the client thinks, and waits before it connects again, is in it.
+    /// Time from the fault, or its end if it has a duration, to the first receipt of each client of the
+    /// affected sessions, for a command that was sent after its start or on a connection that was opened
+    /// after it. Includes the client's think time and reconnect delay.
     pub recovery_ms: Spread,
-    /// The same to the first receipt of any client of each session.
+    /// Time from the fault, or its end, to the first receipt of any client of each session.
     pub session_recovery_ms: Spread,
-    /// The longest time without a receipt of any session, for each fault.
+    /// Longest time without a receipt in any session, for each injection.
     pub worst_pause_ms: Spread,
-    /// The most that a node's resident memory grew while it lasted; none if that was not looked at.
-    pub grown_bytes_max: Option<u64>,
-    /// The 99th percentile of the latency of commands sent in the 5 s before it; none if there are none.
+    /// Maximum growth of a node's resident memory during the fault; `None` if not measured.
+    pub memory_growth_bytes_max: Option<u64>,
+    /// 99th percentile of the latency of commands sent in the 5 s before the fault; `None` without
+    /// commands.
     pub ack_p99_before_ms: Option<f64>,
-    /// The same from 5 to 10 s after its end, as far as the run went on so long without a fault.
+    /// The same from 5 to 10 s after its end, as far as no other fault followed.
     pub ack_p99_after_ms: Option<f64>,
-    /// Refusals for the moment by their code, from the fault's begin until the session answered again.
+    /// Temporary rejections by code, from the start of the fault until the session had recovered.
     pub refused: BTreeMap<String, u64>,
-    /// How many of them came without a time to try again.
-    pub refused_without_time: u64,
-    /// The longest time that one of them named.
+    /// How many of them had no retry time.
+    pub rejections_without_retry_time: u64,
+    /// The longest retry delay that one of them named.
     pub retry_ms_max: f64,
-    /// How many sessions it met, for all of the faults together.
-    pub sessions_met: usize,
-    /// How many of them said that they do not go on, by refusing a command or a connection or by closing
-    /// one; what clients gave up themselves is not counted.
+    /// Number of affected sessions, summed over all injections.
+    pub sessions_affected: usize,
+    /// How many of them signalled a pause, by rejecting a command, or by refusing or closing a
+    /// connection. Timeouts of clients do not count.
     pub sessions_paused: usize,
     /// How many of those answered again.
-    pub paused_went_on: usize,
+    pub sessions_resumed: usize,
 }
 
-/// Durations in milliseconds.
+/// Distribution of durations in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Spread {
-    /// How many there are.
+    /// Number of samples.
     pub count: usize,
-    /// The median.
+    /// Median.
     pub p50: f64,
-    /// 99 % are at most this.
+    /// 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// Maximum.
     pub max: f64,
 }
 
 impl Spread {
-    pub(super) fn of(durations: Vec<Duration>) -> Self {
+    pub(super) fn from_durations(durations: Vec<Duration>) -> Self {
         let count = durations.len();
-        let AckMs { p50, p99, max, .. } = AckMs::of(durations);
+        let LatencyMs { p50, p99, max, .. } = LatencyMs::from_durations(durations);
         Self {
             count,
             p50,
@@ -142,14 +142,14 @@ impl Spread {
         }
     }
 
-    /// What 99 % are at most, if there are any.
+    /// The 99th percentile; `None` without samples.
     pub(super) fn p99(self) -> Option<f64> {
         (self.count > 0).then_some(self.p99)
     }
 }
 
 impl ChaosReport {
-    /// The figures that must all be 0, with what they count.
+    /// Counts that must all be 0, with their names.
     pub fn breaches(&self) -> [(&'static str, u64); 13] {
         [
             ("lost", self.lost),
@@ -160,20 +160,20 @@ impl ChaosReport {
             ("stream duplicates", self.stream_duplicates),
             ("updates not in journal", self.updates_not_in_journal),
             ("acks while frozen", self.acks_while_frozen),
-            ("stale words", self.stale_words),
-            ("receipts that differ", self.receipts_different),
-            ("faults not recovered from", self.unrecovered),
-            ("players who could not go on", self.failed_players),
+            ("messages of replaced owners", self.stale_messages),
+            ("different receipts on resend", self.receipts_different),
+            ("faults without recovery", self.unrecovered),
+            ("failed players", self.failed_players),
             ("unexpected answers", self.unexpected_answers),
         ]
     }
 
-    /// Whether every promise was kept. Goals of time and memory are apart from it.
+    /// Whether every guarantee held. Goals are not considered.
     pub fn is_safe(&self) -> bool {
         self.breaches().iter().all(|(_, count)| *count == 0)
     }
 
-    /// Whether every promise was kept and every goal reached.
+    /// Whether every guarantee held and every goal was met.
     pub fn is_good(&self) -> bool {
         self.is_safe() && self.goals.iter().all(|goal| goal.is_met)
     }
@@ -192,17 +192,17 @@ impl fmt::Display for ChaosReport {
         for (name, count) in self.breaches() {
             row(&format!("  {name}"), count)?;
         }
-        row("rows of the journal", self.rows)?;
-        row("sent again", self.resent)?;
-        row("refused for the moment", self.refused)?;
+        row("journal rows", self.rows)?;
+        row("commands resent", self.resent)?;
+        row("temporary rejections", self.refused)?;
         row("reconnects", self.reconnects)?;
-        row("nodes ended by themselves", self.node_exits)?;
-        row("claims of sessions", self.claims)?;
-        row("witnesses of replaced owners", self.witnesses)?;
+        row("unexpected node exits", self.node_exits)?;
+        row("session claims", self.claims)?;
+        row("replaced owners observed", self.witnesses)?;
         let ack = self.ack_ms;
         writeln!(
             f,
-            "receipt after, ms: p50 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}",
+            "ack latency, ms: p50 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}",
             ack.p50, ack.p99, ack.p99_9, ack.max
         )?;
         for (name, figures) in &self.faults {
@@ -211,12 +211,11 @@ impl fmt::Display for ChaosReport {
         for goal in &self.goals {
             writeln!(f, "{goal}")?;
         }
-        let verdict = if self.is_safe() {
-            "kept   every promise"
-        } else {
-            "BROKEN a promise: see the figures above"
-        };
-        write!(f, "{verdict}")
+        let violated = self.breaches().into_iter().filter(|(_, count)| *count > 0);
+        let violated = violated.map(|(name, count)| format!("{name}: {count}"));
+        let missed = self.goals.iter().filter(|goal| !goal.is_met);
+        let missed = missed.map(|goal| format!("goal missed: {}", goal.what));
+        write_outcome(f, &violated.chain(missed).collect::<Vec<String>>())
     }
 }
 
@@ -229,14 +228,14 @@ impl FaultFigures {
         } = self;
         writeln!(
             f,
-            "{name} x {count}, each to {sessions_min} sessions or more"
+            "{name} x {count}, each affecting at least {sessions_min} sessions"
         )?;
         writeln!(f, "  {:20}{:>10}{:>10}{:>10}", "ms", "p50", "p99", "max")?;
         for (what, spread) in [
             ("detection", self.detection_ms),
-            ("first ack, clients", self.recovery_ms),
-            ("first ack, sessions", self.session_recovery_ms),
-            ("worst pause", self.worst_pause_ms),
+            ("client recovery", self.recovery_ms),
+            ("session recovery", self.session_recovery_ms),
+            ("longest pause", self.worst_pause_ms),
         ] {
             let Spread {
                 count,
@@ -251,14 +250,14 @@ impl FaultFigures {
             }
         }
         for (code, count) in &self.refused {
-            writeln!(f, "  refused as {code:16}{count:>21}")?;
+            writeln!(f, "  rejected as {code:16}{count:>20}")?;
         }
         if self.sessions_paused > 0 {
-            let (met, paused) = (self.sessions_met, self.sessions_paused);
-            let went_on = self.paused_went_on;
+            let (met, paused) = (self.sessions_affected, self.sessions_paused);
+            let went_on = self.sessions_resumed;
             writeln!(
                 f,
-                "  {paused} of {met} sessions said that they paused, {went_on} went on"
+                "  {paused} of {met} sessions signalled a pause, {went_on} resumed"
             )?;
         }
         Ok(())
@@ -272,7 +271,7 @@ mod tests {
 
     use super::super::goals::Goal;
     use super::{ChaosReport, FaultFigures, Spread};
-    use crate::report::AckMs;
+    use crate::report::LatencyMs;
 
     fn good() -> ChaosReport {
         ChaosReport {
@@ -291,7 +290,7 @@ mod tests {
             stream_duplicates: 0,
             updates_not_in_journal: 0,
             acks_while_frozen: 0,
-            stale_words: 0,
+            stale_messages: 0,
             witnesses: 1,
             resent: 1,
             receipts_different: 0,
@@ -302,17 +301,17 @@ mod tests {
             node_exits: 1,
             reconnects: 1,
             rows: 1,
-            ack_ms: AckMs::of([Duration::from_mins(50)]),
+            ack_ms: LatencyMs::from_durations([Duration::from_mins(50)]),
             faults: BTreeMap::from([(
                 "owner-pause",
                 FaultFigures {
                     count: 10_000,
-                    recovery_ms: Spread::of(vec![Duration::from_secs(50)]),
+                    recovery_ms: Spread::from_durations(vec![Duration::from_secs(50)]),
                     ..FaultFigures::default()
                 },
             )]),
             goals: vec![Goal::new(
-                "owner-pause: first ack of a client p99, ms",
+                "owner-pause: p99 of first client ack, ms",
                 Some(50_000.0),
                 3_000.0,
             )],
@@ -333,7 +332,7 @@ mod tests {
             |report| &mut report.stream_duplicates,
             |report| &mut report.updates_not_in_journal,
             |report| &mut report.acks_while_frozen,
-            |report| &mut report.stale_words,
+            |report| &mut report.stale_messages,
             |report| &mut report.receipts_different,
             |report| &mut report.unrecovered,
             |report| &mut report.failed_players,

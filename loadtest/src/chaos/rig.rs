@@ -1,5 +1,5 @@
-//! The PostgreSQL of the run, and what stands around it so that faults can be injected: a proxy on
-//! the nodes' way to it, and a small disk for its write-ahead log.
+//! The run's PostgreSQL with what fault injection needs: a proxy between nodes and PostgreSQL, and a
+//! small disk for the write-ahead log.
 
 use std::io;
 
@@ -9,40 +9,40 @@ use testkit::{
 
 use crate::arguments::Fault;
 
-/// What the statement that makes events durable begins with.
+/// Beginning of the statement that appends events.
 const APPEND_MARK: &[u8] = b"INSERT INTO journal";
 
-/// The small disk: room for the log's usual segments and little more.
+/// Size of the small disk: the usual segments of the write-ahead log and little more.
 const DISK_BYTES: u64 = 128 << 20;
 
-/// Settings by which the log stays small enough for that disk.
+/// Settings that keep the write-ahead log small enough for that disk.
 const SMALL_LOG: [(&str, &str); 2] = [("min_wal_size", "32MB"), ("max_wal_size", "48MB")];
 
-/// A running PostgreSQL. Dropping it ends it before its disk goes.
+/// A running PostgreSQL. It ends before its disk is unmounted.
 #[derive(Debug)]
 pub(super) struct Rig {
     pub(super) server: Postgres,
-    /// There if a fault needs it; otherwise it would only cost time.
+    /// Present only if a fault requires it, as it adds latency.
     pub(super) proxy: Option<TcpProxy>,
     pub(super) disk: Option<SmallDisk>,
 }
 
-/// Why there is none.
+/// Error that prevents the start.
 #[derive(Debug, thiserror::Error)]
 pub enum RigError {
-    /// PostgreSQL does not run.
-    #[error("PostgreSQL does not run: {0}")]
+    /// PostgreSQL could not be started.
+    #[error("cannot start PostgreSQL: {0}")]
     Postgres(#[from] PostgresError),
-    /// There is no proxy.
+    /// The proxy could not be started.
     #[error("cannot start a proxy: {0}")]
     Proxy(#[source] io::Error),
-    /// There is no small disk.
-    #[error("NOT RUN: disk-full needs a small disk, and it cannot be mounted: {0}")]
+    /// The small disk could not be mounted.
+    #[error("NOT RUN: disk-full requires a small disk, which cannot be mounted (root only): {0}")]
     Disk(#[source] io::Error),
 }
 
 impl Rig {
-    /// Starts what these faults need.
+    /// Starts what these faults require.
     pub(super) async fn start(faults: &[Fault]) -> Result<Self, RigError> {
         let mut options = PostgresOptions::default();
         let disk = if faults.contains(&Fault::DiskFull) {
@@ -70,7 +70,7 @@ impl Rig {
         })
     }
 
-    /// Where the nodes connect to.
+    /// URL for the nodes.
     pub(super) fn url(&self) -> String {
         match &self.proxy {
             Some(proxy) => {

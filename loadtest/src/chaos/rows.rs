@@ -1,5 +1,4 @@
-//! The arithmetic of the journal's rows: no hole, no overlap, and no row of an owner that had been
-//! replaced before it.
+//! Checks the journal's rows: no gap, no overlap, and no row of a replaced owner.
 
 use std::collections::HashMap;
 
@@ -12,50 +11,50 @@ pub(super) struct Row {
     pub(super) epoch: i64,
 }
 
-/// A claim of a session: whatever an earlier owner wrote is in the journal by then.
+/// A claim of a session: everything that earlier owners wrote is in the journal by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claimed {
-    /// The epoch that began.
+pub(super) struct Claim {
+    /// The new epoch.
     pub(super) epoch: i64,
-    /// The session's last event, as the claim's transaction saw it once it had locked out the others.
+    /// The session's last event as seen by the claim's transaction under its lock.
     pub(super) head: i64,
 }
 
-/// Takes all claims first, and then the rows of one session after the other.
+/// Receives all claims first, then the rows session by session.
 #[derive(Debug, Default)]
 pub(super) struct RowChecker {
-    claims: HashMap<String, Vec<Claimed>>,
+    claims: HashMap<String, Vec<Claim>>,
     session: String,
     last: Option<Row>,
-    /// Claims that are known.
-    pub(super) claimed: u64,
-    /// Rows that were looked at.
+    /// Number of claims.
+    pub(super) claim_count: u64,
+    /// Number of checked rows.
     pub(super) rows: u64,
-    /// Rows of an owner that had been replaced before them.
+    /// Rows of a replaced owner.
     pub(super) stale: u64,
-    /// Rows that do not begin where the one before ended.
+    /// Rows that do not start where the previous one ended.
     pub(super) holes: u64,
-    /// The first things that are wrong, in words.
+    /// The first problems in words.
     pub(super) problems: Vec<String>,
 }
 
-/// Problems that are told in words.
+/// Maximum number of problems described in words.
 const PROBLEMS_MAX: usize = 10;
 
 impl RowChecker {
-    /// Takes a claim.
-    pub(super) fn claimed(&mut self, session: &str, claimed: Claimed) {
-        self.claimed += 1;
+    /// Adds a claim.
+    pub(super) fn claim_count(&mut self, session: &str, claim_count: Claim) {
+        self.claim_count += 1;
         let claims = self.claims.entry(session.to_owned()).or_default();
-        claims.push(claimed);
+        claims.push(claim_count);
     }
 
-    /// Of how many sessions a claim is known.
+    /// Number of sessions with a claim.
     pub(super) fn sessions_claimed(&self) -> usize {
         self.claims.len()
     }
 
-    /// Takes the next row; all of a session's come in one piece, in the order of their place.
+    /// Checks the next row. The rows of a session must come together and in order.
     pub(super) fn take(&mut self, session: &str, row: Row) {
         self.rows += 1;
         if self.session != session {
@@ -65,7 +64,7 @@ impl RowChecker {
         let expected = self.last.map_or(1, |last| last.last_seq + 1);
         if row.seq != expected {
             self.holes += 1;
-            self.tell(format!("{session}: {row:?} should begin at {expected}"));
+            self.add_problem(format!("{session}: {row:?} should start at {expected}"));
         }
         let follows_newer = self.last.is_some_and(|last| last.epoch > row.epoch);
         let claims = self.claims.get(session).map_or(&[][..], Vec::as_slice);
@@ -75,18 +74,18 @@ impl RowChecker {
         if follows_newer || claim.is_some() {
             self.stale += 1;
             let last = self.last;
-            self.tell(format!(
-                "{session}: {row:?} is of an old epoch, after {last:?}, {claim:?}"
+            self.add_problem(format!(
+                "{session}: {row:?} has a replaced epoch, after {last:?}, {claim:?}"
             ));
         }
-        // A stale row does not make those of the right owner stale.
+        // A stale row does not make the rows of the right owner stale.
         let epoch = self
             .last
             .map_or(row.epoch, |last| last.epoch.max(row.epoch));
         self.last = Some(Row { epoch, ..row });
     }
 
-    fn tell(&mut self, problem: String) {
+    fn add_problem(&mut self, problem: String) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem);
         }
@@ -95,7 +94,7 @@ impl RowChecker {
 
 #[cfg(test)]
 mod tests {
-    use super::{Claimed, Row, RowChecker};
+    use super::{Claim, Row, RowChecker};
 
     fn row(seq: i64, last_seq: i64, epoch: i64) -> Row {
         Row {
@@ -105,11 +104,11 @@ mod tests {
         }
     }
 
-    /// The counts of stale rows and holes.
-    fn checked(claims: &[Claimed], rows: &[Row]) -> (u64, u64) {
+    /// Counts of stale rows and gaps.
+    fn checked(claims: &[Claim], rows: &[Row]) -> (u64, u64) {
         let mut checker = RowChecker::default();
         for claim in claims {
-            checker.claimed("A", *claim);
+            checker.claim_count("A", *claim);
         }
         for session in ["A", "B"] {
             for row in rows {
@@ -117,14 +116,14 @@ mod tests {
             }
         }
         assert_eq!(checker.rows, 2 * rows.len() as u64);
-        // Session B has the same rows and no claims, so that what is found in A alone counts once.
+        // Session B has the same rows and no claims, so that the findings of A count once.
         (checker.stale, checker.holes)
     }
 
     #[test]
     fn owners_that_follow_each_other_are_right() {
         let rows = [row(1, 3, 1), row(4, 4, 1), row(5, 9, 2), row(10, 10, 7)];
-        let claims = [Claimed { epoch: 1, head: 0 }, Claimed { epoch: 2, head: 4 }];
+        let claims = [Claim { epoch: 1, head: 0 }, Claim { epoch: 2, head: 4 }];
         assert_eq!(checked(&claims, &rows), (0, 0));
     }
 
@@ -137,8 +136,8 @@ mod tests {
     #[test]
     fn a_row_of_an_old_epoch_after_a_claim_is_stale() {
         let rows = [row(1, 1, 1), row(2, 2, 1), row(3, 3, 2)];
-        assert_eq!(checked(&[Claimed { epoch: 2, head: 1 }], &rows), (1, 0));
-        assert_eq!(checked(&[Claimed { epoch: 2, head: 2 }], &rows), (0, 0));
+        assert_eq!(checked(&[Claim { epoch: 2, head: 1 }], &rows), (1, 0));
+        assert_eq!(checked(&[Claim { epoch: 2, head: 2 }], &rows), (0, 0));
     }
 
     #[test]

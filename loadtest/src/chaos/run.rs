@@ -1,5 +1,4 @@
-//! Conducts a run: seats the players, has the faults injected, sends everybody home, and reads what
-//! the journal holds.
+//! Coordinates a run: starts the players, injects the faults, stops the players and reads the journal.
 
 use std::iter::zip;
 use std::time::Duration;
@@ -13,30 +12,32 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use super::ack_tracker::AckTracker;
 use super::balancer::Balancer;
-use super::conclude::{Evidence, add_up};
+use super::conclude::{Evidence, summarize};
+use super::environment::{
+    Environment, OPENING_MAX, SILENCE_MAX, progress_bar, rests, session_of, set_up,
+};
 use super::export::Export;
 use super::injector::Injector;
 use super::log::PlayerLog;
-use super::player::{Player, Stage, Table};
-use super::pulse::Pulse;
+use super::player::{Player, PlayerContext, Stage};
 use super::rows::RowChecker;
-use super::stage::{OPENING_MAX, SILENCE_MAX, Set, progress_bar, rests, session_of, set};
-use super::witness::{Heard, Witnesses};
+use super::witness::{Observations, Witnesses};
 use super::{Chaos, ChaosError};
 use crate::arguments::{ChaosArguments, JournalStore};
 use crate::client::{Endpoint, Node, WireClient};
 
-/// Players come back sooner than the protocol's longest delay, so that a run is not spent waiting.
+/// Players reconnect faster than the protocol's maximum delay, to shorten the run.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 
-/// How long players may take to come to their end after the last fault.
+/// Timeout for players to finish after the last fault.
 const SETTLE_WAIT_MAX: Duration = Duration::from_mins(2);
 
-/// Exports that are read at the same time.
-const EXPORTS_AT_A_TIME: usize = 8;
+/// Number of exports read concurrently.
+const EXPORTS_CONCURRENCY: usize = 8;
 
-/// The players at work.
+/// The running players.
 struct Crowd {
     stage: watch::Sender<Stage>,
     playing: JoinSet<PlayerLog>,
@@ -44,7 +45,7 @@ struct Crowd {
     logs: Vec<PlayerLog>,
 }
 
-/// Runs everything.
+/// Runs the whole test.
 pub(super) async fn run(
     arguments: ChaosArguments,
     store: JournalStore,
@@ -52,32 +53,33 @@ pub(super) async fn run(
     let faults = u64::from(arguments.count) * arguments.fault.len() as u64;
     let progress = progress_bar(faults);
     progress.set_message("preparing");
-    let set = set(&arguments, store).await?;
-    let pulse = Pulse::new(set.joined.len());
-    let balancer = Balancer::start(&set.fleet.authorities()).map_err(ChaosError::Prepare)?;
-    let mut crowd = seat(&set, &balancer, &arguments, &pulse);
+    let environment = set_up(&arguments, store).await?;
+    let ack_tracker = AckTracker::new(environment.joined.len());
+    let balancer =
+        Balancer::start(&environment.fleet.authorities()).map_err(ChaosError::Prepare)?;
+    let mut crowd = spawn_players(&environment, &balancer, &arguments, &ack_tracker);
     crowd.gather().await?;
 
-    let joined = set.joined;
-    let codes: Vec<String> = set
+    let joined = environment.joined;
+    let codes: Vec<String> = environment
         .sessions
         .iter()
         .map(|made| made.session.clone())
         .collect();
     let mut injector = Injector {
-        fleet: set.fleet,
-        rig: set.rig,
-        store: set.store,
-        pulse,
+        fleet: environment.fleet,
+        rig: environment.rig,
+        store: environment.store,
+        ack_tracker,
         codes,
         witnesses: Witnesses {
-            sessions: set.sessions,
-            heard: Heard::default(),
+            sessions: environment.sessions,
+            observed: Observations::default(),
         },
         random: StdRng::seed_from_u64(arguments.seed),
         progress,
         rows: RowChecker::default(),
-        blows: Vec::new(),
+        injected_faults: Vec::new(),
         arguments,
     };
     let began_at = Instant::now();
@@ -95,7 +97,7 @@ pub(super) async fn run(
     let sessions = injector.codes.len();
     let players = 0..u32::try_from(joined.len()).unwrap_or(u32::MAX);
     let session_of: Vec<usize> = players.map(|player| session_of(player, sessions)).collect();
-    let (report, problems) = add_up(&Evidence {
+    let (report, problems) = summarize(&Evidence {
         injector: &injector,
         store,
         logs: &crowd.logs,
@@ -112,66 +114,76 @@ pub(super) async fn run(
     })
 }
 
-/// Injects the faults, waits for as many commands as are wanted, and lets the players settle.
+/// Injects the faults, waits for the requested number of commands, and lets the players finish.
 async fn play(injector: &mut Injector, crowd: &mut Crowd) -> Result<(), ChaosError> {
     tokio::select! {
         injected = injector.inject_all() => injected?,
-        () = crowd.all_end() => return Err(ChaosError::Deserted),
+        () = crowd.all_end() => return Err(ChaosError::NoPlayersLeft),
     }
     injector.progress.set_message("settling");
     let wanted = injector.arguments.commands;
-    let pulse = injector.pulse.clone();
+    let ack_tracker = injector.ack_tracker.clone();
     tokio::select! {
-        () = pulse.reaches(wanted) => {}
-        () = crowd.all_end() => return Err(ChaosError::Deserted),
-        never = injector.fleet.tend() => match never {},
+        () = ack_tracker.wait_for_count(wanted) => {}
+        () = crowd.all_end() => return Err(ChaosError::NoPlayersLeft),
+        never = injector.fleet.restart_exits() => match never {},
     }
     injector.fleet.all_up().await;
     let settled = tokio::select! {
         settled = timeout(SETTLE_WAIT_MAX, crowd.settle()) => settled,
-        never = injector.fleet.tend() => match never {},
+        never = injector.fleet.restart_exits() => match never {},
     };
     settled.map_err(|_| ChaosError::Unsettled(crowd.playing.len()))
 }
 
-/// Reads the rows, and the export of every session.
+/// Reads the rows and the export of every session.
 async fn read_journal(injector: &mut Injector) -> Result<Vec<Export>, ChaosError> {
     injector.progress.set_message("checking");
     injector.fleet.all_up().await;
     let (store, rows) = (&mut injector.store, &mut injector.rows);
-    let shown = async {
-        store.show_claims(rows).await?;
-        store.show_rows(rows).await
+    let applied = async {
+        store.check_claims(rows).await?;
+        store.check_rows(rows).await
     };
-    shown.await.map_err(super::InjectError::from)?;
+    applied.await.map_err(super::InjectError::from)?;
     let rests = rests(&injector.fleet).map_err(ChaosError::Export)?;
     let sessions = injector.witnesses.sessions.iter().enumerate();
     let reading =
         sessions.map(|(number, session)| Export::read(&rests[number % rests.len()], session));
-    let exports = stream::iter(reading).buffered(EXPORTS_AT_A_TIME);
+    let exports = stream::iter(reading).buffered(EXPORTS_CONCURRENCY);
     let exports: Result<Vec<Export>, RestError> = exports.try_collect().await;
     exports.map_err(ChaosError::Export)
 }
 
-/// Gives everybody a client, who connects at once: team mates to different nodes.
-fn seat(set: &Set, balancer: &Balancer, arguments: &ChaosArguments, pulse: &Pulse) -> Crowd {
+/// Starts all players, who connect at once, team mates to different nodes.
+fn spawn_players(
+    environment: &Environment,
+    balancer: &Balancer,
+    arguments: &ChaosArguments,
+    ack_tracker: &AckTracker,
+) -> Crowd {
     let (stage, stage_seen) = watch::channel(Stage::Gather);
-    let (arrive, arrivals) = mpsc::channel(2 * set.joined.len());
-    let table = Table {
+    let (arrive, arrivals) = mpsc::channel(2 * environment.joined.len());
+    let context = PlayerContext {
         stage: stage_seen,
-        pulse: pulse.clone(),
+        ack_tracker: ack_tracker.clone(),
         think: arguments.think,
         resend: arguments.resend,
         outstanding_max: arguments.outstanding_max(),
         arrivals: arrive,
     };
-    let nodes: Vec<_> = zip(set.fleet.authorities(), balancer.nodes()).collect();
+    let nodes: Vec<_> = zip(environment.fleet.authorities(), balancer.nodes()).collect();
     let mut playing = JoinSet::new();
-    for (number, joined) in (0_u32..).zip(&set.joined) {
-        let session = session_of(number, set.sessions.len());
-        let client = client(&nodes, number, joined, &set.sessions[session].session);
+    for (number, joined) in (0_u32..).zip(&environment.joined) {
+        let session = session_of(number, environment.sessions.len());
+        let client = client(
+            &nodes,
+            number,
+            joined,
+            &environment.sessions[session].session,
+        );
         let player = Player {
-            table: table.clone(),
+            context: context.clone(),
             number,
             client: client(arguments.seed),
             random: Player::random(arguments.seed, number),
@@ -217,7 +229,7 @@ fn client(
 }
 
 impl Crowd {
-    /// Waits until everybody is attached.
+    /// Waits until all players are attached.
     async fn gather(&mut self) -> Result<(), ChaosError> {
         self.all_arrive().await;
         let Some(log) = self.logs.pop() else {
@@ -230,7 +242,7 @@ impl Crowd {
         })
     }
 
-    /// Waits until everybody who still plays has arrived at the end of a stage.
+    /// Waits until all active players have arrived at the end of a stage.
     async fn all_arrive(&mut self) {
         let mut arrived = 0;
         while arrived < self.playing.len() {
@@ -243,7 +255,7 @@ impl Crowd {
         }
     }
 
-    /// Lets everybody finish, and then see what is left to see.
+    /// Lets players finish outstanding guesses, then check their streams.
     async fn settle(&mut self) {
         self.stage.send_replace(Stage::Finish);
         self.all_arrive().await;
@@ -251,14 +263,14 @@ impl Crowd {
         self.all_end().await;
     }
 
-    /// Waits until everybody has come to an end.
+    /// Waits until all players have ended.
     async fn all_end(&mut self) {
         while let Some(ended) = self.playing.join_next().await {
             self.logs.push(ended.expect("players do not panic"));
         }
     }
 
-    /// Sends everybody home.
+    /// Ends the last stage and waits for all players.
     async fn over(&mut self) {
         self.stage.send_replace(Stage::Over);
         self.all_end().await;

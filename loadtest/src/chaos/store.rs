@@ -1,8 +1,6 @@
-//! The journal as its store holds it: who owns which session, who claimed it when, and the epochs of the
-//! rows.
+//! Reads the journal from its store: ownership, claims and the epochs of rows.
 //!
-//! It is read by SQL, because only the store itself can tell that a replaced owner wrote nothing.
-//! Never here: a write.
+//! It uses SQL, because only the store can prove that a replaced owner wrote nothing. Never writes.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,10 +14,10 @@ use tokio::time::timeout;
 use super::claims;
 use super::rows::{Row, RowChecker};
 
-/// How long one look may take. A frozen store answers none.
+/// Timeout of one query. A frozen store does not answer.
 const LOOK_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long reading every row may take.
+/// Timeout of reading all rows.
 const ROWS_WAIT_MAX: Duration = Duration::from_mins(5);
 
 const OWNED: &str = "
@@ -32,15 +30,15 @@ const ROWS: &str = "
 
 const NODES: &str = "SELECT address, inc FROM node ORDER BY seen_at";
 
-/// Who owns a session.
+/// Ownership of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Owned {
+pub(super) struct OwnedSession {
     pub(super) code: String,
     pub(super) owner: Option<i64>,
     pub(super) epoch: i64,
 }
 
-/// Where the journal is.
+/// The journal's store.
 #[derive(Debug)]
 pub(super) enum Store {
     Sqlite {
@@ -52,57 +50,59 @@ pub(super) enum Store {
     },
 }
 
-/// Why a look failed.
+/// Error of a query.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
     #[error("cannot read the journal: {0}")]
     Sqlite(#[from] rusqlite::Error),
     #[error("cannot read the journal: {0}")]
     Postgres(#[from] sqlx::Error),
-    #[error("the journal's store gave no answer within {0:?}")]
+    #[error("a query of the journal timed out after {0:?}")]
     Late(Duration),
 }
 
 impl Store {
-    /// Who owns what at this moment; nothing is told where a node is alone.
-    pub(super) async fn owned(&mut self) -> Result<Vec<Owned>, StoreError> {
+    /// Returns the ownership of every session; empty with a single node.
+    pub(super) async fn owned(&mut self) -> Result<Vec<OwnedSession>, StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(Vec::new()),
             Self::Postgres { url, open } => {
                 let rows: Vec<(String, Option<i64>, i64)> =
-                    look(url, open, LOOK_WAIT_MAX, async |connection| {
+                    query(url, open, LOOK_WAIT_MAX, async |connection| {
                         sqlx::query_as(OWNED).fetch_all(connection).await
                     })
                     .await?;
-                let owned =
-                    rows.into_iter()
-                        .map(|(code, owner, epoch)| Owned { code, owner, epoch });
+                let owned = rows.into_iter().map(|(code, owner, epoch)| OwnedSession {
+                    code,
+                    owner,
+                    epoch,
+                });
                 Ok(owned.collect())
             }
         }
     }
 
-    /// The incarnations of the nodes by the addresses where others reach them, the newest of each; none
-    /// where a node is alone.
+    /// Returns the newest incarnation of each node by cluster address; empty with a single node.
     pub(super) async fn incarnations(&mut self) -> Result<HashMap<String, i64>, StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(HashMap::new()),
             Self::Postgres { url, open } => {
-                let rows: Vec<(String, i64)> = look(url, open, LOOK_WAIT_MAX, async |connection| {
-                    sqlx::query_as(NODES).fetch_all(connection).await
-                })
-                .await?;
+                let rows: Vec<(String, i64)> =
+                    query(url, open, LOOK_WAIT_MAX, async |connection| {
+                        sqlx::query_as(NODES).fetch_all(connection).await
+                    })
+                    .await?;
                 Ok(rows.into_iter().collect())
             }
         }
     }
 
-    /// Makes PostgreSQL begin a new segment of its log, so that it asks the disk for room.
+    /// Makes PostgreSQL begin a new log segment, which needs disk space.
     pub(super) async fn begin_log_segment(&mut self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(()),
             Self::Postgres { url, open } => {
-                look(url, open, LOOK_WAIT_MAX, async |connection| {
+                query(url, open, LOOK_WAIT_MAX, async |connection| {
                     let switch = sqlx::query("SELECT pg_switch_wal()");
                     switch.execute(connection).await.map(drop)
                 })
@@ -111,23 +111,26 @@ impl Store {
         }
     }
 
-    /// Shows the checker all claims that PostgreSQL noted. On SQLite there is one node, which takes the
-    /// file's lock: its rows can only follow each other.
-    pub(super) async fn show_claims(&mut self, checker: &mut RowChecker) -> Result<(), StoreError> {
+    /// Passes all logged claims to the checker. With SQLite one node holds the file lock, so that its
+    /// rows cannot be stale.
+    pub(super) async fn check_claims(
+        &mut self,
+        checker: &mut RowChecker,
+    ) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { .. } => Ok(()),
             Self::Postgres { url, open } => {
-                let claims = look(url, open, ROWS_WAIT_MAX, claims::noted).await?;
+                let claims = query(url, open, ROWS_WAIT_MAX, claims::logged_claims).await?;
                 for (code, claim) in claims {
-                    checker.claimed(&code, claim);
+                    checker.claim_count(&code, claim);
                 }
                 Ok(())
             }
         }
     }
 
-    /// Shows every row of every session to the checker, session by session and in order.
-    pub(super) async fn show_rows(&mut self, checker: &mut RowChecker) -> Result<(), StoreError> {
+    /// Passes every row to the checker, session by session and in order.
+    pub(super) async fn check_rows(&mut self, checker: &mut RowChecker) -> Result<(), StoreError> {
         match self {
             Self::Sqlite { database } => {
                 let reader = open_sqlite(database)?;
@@ -145,7 +148,7 @@ impl Store {
                 Ok(())
             }
             Self::Postgres { url, open } => {
-                look(url, open, ROWS_WAIT_MAX, async |connection| {
+                query(url, open, ROWS_WAIT_MAX, async |connection| {
                     let mut rows = sqlx::query_as(ROWS).fetch(connection);
                     while let Some((code, seq, last_seq, epoch)) = rows.try_next().await? {
                         let code: String = code;
@@ -168,15 +171,15 @@ fn open_sqlite(database: &PathBuf) -> Result<rusqlite::Connection, rusqlite::Err
     rusqlite::Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
-/// Looks once, on the connection that is open if it still answers, or else on a new one: the faults
-/// cut this connection too.
-async fn look<T>(
+/// Queries once, on the open connection if it is alive, otherwise on a new one: faults cut this
+/// connection too.
+async fn query<T>(
     url: &str,
     open: &mut Option<PgConnection>,
     within: Duration,
     ask: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
 ) -> Result<T, StoreError> {
-    let looking = async {
+    let querying = async {
         let mut before = open.take();
         let is_alive = match &mut before {
             Some(connection) => connection.ping().await.is_ok(),
@@ -190,6 +193,6 @@ async fn look<T>(
         *open = Some(connection);
         Ok(answer)
     };
-    let looked = timeout(within, looking).await;
-    looked.map_err(|_| StoreError::Late(within))?
+    let queried = timeout(within, querying).await;
+    queried.map_err(|_| StoreError::Late(within))?
 }

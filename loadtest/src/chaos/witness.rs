@@ -1,10 +1,11 @@
-//! A game master who stays connected to an owner while it is stopped and replaced, and notes what it
-//! says when it goes on.
+//! A game master that stays connected to an owner while the owner is paused and replaced, and records
+//! what it sends when it continues.
 //!
-//! Meanwhile a clue is pushed through the new owner, and an order to cancel it is written to the
-//! stopped one, which does not know of it. An owner that still believed in itself would refuse that
-//! order, or tell heads that are behind: both are things without a number, which the journal's fence
-//! does not stop. Whatever else comes is right: the end of the connection, or the new owner's answer.
+//! Meanwhile a clue is pushed through the new owner, and a command that cancels it is written to the
+//! paused owner, which does not know the clue. An owner that ignores the expiry of its lease would
+//! reject that command or send heads that are behind: both are unnumbered messages, which the journal's
+//! fence does not stop. Any other reaction is correct: the end of the connection, or the new owner's
+//! answer.
 
 use std::time::Duration;
 
@@ -13,49 +14,49 @@ use protocol::{ClientMessage, Command, Hello, Order, RejectionCode, ServerMessag
 use testkit::Rest;
 use tokio::time::timeout;
 
-use super::log::Shown;
+use super::log::AppliedUpdate;
 use crate::client::{Connection, Ended, Endpoint};
 
-/// How long each step may take.
+/// Timeout of each step.
 const STEP_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// How long the stopped owner's last words, which the system has already taken, may take to arrive.
-const LAST_WORDS_WAIT: Duration = Duration::from_millis(200);
+/// Time to drain messages that the paused owner had already sent.
+const DRAIN_WAIT: Duration = Duration::from_millis(200);
 
-/// Why a witness could not do its part; it then proves nothing.
-type Unheard = String;
+/// Why a witness failed; it then proves nothing.
+type WitnessFailure = String;
 
-/// What all witnesses heard.
+/// Observations of all witnesses.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard {
-    /// How many heard the stopped owner to its end.
+pub(super) struct Observations {
+    /// Number of witnesses that observed the paused owner until it closed.
     pub(super) witnesses: u64,
-    /// Refusals and heads of an owner that had been replaced.
+    /// Rejections and heads of a replaced owner.
     pub(super) stale: u64,
-    /// Guesses of updates that came after the owner went on; each must be in the journal.
+    /// Guesses in updates that arrived after the owner continued; each must be in the journal.
     pub(super) guesses: Vec<(usize, String)>,
-    /// What was wrong, and which witnesses could not do their part.
+    /// Problems, and failures of witnesses.
     pub(super) problems: Vec<String>,
 }
 
-/// What a message of the former owner is.
+/// Judgement of a message from the former owner.
 #[derive(Debug, PartialEq, Eq)]
-enum Word {
-    /// Nothing against it.
+enum Judgement {
+    /// Correct.
     Right,
-    /// An update about a guess, which must be in the journal.
+    /// An update with a guess, which must be in the journal.
     Guess(String),
-    /// It answers the order as the new owner would; nothing more is to be heard.
+    /// An answer to the command as the new owner would give it; observation ends.
     Answer,
-    /// It tells of a state that had been replaced.
+    /// It shows a state that had been replaced.
     Stale(String),
 }
 
-/// Those who run the sessions.
+/// Game masters of the sessions.
 #[derive(Debug)]
 pub(super) struct Witnesses {
     pub(super) sessions: Vec<SessionCreated>,
-    pub(super) heard: Heard,
+    pub(super) observed: Observations,
 }
 
 /// An attached game master.
@@ -67,23 +68,24 @@ pub(super) struct Witness {
     last_command: u64,
 }
 
-/// A game master whose order waits in the stopped owner's socket.
+/// A game master whose command is waiting in the paused owner's socket.
 #[derive(Debug)]
 pub(super) struct Waiting {
     session: usize,
     connection: Connection,
     command: u64,
-    /// What any head must reach that is told from now on.
+    /// Minimum of any head from now on.
     head_min: u64,
 }
 
 impl Witnesses {
-    /// Attaches a game master of one of these sessions to a node, its owner.
+    /// Attaches a game master of one of these sessions to their owner.
     pub(super) async fn attach(&mut self, sessions: &[usize], node: &str) -> Option<Witness> {
         let session = *sessions.first()?;
-        let attached = timeout(STEP_WAIT_MAX, self.greet(session, node)).await;
-        let attached = attached.unwrap_or_else(|_| Err("no welcome in time".to_owned()));
-        let (connection, last_command, _) = self.or_note(attached)?;
+        let attached = timeout(STEP_WAIT_MAX, self.connect(session, node)).await;
+        let attached =
+            attached.unwrap_or_else(|_| Err("timed out waiting for the welcome".to_owned()));
+        let (connection, last_command, _) = self.record_failure(attached)?;
         Some(Witness {
             session,
             connection,
@@ -91,34 +93,36 @@ impl Witnesses {
         })
     }
 
-    /// Reads what the stopped owner had said, changes the session through another node, and leaves an
-    /// order in the stopped one's socket that only the new owner understands.
-    pub(super) async fn change_elsewhere(
+    /// Drains the paused owner's messages, changes the session through another node, and leaves a
+    /// command in the paused owner's socket that only the new owner can accept.
+    pub(super) async fn change_through_other(
         &mut self,
         witness: Option<Witness>,
         node: &str,
     ) -> Option<Waiting> {
         let changing = self.change(witness?, node);
         let changed = timeout(STEP_WAIT_MAX, changing).await;
-        let changed = changed.unwrap_or_else(|_| Err("no clue in time".to_owned()));
-        self.or_note(changed)
+        let changed = changed.unwrap_or_else(|_| {
+            Err("timed out while pushing a clue through the new owner".to_owned())
+        });
+        self.record_failure(changed)
     }
 
-    /// Hears what the former owner says until it has answered the order or ended the connection.
-    pub(super) async fn hear(&mut self, waiting: Option<Waiting>) {
+    /// Reads the former owner's messages until it has answered the command or closed the connection.
+    pub(super) async fn observe(&mut self, waiting: Option<Waiting>) {
         let Some(mut waiting) = waiting else { return };
-        let hearing = timeout(STEP_WAIT_MAX, self.hear_out(&mut waiting)).await;
+        let hearing = timeout(STEP_WAIT_MAX, self.observe_until_end(&mut waiting)).await;
         match hearing {
-            Ok(()) => self.heard.witnesses += 1,
-            Err(_) => self.heard.problems.push(format!(
-                "session {}: the former owner neither answered nor closed within {STEP_WAIT_MAX:?}",
+            Ok(()) => self.observed.witnesses += 1,
+            Err(_) => self.observed.problems.push(format!(
+                "session {}: the replaced owner neither answered nor closed within {STEP_WAIT_MAX:?}",
                 waiting.session
             )),
         }
     }
 
-    async fn change(&self, mut witness: Witness, node: &str) -> Result<Waiting, Unheard> {
-        while let Ok(said) = timeout(LAST_WORDS_WAIT, witness.connection.receive()).await {
+    async fn change(&self, mut witness: Witness, node: &str) -> Result<Waiting, WitnessFailure> {
+        while let Ok(said) = timeout(DRAIN_WAIT, witness.connection.receive()).await {
             said.map_err(|ended| ended.to_string())?;
         }
         let created = &self.sessions[witness.session];
@@ -132,7 +136,7 @@ impl Witnesses {
         };
         let pushed = rest.post(&path, Some(&created.game_master_token), &clue);
         let pushed: CluePushed = pushed.await.map_err(|error| error.to_string())?;
-        let (other, last_command, head_min) = self.greet(witness.session, node).await?;
+        let (other, last_command, head_min) = self.connect(witness.session, node).await?;
         other.close().await;
         let command = witness.last_command.max(last_command) + 1;
         let order = ClientMessage::Command(Command {
@@ -149,30 +153,36 @@ impl Witnesses {
         })
     }
 
-    async fn hear_out(&mut self, waiting: &mut Waiting) {
+    async fn observe_until_end(&mut self, waiting: &mut Waiting) {
         loop {
-            let word = match waiting.connection.receive().await {
+            let judgement = match waiting.connection.receive().await {
                 Ok(message) => judge(message, waiting.command, waiting.head_min),
                 Err(Ended::Closed { .. } | Ended::Cut(_) | Ended::End | Ended::Silent) => return,
-                Err(ended @ (Ended::Text | Ended::Invalid(_))) => Word::Stale(ended.to_string()),
+                Err(ended @ (Ended::Text | Ended::Invalid(_))) => {
+                    Judgement::Stale(ended.to_string())
+                }
             };
             let session = waiting.session;
-            match word {
-                Word::Right => {}
-                Word::Guess(guess) => self.heard.guesses.push((session, guess)),
-                Word::Answer => return,
-                Word::Stale(what) => {
-                    self.heard.stale += 1;
-                    let problem = format!("session {session}, the former owner: {what}");
-                    self.heard.problems.push(problem);
+            match judgement {
+                Judgement::Right => {}
+                Judgement::Guess(guess) => self.observed.guesses.push((session, guess)),
+                Judgement::Answer => return,
+                Judgement::Stale(what) => {
+                    self.observed.stale += 1;
+                    let problem = format!("session {session}, replaced owner: {what}");
+                    self.observed.problems.push(problem);
                 }
             }
         }
     }
 
-    /// A game master's connection with its welcome and its overview read: also the highest id of an
-    /// accepted command, and the head of the game masters' stream.
-    async fn greet(&self, session: usize, node: &str) -> Result<(Connection, u64, u64), Unheard> {
+    /// Connects a game master and reads welcome and overview; returns also the highest accepted command
+    /// id and the head of the game masters' stream.
+    async fn connect(
+        &self,
+        session: usize,
+        node: &str,
+    ) -> Result<(Connection, u64, u64), WitnessFailure> {
         let created = &self.sessions[session];
         let endpoint = Endpoint {
             authority: node.to_owned(),
@@ -209,47 +219,47 @@ impl Witnesses {
         }
     }
 
-    fn or_note<T>(&mut self, step: Result<T, Unheard>) -> Option<T> {
+    fn record_failure<T>(&mut self, step: Result<T, WitnessFailure>) -> Option<T> {
         step.map_err(|why| {
-            let problem = format!("a witness could not do its part: {why}");
-            self.heard.problems.push(problem);
+            let problem = format!("a witness failed: {why}");
+            self.observed.problems.push(problem);
         })
         .ok()
     }
 }
 
-/// Judges a message by the order that waits for an answer, and by what every head must reach.
-fn judge(message: ServerMessage, command: u64, head_min: u64) -> Word {
+/// Judges a message by the outstanding command and the minimum of heads.
+fn judge(message: ServerMessage, command: u64, head_min: u64) -> Judgement {
     let (what, head) = match message {
-        ServerMessage::Rejection(rejection) if rejection.id != command => return Word::Right,
+        ServerMessage::Rejection(rejection) if rejection.id != command => return Judgement::Right,
         ServerMessage::Rejection(rejection) if rejection.code == RejectionCode::UnknownClue => {
-            return Word::Stale("it refused to cancel a clue that was pushed".to_owned());
+            return Judgement::Stale("it rejected the cancellation of a pushed clue".to_owned());
         }
-        ServerMessage::Rejection(_) => return Word::Answer,
-        ServerMessage::Receipt(receipt) if receipt.id == command => return Word::Answer,
+        ServerMessage::Rejection(_) => return Judgement::Answer,
+        ServerMessage::Receipt(receipt) if receipt.id == command => return Judgement::Answer,
         ServerMessage::Update(update) => {
-            let shown = Shown::from(update);
-            return shown
+            let applied = AppliedUpdate::from(update);
+            return applied
                 .guess
-                .map_or(Word::Right, |shown| Word::Guess(shown.guess));
+                .map_or(Judgement::Right, |applied| Judgement::Guess(applied.guess));
         }
         ServerMessage::Heads(heads) => ("heads", heads.heads.game_masters),
         ServerMessage::Welcome(welcome) => ("a welcome", welcome.heads.game_masters),
         ServerMessage::Overview(overview) => ("an overview", overview.heads.game_masters),
         ServerMessage::Snapshot(snapshot) => ("a snapshot", snapshot.heads.game_masters),
-        // The latest boards say nothing that could be told apart from what is true now.
+        // Boards are best-effort and carry nothing that proves an old state.
         ServerMessage::Receipt(_)
         | ServerMessage::Board(_)
         | ServerMessage::Standing(_)
         | ServerMessage::Presence(_)
         | ServerMessage::Attendance(_)
         | ServerMessage::Goaway(_)
-        | ServerMessage::Unknown => return Word::Right,
+        | ServerMessage::Unknown => return Judgement::Right,
     };
     if head < head_min {
-        return Word::Stale(format!("it told {what} of {head} after {head_min}"));
+        return Judgement::Stale(format!("it sent {what} with head {head}, below {head_min}"));
     }
-    Word::Right
+    Judgement::Right
 }
 
 #[cfg(test)]
@@ -259,12 +269,12 @@ mod tests {
         ServerMessage, Update, Verdict,
     };
 
-    use super::{Word, judge};
+    use super::{Judgement, judge};
 
     const COMMAND: u64 = 7;
     const HEAD_MIN: u64 = 40;
 
-    fn judged(message: ServerMessage) -> Word {
+    fn judged(message: ServerMessage) -> Judgement {
         judge(message, COMMAND, HEAD_MIN)
     }
 
@@ -295,8 +305,8 @@ mod tests {
     #[test]
     fn an_owner_that_still_believes_in_itself_is_noticed() {
         let refused_for_good = refused(COMMAND, RejectionCode::UnknownClue);
-        assert!(matches!(judged(refused_for_good), Word::Stale(_)));
-        assert!(matches!(judged(heads(HEAD_MIN - 1)), Word::Stale(_)));
+        assert!(matches!(judged(refused_for_good), Judgement::Stale(_)));
+        assert!(matches!(judged(heads(HEAD_MIN - 1)), Judgement::Stale(_)));
     }
 
     #[test]
@@ -308,16 +318,16 @@ mod tests {
             clue: None,
             announcement: None,
         };
-        assert_eq!(judged(ServerMessage::Receipt(receipt)), Word::Answer);
+        assert_eq!(judged(ServerMessage::Receipt(receipt)), Judgement::Answer);
         assert_eq!(
             judged(refused(COMMAND, RejectionCode::Unavailable)),
-            Word::Answer
+            Judgement::Answer
         );
         assert_eq!(
             judged(refused(COMMAND - 1, RejectionCode::UnknownClue)),
-            Word::Right
+            Judgement::Right
         );
-        assert_eq!(judged(heads(HEAD_MIN)), Word::Right);
+        assert_eq!(judged(heads(HEAD_MIN)), Judgement::Right);
         let update = Update {
             audience: Audience::GameMasters,
             number: 41,
@@ -332,7 +342,7 @@ mod tests {
                 score: 0,
             },
         };
-        let guess = Word::Guess("P0N1".to_owned());
+        let guess = Judgement::Guess("P0N1".to_owned());
         assert_eq!(judged(ServerMessage::Update(update)), guess);
     }
 }

@@ -1,4 +1,4 @@
-//! Connects and disconnects again and again: no connection may leave anything behind.
+//! Connects and disconnects repeatedly: no connection may leave memory behind.
 
 mod report;
 mod visit;
@@ -14,25 +14,25 @@ use tokio::time::{Instant, sleep};
 
 use crate::arguments::ChurnArguments;
 use crate::idle::Memory;
-use crate::own_server::{OwnServer, OwnServerError, Target};
+use crate::managed_server::{ManagedServer, ManagedServerError, Target};
 use crate::players::{Group, LARGE_TEAM, Players};
 use crate::setup;
 
 pub use report::ChurnReport;
+use visit::Ending;
 pub use visit::VisitError;
-use visit::Way;
 pub(crate) use visit::{expect_upgrade, request};
 
-/// After the last connection, until its task in the server is over: longer than a closing handshake.
+/// Time for the server to finish the last connections: longer than a closing handshake.
 const SETTLING: Duration = Duration::from_secs(3);
 
-/// Why there are no figures.
+/// Error that ends the test without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum ChurnError {
-    /// There is no server of our own.
+    /// The server could not be started.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
-    /// It failed.
+    ManagedServer(#[from] ManagedServerError),
+    /// The server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The session or its players could not be created.
@@ -41,35 +41,35 @@ pub enum ChurnError {
     /// The server's memory cannot be read.
     #[error("cannot read the server's memory: {0}")]
     Memory(#[from] io::Error),
-    /// A connection was refused or went wrong.
-    #[error("a connection went wrong: {0}")]
+    /// A connection was refused or failed.
+    #[error("a connection failed: {0}")]
     Visit(#[from] VisitError),
-    /// A row of connections panicked.
-    #[error("a row of connections failed: {0}")]
+    /// A connection task panicked.
+    #[error("a connection task panicked: {0}")]
     Row(#[from] JoinError),
-    /// Somebody named a server.
-    #[error("memory is measured of a server of our own; leave --server out")]
-    Foreign,
-    /// The memory is to be read after the last connection.
-    #[error("--settled-after must be less than --connections")]
+    /// `--server` names a running server, whose memory cannot be measured.
+    #[error("this test measures the memory of a server that it starts itself: leave --server out")]
+    RunningServer,
+    /// No connection follows the first measurement.
+    #[error("--settled-after must be less than --connections, so that some connections follow it")]
     NothingAfter,
 }
 
-/// Runs the whole measurement. The server is stopped at the end.
+/// Runs the test and stops the server at its end.
 pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError> {
     if arguments.settled_after >= arguments.connections {
         return Err(ChurnError::NothingAfter);
     }
-    let target = Target::of(&arguments.server).await?;
+    let target = Target::resolve(&arguments.server).await?;
     let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
-    let rows = usize::from(arguments.concurrency);
-    let everybody = Group {
-        players: rows,
+    let workers = usize::from(arguments.concurrency);
+    let group = Group {
+        players: workers,
         team_size: LARGE_TEAM,
     };
-    let players = Players::join(&rest, &target.admin_token, &[everybody]).await?;
+    let players = Players::join(&rest, &target.admin_token, &[group]).await?;
     let players = Arc::new(players);
-    let mut own = target.own.ok_or(ChurnError::Foreign)?;
+    let mut own = target.own.ok_or(ChurnError::RunningServer)?;
 
     let began_at = Instant::now();
     connect(&players, 0..arguments.settled_after).await?;
@@ -91,32 +91,34 @@ pub async fn churn(arguments: ChurnArguments) -> Result<ChurnReport, ChurnError>
     })
 }
 
-/// Makes the connections of a range, a row for each player.
+/// Makes the connections of a range, with one worker per player.
 async fn connect(players: &Arc<Players>, range: std::ops::Range<u32>) -> Result<(), ChurnError> {
     let next = Arc::new(AtomicU32::new(range.start));
-    let mut rows = JoinSet::new();
-    for row in 0..players.tokens.len() {
+    let mut workers = JoinSet::new();
+    for worker in 0..players.tokens.len() {
         let (players, next, end) = (players.clone(), next.clone(), range.end);
-        rows.spawn(async move {
+        workers.spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= end {
                     return Ok::<(), VisitError>(());
                 }
-                let token = &players.tokens[row];
-                Way::of(number).go(&players.endpoint, number, token).await?;
+                let token = &players.tokens[worker];
+                Ending::for_connection(number)
+                    .run(&players.endpoint, number, token)
+                    .await?;
             }
         });
     }
-    while let Some(row) = rows.join_next().await {
-        row??;
+    while let Some(worker) = workers.join_next().await {
+        worker??;
     }
     Ok(())
 }
 
-fn memory(own: &OwnServer) -> Result<Memory, ChurnError> {
+fn memory(own: &ManagedServer) -> Result<Memory, ChurnError> {
     let process = own
         .id()
         .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    Ok(Memory::of(process)?)
+    Ok(Memory::read(process)?)
 }

@@ -1,34 +1,42 @@
-//! What many connections left behind.
+//! Report of `churn`.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::idle::Memory;
+use crate::report::write_outcome;
 
-/// The figures of `churn`; the keys of the JSON file.
+/// Report of `churn`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChurnReport {
-    /// Connections in all.
+    /// Total number of connections.
     pub connections: u32,
-    /// Connections after which the memory was first read.
+    /// Number of connections after which memory was first measured.
     pub settled_after: u32,
-    /// Connections a second, pauses not counted.
+    /// Connections per second, without pauses.
     pub connections_per_s: f64,
-    /// The server after the first connections, none of which is open.
+    /// Memory after the first connections, all closed.
     pub bytes_settled: Memory,
-    /// The server after all of them.
+    /// Memory after all connections.
     pub bytes_at_end: Memory,
-    /// The growth of resident memory between the two.
+    /// Growth of resident memory between the two.
     pub growth_bytes: u64,
-    /// What it may be.
+    /// Maximum allowed growth.
     pub growth_bytes_max: u64,
 }
 
 impl ChurnReport {
-    /// Whether nothing was left behind.
+    /// Whether memory grew no more than allowed.
     pub fn is_good(&self) -> bool {
-        self.growth_bytes <= self.growth_bytes_max
+        self.failures().is_empty()
+    }
+
+    /// The reasons why the test failed, one sentence each; empty if it passed.
+    fn failures(&self) -> Vec<String> {
+        let (grown, allowed) = (self.growth_bytes, self.growth_bytes_max);
+        let failure = format!("memory grew by {grown} bytes, {allowed} allowed");
+        (grown > allowed).then_some(failure).into_iter().collect()
     }
 }
 
@@ -36,14 +44,15 @@ impl fmt::Display for ChurnReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, figure: &dyn fmt::Display| writeln!(f, "{name:32} {figure:>14}");
         row("connections", &self.connections)?;
-        row("  a second", &format!("{:.0}", self.connections_per_s))?;
+        row("  per second", &format!("{:.0}", self.connections_per_s))?;
         row(
             &format!("resident bytes after {}", self.settled_after),
             &self.bytes_settled.resident,
         )?;
         row("  at the end", &self.bytes_at_end.resident)?;
         row("  growth", &self.growth_bytes)?;
-        write!(f, "{:32} {:>14}", "    allowed", self.growth_bytes_max)
+        row("    allowed", &self.growth_bytes_max)?;
+        write_outcome(f, &self.failures())
     }
 }
 

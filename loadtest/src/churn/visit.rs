@@ -1,4 +1,4 @@
-//! One connection from its begin to its end, and the ways in which it may end.
+//! One connection from start to end, and the ways in which it can end.
 
 use std::io;
 use std::time::Duration;
@@ -11,48 +11,48 @@ use tokio::time::{error::Elapsed, timeout};
 use crate::client::{Connection, Ended, Endpoint, OpenError};
 use crate::players::{Receive, connect, source};
 
-/// How long anything may take.
+/// Timeout of each step.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Ending {
     /// With a closing handshake.
     Closed,
     /// Cut after `hello` was answered.
     Greeted,
     /// Cut after the upgrade.
     Upgraded,
-    /// Cut within the request for the upgrade.
+    /// Cut within the upgrade request.
     Begun,
 }
 
-/// A connection did not go as it should.
+/// Error of a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum VisitError {
-    /// It was not opened.
+    /// It could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It ended too early.
-    #[error("it ended: {0}")]
+    /// It closed early.
+    #[error("it closed early: {0}")]
     Ended(#[from] Ended),
-    /// The system refused something.
+    /// A socket operation failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Something took too long.
-    #[error("it took longer than {WAIT_MAX:?}")]
+    /// A step timed out.
+    #[error("timed out after {WAIT_MAX:?}")]
     Late(#[from] Elapsed),
-    /// The server did not answer as it should.
-    #[error("the answer to the upgrade was {0:?}")]
+    /// The answer to the upgrade request was not 101.
+    #[error("the server answered the upgrade request with {0:?}")]
     Answer(String),
 }
 
-impl Way {
-    pub(super) fn of(number: u32) -> Self {
+impl Ending {
+    pub(super) fn for_connection(number: u32) -> Self {
         [Self::Closed, Self::Greeted, Self::Upgraded, Self::Begun][number as usize % 4]
     }
 
-    pub(super) async fn go(
+    pub(super) async fn run(
         self,
         endpoint: &Endpoint,
         number: u32,
@@ -88,7 +88,7 @@ impl Way {
     }
 }
 
-/// A request for the upgrade to a session's WebSocket.
+/// The upgrade request for a session's WebSocket.
 pub(crate) fn request(endpoint: &Endpoint) -> String {
     format!(
         "GET /ws/{session} HTTP/1.1\r\nhost: {authority}\r\nconnection: upgrade\r\n\
@@ -101,7 +101,7 @@ pub(crate) fn request(endpoint: &Endpoint) -> String {
     )
 }
 
-/// Reads the answer to the upgrade and nothing after it: a server says nothing before `hello`.
+/// Reads the answer to the upgrade request and nothing after it: a server sends nothing before `hello`.
 pub(crate) async fn expect_upgrade(stream: &mut TcpStream) -> Result<(), VisitError> {
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Proves from the numbers alone that a device misses nothing and sees nothing twice.
+//! Checks by stream numbers that a device receives every update exactly once.
 
 use protocol::{Attendance, Audience, Board, Cursor, Heads, HeadsFrame, Resume, Update, Welcome};
 
@@ -7,7 +7,7 @@ use protocol::{Attendance, Audience, Board, Cursor, Heads, HeadsFrame, Resume, U
 pub struct StreamChecker {
     seen: Option<Seen>,
     attach: Attach,
-    /// The versions of the last board and attendance since the last `welcome`.
+    /// Versions of the last board and attendance since the last `welcome`.
     board: Option<u64>,
     attendance: Option<u64>,
 }
@@ -19,71 +19,71 @@ struct Seen {
     heads: Heads,
 }
 
-/// What has to come before the stream is whole.
+/// What must arrive before the stream is complete.
 #[derive(Debug, Clone, Copy, Default)]
 enum Attach {
-    /// A `welcome`. Whatever else comes is of no use and passed over.
+    /// A `welcome`. Other messages are ignored.
     #[default]
     Welcome,
-    /// The snapshot that the `welcome` promised.
+    /// The snapshot that the `welcome` announced.
     Snapshot { generation: u32, heads: Heads },
-    /// The missed updates, up to what the `welcome` named.
+    /// The missed updates, up to the heads in the `welcome`.
     Replay { heads: Heads },
     /// Nothing.
     Done,
 }
 
-/// Where the stream broke its promise.
+/// A violation of the stream's guarantees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum StreamFault {
     /// Updates are missing before this one.
-    #[error("gap: after number {seen} to {audience:?} came {number}")]
+    #[error("gap: update {number} to {audience:?} follows {seen}")]
     Gap {
-        /// Whose stream.
+        /// The stream.
         audience: Audience,
         /// The last number before it.
         seen: u64,
-        /// The number that came.
+        /// The number that arrived.
         number: u64,
     },
-    /// A number that was seen already came again.
-    #[error("repeated: after number {seen} to {audience:?} came {number} again")]
+    /// A number arrived a second time.
+    #[error("duplicate: update {number} to {audience:?} repeats after {seen}")]
     Repeated {
-        /// Whose stream.
+        /// The stream.
         audience: Audience,
         /// The last number before it.
         seen: u64,
-        /// The number that came.
+        /// The number that arrived.
         number: u64,
     },
-    /// The server says that it has sent more than what came.
+    /// The server claims to have sent more than arrived.
     #[error("missing: the head of {audience:?} is {head}, but only {seen} was received")]
     Missing {
-        /// Whose stream.
+        /// The stream.
         audience: Audience,
-        /// The last number that came.
+        /// The last number that arrived.
         seen: u64,
-        /// The number that the server says it has sent.
+        /// The head that the server claims.
         head: u64,
     },
-    /// The server knows less than it has sent before.
-    #[error("forgotten: the head of {audience:?} is {head}, but {seen} was received before")]
+    /// The server has lost what it sent before.
+    #[error("lost by the server: the head of {audience:?} is {head}, but {seen} was received")]
     Forgotten {
-        /// Whose stream.
+        /// The stream.
         audience: Audience,
-        /// The last number that came.
+        /// The last number that arrived.
         seen: u64,
-        /// The number that the server says is the newest.
+        /// The head that the server claims.
         head: u64,
     },
-    /// A message that may not come at this point, for example an update in place of the promised
+    /// A message that is not allowed at this point, for example an update in place of the announced
     /// snapshot, or a replay for a client without a cursor.
     #[error("out of order: {0}")]
     OutOfOrder(&'static str),
 }
 
-impl Fault {
-    /// Whether the client may have missed something, so that it must ask for it again.
+impl StreamFault {
+    /// Whether the client may have missed an update, so that it must resync.
     pub fn asks_for_resync(self) -> bool {
         match self {
             Self::Gap { .. } | Self::Missing { .. } | Self::OutOfOrder(_) => true,
@@ -93,7 +93,7 @@ impl Fault {
 }
 
 impl StreamChecker {
-    /// What to send with `hello` or `resync`: none before the first snapshot.
+    /// The cursor for `hello` or `resync`; `None` before the first snapshot.
     pub fn cursor(&self) -> Option<Cursor> {
         self.seen.map(|Seen { generation, heads }| Cursor {
             generation,
@@ -104,18 +104,19 @@ impl StreamChecker {
         })
     }
 
-    /// Whether everything that the last `welcome` named has come.
+    /// Whether everything that the last `welcome` announced has arrived.
     pub fn is_caught_up(&self) -> bool {
         matches!(self.attach, Attach::Done)
     }
 
-    /// The connection has ended, or a `resync` was sent: nothing counts until the next `welcome`.
+    /// Marks the stream as detached, after a disconnect or `resync`: messages are ignored until the next
+    /// `welcome`.
     pub fn detach(&mut self) {
         self.attach = Attach::Welcome;
     }
 
-    /// Takes a `welcome`.
-    pub fn welcome(&mut self, welcome: &Welcome) -> Result<(), Fault> {
+    /// Handles a `welcome`.
+    pub fn welcome(&mut self, welcome: &Welcome) -> Result<(), StreamFault> {
         let Welcome {
             generation, heads, ..
         } = *welcome;
@@ -123,50 +124,59 @@ impl StreamChecker {
         match (welcome.resume, self.seen) {
             (Resume::Snapshot, before) => {
                 self.attach = Attach::Snapshot { generation, heads };
-                before.map_or(Ok(()), |seen| seen.remembered_by(generation, heads))
+                before.map_or(Ok(()), |seen| seen.ensure_not_behind(generation, heads))
             }
-            (Resume::Board, _) => Err(Fault::OutOfOrder("a spectator's welcome after a hello")),
-            (Resume::Replay, None) => Err(Fault::OutOfOrder("a replay without a cursor")),
+            (Resume::Board, _) => Err(StreamFault::OutOfOrder(
+                "a spectator's welcome after a hello",
+            )),
+            (Resume::Replay, None) => Err(StreamFault::OutOfOrder("a replay without a cursor")),
             (Resume::Replay, Some(seen)) if seen.generation != generation => {
-                Err(Fault::OutOfOrder("a replay across generations"))
+                Err(StreamFault::OutOfOrder("a replay across generations"))
             }
             (Resume::Replay, Some(seen)) => {
                 self.attach = Attach::Replay { heads };
                 self.finish_replay();
-                seen.remembered_by(generation, heads)
+                seen.ensure_not_behind(generation, heads)
             }
         }
     }
 
-    /// Takes the heads of a snapshot or an overview. They count only where a `welcome` promised
-    /// one.
-    pub fn snapshot(&mut self, heads: Heads) -> Result<(), Fault> {
+    /// Handles the heads of a snapshot or an overview, which must have been announced by a `welcome`.
+    pub fn snapshot(&mut self, heads: Heads) -> Result<(), StreamFault> {
         let (generation, promised) = match self.attach {
             Attach::Snapshot { generation, heads } => (generation, heads),
-            Attach::Welcome => return Err(Fault::OutOfOrder("a snapshot before the welcome")),
+            Attach::Welcome => {
+                return Err(StreamFault::OutOfOrder("a snapshot before the welcome"));
+            }
             Attach::Replay { .. } | Attach::Done => {
-                return Err(Fault::OutOfOrder("a snapshot that no welcome promised"));
+                return Err(StreamFault::OutOfOrder(
+                    "a snapshot that no welcome announced",
+                ));
             }
         };
         let shown = Seen { generation, heads };
         let before = self.seen.replace(shown);
         self.attach = Attach::Done;
-        shown.reaches(promised)?;
-        before.map_or(Ok(()), |seen| seen.remembered_by(generation, shown.heads))
+        shown.ensure_received(promised)?;
+        before.map_or(Ok(()), |seen| {
+            seen.ensure_not_behind(generation, shown.heads)
+        })
     }
 
-    /// Takes an update, and says whether it is the next one and its event is to be applied. After
-    /// a fault that asks for a resync, updates are passed over until the next `welcome`.
-    pub fn update(&mut self, update: &Update) -> Result<bool, Fault> {
+    /// Handles an update; returns whether it is the next one, so that its event is to be applied. After
+    /// a fault that requires a resync, updates are ignored until the next `welcome`.
+    pub fn update(&mut self, update: &Update) -> Result<bool, StreamFault> {
         match self.attach {
             Attach::Welcome => return Ok(false),
             Attach::Snapshot { .. } => {
-                return Err(Fault::OutOfOrder("an update before the promised snapshot"));
+                return Err(StreamFault::OutOfOrder(
+                    "an update before the announced snapshot",
+                ));
             }
             Attach::Replay { .. } | Attach::Done => {}
         }
         let Some(seen) = &mut self.seen else {
-            return Err(Fault::OutOfOrder("an update before any snapshot"));
+            return Err(StreamFault::OutOfOrder("an update before any snapshot"));
         };
         let Update {
             audience, number, ..
@@ -174,7 +184,7 @@ impl StreamChecker {
         let last = number_of(&mut seen.heads, audience);
         if number <= *last {
             let seen = *last;
-            return Err(Fault::Repeated {
+            return Err(StreamFault::Repeated {
                 audience,
                 seen,
                 number,
@@ -182,7 +192,7 @@ impl StreamChecker {
         }
         if number > *last + 1 {
             let seen = *last;
-            return Err(Fault::Gap {
+            return Err(StreamFault::Gap {
                 audience,
                 seen,
                 number,
@@ -193,43 +203,45 @@ impl StreamChecker {
         Ok(true)
     }
 
-    /// Takes a `heads` frame: everything up to its numbers was sent before it.
-    pub fn heads(&mut self, frame: &HeadsFrame) -> Result<(), Fault> {
+    /// Handles a `heads` frame: everything up to its numbers was sent before it.
+    pub fn heads(&mut self, frame: &HeadsFrame) -> Result<(), StreamFault> {
         match (self.attach, self.seen) {
             (Attach::Welcome, _) => Ok(()),
             (Attach::Snapshot { .. } | Attach::Replay { .. } | Attach::Done, None)
-            | (Attach::Snapshot { .. }, Some(_)) => {
-                Err(Fault::OutOfOrder("heads before the promised snapshot"))
-            }
+            | (Attach::Snapshot { .. }, Some(_)) => Err(StreamFault::OutOfOrder(
+                "heads before the announced snapshot",
+            )),
             (Attach::Replay { .. } | Attach::Done, Some(seen)) => {
                 if seen.generation != frame.generation {
-                    return Err(Fault::OutOfOrder("a new generation without a welcome"));
+                    return Err(StreamFault::OutOfOrder(
+                        "a new generation without a welcome",
+                    ));
                 }
-                seen.reaches(frame.heads)?;
-                seen.remembered_by(frame.generation, frame.heads)
+                seen.ensure_received(frame.heads)?;
+                seen.ensure_not_behind(frame.generation, frame.heads)
             }
         }
     }
 
-    /// Takes a board, which is whole or builds upon the one before it.
-    pub fn board(&mut self, board: &Board) -> Result<(), Fault> {
+    /// Handles a board, which is complete or a delta to the previous one.
+    pub fn board(&mut self, board: &Board) -> Result<(), StreamFault> {
         if let Attach::Welcome = self.attach {
             return Ok(());
         }
-        founded(&mut self.board, board.version, board.base)
+        check_version(&mut self.board, board.version, board.base)
     }
 
-    /// Takes an attendance, which is whole or builds upon the one before it.
-    pub fn attendance(&mut self, attendance: &Attendance) -> Result<(), Fault> {
+    /// Handles an attendance, which is complete or a delta to the previous one.
+    pub fn attendance(&mut self, attendance: &Attendance) -> Result<(), StreamFault> {
         if let Attach::Welcome = self.attach {
             return Ok(());
         }
-        founded(&mut self.attendance, attendance.version, attendance.base)
+        check_version(&mut self.attendance, attendance.version, attendance.base)
     }
 
     fn finish_replay(&mut self) {
         if let (Attach::Replay { heads }, Some(seen)) = (self.attach, self.seen)
-            && seen.reaches(heads).is_ok()
+            && seen.ensure_received(heads).is_ok()
         {
             self.attach = Attach::Done;
         }
@@ -237,11 +249,11 @@ impl StreamChecker {
 }
 
 impl Seen {
-    /// Everything up to `heads` has come.
-    fn reaches(self, heads: Heads) -> Result<(), Fault> {
-        for (audience, seen, head) in self.beside(heads) {
+    /// Checks that everything up to `heads` has arrived.
+    fn ensure_received(self, heads: Heads) -> Result<(), StreamFault> {
+        for (audience, seen, head) in self.pair_with(heads) {
             if seen < head {
-                return Err(Fault::Missing {
+                return Err(StreamFault::Missing {
                     audience,
                     seen,
                     head,
@@ -251,14 +263,15 @@ impl Seen {
         Ok(())
     }
 
-    /// The server's `heads` are not behind what has come. A new generation starts afresh.
-    fn remembered_by(self, generation: u32, heads: Heads) -> Result<(), Fault> {
+    /// Checks that the server's `heads` are not behind the received numbers. A new generation starts
+    /// afresh.
+    fn ensure_not_behind(self, generation: u32, heads: Heads) -> Result<(), StreamFault> {
         if self.generation != generation {
             return Ok(());
         }
-        for (audience, seen, head) in self.beside(heads) {
+        for (audience, seen, head) in self.pair_with(heads) {
             if head < seen {
-                return Err(Fault::Forgotten {
+                return Err(StreamFault::Forgotten {
                     audience,
                     seen,
                     head,
@@ -268,7 +281,7 @@ impl Seen {
         Ok(())
     }
 
-    fn beside(self, heads: Heads) -> [(Audience, u64, u64); 4] {
+    fn pair_with(self, heads: Heads) -> [(Audience, u64, u64); 4] {
         [
             (Audience::Everyone, self.heads.everyone, heads.everyone),
             (Audience::Team, self.heads.team, heads.team),
@@ -282,15 +295,23 @@ impl Seen {
     }
 }
 
-/// What changes a base must change the last one that came.
-fn founded(last: &mut Option<u64>, version: u64, base: Option<u64>) -> Result<(), Fault> {
+/// Checks that a delta applies to the last received version and that versions increase.
+fn check_version(
+    last: &mut Option<u64>,
+    version: u64,
+    base: Option<u64>,
+) -> Result<(), StreamFault> {
     let known = *last;
     if base.is_some() && base != known {
-        return Err(Fault::OutOfOrder("a change of a version that did not come"));
+        return Err(StreamFault::OutOfOrder(
+            "a delta to a version that was not received",
+        ));
     }
     *last = Some(version);
     if known.is_some_and(|known| version <= known) {
-        return Err(Fault::OutOfOrder("a version that is not newer"));
+        return Err(StreamFault::OutOfOrder(
+            "a version that is not newer than the last",
+        ));
     }
     Ok(())
 }

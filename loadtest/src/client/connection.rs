@@ -1,4 +1,4 @@
-//! One WebSocket to a server: messages in, messages out, no memory.
+//! One WebSocket to a server, without reconnects or state.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,22 +17,22 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-/// A connection reads little at a time: one machine plays hundreds of players.
+/// Small read buffer: one machine runs hundreds of clients.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
-/// The largest message of a server: a snapshot holds at most a hunt and a team's guesses.
+/// Maximum size of a server's message: a snapshot holds at most a hunt and a team's guesses.
 pub(crate) const SERVER_MESSAGE_BYTES_MAX: usize = 2 * HUNT_BODY_BYTES_MAX;
 
-/// How long a connection may take until it is open.
+/// Timeout of opening a connection.
 pub(crate) const OPEN_WAIT_MAX: Duration = Duration::from_secs(15);
 
-/// How long a send may take.
+/// Timeout of a send.
 const SEND_WAIT_MAX: Duration = Duration::from_secs(15);
 
-/// A connection from which nothing has come for so long is dead: three `heads` frames are missing.
+/// Timeout of an idle connection: three `heads` frames are missing.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(3 * HEADS_EVERY_MS_MAX);
 
-/// Where a session's players connect.
+/// Address of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// The server's host and port.
@@ -45,25 +45,25 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub struct Connection {
     socket: WebSocketStream<TcpStream>,
-    /// When the last frame came.
+    /// When the last frame arrived.
     heard_at: Instant,
     silence_max: Duration,
 }
 
-/// Why a connection could not be opened.
+/// Error of opening a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The server could not be reached.
+    /// The TCP connection failed.
     #[error("cannot connect: {0}")]
     Connect(#[from] io::Error),
-    /// The server could not be reached or did not answer in time.
-    #[error("the connection was not open in time")]
+    /// The connection was not open in time.
+    #[error("the connection attempt timed out")]
     Late,
-    /// The server answered, but not with an upgrade.
-    #[error("the upgrade was refused with {0}")]
+    /// The server rejected the upgrade with an HTTP status.
+    #[error("the WebSocket upgrade was rejected with HTTP status {0}")]
     Refused(StatusCode),
-    /// The upgrade went wrong in another way.
-    #[error("the upgrade failed: {0}")]
+    /// The upgrade failed in another way.
+    #[error("the WebSocket upgrade failed: {0}")]
     Upgrade(Box<WsError>),
 }
 
@@ -71,32 +71,32 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
     /// The server closed it.
-    #[error("closed with {code}: {reason}")]
+    #[error("closed by the server with code {code}: {reason}")]
     Closed {
-        /// The number in the close frame; 1005 for a close frame without one.
+        /// Code of the close frame; 1005 without one.
         code: u16,
-        /// The reason in the close frame.
+        /// Reason of the close frame.
         reason: String,
     },
-    /// It broke without a close frame.
-    #[error("cut off: {0}")]
+    /// The socket or the WebSocket protocol failed.
+    #[error("broken: {0}")]
     Cut(Box<WsError>),
-    /// It ended without a close frame.
-    #[error("ended without a close frame")]
+    /// End of stream without a close frame.
+    #[error("closed without a close frame")]
     End,
-    /// Nothing came, or nothing could be sent, for too long.
-    #[error("silent for too long")]
+    /// A read or write timed out.
+    #[error("timed out: no message could be received or sent")]
     Silent,
-    /// A frame that is no message of the protocol.
-    #[error("the server sent no valid message: {0}")]
+    /// A frame that is not a message of the protocol.
+    #[error("the server sent a malformed message: {0}")]
     Invalid(#[from] DecodeError),
     /// A text frame.
-    #[error("the server sent a text frame")]
+    #[error("the server sent a text frame on a binary connection")]
     Text,
 }
 
 impl Ended {
-    /// The protocol's close code, if the connection was closed with one.
+    /// The protocol's close code, if the close frame carried one.
     pub fn close_code(&self) -> Option<CloseCode> {
         match self {
             Self::Closed { code, .. } => CloseCode::from_number(*code),
@@ -112,8 +112,8 @@ impl Connection {
         Self::open_within(endpoint, connecting).await
     }
 
-    /// The same from a local address, for more connections than one address has ports. The
-    /// endpoint's host must be an address of that kind.
+    /// Connects from a local address, for more connections than one address has ports. The endpoint's
+    /// host must be an IP address of the same family.
     pub async fn open_from(endpoint: &Endpoint, source: IpAddr) -> Result<Self, OpenError> {
         let connecting = async {
             let server = endpoint.authority.parse();
@@ -145,26 +145,25 @@ impl Connection {
         })
     }
 
-    /// The same, but it counts as dead after a shorter silence, where the server is known to send
-    /// its `heads` more often than the protocol promises.
+    /// Shortens the idle timeout, for servers that send `heads` more often than the protocol requires.
     #[must_use]
     pub fn with_silence_max(mut self, silence_max: Option<Duration>) -> Self {
         self.silence_max = silence_max.unwrap_or(SILENCE_MAX).min(SILENCE_MAX);
         self
     }
 
-    /// Sends a message. If it is cancelled, the message may be sent with the next one.
+    /// Sends a message. If cancelled, the message may still be sent with the next one.
     pub async fn send(&mut self, message: &ClientMessage) -> Result<(), Ended> {
         self.send_frame(Message::Binary(Codec::MessagePack.encode(message).into()))
             .await
     }
 
-    /// Sends a frame with any payload, for tests of what a server makes of it.
+    /// Sends a binary frame with any payload, to test the server's reaction.
     pub async fn send_bytes(&mut self, payload: impl Into<Bytes>) -> Result<(), Ended> {
         self.send_frame(Message::Binary(payload.into())).await
     }
 
-    /// Sends any frame, for tests of what a server makes of it.
+    /// Sends any frame, to test the server's reaction.
     pub async fn send_frame(&mut self, frame: Message) -> Result<(), Ended> {
         match timeout(SEND_WAIT_MAX, self.socket.send(frame)).await {
             Ok(sent) => sent.map_err(|error| Ended::Cut(Box::new(error))),
@@ -172,7 +171,7 @@ impl Connection {
         }
     }
 
-    /// The next message. Pings are answered on the way. Cancellation loses nothing.
+    /// Receives the next message and answers pings. Cancellation-safe.
     pub async fn receive(&mut self) -> Result<ServerMessage, Ended> {
         loop {
             let next = timeout_at(self.heard_at + self.silence_max, self.socket.next()).await;
@@ -191,14 +190,14 @@ impl Connection {
         }
     }
 
-    /// Ends the connection on purpose. An error does not matter any more.
+    /// Closes the connection. Errors are ignored.
     pub async fn close(mut self) {
         let _ = timeout(SEND_WAIT_MAX, self.socket.close(None)).await;
     }
 }
 
-/// Asks for a WebSocket with a codec's subprotocol. The server says nothing after that until it has
-/// got a `hello`.
+/// Requests a WebSocket with a codec's subprotocol. The server sends nothing until it has received a
+/// `hello`.
 pub(crate) async fn upgrade(
     endpoint: &Endpoint,
     stream: TcpStream,

@@ -1,4 +1,4 @@
-//! What comes of a command, what was counted on the way, and why a client gives up.
+//! Outcomes of commands, counters, and errors of a client.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use protocol::{CloseCode, Receipt, Rejection};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use super::checker::Fault;
+use super::checker::StreamFault;
 
-/// What the server answered to a command.
+/// The server's answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It was accepted and is durable.
+    /// Accepted and durable.
     Accepted(Receipt),
-    /// It was refused and changed nothing.
+    /// Rejected without any change.
     Refused(Rejection),
 }
 
@@ -32,101 +32,100 @@ impl Answer {
 pub struct Outcome {
     /// The answer.
     pub answer: Answer,
-    /// When the command was first sent. That it was sent again after a cut does not change it.
+    /// When the command was first sent; resends do not change it.
     pub sent_at: Instant,
-    /// When the answer was read.
+    /// When the answer was received.
     pub received_at: Instant,
 }
 
 impl Outcome {
-    /// From the first send to the answer, through every cut between the two.
+    /// Time from the first send to the answer, including disconnects.
     pub fn latency(&self) -> Duration {
         self.received_at - self.sent_at
     }
 }
 
-/// What a client has counted.
+/// Counters of a client.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Connections after the first one that were answered with a `welcome`.
+    /// Connections after the first one that received a `welcome`.
     pub reconnects: u64,
-    /// How many of those went on with a snapshot.
+    /// How many of those resumed with a snapshot.
     pub snapshots: u64,
-    /// How many of those went on with the missed updates.
+    /// How many of those resumed with the missed updates.
     pub replays: u64,
-    /// How often the server said when to come back with a `goaway`. One that came before the
-    /// client was attached again counts together with the one before.
+    /// Number of `goaway` messages. Several before the client is attached again count once.
     pub goaways: u64,
-    /// Faults of the stream other than repetitions: gaps, missing updates, messages out of order,
-    /// and heads behind what was sent before.
+    /// Stream faults other than duplicates: gaps, missing updates, messages out of order, and heads that
+    /// are behind.
     pub gaps: u64,
-    /// Updates that came a second time.
+    /// Updates received a second time.
     pub repeated: u64,
-    /// Connections to a server that did not know an acknowledged command of the device, or its
-    /// whole session, any more.
+    /// Connections to a server that had lost an acknowledged command of the device, or its whole
+    /// session.
     pub forgotten_commands: u64,
-    /// The first fault of the stream.
-    pub first_fault: Option<Fault>,
+    /// The first stream fault.
+    pub first_fault: Option<StreamFault>,
 }
 
-/// How a client followed a `goaway`.
+/// A reconnect after a `goaway`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Comeback {
-    /// When it was told to go.
-    pub told_at: Instant,
-    /// The delay that it was told.
+pub struct GoawayReconnect {
+    /// When the `goaway` was received.
+    pub goaway_at: Instant,
+    /// The delay that it advised.
     pub advised: Duration,
-    /// When it first tried to connect again.
+    /// When the client first tried to reconnect.
     pub first_attempt_at: Instant,
-    /// When its stream was whole again.
+    /// When its stream was complete again.
     pub attached_at: Instant,
 }
 
-impl Comeback {
-    /// When it was told to come back.
+impl GoawayReconnect {
+    /// When it was advised to reconnect.
     pub fn advised_at(&self) -> Instant {
-        self.told_at + self.advised
+        self.goaway_at + self.advised
     }
 }
 
 impl Tally {
-    pub(super) fn note(&mut self, fault: Fault) {
+    pub(super) fn count_fault(&mut self, fault: StreamFault) {
         self.first_fault.get_or_insert(fault);
         match fault {
-            Fault::Repeated { .. } => self.repeated += 1,
-            Fault::Gap { .. }
-            | Fault::Missing { .. }
-            | Fault::Forgotten { .. }
-            | Fault::OutOfOrder(_) => self.gaps += 1,
+            StreamFault::Repeated { .. } => self.repeated += 1,
+            StreamFault::Gap { .. }
+            | StreamFault::Missing { .. }
+            | StreamFault::Forgotten { .. }
+            | StreamFault::OutOfOrder(_) => self.gaps += 1,
         }
     }
 }
 
-/// Why a client cannot go on.
+/// Permanent error of a client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The server closed the connection with a code that says never to come back.
-    #[error("the server closed the connection for good: {} ({reason})", code.name())]
+    /// The server closed the connection with a code that forbids a reconnect.
+    #[error("the server closed the connection permanently: {} ({reason})", code.name())]
     Closed {
-        /// The code.
+        /// The close code.
         code: CloseCode,
         /// The reason in the close frame.
         reason: String,
     },
-    /// The server refuses the upgrade in a way that would repeat itself.
-    #[error("the server refused the upgrade with {0}")]
+    /// The server rejected the upgrade with a permanent status.
+    #[error("the server rejected the WebSocket upgrade with HTTP status {0}")]
     Refused(StatusCode),
-    /// No whole stream could be had for too long.
-    #[error("not connected for {apart:?}, in {failures} attempts; the last one: {last}")]
+    /// The stream was incomplete for too long.
+    #[error("disconnected for {disconnected_for:?} after {failures} attempts; last error: {last}")]
     Unreachable {
-        /// For how long.
-        apart: Duration,
-        /// How many attempts failed in a row.
+        /// Duration of the disconnect.
+        disconnected_for: Duration,
+        /// Number of failed attempts in a row.
         failures: u32,
-        /// What became of the last attempt.
+        /// Error of the last attempt.
         last: String,
     },
-    /// The stream stays broken, however often it is asked for again.
-    #[error("the stream stays broken: {0}")]
-    Broken(Fault),
+    /// The stream is still faulty after several resyncs.
+    #[error("the stream is still inconsistent after several resyncs: {0}")]
+    Broken(StreamFault),
 }

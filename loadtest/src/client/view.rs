@@ -1,13 +1,13 @@
-//! What a device knows from its snapshot and updates, as a player's page would show it.
+//! View of a device, built from its snapshot and updates like a player's page.
 
 use std::collections::{BTreeMap, HashMap};
 
 use protocol::{Announcement, Clue, Event, Guess, Overview, Phase, Snapshot, Verdict};
 
-/// The guesses that a snapshot carries of a puzzle at most; older ones are then kept from before.
+/// Maximum number of guesses per puzzle in a snapshot; older ones are kept from before.
 const SNAPSHOT_GUESSES_MAX: usize = 200;
 
-/// A device's knowledge.
+/// The state that a device knows.
 #[derive(Debug, Clone, Default)]
 pub struct View {
     phase: Option<Phase>,
@@ -43,7 +43,7 @@ impl View {
         self.puzzles.get(puzzle)?.get(guess).copied()
     }
 
-    /// Every guess of the team that is known: the puzzle, the guess, and its verdict.
+    /// Every known guess of the team: puzzle, guess and verdict.
     pub fn guesses(&self) -> impl Iterator<Item = (&str, &str, Verdict)> {
         let puzzles = self.puzzles.iter();
         puzzles.flat_map(|(puzzle, guesses)| {
@@ -52,21 +52,21 @@ impl View {
         })
     }
 
-    /// The clues that are live, by their ids.
+    /// Live clues by id.
     pub fn clues(&self) -> &BTreeMap<String, Clue> {
         &self.clues
     }
 
-    /// The announcements, by their ids.
+    /// Announcements by id.
     pub fn announcements(&self) -> &BTreeMap<String, Announcement> {
         &self.announcements
     }
 
-    /// Replaces everything by a snapshot.
+    /// Replaces the view by a snapshot.
     pub fn replace(&mut self, snapshot: &Snapshot) {
         self.phase = Some(snapshot.phase);
         self.score = snapshot.team.score;
-        self.show(snapshot.clues.iter().cloned(), &snapshot.announcements);
+        self.replace_messages(snapshot.clues.iter().cloned(), &snapshot.announcements);
         let mut before = std::mem::take(&mut self.puzzles);
         for puzzle in &snapshot.puzzles {
             let mut known = before.remove(&puzzle.id).unwrap_or_default();
@@ -78,17 +78,23 @@ impl View {
         }
     }
 
-    /// Replaces everything by what a game master sees.
-    pub fn oversee(&mut self, overview: &Overview) {
+    /// Replaces the view by a game master's overview.
+    pub fn replace_by_overview(&mut self, overview: &Overview) {
         self.phase = Some(overview.phase);
         let clues = overview.clues.iter().map(|targeted| targeted.clue.clone());
-        self.show(clues, &overview.announcements);
+        self.replace_messages(clues, &overview.announcements);
     }
 
-    fn show(&mut self, clues: impl Iterator<Item = Clue>, announcements: &[Announcement]) {
+    fn replace_messages(
+        &mut self,
+        clues: impl Iterator<Item = Clue>,
+        announcements: &[Announcement],
+    ) {
         self.clues = clues.map(|clue| (clue.id.clone(), clue)).collect();
         let announcements = announcements.iter().cloned();
-        self.announcements = announcements.map(|told| (told.id.clone(), told)).collect();
+        self.announcements = announcements
+            .map(|received| (received.id.clone(), received))
+            .collect();
     }
 
     /// Applies the next update's event.
@@ -123,8 +129,8 @@ impl View {
                 self.clues.remove(clue);
             }
             Event::Announced { announcement } => {
-                let told = announcement.clone();
-                self.announcements.insert(told.id.clone(), told);
+                let received = announcement.clone();
+                self.announcements.insert(received.id.clone(), received);
             }
             Event::PlayerJoined { .. }
             | Event::DeviceAdded { .. }

@@ -1,9 +1,8 @@
-//! One device, for as long as it plays: any number of connections, one stream, one outstanding
-//! command, or several for those who are impatient.
+//! One device across any number of connections, with one stream and any number of outstanding commands.
 //!
-//! The client does nothing by itself. It reads, reconnects and sends only while one of its futures
-//! is awaited; each of them may be dropped at any time without losing anything, which is how a
-//! caller bounds them. A command whose future was dropped stays outstanding until the next one.
+//! The client runs no task. It reads, reconnects and sends only while one of its futures is awaited;
+//! each of them is cancellation-safe, so that callers can set timeouts. A command whose future was
+//! dropped stays outstanding until the next one.
 
 mod nodes;
 mod step;
@@ -16,65 +15,65 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, timeout_at};
 
+use super::backoff::{ReconnectBackoff, ServerClock};
 use super::checker::StreamChecker;
 use super::connection::Connection;
-use super::outcome::{ClientError, Comeback, Outcome, Tally};
-use super::pace::{Pace, ServerClock};
+use super::outcome::{ClientError, GoawayReconnect, Outcome, Tally};
 use super::view::View;
 pub use nodes::Node;
 
-/// How many of its comebacks a client remembers; later ones are not noted.
-const COMEBACKS_MAX: usize = 1_024;
+/// Maximum number of recorded reconnects after a `goaway`.
+const GOAWAY_RECONNECTS_MAX: usize = 1_024;
 
 /// A device that plays.
 #[derive(Debug)]
 pub struct WireClient {
-    /// Where the session can be reached; one or more.
+    /// Nodes of the session; at least one.
     nodes: Vec<Node>,
-    /// The one that is used now.
+    /// Index of the current node.
     node: usize,
     token: String,
     connection: Option<Connection>,
-    /// When the newest connection was asked for.
+    /// When the newest connection was requested.
     connected_at: Option<Instant>,
-    /// When it was last noticed that a whole stream is one no more.
+    /// When a complete stream was last interrupted.
     interrupted_at: Option<Instant>,
-    /// When the server last said that it does not go on for now: by a close, or by refusing a connection.
-    told_at: Option<Instant>,
-    /// How long a connection may be silent; the protocol's own bound if there is none.
+    /// When a server last closed or refused a connection.
+    turned_away_at: Option<Instant>,
+    /// Idle timeout; the default if `None`.
     silence_max: Option<Duration>,
-    /// How long opening one may take; the usual bound if there is none.
+    /// Timeout of opening a connection; the default if `None`.
     opening_max: Option<Duration>,
-    /// The updates since they were last taken, if they are kept.
+    /// Updates since the last call of `take_updates`, if enabled.
     kept_updates: Option<Vec<Update>>,
-    /// When to connect while there is no connection.
+    /// When to connect next, while disconnected.
     attempt_at: Instant,
-    /// Since when there has been no whole stream.
-    apart_since: Option<Instant>,
+    /// Since when the stream has been incomplete.
+    disconnected_since: Option<Instant>,
     checker: StreamChecker,
     view: View,
     clock: ServerClock,
-    pace: Pace,
+    backoff: ReconnectBackoff,
     tally: Tally,
-    /// The highest id given to a command.
+    /// Highest command id used.
     last_id: u64,
-    /// The highest id of a command that was acknowledged.
+    /// Highest acknowledged command id.
     acknowledged_id: u64,
-    /// In the order of their ids.
+    /// Unanswered commands, in the order of their ids.
     outstanding: VecDeque<Outstanding>,
-    /// Whether the connection under way was opened with a cursor.
+    /// Whether the current connection was opened with a cursor.
     is_resuming: bool,
     is_resync_wanted: bool,
     resyncs: u32,
-    /// A `goaway` that the client has not yet come back from.
+    /// A `goaway` after which the client is not attached again yet.
     absence: Option<Absence>,
-    comebacks: Vec<Comeback>,
+    goaway_reconnects: Vec<GoawayReconnect>,
 }
 
-/// What a client was told with a `goaway`, and when it first tried to come back.
+/// A received `goaway`, and the first attempt to reconnect.
 #[derive(Debug, Clone, Copy)]
 struct Absence {
-    told_at: Instant,
+    goaway_at: Instant,
     advised: Duration,
     first_attempt_at: Option<Instant>,
 }
@@ -84,9 +83,9 @@ struct Absence {
 struct Outstanding {
     command: Command,
     first_sent_at: Option<Instant>,
-    /// Whether it was sent on the connection under way.
+    /// Whether it was sent on the current connection.
     is_sent: bool,
-    /// It was refused, and is not sent again before.
+    /// When it may be sent again after a rejection.
     not_before: Option<Instant>,
 }
 
@@ -102,7 +101,7 @@ impl Outstanding {
 }
 
 impl WireClient {
-    /// A client with a device's token. It connects as soon as it is awaited. The seed decides its
+    /// Creates a client with a device's token. It connects when first awaited. The seed determines its
     /// random delays.
     pub fn new(node: impl Into<Node>, token: String, seed: u64) -> Self {
         Self {
@@ -112,16 +111,16 @@ impl WireClient {
             connection: None,
             connected_at: None,
             interrupted_at: None,
-            told_at: None,
+            turned_away_at: None,
             silence_max: None,
             opening_max: None,
             kept_updates: None,
             attempt_at: Instant::now(),
-            apart_since: None,
+            disconnected_since: None,
             checker: StreamChecker::default(),
             view: View::default(),
             clock: ServerClock::default(),
-            pace: Pace::new(StdRng::seed_from_u64(seed)),
+            backoff: ReconnectBackoff::new(StdRng::seed_from_u64(seed)),
             tally: Tally::default(),
             last_id: 0,
             acknowledged_id: 0,
@@ -130,39 +129,39 @@ impl WireClient {
             is_resync_wanted: false,
             resyncs: 0,
             absence: None,
-            comebacks: Vec::new(),
+            goaway_reconnects: Vec::new(),
         }
     }
 
-    /// The same client, but none of its delays before a reconnect is longer than this, not even an
-    /// advised one. The protocol's own bound is [`RECONNECT_MAX`](super::RECONNECT_MAX).
+    /// Limits every reconnect delay, also an advised one. The protocol's maximum is
+    /// [`RECONNECT_MAX`](super::RECONNECT_MAX).
     #[must_use]
     pub fn with_reconnect_max(mut self, delay_max: Duration) -> Self {
-        self.pace = self.pace.with_delay_max(delay_max);
+        self.backoff = self.backoff.with_delay_max(delay_max);
         self
     }
 
-    /// What the device knows.
+    /// The device's view.
     pub fn view(&self) -> &View {
         &self.view
     }
 
-    /// What was counted so far.
+    /// The counters so far.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// How it followed each `goaway`, as far as it is back.
-    pub fn comebacks(&self) -> &[Comeback] {
-        &self.comebacks
+    /// Completed reconnects after a `goaway`.
+    pub fn goaway_reconnects(&self) -> &[GoawayReconnect] {
+        &self.goaway_reconnects
     }
 
-    /// The last numbers seen; none before the first snapshot.
+    /// The last received numbers; `None` before the first snapshot.
     pub fn cursor(&self) -> Option<Cursor> {
         self.checker.cursor()
     }
 
-    /// Waits until the stream is whole and the view fulfils `condition`.
+    /// Waits until the stream is complete and the view fulfils `condition`.
     pub async fn wait_until(
         &mut self,
         condition: impl Fn(&View) -> bool,
@@ -173,12 +172,12 @@ impl WireClient {
         Ok(())
     }
 
-    /// Waits until the stream is whole: the first call connects.
+    /// Waits until the stream is complete; connects if necessary.
     pub async fn attach(&mut self) -> Result<(), ClientError> {
         self.wait_until(|_| true).await
     }
 
-    /// Reads and reconnects until it fails.
+    /// Reads and reconnects until a permanent error.
     pub async fn listen(&mut self) -> ClientError {
         loop {
             if let Err(error) = self.next().await {
@@ -194,8 +193,8 @@ impl WireClient {
             .map_or(Ok(()), Err)
     }
 
-    /// Asks the server what it has beyond the cursor and waits until all of it is here. A last
-    /// update that was lost shows in this way, without waiting for the next `heads`.
+    /// Requests everything beyond the cursor and waits for it. Detects a lost last update without
+    /// waiting for the next `heads`.
     pub async fn resync(&mut self) -> Result<(), ClientError> {
         self.attach().await?;
         self.is_resync_wanted = true;
@@ -205,8 +204,8 @@ impl WireClient {
         Ok(())
     }
 
-    /// Gives an order the next command id.
-    pub fn number(&mut self, order: Order) -> Command {
+    /// Assigns the next command id to an order.
+    pub fn next_command(&mut self, order: Order) -> Command {
         self.last_id += 1;
         Command {
             id: self.last_id,
@@ -214,22 +213,22 @@ impl WireClient {
         }
     }
 
-    /// Sends a command and waits for its answer, through any number of connections: after each cut
-    /// it is sent again with the same id. Sending it once more after a refusal is a new try.
+    /// Sends a command and waits for its answer across any number of connections: it is resent with the
+    /// same id after each disconnect. Sending it again after a rejection is a new attempt.
     pub async fn send(&mut self, command: Command) -> Result<Outcome, ClientError> {
         self.outstanding.clear();
         self.submit(command);
         self.next_outcome().await
     }
 
-    /// Has a command sent beside those that are outstanding; [`WireClient::next_outcome`] gives the
-    /// outcome of one after the other. Its id is the highest so far.
+    /// Queues a command next to the outstanding ones; [`WireClient::next_outcome`] returns the outcomes
+    /// one by one. Its id must be the highest so far.
     pub fn submit(&mut self, command: Command) {
         self.outstanding.push_back(Outstanding::new(command, None));
     }
 
-    /// Has a refused command sent again, not before that moment, and later ones not before it: a
-    /// command is too late once one with a higher id was accepted.
+    /// Queues a rejected command again, not before `not_before`, and holds back later commands: the
+    /// server rejects a command once one with a higher id was accepted.
     pub fn submit_again(&mut self, command: Command, not_before: Instant) {
         let later = |waiting: &Outstanding| waiting.command.id > command.id;
         let place = self.outstanding.iter().position(later);
@@ -238,8 +237,7 @@ impl WireClient {
         self.outstanding.insert(place, again);
     }
 
-    /// Waits for the answer to one of the outstanding commands. What is due for sending is sent when this
-    /// is called.
+    /// Waits for the answer to an outstanding command. Sends due commands when called.
     pub async fn next_outcome(&mut self) -> Result<Outcome, ClientError> {
         loop {
             if let Some(outcome) = self.next().await? {
@@ -248,25 +246,25 @@ impl WireClient {
         }
     }
 
-    /// When a refused command may be sent again, by the server's time or else by a random delay
-    /// that grows with the number of refusals.
+    /// When to retry a rejected command: at the server's retry time, or after a random delay that grows
+    /// with the number of rejections.
     pub fn retry_at(&mut self, retry_at_ms: Option<u64>, refusals: u32) -> Instant {
         let now = Instant::now();
         match retry_at_ms {
-            Some(at_ms) => self.clock.moment(at_ms, now) + Duration::from_millis(1),
-            None => now + self.pace.refused(refusals),
+            Some(at_ms) => self.clock.local_instant(at_ms, now) + Duration::from_millis(1),
+            None => now + self.backoff.retry_delay(refusals),
         }
     }
 
-    /// Cuts the connection without a word, as a lost network does. The client reconnects when it
-    /// is awaited again.
+    /// Drops the connection without a close frame, as a lost network does. The client reconnects when
+    /// awaited again.
     pub fn cut(&mut self) {
         self.connection = None;
         self.disconnected(Instant::now());
         self.attempt_at = Instant::now();
     }
 
-    /// Ends the connection on purpose.
+    /// Closes the connection.
     pub async fn close(mut self) {
         if let Some(connection) = self.connection.take() {
             connection.close().await;

@@ -1,4 +1,4 @@
-//! Everybody who is going to follow: joined first, then connected on threads of their own.
+//! The clients of a run: all players join first, then connect on a thread of the harness.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::follower::{Followed, Follower, Identity};
-use super::pipe::Route;
-use super::plan::Seat;
+use super::follower::{Follower, FollowerResult, Identity};
+use super::light_socket::Route;
+use super::plan::ClientIndex;
 use super::pusher::Addresses;
 use super::script::Kind;
 use super::shared::{Shared, Stage};
@@ -22,10 +22,10 @@ use crate::arguments::FanoutArguments;
 use crate::client::Endpoint;
 use crate::setup::{self, Teams};
 
-/// Connections from one loopback address. Cut ones keep their ports for a minute.
+/// Connections per loopback address. Cut connections keep their ports for a minute.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 2_000;
 
-/// A session with everybody in it, and nobody connected.
+/// A session with all players joined and none connected.
 pub(super) struct Crowd {
     pub(super) session: SessionCreated,
     pub(super) endpoint: Endpoint,
@@ -34,16 +34,16 @@ pub(super) struct Crowd {
     kinds: Vec<Kind>,
 }
 
-/// How many clients there are of each kind that does not read well.
+/// Numbers of stalled and slow clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bad {
+pub(super) struct ImpairedReaders {
     pub(super) stalled: usize,
     pub(super) slow: usize,
 }
 
-impl Bad {
-    /// As the shares say, of so many clients.
-    pub(super) fn of(arguments: &FanoutArguments) -> Self {
+impl ImpairedReaders {
+    /// Numbers by the fractions in the arguments.
+    pub(super) fn from_arguments(arguments: &FanoutArguments) -> Self {
         let part = |share: f64| {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -59,13 +59,13 @@ impl Bad {
         }
     }
 
-    /// A kind for each client, well mixed.
+    /// Assigns a kind to each client, shuffled.
     fn deal(self, clients: usize, random: &mut StdRng) -> Vec<Kind> {
-        let bad = [(Kind::Stalls, self.stalled), (Kind::Slow, self.slow)];
-        let bad = bad
+        let impaired = [(Kind::Stalls, self.stalled), (Kind::Slow, self.slow)];
+        let impaired = impaired
             .into_iter()
             .flat_map(|(kind, count)| std::iter::repeat_n(kind, count));
-        let all = bad.chain(std::iter::repeat(Kind::Well));
+        let all = impaired.chain(std::iter::repeat(Kind::Normal));
         let mut kinds: Vec<Kind> = all.take(clients).collect();
         kinds.shuffle(random);
         kinds
@@ -73,7 +73,7 @@ impl Bad {
 }
 
 impl Crowd {
-    /// Creates and starts a session, and joins everybody.
+    /// Creates and starts a session, and joins all players.
     pub(super) async fn join(
         rest: &Rest,
         admin_token: &str,
@@ -84,7 +84,7 @@ impl Crowd {
         let teams = Teams {
             players: arguments.connections,
             team_size: arguments.team_size,
-            at_a_time: NonZero::new(arguments.concurrency).unwrap_or(NonZero::<u16>::MIN),
+            concurrency: NonZero::new(arguments.concurrency).unwrap_or(NonZero::<u16>::MIN),
         };
         let joined = teams.join(rest, &session).await?;
         let mut random = StdRng::seed_from_u64(arguments.seed);
@@ -95,12 +95,12 @@ impl Crowd {
             },
             teams: teams.count(),
             session,
-            kinds: Bad::of(arguments).deal(joined.len(), &mut random),
+            kinds: ImpairedReaders::from_arguments(arguments).deal(joined.len(), &mut random),
             joined,
         })
     }
 
-    /// To whom clues can be pushed.
+    /// The recipients of clues.
     pub(super) fn addresses(&self) -> Addresses {
         let founders = self.joined.iter().take(self.teams as usize);
         Addresses {
@@ -113,27 +113,27 @@ impl Crowd {
         }
     }
 
-    /// Starts everybody, all on one thread, so that the server keeps the others of the machine.
+    /// Starts all clients on one thread, so that the server can use the other cores.
     pub(super) fn follow(
         &self,
         shared: &Arc<Shared>,
         arguments: &FanoutArguments,
         stages: &watch::Receiver<Stage>,
-    ) -> JoinSet<std::io::Result<Vec<Followed>>> {
+    ) -> JoinSet<std::io::Result<Vec<FollowerResult>>> {
         let mut seeds = StdRng::seed_from_u64(arguments.seed);
-        let everybody = (0_u32..).zip(self.joined.iter().zip(&self.kinds));
-        let followers: Vec<Follower> = everybody
+        let clients = (0_u32..).zip(self.joined.iter().zip(&self.kinds));
+        let followers: Vec<Follower> = clients
             .map(|(player, (joined, kind))| {
                 let group = player as usize / CONNECTIONS_PER_ADDRESS_MAX;
                 let route = Route {
                     endpoint: self.endpoint.clone(),
                     codec: arguments.codec.into(),
                     source: setup::loopback_source(&self.endpoint.authority, group),
-                    is_narrow: *kind != Kind::Well,
+                    is_narrow: *kind != Kind::Normal,
                 };
                 let team = player % self.teams;
                 let identity = Identity {
-                    seat: Seat { player, team },
+                    client: ClientIndex { player, team },
                     kind: *kind,
                     token: joined.token.clone(),
                     seed: seeds.random(),
@@ -148,7 +148,10 @@ impl Crowd {
             Ok(runtime.block_on(async move {
                 let following = followers.into_iter();
                 let following = following.map(|follower| follower.follow(stages.clone()));
-                following.collect::<JoinSet<Followed>>().join_all().await
+                following
+                    .collect::<JoinSet<FollowerResult>>()
+                    .join_all()
+                    .await
             }))
         });
         threads
@@ -160,20 +163,20 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
-    use super::{Bad, Kind};
+    use super::{ImpairedReaders, Kind};
 
     #[test]
     fn every_kind_has_its_share() {
-        let bad = Bad {
+        let impaired = ImpairedReaders {
             stalled: 10,
             slow: 50,
         };
-        let kinds = bad.deal(1_000, &mut StdRng::seed_from_u64(1));
+        let kinds = impaired.deal(1_000, &mut StdRng::seed_from_u64(1));
         let count = |wanted| kinds.iter().filter(|kind| **kind == wanted).count();
         assert_eq!(
-            [Kind::Stalls, Kind::Slow, Kind::Well].map(count),
+            [Kind::Stalls, Kind::Slow, Kind::Normal].map(count),
             [10, 50, 940]
         );
-        assert!(kinds[..100].contains(&Kind::Well));
+        assert!(kinds[..100].contains(&Kind::Normal));
     }
 }

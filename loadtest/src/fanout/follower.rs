@@ -1,4 +1,4 @@
-//! One client: it connects, reads as its script says, is cut, and comes back with its cursor.
+//! One client: it connects, reads according to its script, is cut, and resumes with its cursor.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,119 +10,119 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::pipe::{Pipe, Route};
-use super::plan::Seat;
+use super::light_socket::{LightSocket, Route};
+use super::plan::ClientIndex;
 use super::script::{Change, Kind, Reading, Script};
 use super::shared::{Flow, Shared, Stage};
-use super::witness::{Found, Witness};
-use crate::client::{Ended, OpenError, Pace, SILENCE_MAX};
+use super::witness::{StreamFindings, Witness};
+use crate::client::{Ended, OpenError, ReconnectBackoff, SILENCE_MAX};
 
-/// How often a slow reader reads a little.
+/// Reads per second of a slow reader.
 const SLOW_READS_PER_S: u32 = 4;
 
-/// How often a client asks for its stream again before it gives up.
+/// Maximum number of resyncs before a client fails.
 const RESYNCS_MAX: u32 = 16;
 
-/// How many attempts in a row may fail before a client gives up: minutes, by the protocol's delays.
+/// Maximum number of failed attempts in a row before a client fails: minutes, by the protocol's delays.
 const FAILURES_MAX: u32 = 30;
 
-/// A client, before and while it follows the stream.
+/// A client of the run.
 pub(super) struct Follower {
     shared: Arc<Shared>,
     route: Route,
     token: String,
-    seat: Seat,
+    client: ClientIndex,
     kind: Kind,
     random: StdRng,
     script: Script,
     reading: Reading,
     witness: Witness,
-    pipe: Option<Pipe>,
-    /// Held from the begin of connecting until the stream is whole.
+    socket: Option<LightSocket>,
+    /// Held from the start of a connection attempt until the stream is complete.
     permit: Option<OwnedSemaphorePermit>,
-    /// When to connect while there is no connection.
+    /// When to connect next, while disconnected.
     attempt_at: Instant,
-    /// When something last came.
+    /// When something last arrived.
     heard_at: Instant,
     resyncs: u32,
-    lived: Lived,
+    counts: ConnectionCounts,
 }
 
-/// Who a client is.
+/// Identity of a client.
 pub(super) struct Identity {
-    pub(super) seat: Seat,
+    pub(super) client: ClientIndex,
     pub(super) kind: Kind,
     pub(super) token: String,
     pub(super) seed: u64,
 }
 
-/// What became of a client's connections.
+/// Counters of a client's connections.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Lived {
-    /// How often it was cut.
+pub(super) struct ConnectionCounts {
+    /// Number of cuts by the script.
     pub(super) cuts: u64,
-    /// How often it stopped reading.
+    /// Number of stalls.
     pub(super) stalls: u64,
-    /// How often the server ended its connection, or it broke.
+    /// Number of connections that the server closed or that broke.
     pub(super) ended: u64,
 }
 
-/// A client that is gone.
-pub(super) struct Followed {
-    pub(super) seat: Seat,
-    pub(super) lived: Lived,
-    pub(super) found: Found,
-    /// Why it could not go on.
+/// Result of a client.
+pub(super) struct FollowerResult {
+    pub(super) client: ClientIndex,
+    pub(super) counts: ConnectionCounts,
+    pub(super) findings: StreamFindings,
+    /// Error that stopped the client.
     pub(super) failure: Option<FollowError>,
 }
 
-/// Why a client cannot go on.
+/// Permanent error of a client.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FollowError {
-    /// The server says never to come back.
-    #[error("the connection has ended for good: {0}")]
+    /// The close code forbids a reconnect.
+    #[error("the server closed the connection permanently: {0}")]
     ForGood(Ended),
-    /// It cannot connect, however often it tries.
-    #[error("cannot connect in {FAILURES_MAX} attempts; the last one: {0}")]
+    /// Too many attempts failed.
+    #[error("cannot connect after {FAILURES_MAX} attempts; last error: {0}")]
     Unreachable(String),
-    /// Asking for the stream again does not help.
-    #[error("the stream stays broken")]
+    /// Too many resyncs.
+    #[error("the stream is still inconsistent after several resyncs")]
     Broken,
 }
 
 impl Follower {
     pub(super) fn new(shared: Arc<Shared>, route: Route, identity: Identity) -> Self {
         let Identity {
-            seat,
+            client,
             kind,
             token,
             seed,
         } = identity;
         let now = Instant::now();
-        let pace = Pace::new(StdRng::seed_from_u64(seed.wrapping_mul(2)));
+        let backoff = ReconnectBackoff::new(StdRng::seed_from_u64(seed.wrapping_mul(2)));
         Self {
-            witness: Witness::new(shared.clone(), route.codec, seat, kind, pace),
+            witness: Witness::new(shared.clone(), route.codec, client, kind, backoff),
             shared,
             route,
             token,
-            seat,
+            client,
             kind,
             random: StdRng::seed_from_u64(seed.wrapping_mul(2).wrapping_add(1)),
             script: Script::default(),
             reading: Reading::All,
-            pipe: None,
+            socket: None,
             permit: None,
             attempt_at: now,
             heard_at: now,
             resyncs: 0,
-            lived: Lived::default(),
+            counts: ConnectionCounts::default(),
         }
     }
 
     /// Follows the stream until the run is over.
-    pub(super) async fn follow(mut self, mut stages: watch::Receiver<Stage>) -> Followed {
+    pub(super) async fn follow(mut self, mut stages: watch::Receiver<Stage>) -> FollowerResult {
         let failure = loop {
-            // A failed client waits for nothing: the others go on without it.
+            // A failed client waits for nothing: the others continue without it.
             let changed = tokio::select! {
                 biased;
                 error = self.live() => break Some(error),
@@ -143,17 +143,17 @@ impl Follower {
             .counts
             .failed
             .fetch_add(usize::from(failure.is_some()), Relaxed);
-        Followed {
-            seat: self.seat,
-            lived: self.lived,
-            found: self.witness.conclude(),
+        FollowerResult {
+            client: self.client,
+            counts: self.counts,
+            findings: self.witness.conclude(),
             failure,
         }
     }
 
     fn draw_script(&mut self, flow: &Flow) {
         let random = &mut self.random;
-        self.script = match &flow.bad_spans {
+        self.script = match &flow.impaired_spans {
             Some(spans) => Script::reading_within(self.kind, spans),
             None => Script::reading(self.kind, flow.span, self.shared.stalls, random),
         };
@@ -162,18 +162,18 @@ impl Follower {
         }
     }
 
-    /// Connects and reads, for ever. Dropped at any moment, it goes on when it is called again.
+    /// Connects and reads until a permanent error. Cancellation-safe.
     async fn live(&mut self) -> FollowError {
         loop {
-            let lived = if self.pipe.is_some() {
+            let counts = if self.socket.is_some() {
                 match self.read_on().await {
                     Ok(()) => Ok(()),
-                    Err(ended) => self.ended(ended),
+                    Err(ended) => self.handle_end(ended),
                 }
             } else {
                 self.connect().await
             };
-            if let Err(error) = lived {
+            if let Err(error) = counts {
                 return error;
             }
         }
@@ -185,24 +185,24 @@ impl Follower {
             let permit = self.shared.gate.clone().acquire_owned().await;
             self.permit = Some(permit.expect("the gate is never closed"));
         }
-        let pipe = match Pipe::open(&self.route).await {
-            Ok(pipe) => pipe,
+        let socket = match LightSocket::open(&self.route).await {
+            Ok(socket) => socket,
             Err(error) => return self.not_opened(&error),
         };
         self.heard_at = Instant::now();
-        let pipe = self.pipe.insert(pipe);
+        let socket = self.socket.insert(socket);
         let hello = Hello {
             token: self.token.clone(),
             cursor: self.witness.cursor(),
         };
         self.witness.connected();
-        match pipe.send(&ClientMessage::Hello(hello)).await {
+        match socket.send(&ClientMessage::Hello(hello)).await {
             Ok(()) => Ok(()),
-            Err(ended) => self.ended(ended),
+            Err(ended) => self.handle_end(ended),
         }
     }
 
-    /// One change of the script, or reading until the next one is due.
+    /// Applies one change of the script, or reads until the next one is due.
     async fn read_on(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
         if let Some(change) = self.script.due(now) {
@@ -213,10 +213,11 @@ impl Follower {
             self.resyncs += 1;
             let cursor = self.witness.cursor();
             let resync = ClientMessage::Resync(Resync { cursor });
-            let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
-            return pipe.send(&resync).await;
+            let socket = self.socket.as_mut().ok_or(Ended::End)?;
+            return socket.send(&resync).await;
         }
-        // Until the stream is whole, everybody reads: a slow reader would never see its end.
+        // Until the stream is complete, every client reads at full speed: a slow one would never
+        // complete it.
         let reading = if self.witness.is_attached() {
             self.permit = None;
             self.reading
@@ -242,14 +243,14 @@ impl Follower {
             .map_or(silent_at, |at| at.min(silent_at));
         let alarm = sleep_until(wake_at);
         tokio::pin!(alarm);
-        let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
+        let socket = self.socket.as_mut().ok_or(Ended::End)?;
         let witness = &mut self.witness;
         let was_attached = witness.is_attached();
         loop {
-            let mut each = |bytes: &[u8]| witness.take(bytes);
+            let mut each = |bytes: &[u8]| witness.handle_message(bytes);
             tokio::select! {
                 biased;
-                read = pipe.read(usize::MAX, &mut each) => read?,
+                read = socket.read(usize::MAX, &mut each) => read?,
                 () = &mut alarm => break,
             }
             self.heard_at = Instant::now();
@@ -267,27 +268,27 @@ impl Follower {
         let tick_at = now + Duration::from_secs(1) / SLOW_READS_PER_S;
         let next_at = self.script.next_at();
         sleep_until(next_at.map_or(tick_at, |at| at.min(tick_at))).await;
-        let pipe = self.pipe.as_mut().ok_or(Ended::End)?;
+        let socket = self.socket.as_mut().ok_or(Ended::End)?;
         let bytes_max = self.shared.slow_bytes_per_s / SLOW_READS_PER_S as usize;
         let witness = &mut self.witness;
-        if pipe.read_now(bytes_max, &mut |bytes: &[u8]| witness.take(bytes))? {
+        if socket.read_now(bytes_max, &mut |bytes: &[u8]| witness.handle_message(bytes))? {
             self.heard_at = Instant::now();
         }
-        pipe.answer().await
+        socket.answer().await
     }
 
     fn change(&mut self, change: Change, now: Instant) {
         match change {
             Change::Read(reading) => {
-                self.lived.stalls += u64::from(reading == Reading::Nothing);
+                self.counts.stalls += u64::from(reading == Reading::Nothing);
                 self.reading = reading;
-                // Nothing could be heard of a server that was not listened to.
+                // The idle timeout restarts, as nothing was read meanwhile.
                 self.heard_at = now;
             }
             Change::Cut { away } => {
-                if let Some(pipe) = self.pipe.take() {
-                    pipe.cut(self.random.random());
-                    self.lived.cuts += 1;
+                if let Some(socket) = self.socket.take() {
+                    socket.cut(self.random.random());
+                    self.counts.cuts += 1;
                 }
                 self.disconnected();
                 self.attempt_at = now + away;
@@ -295,16 +296,16 @@ impl Follower {
         }
     }
 
-    fn ended(&mut self, ended: Ended) -> Result<(), FollowError> {
-        self.pipe = None;
+    fn handle_end(&mut self, ended: Ended) -> Result<(), FollowError> {
+        self.socket = None;
         self.disconnected();
-        self.lived.ended += 1;
+        self.counts.ended += 1;
         if self.resyncs > RESYNCS_MAX {
             return Err(FollowError::Broken);
         }
         match self
             .witness
-            .pace
+            .backoff
             .next_attempt(ended.close_code(), Instant::now())
         {
             Some(at) => self.attempt_at = at,
@@ -315,9 +316,9 @@ impl Follower {
 
     fn not_opened(&mut self, error: &OpenError) -> Result<(), FollowError> {
         self.disconnected();
-        let next = self.witness.pace.next_attempt(None, Instant::now());
+        let next = self.witness.backoff.next_attempt(None, Instant::now());
         match next {
-            Some(at) if self.witness.pace.failures() <= FAILURES_MAX => self.attempt_at = at,
+            Some(at) if self.witness.backoff.failures() <= FAILURES_MAX => self.attempt_at = at,
             Some(_) | None => return Err(FollowError::Unreachable(error.to_string())),
         }
         Ok(())

@@ -1,12 +1,11 @@
-//! What the operating system keeps for a server that its clients have not read, where the server runs
-//! on this machine.
+//! Kernel send buffers of a server on this machine.
 
 use std::fs;
 use std::net::SocketAddr;
 
-/// The most bytes that wait in the socket of one connection of a server, those on their way included;
-/// none if that cannot be told, because the server is elsewhere or this is not Linux. Reads a line for
-/// each connection of the machine, so it is nothing for the middle of a measurement.
+/// Maximum number of unacknowledged bytes in one socket of a server; `None` if unknown because the
+/// server is remote or the system is not Linux. Reads a line for each connection of the machine, so it
+/// must not run within a measured window.
 pub(super) fn socket_bytes_max(authority: &str) -> Option<u64> {
     let server: SocketAddr = authority.parse().ok()?;
     let table = match server {
@@ -17,8 +16,9 @@ pub(super) fn socket_bytes_max(authority: &str) -> Option<u64> {
     longest_queue(&table.ok()?, server.port())
 }
 
-/// Of the sockets with this local port, as in `0: 0100007F:1F90 0200007F:A2C4 01 0000F000:00000000 …`:
-/// a number, the local and the remote address, the state, and the bytes that wait to be sent and read.
+/// Finds the maximum send queue of sockets with this local port. Lines look like `0: 0100007F:1F90
+/// 0200007F:A2C4 01 0000F000:00000000 …`: number, local and remote address, state, and bytes in the send
+/// and receive queues.
 fn longest_queue(table: &str, port: u16) -> Option<u64> {
     let local_port = format!(":{port:04X}");
     let queues = table.lines().filter_map(|line| {

@@ -1,102 +1,106 @@
-//! Which clues one client has been told of, and whether it should have been.
+//! The clues that one client has received, checked against the plan.
 
 use protocol::{Audience, Clue, Event, Update};
 
-use super::plan::{Label, Plan, Seat};
+use super::plan::{ClientIndex, Label, Plan};
 
-/// What a client found wrong with what it was told.
+/// Violations in what a client received.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Wrongs {
-    /// Clues that came as an update though the client had them.
+pub(super) struct Violations {
+    /// Clues that arrived as an update a second time.
     pub(super) duplicates: u64,
-    /// Updates and clues that are meant for somebody else.
+    /// Updates and clues addressed to others.
     pub(super) foreign: u64,
-    /// Clues that came after a later one to the same audience.
+    /// Clues that arrived after a later one to the same audience.
     pub(super) misordered: u64,
-    /// Clues that a later snapshot does not have any more.
+    /// Clues that a later snapshot lacks.
     pub(super) forgotten: u64,
 }
 
-/// The clues that one client has.
+/// The clues that a client has.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    seat: Seat,
+    client: ClientIndex,
     had: Vec<bool>,
     count: usize,
-    /// The highest number that came to everyone, the team and the player.
+    /// Highest number received for everyone, the team and the player.
     newest: [Option<usize>; 3],
-    pub(super) wrongs: Wrongs,
+    pub(super) violations: Violations,
 }
 
 impl Ledger {
-    /// Of a client that has nothing yet.
-    pub(super) fn new(seat: Seat, plan: &Plan) -> Self {
+    /// An empty ledger.
+    pub(super) fn new(client: ClientIndex, plan: &Plan) -> Self {
         Self {
-            seat,
-            had: vec![false; plan.aims().len()],
+            client,
+            had: vec![false; plan.recipients().len()],
             count: 0,
             newest: [None; 3],
-            wrongs: Wrongs::default(),
+            violations: Violations::default(),
         }
     }
 
-    /// How many clues the client has that are meant for it.
+    /// Number of clues addressed to the client that it has.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// Takes an update that is the next one of its stream. Gives the label of the clue that it
-    /// tells of, if that is for this client.
+    /// Records the next update of the stream. Returns the label of its clue, if it is addressed to this
+    /// client.
     pub(super) fn update(&mut self, plan: &Plan, update: &Update) -> Option<Label> {
         let Event::CluePushed { clue, to } = &update.event else {
-            // Teams and players are told of nothing but clues and what they did themselves; numbers
-            // and audiences prove the rest.
-            self.wrongs.foreign += u64::from(update.audience == Audience::GameMasters);
+            // Teams and players receive only clues and the results of their own commands; numbers and
+            // audiences prove the rest.
+            self.violations.foreign += u64::from(update.audience == Audience::GameMasters);
             return None;
         };
-        let label = self.own(plan, clue, Some(update.audience));
-        // Only game masters are told for whom a clue is.
+        let label = self.addressed_label(plan, clue, Some(update.audience));
+        // Only game masters see the target of a clue.
         let Some(label) = label.filter(|_| to.is_none()) else {
-            self.wrongs.foreign += 1;
+            self.violations.foreign += 1;
             return None;
         };
-        self.wrongs.duplicates += u64::from(self.had[label.number]);
-        let newest = &mut self.newest[place_of(update.audience)];
-        self.wrongs.misordered += u64::from(*newest >= Some(label.number));
+        self.violations.duplicates += u64::from(self.had[label.number]);
+        let newest = &mut self.newest[audience_index(update.audience)];
+        self.violations.misordered += u64::from(*newest >= Some(label.number));
         *newest = Some(label.number).max(*newest);
         self.count += usize::from(!self.had[label.number]);
         self.had[label.number] = true;
         Some(label)
     }
 
-    /// Takes the clues of a snapshot, which replaces what the client has.
+    /// Replaces the clues by those of a snapshot.
     pub(super) fn snapshot(&mut self, plan: &Plan, clues: &[Clue]) {
-        let before = std::mem::replace(&mut self.had, vec![false; plan.aims().len()]);
+        let before = std::mem::replace(&mut self.had, vec![false; plan.recipients().len()]);
         for clue in clues {
-            match self.own(plan, clue, None) {
+            match self.addressed_label(plan, clue, None) {
                 Some(label) => self.had[label.number] = true,
-                None => self.wrongs.foreign += 1,
+                None => self.violations.foreign += 1,
             }
         }
         let forgotten = before
             .iter()
             .zip(&self.had)
             .filter(|had| *had == (&true, &false));
-        self.wrongs.forgotten += forgotten.count() as u64;
+        self.violations.forgotten += forgotten.count() as u64;
         self.count = self.had.iter().filter(|had| **had).count();
     }
 
-    /// The label of a clue that is meant for this client, and by way of this audience if there is
-    /// one.
-    fn own(&self, plan: &Plan, clue: &Clue, by_way_of: Option<Audience>) -> Option<Label> {
+    /// Label of a clue that is addressed to this client, through this audience if given.
+    fn addressed_label(
+        &self,
+        plan: &Plan,
+        clue: &Clue,
+        by_way_of: Option<Audience>,
+    ) -> Option<Label> {
         let label = Label::read(&clue.text)?;
-        let audience = plan.aims().get(label.number)?.audience(self.seat)?;
+        let audience = plan.recipients().get(label.number)?.audience(self.client)?;
         (by_way_of.is_none() || by_way_of == Some(audience)).then_some(label)
     }
 }
 
-/// Where the newest number of an audience is kept.
-fn place_of(audience: Audience) -> usize {
+/// Index of an audience in `newest`.
+fn audience_index(audience: Audience) -> usize {
     match audience {
         Audience::Everyone | Audience::GameMasters => 0,
         Audience::Team => 1,
@@ -110,10 +114,10 @@ mod tests {
 
     use protocol::{Audience, Clue, Event, Target, Update};
 
-    use super::{Ledger, Wrongs};
-    use crate::fanout::plan::{Draw, Label, Plan, Seat};
+    use super::{Ledger, Violations};
+    use crate::fanout::plan::{ClientIndex, Draw, Label, Plan};
 
-    const ME: Seat = Seat { player: 0, team: 0 };
+    const ME: ClientIndex = ClientIndex { player: 0, team: 0 };
 
     /// Clues to one of two players in two teams.
     fn plan() -> Plan {
@@ -149,10 +153,10 @@ mod tests {
         }
     }
 
-    /// The numbers that are meant for me by way of an audience.
+    /// Numbers of clues that are addressed to this client through an audience.
     fn mine(plan: &Plan, audience: Audience) -> Vec<usize> {
-        let aims = plan.aims().iter().enumerate();
-        let mine = aims.filter(|(_, aim)| aim.audience(ME) == Some(audience));
+        let recipients = plan.recipients().iter().enumerate();
+        let mine = recipients.filter(|(_, recipient)| recipient.audience(ME) == Some(audience));
         mine.map(|(number, _)| number).collect()
     }
 
@@ -160,13 +164,13 @@ mod tests {
     fn whoever_gets_all_of_its_own_has_no_wrongs() {
         let plan = plan();
         let mut ledger = Ledger::new(ME, &plan);
-        for (number, aim) in plan.aims().iter().enumerate() {
-            if let Some(audience) = aim.audience(ME) {
+        for (number, recipient) in plan.recipients().iter().enumerate() {
+            if let Some(audience) = recipient.audience(ME) {
                 let label = ledger.update(&plan, &update(&plan, number, audience));
                 assert_eq!(label.map(|label| label.number), Some(number));
             }
         }
-        assert_eq!(ledger.wrongs, Wrongs::default());
+        assert_eq!(ledger.violations, Violations::default());
         assert_eq!(ledger.count(), plan.meant_for(ME, 60));
         assert!(ledger.count() < 60, "some are meant for the others");
     }
@@ -176,24 +180,26 @@ mod tests {
         let plan = plan();
         let everyone = mine(&plan, Audience::Everyone);
         let all: Vec<usize> = (0..60).collect();
-        let not_mine = all.iter().find(|n| plan.aims()[**n].audience(ME).is_none());
+        let not_mine = all
+            .iter()
+            .find(|n| plan.recipients()[**n].audience(ME).is_none());
         let not_mine = *not_mine.expect("some are meant for the others");
 
         let mut ledger = Ledger::new(ME, &plan);
         ledger.update(&plan, &update(&plan, everyone[1], Audience::Everyone));
         ledger.update(&plan, &update(&plan, everyone[0], Audience::Everyone));
-        assert_eq!(ledger.wrongs.misordered, 1);
+        assert_eq!(ledger.violations.misordered, 1);
         ledger.update(&plan, &update(&plan, everyone[1], Audience::Everyone));
-        assert_eq!(ledger.wrongs.duplicates, 1);
+        assert_eq!(ledger.violations.duplicates, 1);
         ledger.update(&plan, &update(&plan, not_mine, Audience::Team));
         ledger.update(&plan, &update(&plan, everyone[2], Audience::Team));
-        assert_eq!(ledger.wrongs.foreign, 2);
+        assert_eq!(ledger.violations.foreign, 2);
         let mut to_game_masters = update(&plan, everyone[2], Audience::Everyone);
         if let Event::CluePushed { to, .. } = &mut to_game_masters.event {
             *to = Some(Target::Everyone);
         }
         ledger.update(&plan, &to_game_masters);
-        assert_eq!(ledger.wrongs.foreign, 3);
+        assert_eq!(ledger.violations.foreign, 3);
         assert_eq!(ledger.count(), 2);
     }
 
@@ -207,8 +213,11 @@ mod tests {
         let mut ledger = Ledger::new(ME, &plan);
         ledger.update(&plan, &update(&plan, everyone[0], Audience::Everyone));
         ledger.snapshot(&plan, &clues(&everyone[..3]));
-        assert_eq!((ledger.count(), ledger.wrongs), (3, Wrongs::default()));
+        assert_eq!(
+            (ledger.count(), ledger.violations),
+            (3, Violations::default())
+        );
         ledger.snapshot(&plan, &clues(&everyone[1..3]));
-        assert_eq!((ledger.count(), ledger.wrongs.forgotten), (2, 1));
+        assert_eq!((ledger.count(), ledger.violations.forgotten), (2, 1));
     }
 }

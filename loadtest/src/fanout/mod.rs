@@ -8,19 +8,19 @@
 //! tells at `/metrics`.
 
 mod crowd;
-mod desk;
+mod decode_cache;
 mod follower;
 mod kernel;
 mod ledger;
-mod pipe;
+mod light_socket;
 mod plan;
 mod pusher;
 mod report;
 mod run;
 mod script;
+mod server_metrics;
 mod shared;
-mod sums;
-mod vitals;
+mod summary;
 mod windows;
 mod witness;
 
@@ -31,10 +31,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use testkit::{RestError, ServerError};
 
 use crate::arguments::{FanoutArguments, ServerArguments};
-use crate::own_server::{OwnServerError, Target};
-use crowd::Bad;
+use crate::managed_server::{ManagedServerError, Target};
+use crowd::ImpairedReaders;
 use pusher::Timing;
-use run::Course;
+use run::RunConfig;
 
 pub use pusher::PushError;
 pub use report::{FanoutReport, Pair, Paired, ServerCost};
@@ -43,14 +43,14 @@ pub use report::{FanoutReport, Pair, Paired, ServerCost};
 const CLUES_PER_SESSION_MAX: usize = 1_000;
 
 /// Places beyond the clients' own: the game master, REST, and connections that are being replaced.
-const PLACES_BESIDES: u32 = 2_000;
+const EXTRA_CONNECTIONS: u32 = 2_000;
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
 pub enum FanoutError {
     /// Too many clues for the rules.
     #[error(
-        "that would be {clues} clues in a session, which takes {CLUES_PER_SESSION_MAX}; lower \
+        "{clues} clues exceed the limit of {CLUES_PER_SESSION_MAX} per session: lower \
          --clues-per-second or --seconds, or spread the pairs over more --starts"
     )]
     TooManyClues {
@@ -58,22 +58,24 @@ pub enum FanoutError {
         clues: usize,
     },
     /// Nobody would be left to measure.
-    #[error("--stalled and --slow together must leave some clients that read well")]
-    NobodyReadsWell,
+    #[error("no normal readers are left to measure: lower --stalled or --slow")]
+    NoNormalReaders,
     /// Nobody would be stalled or slow.
-    #[error("--pairs compares windows with and without --stalled or --slow readers; give a share")]
-    NobodyReadsBadly,
+    #[error("--pairs compares windows with and without impaired readers: set --stalled or --slow")]
+    NoImpairedReaders,
     /// There is no server of our own.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
+    ManagedServer(#[from] ManagedServerError),
     /// It failed.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The session or its players could not be created, or the metrics not be read.
-    #[error("cannot ask the server: {0}")]
+    #[error("a request to the server failed: {0}")]
     Rest(#[from] RestError),
     /// Not everybody could connect.
-    #[error("only {attached} of {clients} clients could connect and attach")]
+    #[error(
+        "only {attached} of {clients} clients connected in time; check `ulimit -n` or use fewer"
+    )]
     NotAttached {
         /// How many could.
         attached: usize,
@@ -90,28 +92,28 @@ pub enum FanoutError {
 
 /// Runs the whole measurement. A server of our own is stopped at the end.
 pub async fn fanout(arguments: FanoutArguments) -> Result<FanoutReport, FanoutError> {
-    let courses = courses(&arguments)?;
-    let mut all = Vec::with_capacity(courses.len());
-    for course in &courses {
-        let target = Target::of(&with_room(&arguments)).await?;
+    let run_configs = run_configs(&arguments)?;
+    let mut all = Vec::with_capacity(run_configs.len());
+    for config in &run_configs {
+        let target = Target::resolve(&with_connection_limit(&arguments)).await?;
         let progress = progress_bar(arguments.connections);
-        all.push(Box::pin(run::run(&arguments, course, target, progress)).await?);
+        all.push(Box::pin(run::run(&arguments, config, target, progress)).await?);
     }
-    Ok(sums::add_up(&arguments, &all))
+    Ok(summary::summarize(&arguments, &all))
 }
 
 /// What happens at each start of the server.
-fn courses(arguments: &FanoutArguments) -> Result<Vec<Course>, FanoutError> {
-    let bad = Bad::of(arguments);
-    if bad.stalled + bad.slow >= arguments.connections as usize {
-        return Err(FanoutError::NobodyReadsWell);
+fn run_configs(arguments: &FanoutArguments) -> Result<Vec<RunConfig>, FanoutError> {
+    let impaired = ImpairedReaders::from_arguments(arguments);
+    if impaired.stalled + impaired.slow >= arguments.connections as usize {
+        return Err(FanoutError::NoNormalReaders);
     }
     let interval = Duration::from_secs_f64(1.0 / arguments.clues_per_second);
     let timing = match arguments.backlog {
         Some(waiting_max) => Timing::Backlog(usize::from(waiting_max)),
         None => Timing::Every(interval),
     };
-    let course = |start: u32, length: Duration, pairs| {
+    let config = |start: u32, length: Duration, pairs| {
         let clues_max = match timing {
             Timing::Backlog(_) => CLUES_PER_SESSION_MAX,
             Timing::Every(interval) => {
@@ -122,7 +124,7 @@ fn courses(arguments: &FanoutArguments) -> Result<Vec<Course>, FanoutError> {
         if clues_max > CLUES_PER_SESSION_MAX {
             return Err(FanoutError::TooManyClues { clues: clues_max });
         }
-        Ok(Course {
+        Ok(RunConfig {
             seed: arguments.seed.wrapping_add(u64::from(start)),
             clues_max,
             timing,
@@ -131,28 +133,28 @@ fn courses(arguments: &FanoutArguments) -> Result<Vec<Course>, FanoutError> {
         })
     };
     let Some(pairs) = arguments.pairs else {
-        return Ok(vec![course(0, arguments.seconds, None)?]);
+        return Ok(vec![config(0, arguments.seconds, None)?]);
     };
-    if bad.stalled + bad.slow == 0 {
-        return Err(FanoutError::NobodyReadsBadly);
+    if impaired.stalled + impaired.slow == 0 {
+        return Err(FanoutError::NoImpairedReaders);
     }
     let starts = arguments.starts.min(pairs);
     let begin = |start: u32| pairs * start / starts;
-    let course = |start: u32| {
+    let config = |start: u32| {
         let (first, count) = (begin(start), begin(start + 1) - begin(start));
         let length = windows::length(count, arguments.window);
-        course(start, length, Some((first, count)))
+        config(start, length, Some((first, count)))
     };
-    (0..starts).map(course).collect()
+    (0..starts).map(config).collect()
 }
 
 /// The arguments of a server that has a place for everybody, takes the game master's clues as fast as
 /// they come, and lets everybody in from the loopback addresses.
-fn with_room(arguments: &FanoutArguments) -> ServerArguments {
+fn with_connection_limit(arguments: &FanoutArguments) -> ServerArguments {
     let mut server = arguments.server.clone();
-    let places = arguments.connections + PLACES_BESIDES;
+    let limit = arguments.connections + EXTRA_CONNECTIONS;
     let settings = [
-        format!("gateway.connections_max={places}"),
+        format!("gateway.connections_max={limit}"),
         "gateway.venues=[\"127.0.0.0/8\"]".to_owned(),
         "limits.commands_per_second=1000000".to_owned(),
         "limits.commands_burst=1000000".to_owned(),

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 /// To whom a clue goes, by the places of teams and players in the crowd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Aim {
+pub(super) enum Recipient {
     Everyone,
     Team(u32),
     Player(u32),
@@ -17,7 +17,7 @@ pub(super) enum Aim {
 
 /// A client's place in the crowd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seat {
+pub(super) struct ClientIndex {
     pub(super) player: u32,
     pub(super) team: u32,
 }
@@ -37,7 +37,7 @@ pub(super) struct Draw {
 /// All clues of a session, in the order of being pushed.
 #[derive(Debug)]
 pub(super) struct Plan {
-    aims: Vec<Aim>,
+    recipients: Vec<Recipient>,
     text_chars: usize,
 }
 
@@ -50,13 +50,13 @@ pub(super) struct Label {
     pub(super) intended: Duration,
 }
 
-impl Aim {
+impl Recipient {
     /// As whom a seat gets such a clue; none if it is not meant for it.
-    pub(super) fn audience(self, seat: Seat) -> Option<Audience> {
+    pub(super) fn audience(self, client: ClientIndex) -> Option<Audience> {
         match self {
             Self::Everyone => Some(Audience::Everyone),
-            Self::Team(team) => (team == seat.team).then_some(Audience::Team),
-            Self::Player(player) => (player == seat.player).then_some(Audience::Player),
+            Self::Team(team) => (team == client.team).then_some(Audience::Team),
+            Self::Player(player) => (player == client.player).then_some(Audience::Player),
         }
     }
 }
@@ -64,30 +64,32 @@ impl Aim {
 impl Plan {
     pub(super) fn draw(draw: Draw) -> Self {
         let mut random = StdRng::seed_from_u64(draw.seed);
-        let mut aim = || {
+        let mut recipient = || {
             if random.random::<f64>() < draw.everyone {
-                Aim::Everyone
+                Recipient::Everyone
             } else if random.random() {
-                Aim::Team(random.random_range(0..draw.teams))
+                Recipient::Team(random.random_range(0..draw.teams))
             } else {
-                Aim::Player(random.random_range(0..draw.players))
+                Recipient::Player(random.random_range(0..draw.players))
             }
         };
         Self {
-            aims: (0..draw.clues).map(|_| aim()).collect(),
+            recipients: (0..draw.clues).map(|_| recipient()).collect(),
             text_chars: draw.text_chars,
         }
     }
 
     /// To whom each clue goes.
-    pub(super) fn aims(&self) -> &[Aim] {
-        &self.aims
+    pub(super) fn recipients(&self) -> &[Recipient] {
+        &self.recipients
     }
 
     /// How many of the first clues are meant for a seat.
-    pub(super) fn meant_for(&self, seat: Seat, pushed: usize) -> usize {
-        let aims = self.aims[..pushed].iter();
-        aims.filter(|aim| aim.audience(seat).is_some()).count()
+    pub(super) fn meant_for(&self, client: ClientIndex, pushed: usize) -> usize {
+        let recipients = self.recipients[..pushed].iter();
+        recipients
+            .filter(|recipient| recipient.audience(client).is_some())
+            .count()
     }
 
     /// The text of a clue: what its label says, filled up to its length.
@@ -117,7 +119,7 @@ mod tests {
 
     use protocol::Audience;
 
-    use super::{Aim, Draw, Label, Plan, Seat};
+    use super::{ClientIndex, Draw, Label, Plan, Recipient};
 
     fn plan(clues: usize) -> Plan {
         Plan::draw(Draw {
@@ -132,25 +134,36 @@ mod tests {
 
     #[test]
     fn a_seat_is_meant_only_with_its_own() {
-        let seat = Seat { player: 3, team: 1 };
-        assert_eq!(Aim::Everyone.audience(seat), Some(Audience::Everyone));
-        assert_eq!(Aim::Team(1).audience(seat), Some(Audience::Team));
-        assert_eq!(Aim::Player(3).audience(seat), Some(Audience::Player));
-        assert_eq!(Aim::Team(0).audience(seat), None);
-        assert_eq!(Aim::Player(1).audience(seat), None);
+        let client = ClientIndex { player: 3, team: 1 };
+        assert_eq!(
+            Recipient::Everyone.audience(client),
+            Some(Audience::Everyone)
+        );
+        assert_eq!(Recipient::Team(1).audience(client), Some(Audience::Team));
+        assert_eq!(
+            Recipient::Player(3).audience(client),
+            Some(Audience::Player)
+        );
+        assert_eq!(Recipient::Team(0).audience(client), None);
+        assert_eq!(Recipient::Player(1).audience(client), None);
     }
 
     #[test]
     fn every_kind_of_audience_is_drawn_and_the_seed_decides() {
         let plan = plan(300);
-        let count = |kind: fn(&Aim) -> bool| plan.aims().iter().filter(|aim| kind(aim)).count();
-        assert!((100..200).contains(&count(|aim| *aim == Aim::Everyone)));
-        assert!(count(|aim| matches!(aim, Aim::Team(_))) > 40);
-        assert!(count(|aim| matches!(aim, Aim::Player(_))) > 40);
-        assert_eq!(plan.aims(), super::tests::plan(300).aims());
-        let seat = Seat { player: 3, team: 1 };
-        let all = plan.meant_for(seat, 300);
-        assert!(all < 300 && plan.meant_for(seat, 100) < all);
+        let count = |kind: fn(&Recipient) -> bool| {
+            plan.recipients()
+                .iter()
+                .filter(|recipient| kind(recipient))
+                .count()
+        };
+        assert!((100..200).contains(&count(|recipient| *recipient == Recipient::Everyone)));
+        assert!(count(|recipient| matches!(recipient, Recipient::Team(_))) > 40);
+        assert!(count(|recipient| matches!(recipient, Recipient::Player(_))) > 40);
+        assert_eq!(plan.recipients(), super::tests::plan(300).recipients());
+        let client = ClientIndex { player: 3, team: 1 };
+        let all = plan.meant_for(client, 300);
+        assert!(all < 300 && plan.meant_for(client, 100) < all);
     }
 
     #[test]

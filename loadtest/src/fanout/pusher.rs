@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::{ClientMessage, Command, Hello, Order, Rejection, ServerMessage, Target};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::plan::{Aim, Label, Plan};
+use super::plan::{Label, Plan, Recipient};
 use super::script::Span;
 use crate::client::{Connection, Ended, Endpoint, OpenError};
 
@@ -43,13 +43,13 @@ pub enum PushError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The connection has ended.
-    #[error("the game master's connection has ended: {0}")]
+    #[error("the game master's connection closed: {0}")]
     Ended(#[from] Ended),
     /// A clue was refused.
-    #[error("clue {} was refused: {} ({:?})", .0.id, .0.message, .0.code)]
+    #[error("clue {} was rejected: {} ({:?})", .0.id, .0.message, .0.code)]
     Refused(Rejection),
     /// Receipts stay out.
-    #[error("{sent} clues were pushed, but only {acknowledged} have a receipt")]
+    #[error("timed out: {sent} clues were pushed, but only {acknowledged} were acknowledged")]
     Late {
         /// Clues that were pushed.
         sent: usize,
@@ -119,14 +119,14 @@ impl Pusher {
                     let intended_at = due.unwrap_or(span.until);
                     self.send(plan, intended_at - began_at).await?;
                 }
-                message = self.connection.receive() => self.take(message?)?,
+                message = self.connection.receive() => self.handle_message(message?)?,
             }
         }
     }
 
     /// When the next clue is due; none if it is not to be sent now or at all.
     fn next(&self, plan: &Plan, timing: Timing, span: Span) -> Option<Instant> {
-        if self.sent == plan.aims().len() {
+        if self.sent == plan.recipients().len() {
             return None;
         }
         let at = match timing {
@@ -144,12 +144,12 @@ impl Pusher {
 
     async fn send(&mut self, plan: &Plan, intended: Duration) -> Result<(), PushError> {
         let number = self.sent;
-        let to = match plan.aims()[number] {
-            Aim::Everyone => Target::Everyone,
-            Aim::Team(team) => Target::Team {
+        let to = match plan.recipients()[number] {
+            Recipient::Everyone => Target::Everyone,
+            Recipient::Team(team) => Target::Team {
                 team: self.addresses.teams[team as usize].clone(),
             },
-            Aim::Player(player) => Target::Player {
+            Recipient::Player(player) => Target::Player {
                 player: self.addresses.players[player as usize].clone(),
             },
         };
@@ -168,7 +168,7 @@ impl Pusher {
         Ok(())
     }
 
-    fn take(&mut self, message: ServerMessage) -> Result<(), PushError> {
+    fn handle_message(&mut self, message: ServerMessage) -> Result<(), PushError> {
         match message {
             ServerMessage::Receipt(_) => self.acknowledged += 1,
             ServerMessage::Rejection(rejection) => return Err(PushError::Refused(rejection)),

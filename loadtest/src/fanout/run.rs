@@ -13,15 +13,15 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::FanoutError;
 use super::crowd::Crowd;
-use super::follower::Followed;
+use super::follower::FollowerResult;
 use super::plan::{Draw, Plan};
 use super::pusher::{Pusher, Timing};
 use super::script::Span;
+use super::server_metrics::ServerMetrics;
 use super::shared::{Flow, Settings, Shared, Stage};
-use super::vitals::Vitals;
 use super::windows::{self, Window};
 use crate::arguments::{FanoutArguments, SecondsRange};
-use crate::own_server::Target;
+use crate::managed_server::Target;
 use crate::setup;
 
 /// How long everybody may take to connect and to be attached.
@@ -35,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What happens at one start of the server.
 #[derive(Debug, Clone)]
-pub(super) struct Course {
+pub(super) struct RunConfig {
     /// Decides the plan, and what happens to the clients.
     pub(super) seed: u64,
     /// The clues that can be pushed at most.
@@ -48,19 +48,19 @@ pub(super) struct Course {
 }
 
 /// What was found at one start.
-pub(super) struct Ran {
-    pub(super) followed: Vec<Followed>,
+pub(super) struct RunResult {
+    pub(super) followers: Vec<FollowerResult>,
     pub(super) clues: usize,
     pub(super) deliveries: u64,
     /// Of each measured span: of each window, or of the whole.
     pub(super) latencies: Vec<Histogram<u64>>,
     pub(super) flowed: Duration,
     /// With nobody connected, with everybody attached, and at the end.
-    pub(super) vitals: [Vitals; 3],
+    pub(super) metrics: [ServerMetrics; 3],
     /// When the last clue was pushed.
-    pub(super) flowed_vitals: Vitals,
+    pub(super) flowed_metrics: ServerMetrics,
     /// At the end of each window.
-    pub(super) window_vitals: Vec<Vitals>,
+    pub(super) window_metrics: Vec<ServerMetrics>,
 }
 
 /// A run under way.
@@ -75,10 +75,10 @@ struct Run<'a> {
 /// Runs a course against a server, which a server of our own is stopped after.
 pub(super) async fn run(
     arguments: &FanoutArguments,
-    course: &Course,
+    config: &RunConfig,
     mut target: Target,
     progress: ProgressBar,
-) -> Result<Ran, FanoutError> {
+) -> Result<RunResult, FanoutError> {
     let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
     progress.set_message("joining");
     let crowd = Crowd::join(&rest, &target.admin_token, arguments).await?;
@@ -89,19 +89,19 @@ pub(super) async fn run(
     let (stages, _) = watch::channel(Stage::Gathering);
     let run = Run {
         arguments,
-        shared: Arc::new(course.shared(arguments, crowd.teams)),
+        shared: Arc::new(config.shared(arguments, crowd.teams)),
         rest,
         stages,
         progress,
     };
-    let ran = run.through(course, &crowd).await?;
+    let result = run.through(config, &crowd).await?;
     if let Some(own) = &mut target.own {
         own.stop().await?;
     }
-    Ok(ran)
+    Ok(result)
 }
 
-impl Course {
+impl RunConfig {
     fn shared(&self, arguments: &FanoutArguments, teams: u32) -> Shared {
         let plan = Plan::draw(Draw {
             clues: self.clues_max,
@@ -127,49 +127,49 @@ impl Course {
 }
 
 impl Run<'_> {
-    async fn through(&self, course: &Course, crowd: &Crowd) -> Result<Ran, FanoutError> {
-        let alone = Vitals::of(&self.rest).await?;
+    async fn through(&self, config: &RunConfig, crowd: &Crowd) -> Result<RunResult, FanoutError> {
+        let alone = ServerMetrics::fetch(&self.rest).await?;
         let mut threads = crowd.follow(&self.shared, self.arguments, &self.stages.subscribe());
         self.gather().await?;
-        let attached = Vitals::of(&self.rest).await?;
+        let attached = ServerMetrics::fetch(&self.rest).await?;
         let token = crowd.session.game_master_token.clone();
         let pusher = Pusher::connect(&crowd.endpoint, token, crowd.addresses()).await?;
 
         let from = Instant::now() + BEFORE_FLOW;
         let span = Span {
             from,
-            until: from + course.length,
+            until: from + config.length,
         };
-        let windows = course.windows(from, self.arguments);
+        let windows = config.windows(from, self.arguments);
         self.begin_flow(span, windows.as_deref());
-        let pushing = pusher.push(&self.shared.plan, course.timing, span, self.shared.began_at);
+        let pushing = pusher.push(&self.shared.plan, config.timing, span, self.shared.began_at);
         let watching = self.watch_windows(windows.as_deref().unwrap_or_default());
-        let (clues, window_vitals) = tokio::join!(pushing, watching);
-        let (clues, window_vitals) = (clues?, window_vitals?);
+        let (clues, window_metrics) = tokio::join!(pushing, watching);
+        let (clues, window_metrics) = (clues?, window_metrics?);
         let flowed = from.elapsed();
-        let flowed_vitals = Vitals::of(&self.rest).await?;
+        let flowed_metrics = ServerMetrics::fetch(&self.rest).await?;
 
         self.settle(clues, span.until).await;
-        let at_end = Vitals::of(&self.rest).await?;
+        let at_end = ServerMetrics::fetch(&self.rest).await?;
         self.stages.send_replace(Stage::Over);
-        let mut followed = Vec::new();
+        let mut followers = Vec::new();
         while let Some(thread) = threads.join_next().await {
-            followed.extend(
+            followers.extend(
                 thread
                     .expect("clients do not panic")
                     .map_err(FanoutError::Thread)?,
             );
         }
         self.progress.finish_and_clear();
-        Ok(Ran {
-            followed,
+        Ok(RunResult {
+            followers,
             clues,
             deliveries: self.shared.counts.deliveries.load(Relaxed),
-            latencies: self.shared.take_latencies(),
+            latencies: self.shared.drain_latencies(),
             flowed,
-            flowed_vitals,
-            vitals: [alone, attached, at_end],
-            window_vitals,
+            flowed_metrics,
+            metrics: [alone, attached, at_end],
+            window_metrics,
         })
     }
 
@@ -195,24 +195,26 @@ impl Run<'_> {
                 .measure(windows.iter().map(|window| window.measured)),
             None => self.shared.measure([span]),
         }
-        let bad_spans = windows.map(|windows| {
+        let impaired_spans = windows.map(|windows| {
             windows
                 .iter()
-                .filter_map(|window| window.bad_span())
+                .filter_map(|window| window.impaired_span())
                 .collect()
         });
-        self.stages
-            .send_replace(Stage::Flowing(Flow { span, bad_spans }));
+        self.stages.send_replace(Stage::Flowing(Flow {
+            span,
+            impaired_spans,
+        }));
     }
 
     /// What the server tells at the end of each window.
-    async fn watch_windows(&self, windows: &[Window]) -> Result<Vec<Vitals>, RestError> {
+    async fn watch_windows(&self, windows: &[Window]) -> Result<Vec<ServerMetrics>, RestError> {
         let mut all = Vec::with_capacity(windows.len());
         for window in windows {
             sleep_until(window.is_over_at()).await;
             self.progress
                 .set_message(format!("window {} of {}", all.len() + 1, windows.len()));
-            all.push(Vitals::of(&self.rest).await?);
+            all.push(ServerMetrics::fetch(&self.rest).await?);
         }
         Ok(all)
     }

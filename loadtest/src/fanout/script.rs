@@ -16,7 +16,7 @@ const READS_BETWEEN_STALLS_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Reads whatever comes at once.
-    Well,
+    Normal,
     /// Stops reading now and then.
     Stalls,
     /// Reads some bytes a second.
@@ -67,7 +67,7 @@ impl Kind {
     /// How a client of this kind reads when it does not read everything.
     fn worst(self) -> Reading {
         match self {
-            Self::Well => Reading::All,
+            Self::Normal => Reading::All,
             Self::Stalls => Reading::Nothing,
             Self::Slow => Reading::Slowly,
         }
@@ -84,14 +84,14 @@ impl Script {
     ) -> Self {
         let mut script = Self::default();
         match kind {
-            Kind::Well => {}
-            Kind::Slow => script.read_badly(kind, flow),
+            Kind::Normal => {}
+            Kind::Slow => script.impair(kind, flow),
             Kind::Stalls => {
                 let first_max = READS_BETWEEN_STALLS_MAX.min(flow.length());
                 let mut from = flow.from + first_max.mul_f64(random.random());
                 while from < flow.until {
                     let until = from + stalls.draw(random);
-                    script.read_badly(kind, Span { from, until });
+                    script.impair(kind, Span { from, until });
                     from = until + READS_BETWEEN_STALLS_MAX.mul_f64(random.random());
                 }
             }
@@ -103,7 +103,7 @@ impl Script {
     pub(super) fn reading_within(kind: Kind, spans: &[Span]) -> Self {
         let mut script = Self::default();
         for span in spans {
-            script.read_badly(kind, *span);
+            script.impair(kind, *span);
         }
         script
     }
@@ -125,8 +125,8 @@ impl Script {
         self
     }
 
-    fn read_badly(&mut self, kind: Kind, span: Span) {
-        if kind == Kind::Well {
+    fn impair(&mut self, kind: Kind, span: Span) {
+        if kind == Kind::Normal {
             return;
         }
         self.steps

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::plan::Plan;
 use super::script::Span;
 use crate::arguments::SecondsRange;
-use crate::report::AckMs;
+use crate::report::LatencyMs;
 
 /// What the run is doing. Clients follow it.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub(super) enum Stage {
 pub(super) struct Flow {
     pub(super) span: Span,
     /// When stalled and slow readers are so; none means all the time.
-    pub(super) bad_spans: Option<Arc<[Span]>>,
+    pub(super) impaired_spans: Option<Arc<[Span]>>,
 }
 
 /// What a run's clients share.
@@ -98,15 +98,15 @@ impl Shared {
     pub(super) fn measure(&self, spans: impl IntoIterator<Item = Span>) {
         self.windows().extend(spans.into_iter().map(|span| Window {
             span,
-            latencies: AckMs::histogram(),
+            latencies: LatencyMs::histogram(),
         }));
     }
 
     /// Takes the latency of a delivery.
-    pub(super) fn note(&self, intended_at: Instant, latency: Duration) {
+    pub(super) fn record_latency(&self, intended_at: Instant, latency: Duration) {
         let mut windows = self.windows();
-        let place = windows.partition_point(|window| window.span.until <= intended_at);
-        if let Some(window) = windows.get_mut(place)
+        let index = windows.partition_point(|window| window.span.until <= intended_at);
+        if let Some(window) = windows.get_mut(index)
             && window.span.contains(intended_at)
         {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
@@ -115,7 +115,7 @@ impl Shared {
     }
 
     /// The latencies of each measured span. From now on nothing is measured.
-    pub(super) fn take_latencies(&self) -> Vec<Histogram<u64>> {
+    pub(super) fn drain_latencies(&self) -> Vec<Histogram<u64>> {
         let windows = std::mem::take(&mut *self.windows());
         windows.into_iter().map(|window| window.latencies).collect()
     }

@@ -22,7 +22,7 @@ pub(super) struct Window {
     /// What is measured.
     pub(super) measured: Span,
     /// Whether stalled and slow readers are so.
-    pub(super) is_beside: bool,
+    pub(super) is_impaired: bool,
 }
 
 /// The windows of some pairs, the first of which has this number: AB if it is even, BA if it is odd.
@@ -32,13 +32,13 @@ pub(super) fn lay_out(from: Instant, first_pair: u32, pairs: u32, length: Durati
         [is_odd, !is_odd]
     });
     let mut begin = from;
-    let windows = order.map(|is_beside| {
+    let windows = order.map(|is_impaired| {
         let from = begin + RECOVERY + LEAD;
         let until = from + length;
         begin = until + TAIL;
         Window {
             measured: Span { from, until },
-            is_beside,
+            is_impaired,
         }
     });
     windows.collect()
@@ -51,8 +51,8 @@ pub(super) fn length(pairs: u32, window: Duration) -> Duration {
 
 impl Window {
     /// When stalled and slow readers are so; none if they are not.
-    pub(super) fn bad_span(self) -> Option<Span> {
-        self.is_beside.then_some(Span {
+    pub(super) fn impaired_span(self) -> Option<Span> {
+        self.is_impaired.then_some(Span {
             from: self.measured.from - LEAD,
             until: self.measured.until + TAIL,
         })
@@ -77,16 +77,16 @@ mod tests {
         let from = Instant::now();
         let window = Duration::from_secs(4);
         let windows = lay_out(from, 0, 4, window);
-        let order: Vec<bool> = windows.iter().map(|window| window.is_beside).collect();
+        let order: Vec<bool> = windows.iter().map(|window| window.is_impaired).collect();
         assert_eq!(order, [false, true, true, false, false, true, true, false]);
         for pair in windows.windows(2) {
             let bad_from = pair[1]
-                .bad_span()
+                .impaired_span()
                 .map_or(pair[1].measured.from, |span| span.from);
             assert!(bad_from >= pair[0].measured.until + TAIL + RECOVERY);
         }
         let last = windows.last().expect("there are some");
         assert_eq!(last.measured.until + TAIL, from + length(4, window));
-        assert!(lay_out(from, 1, 1, window)[0].is_beside);
+        assert!(lay_out(from, 1, 1, window)[0].is_impaired);
     }
 }

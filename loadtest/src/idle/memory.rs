@@ -16,7 +16,7 @@ pub struct Memory {
 
 impl Memory {
     /// Of a process of this machine that the caller may look at.
-    pub(crate) fn of(process: u32) -> io::Result<Self> {
+    pub(crate) fn read(process: u32) -> io::Result<Self> {
         let status = fs::read_to_string(format!("/proc/{process}/status"))?;
         let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
         let missing = || io::Error::from(io::ErrorKind::InvalidData);
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_own_process_is_resident() {
-        let memory = Memory::of(std::process::id()).expect("this runs on Linux");
+        let memory = Memory::read(std::process::id()).expect("this runs on Linux");
         assert!(memory.resident > 100_000, "{memory:?}");
         assert!(memory.proportional <= memory.resident, "{memory:?}");
     }

@@ -1,9 +1,9 @@
 //! Opens connections that do nothing, and finds out what each of them costs the server.
 
 mod crowd;
+mod idle_client;
 mod memory;
 mod report;
-mod sitter;
 
 use std::io;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::arguments::{IdleArguments, ServerArguments};
-use crate::own_server::{OwnServer, OwnServerError, Target};
+use crate::managed_server::{ManagedServer, ManagedServerError, Target};
 use crate::setup;
 use crowd::Crowd;
 
+use idle_client::IdleClient;
+pub use idle_client::IdleClientError;
 pub use memory::Memory;
 pub use report::IdleReport;
-pub use sitter::SitError;
-use sitter::Sitter;
 
 /// Connections that a server takes without a word about it in its settings, less what REST needs.
 const CONNECTIONS_WITHOUT_SETTING_MAX: u32 = 14_000;
@@ -31,7 +31,7 @@ const CONNECTIONS_WITHOUT_SETTING_MAX: u32 = 14_000;
 pub enum IdleError {
     /// There is no server of our own.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
+    ManagedServer(#[from] ManagedServerError),
     /// It failed.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -39,19 +39,23 @@ pub enum IdleError {
     #[error("cannot prepare the session: {0}")]
     Prepare(#[from] RestError),
     /// A player could not connect, or did not stay.
-    #[error("a player cannot connect: {0}")]
-    Sit(#[from] SitError),
+    #[error("a client cannot connect: {0}")]
+    Client(#[from] IdleClientError),
     /// The server's memory cannot be read.
-    #[error("cannot read the server's memory: {0}")]
+    #[error(
+        "cannot read the server's memory from /proc: {0}; is --server-pid a process of this machine and user?"
+    )]
     Memory(#[from] io::Error),
     /// Nobody said which process a foreign server is.
-    #[error("say which process the server is, with --server-pid")]
+    #[error(
+        "the memory of a running server is read from its process: give its id with --server-pid"
+    )]
     NoProcess,
 }
 
 /// Runs the whole measurement. A server of our own is stopped at the end.
 pub async fn idle(arguments: IdleArguments) -> Result<IdleReport, IdleError> {
-    let mut target = Target::of(&with_room(&arguments)).await?;
+    let mut target = Target::resolve(&with_connection_limit(&arguments)).await?;
     let bytes_at_start = memory(&target, &arguments)?;
     let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
     let crowd = Crowd::join(&rest, &target.admin_token, &arguments).await?;
@@ -60,8 +64,8 @@ pub async fn idle(arguments: IdleArguments) -> Result<IdleReport, IdleError> {
     }
     let bytes_before = memory(&target, &arguments)?;
 
-    let seated = crowd.seat().await?;
-    let (over, sitting) = settle(seated.sitters);
+    let connected = crowd.connect().await?;
+    let (over, sitting) = settle(connected.clients);
     sleep(arguments.seconds).await;
     let bytes_after = memory(&target, &arguments)?;
     over.send_replace(true);
@@ -81,8 +85,8 @@ pub async fn idle(arguments: IdleArguments) -> Result<IdleReport, IdleError> {
         ended_early,
         first_early_end,
         settled_s: arguments.seconds.as_secs_f64(),
-        connects_per_s: a_second(seated.connecting),
-        hellos_per_s: a_second(seated.greeting),
+        connects_per_s: a_second(connected.connecting),
+        hellos_per_s: a_second(connected.greeting),
         bytes_at_start,
         bytes_before,
         bytes_after,
@@ -93,17 +97,17 @@ pub async fn idle(arguments: IdleArguments) -> Result<IdleReport, IdleError> {
 }
 
 /// Everybody listens until the watch says that it is over.
-fn settle(sitters: Vec<Sitter>) -> (watch::Sender<bool>, JoinSet<Result<(), SitError>>) {
+fn settle(clients: Vec<IdleClient>) -> (watch::Sender<bool>, JoinSet<Result<(), IdleClientError>>) {
     let (over, over_seen) = watch::channel(false);
     let mut sitting = JoinSet::new();
-    for sitter in sitters {
-        sitting.spawn(sitter.sit(over_seen.clone()));
+    for client in clients {
+        sitting.spawn(client.stay(over_seen.clone()));
     }
     (over, sitting)
 }
 
 /// The arguments of a server that has a place for everybody.
-fn with_room(arguments: &IdleArguments) -> ServerArguments {
+fn with_connection_limit(arguments: &IdleArguments) -> ServerArguments {
     let mut server = arguments.server.clone();
     if arguments.connections > CONNECTIONS_WITHOUT_SETTING_MAX {
         let places = arguments.connections + 1_000;
@@ -114,7 +118,7 @@ fn with_room(arguments: &IdleArguments) -> ServerArguments {
 }
 
 fn memory(target: &Target, arguments: &IdleArguments) -> Result<Memory, IdleError> {
-    let own = target.own.as_ref().and_then(OwnServer::id);
+    let own = target.own.as_ref().and_then(ManagedServer::id);
     let process = own.or(arguments.server_pid).ok_or(IdleError::NoProcess)?;
-    Ok(Memory::of(process)?)
+    Ok(Memory::read(process)?)
 }

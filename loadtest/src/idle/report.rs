@@ -5,8 +5,13 @@ use std::fmt;
 use serde::Serialize;
 
 use super::memory::Memory;
+use crate::report::write_outcome;
 
-/// The figures of `idle`; the keys of the JSON file.
+/// With fewer connections the server's fixed costs (thread stacks, buffers, caches) exceed those of the
+/// connections.
+const CONNECTIONS_MIN: u32 = 1_000;
+
+/// Report of `idle`; its fields are the keys of the JSON file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IdleReport {
     /// Connections that were open, authenticated and attached.
@@ -38,9 +43,30 @@ pub struct IdleReport {
 }
 
 impl IdleReport {
-    /// Whether every connection stayed and took no more than it may.
+    /// Whether every connection stayed open and used no more memory than allowed.
     pub fn is_good(&self) -> bool {
-        self.ended_early == 0 && self.resident_bytes_per_connection <= self.resident_bytes_max
+        self.failures().is_empty()
+    }
+
+    /// The reasons why the test failed, one sentence each; empty if it passed.
+    fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        if self.ended_early > 0 {
+            let (ended, all) = (self.ended_early, self.connections);
+            failures.push(format!("{ended} of {all} connections closed early"));
+        }
+        let (used, allowed) = (self.resident_bytes_per_connection, self.resident_bytes_max);
+        if used > allowed {
+            failures.push(format!(
+                "{used} resident bytes per connection, {allowed} allowed"
+            ));
+            if self.connections < CONNECTIONS_MIN {
+                failures.push(format!(
+                    "fixed costs dominate below {CONNECTIONS_MIN} connections: use more, or --bytes-max"
+                ));
+            }
+        }
+        failures
     }
 }
 
@@ -48,25 +74,33 @@ impl fmt::Display for IdleReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, figure: &dyn fmt::Display| writeln!(f, "{name:32} {figure:>14}");
         row("connections", &self.connections)?;
-        row("  ended early", &self.ended_early)?;
+        row("  closed early", &self.ended_early)?;
         if let Some(reason) = &self.first_early_end {
-            row("    the first", reason)?;
+            row("    first reason", reason)?;
         }
         row("teams", &self.teams)?;
-        row("connects a second", &format!("{:.0}", self.connects_per_s))?;
-        row("hellos a second", &format!("{:.0}", self.hellos_per_s))?;
-        row("resident bytes at the start", &self.bytes_at_start.resident)?;
+        row(
+            "connections per second",
+            &format!("{:.0}", self.connects_per_s),
+        )?;
+        row(
+            "handshakes (hello) per second",
+            &format!("{:.0}", self.hellos_per_s),
+        )?;
+        row(
+            "resident bytes after the start",
+            &self.bytes_at_start.resident,
+        )?;
         row("  with all players joined", &self.bytes_before.resident)?;
         row("  with all connected", &self.bytes_after.resident)?;
-        row("  a connection", &self.resident_bytes_per_connection)?;
+        row("  per connection", &self.resident_bytes_per_connection)?;
         row("    allowed", &self.resident_bytes_max)?;
-        row("  a player in all", &self.resident_bytes_per_player)?;
-        let proportional = self.bytes_after.proportional;
-        write!(
-            f,
-            "{:32} {proportional:>14}",
-            "proportional bytes at the end"
-        )
+        row("  per player in total", &self.resident_bytes_per_player)?;
+        row(
+            "proportional bytes at the end",
+            &self.bytes_after.proportional,
+        )?;
+        write_outcome(f, &self.failures())
     }
 }
 
@@ -96,6 +130,15 @@ mod tests {
         let mut heavy = good.clone();
         heavy.resident_bytes_per_connection += 1;
         assert!(!heavy.is_good());
+        assert!(
+            heavy.to_string().contains("FAILED: 8193 resident bytes"),
+            "{heavy}"
+        );
+        heavy.connections = 50;
+        assert!(
+            heavy.to_string().contains("fixed costs dominate"),
+            "{heavy}"
+        );
         let mut short = good;
         short.ended_early = 1;
         assert!(!short.is_good());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::played::Played;
+use super::commit_timings::CommitTimings;
 use super::recording::Recording;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS journal (\
     PRIMARY KEY (session_id, seq), CHECK (last_seq >= seq)) STRICT, WITHOUT ROWID;";
 
 /// An open database. Dropping it ends its checkpoints.
-pub(super) struct Bare {
+pub(super) struct BareSqlite {
     connection: Connection,
     session: i64,
     checkpoints: Option<Checkpoints>,
@@ -40,7 +40,7 @@ struct Checkpoints {
     thread: JoinHandle<()>,
 }
 
-impl Bare {
+impl BareSqlite {
     /// Creates the database in a folder.
     pub(super) fn create(folder: &Path) -> rusqlite::Result<Self> {
         let path = folder.join("bare.sqlite");
@@ -64,14 +64,14 @@ impl Bare {
 
     /// Commits what was recorded, as often as it was, for so long; gives the commits that began after
     /// the warm-up. Blocks its thread.
-    pub(super) fn play(
+    pub(super) fn replay(
         &mut self,
         recording: &Recording,
         warm_up: Duration,
         window: Duration,
-    ) -> rusqlite::Result<Played> {
+    ) -> rusqlite::Result<CommitTimings> {
         self.session += 1;
-        Played::play(recording, warm_up, window, |after_seq, rows| {
+        CommitTimings::replay(recording, warm_up, window, |after_seq, rows| {
             self.commit(after_seq, rows)
         })
     }
@@ -95,7 +95,7 @@ impl Bare {
     }
 }
 
-impl Drop for Bare {
+impl Drop for BareSqlite {
     fn drop(&mut self) {
         if let Some(Checkpoints { stop, thread }) = self.checkpoints.take() {
             drop(stop);
@@ -116,21 +116,21 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Bare, open};
+    use super::{BareSqlite, open};
     use crate::latency::recording::Recording;
 
     #[test]
     fn everything_that_was_recorded_is_committed_once_with_full_sync() {
         let folder = testkit::temporary_folder().expect("a temporary folder can be made");
-        let mut bare = Bare::create(folder.path()).expect("it can be created");
+        let mut bare = BareSqlite::create(folder.path()).expect("it can be created");
         let recording = Recording {
             commits: vec![vec![10, 20], vec![30]],
             commits_per_s: 400.0,
         };
         let window = Duration::from_millis(10);
         for _ in 0..2 {
-            let played = bare.play(&recording, Duration::ZERO, window);
-            assert_eq!(played.expect("it is writable").commits(), 4);
+            let timings = bare.replay(&recording, Duration::ZERO, window);
+            assert_eq!(timings.expect("it is writable").commits(), 4);
         }
         let full: i64 = bare
             .connection

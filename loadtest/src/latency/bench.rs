@@ -7,17 +7,17 @@ use std::time::Duration;
 use testkit::Rest;
 use tokio::task::spawn_blocking;
 
-use super::bare::Bare;
+use super::bare::BareSqlite;
 use super::cores::Cores;
 use super::crowd::Crowd;
 use super::generator::{Guesses, Load, Outcome};
-use super::postgres::Store;
+use super::postgres::PostgresBaseline;
 use super::recording::{Recorder, Recording, Watch};
 use super::report::{CommitMs, Pair, Start};
 use super::{LatencyError, rate};
 use crate::arguments::{JournalKind, LatencyArguments};
-use crate::own_server::{OwnServer, OwnServerOptions};
-use crate::report::AckMs;
+use crate::managed_server::{ManagedServer, ManagedServerOptions};
+use crate::report::LatencyMs;
 use crate::setup;
 
 /// The beginning of each window, which is not measured.
@@ -42,62 +42,62 @@ const NO_LIMITS: [&str; 3] = [
 ];
 
 /// What bare commits go to.
-enum Floor {
+enum Baseline {
     /// A file beside the server's. None only while it is with the blocking thread.
-    Sqlite(Option<Bare>),
+    Sqlite(Option<BareSqlite>),
     /// The PostgreSQL that the server uses, too.
-    Postgres(Store),
+    Postgres(PostgresBaseline),
 }
 
 /// A started server and a bare database, side by side on one disk.
 pub(super) struct Bench {
-    server: OwnServer,
+    server: ManagedServer,
     rest: Rest,
-    floor: Floor,
+    baseline: Baseline,
     window: Duration,
     connections: u16,
 }
 
 impl Bench {
     pub(super) async fn set_up(
-        place: &Path,
+        folder: &Path,
         window: Duration,
         arguments: &LatencyArguments,
         cores: Option<&Cores>,
     ) -> Result<Self, LatencyError> {
         if let Some(cores) = cores {
-            cores.share()?;
+            cores.unpin()?;
         }
-        let of_server = place.join("server");
-        fs::create_dir_all(&of_server)?;
-        let floor = match arguments.journal {
-            JournalKind::Sqlite => Floor::Sqlite(Some(Bare::create(place)?)),
-            JournalKind::Postgres => {
-                Floor::Postgres(Store::start(arguments.server_binary.as_deref()).await?)
-            }
+        let server_folder = folder.join("server");
+        fs::create_dir_all(&server_folder)?;
+        let baseline = match arguments.journal {
+            JournalKind::Sqlite => Baseline::Sqlite(Some(BareSqlite::create(folder)?)),
+            JournalKind::Postgres => Baseline::Postgres(
+                PostgresBaseline::start(arguments.server_binary.as_deref()).await?,
+            ),
         };
-        let of_journal = match &floor {
-            Floor::Sqlite(_) => Vec::new(),
-            Floor::Postgres(store) => store.settings(),
+        let of_journal = match &baseline {
+            Baseline::Sqlite(_) => Vec::new(),
+            Baseline::Postgres(store) => store.settings(),
         };
         let settings = NO_LIMITS.into_iter().map(str::to_owned);
         let settings = settings
             .chain(of_journal)
             .chain(arguments.server_settings.iter().cloned());
-        let server = OwnServer::start(OwnServerOptions {
+        let server = ManagedServer::start(ManagedServerOptions {
             binary: arguments.server_binary.clone(),
-            data_dir: Some(of_server),
+            data_dir: Some(server_folder),
             settings: settings.collect(),
             cluster_host: None,
         })
         .await?;
         if let (Some(cores), Some(server)) = (cores, server.id()) {
-            cores.divide(server)?;
+            cores.pin(server)?;
         }
         Ok(Self {
             rest: Rest::new(&server.url(), setup::REST_WAIT_MAX)?,
             server,
-            floor,
+            baseline,
             window,
             connections: arguments.connections,
         })
@@ -109,17 +109,17 @@ impl Bench {
         arguments: &LatencyArguments,
         pairs: u32,
     ) -> Result<(Start, Vec<Pair>), LatencyError> {
-        let (rate, found) = if let Some(rate) = arguments.rate {
+        let (rate, rates) = if let Some(rate) = arguments.rate {
             (f64::from(rate), None)
         } else {
-            let found = self.highest_rates().await?;
-            (found.even / 2.0, Some(found))
+            let rates = self.highest_rates().await?;
+            (rates.even / 2.0, Some(rates))
         };
         let recording = self.record(rate).await?;
         let start = Start {
-            guesses_per_s_max: found.map(|found| found.even),
-            solves_per_s_max: found.map(|found| found.solves),
-            guesses_per_s_closed: found.map(|found| found.closed),
+            guesses_per_s_max: rates.map(|rates| rates.even),
+            solves_per_s_max: rates.map(|rates| rates.solves),
+            guesses_per_s_closed: rates.map(|rates| rates.closed),
             guesses_per_s: rate,
             commits_per_s: recording.commits_per_s,
             rows_per_commit: recording.rows_per_commit(),
@@ -148,7 +148,7 @@ impl Bench {
         Ok((start, measured))
     }
 
-    async fn highest_rates(&self) -> Result<Found, LatencyError> {
+    async fn highest_rates(&self) -> Result<MaxRates, LatencyError> {
         let length = rate::WINDOW;
         let closed = self.guess_wrong(Load::Closed { length }, UNANSWERED_FOR_MAX);
         let closed = rate::answered_per_s(&closed.await?);
@@ -160,7 +160,7 @@ impl Bench {
         let solves = rate::highest(even * rate::FIRST_SHARE, async |per_second| {
             self.solve(per_second, length).await
         });
-        Ok(Found {
+        Ok(MaxRates {
             closed,
             even,
             solves: solves.await?,
@@ -197,15 +197,15 @@ impl Bench {
         let guessing = crowd.guess(UNANSWERED_FOR_MAX, Load::Even { per_second, length });
         let all_answered = |outcome: Outcome| match outcome.unanswered {
             0 => Ok(()),
-            _ => Err(LatencyError::Late),
+            _ => Err(LatencyError::NotSustained),
         };
-        match &self.floor {
-            Floor::Sqlite(_) => {
+        match &self.baseline {
+            Baseline::Sqlite(_) => {
                 let recorder = Recorder::start(self.server.data_dir())?;
                 all_answered(guessing.await?)?;
                 recorder.finish(&session).await
             }
-            Floor::Postgres(store) => {
+            Baseline::Postgres(store) => {
                 let watch = Watch::start();
                 all_answered(guessing.await?)?;
                 store.recorded(&session, &watch.end()).await
@@ -214,47 +214,47 @@ impl Bench {
     }
 
     /// A window of the server: its receipts, and how late the guesses were sent.
-    async fn receipts(&self, per_second: f64) -> Result<(AckMs, AckMs), LatencyError> {
+    async fn receipts(&self, per_second: f64) -> Result<(LatencyMs, LatencyMs), LatencyError> {
         let length = WARM_UP + self.window;
         let load = Load::Even { per_second, length };
         let outcome = self.guess_wrong(load, UNANSWERED_FOR_MAX).await?;
         if outcome.unanswered > 0 {
-            return Err(LatencyError::Late);
+            return Err(LatencyError::NotSustained);
         }
         let from = outcome.began_at + WARM_UP;
         let measured = || {
             let answered = outcome.answered.iter();
             answered.filter(|answered| answered.intended_at >= from)
         };
-        let receipts = AckMs::of(measured().map(|answered| answered.latency));
+        let receipts = LatencyMs::from_durations(measured().map(|answered| answered.latency));
         Ok((
             receipts,
-            AckMs::of(measured().map(|answered| answered.late)),
+            LatencyMs::from_durations(measured().map(|answered| answered.late)),
         ))
     }
 
     /// A window of bare commits.
     async fn commits(&mut self, recording: &Recording) -> Result<CommitMs, LatencyError> {
         let (recording, window) = (recording.clone(), self.window);
-        let played = match &mut self.floor {
-            Floor::Sqlite(bare) => {
+        let timings = match &mut self.baseline {
+            Baseline::Sqlite(bare) => {
                 // The database goes to the blocking thread and comes back.
                 let mut lent = bare.take().expect("it came back");
-                let played = spawn_blocking(move || {
-                    let played = lent.play(&recording, WARM_UP, window);
-                    (lent, played)
+                let timings = spawn_blocking(move || {
+                    let timings = lent.replay(&recording, WARM_UP, window);
+                    (lent, timings)
                 });
-                let (lent, played) = played.await.expect("the bare loop does not panic");
+                let (lent, timings) = timings.await.expect("the bare loop does not panic");
                 *bare = Some(lent);
-                played?
+                timings?
             }
-            Floor::Postgres(store) => {
+            Baseline::Postgres(store) => {
                 let bare = store.bare();
-                let played = spawn_blocking(move || bare.play(&recording, WARM_UP, window));
-                played.await.expect("the bare loop does not panic")?
+                let timings = spawn_blocking(move || bare.replay(&recording, WARM_UP, window));
+                timings.await.expect("the bare loop does not panic")?
             }
         };
-        Ok(played.figures())
+        Ok(timings.figures())
     }
 
     async fn gather_wrong(&self) -> Result<Crowd, LatencyError> {
@@ -270,7 +270,7 @@ impl Bench {
 
 /// The highest rates of a start, in guesses a second.
 #[derive(Debug, Clone, Copy)]
-struct Found {
+struct MaxRates {
     /// When everybody guesses as fast as the receipts allow.
     closed: f64,
     /// Of an even schedule.

@@ -13,13 +13,13 @@ use super::LatencyError;
 #[derive(Debug, Clone)]
 pub(super) struct Cores {
     all: CpuSet,
-    of_server: CpuSet,
-    of_harness: CpuSet,
+    server_cores: CpuSet,
+    harness_cores: CpuSet,
 }
 
 impl Cores {
     /// The first one is the server's, the second one the harness'.
-    pub(super) fn of_process() -> Result<Self, LatencyError> {
+    pub(super) fn detect() -> Result<Self, LatencyError> {
         let all = sched_getaffinity(None).map_err(io::Error::from)?;
         let mut each = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
         let (Some(first), Some(second)) = (each.next(), each.next()) else {
@@ -32,25 +32,25 @@ impl Cores {
         };
         Ok(Self {
             all,
-            of_server: only(first),
-            of_harness: only(second),
+            server_cores: only(first),
+            harness_cores: only(second),
         })
     }
 
     /// Lets this process use all of them: what it starts then sees them all, and has as many threads
     /// as without a core of its own.
-    pub(super) fn share(&self) -> Result<(), LatencyError> {
-        keep(std::process::id(), &self.all)
+    pub(super) fn unpin(&self) -> Result<(), LatencyError> {
+        set_affinity(std::process::id(), &self.all)
     }
 
     /// Keeps a server and this process on their cores, with all threads that they start later.
-    pub(super) fn divide(&self, server: u32) -> Result<(), LatencyError> {
-        keep(server, &self.of_server)?;
-        keep(std::process::id(), &self.of_harness)
+    pub(super) fn pin(&self, server: u32) -> Result<(), LatencyError> {
+        set_affinity(server, &self.server_cores)?;
+        set_affinity(std::process::id(), &self.harness_cores)
     }
 }
 
-fn keep(process: u32, cores: &CpuSet) -> Result<(), LatencyError> {
+fn set_affinity(process: u32, cores: &CpuSet) -> Result<(), LatencyError> {
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
         let name = thread?.file_name();
         let number = name.to_str().and_then(|name| name.parse().ok());
@@ -76,15 +76,15 @@ mod tests {
     #[test]
     fn a_process_that_was_kept_on_a_core_can_use_all_again() {
         let before = sched_getaffinity(None).expect("it is known");
-        let cores = match Cores::of_process() {
+        let cores = match Cores::detect() {
             Ok(cores) => cores,
             Err(LatencyError::OneCore) => return assert_eq!(before.count(), 1),
             Err(error) => panic!("{error}"),
         };
-        cores.divide(std::process::id()).expect("it may");
+        cores.pin(std::process::id()).expect("it may");
         let divided = sched_getaffinity(None).expect("it is known");
         assert_eq!(divided.count(), 1);
-        cores.share().expect("it may");
+        cores.unpin().expect("it may");
         assert!(sched_getaffinity(None).expect("it is known") == before);
     }
 }

@@ -12,18 +12,18 @@ use tokio::task::spawn_blocking;
 
 use super::LatencyError;
 use super::generator::{Generator, Guesses, Load, Outcome};
-use super::line::Line;
+use super::player_socket::PlayerSocket;
 use crate::client::Endpoint;
 use crate::setup;
 
 /// How many players join or connect at the same time.
-const AT_A_TIME: NonZero<u16> = NonZero::new(64).expect("it is not 0");
+const CONCURRENCY: NonZero<u16> = NonZero::new(64).expect("it is not 0");
 
 /// A session of which every team has one player, who is connected.
 pub(super) struct Crowd {
     pub(super) session: String,
     guesses: Guesses,
-    lines: Vec<Line>,
+    sockets: Vec<PlayerSocket>,
 }
 
 impl Crowd {
@@ -43,22 +43,26 @@ impl Crowd {
             team_code: None,
             name: "Player 1".to_owned(),
         });
-        let joined = setup::join_all(rest, joins, AT_A_TIME).await?;
+        let joined = setup::join_all(rest, joins, CONCURRENCY).await?;
         let endpoint = Endpoint {
             authority: rest.authority().to_owned(),
             session: session.session.clone(),
         };
-        let connecting = joined
-            .into_iter()
-            .map(|joined| Box::pin(Line::open(endpoint.clone(), joined.token, rand::random())));
-        let lines = stream::iter(connecting)
-            .buffered(usize::from(AT_A_TIME.get()))
+        let connecting = joined.into_iter().map(|joined| {
+            Box::pin(PlayerSocket::open(
+                endpoint.clone(),
+                joined.token,
+                rand::random(),
+            ))
+        });
+        let sockets = stream::iter(connecting)
+            .buffered(usize::from(CONCURRENCY.get()))
             .try_collect()
             .await?;
         Ok(Self {
             session: session.session,
             guesses,
-            lines,
+            sockets,
         })
     }
 
@@ -70,7 +74,7 @@ impl Crowd {
         load: Load,
     ) -> Result<Outcome, LatencyError> {
         let guessing = spawn_blocking(move || {
-            let generator = Generator::new(self.lines, self.guesses, unanswered_for_max)?;
+            let generator = Generator::new(self.sockets, self.guesses, unanswered_for_max)?;
             generator.run(load)
         });
         guessing.await.expect("the generator does not panic")

@@ -20,8 +20,8 @@ use rustix::time::{
 use tokio::time::Instant;
 
 use super::LatencyError;
-use super::line::{Answer, Line, READ_BYTES};
 use super::pacer::Schedule;
+use super::player_socket::{Answer, PlayerSocket, READ_BYTES};
 
 /// Connections that one wait tells of; the others are told of by the next.
 const EVENTS_MAX: usize = 64;
@@ -75,7 +75,7 @@ pub(super) struct Outcome {
 
 /// Guesses on open connections; a blocking thread runs it.
 pub(super) struct Generator {
-    seats: Vec<Seat>,
+    clients: Vec<ClientState>,
     guesses: Guesses,
     epoll: OwnedFd,
     timer: OwnedFd,
@@ -85,12 +85,12 @@ pub(super) struct Generator {
     /// Connections that did not take all that was sent.
     stuck: Vec<usize>,
     unanswered_for_max: Duration,
-    looked_at: Instant,
+    checked_at: Instant,
 }
 
 /// A connection, and what it waits for.
-struct Seat {
-    line: Line,
+struct ClientState {
+    socket: PlayerSocket,
     last_id: u64,
     waiting: VecDeque<Waiting>,
 }
@@ -131,7 +131,7 @@ impl Generator {
     /// Prepares a thread's work. A guess that stays unanswered for longer than `unanswered_for_max`
     /// ends it.
     pub(super) fn new(
-        lines: Vec<Line>,
+        sockets: Vec<PlayerSocket>,
         guesses: Guesses,
         unanswered_for_max: Duration,
     ) -> Result<Self, LatencyError> {
@@ -141,17 +141,17 @@ impl Generator {
         let readable = epoll::EventFlags::IN;
         let of_timer = epoll::EventData::new_u64(TIMER);
         epoll::add(&epoll, &timer, of_timer, readable).map_err(system)?;
-        for (number, line) in (0..).zip(&lines) {
+        for (number, socket) in (0..).zip(&sockets) {
             let of_line = epoll::EventData::new_u64(number);
-            epoll::add(&epoll, line.stream(), of_line, readable).map_err(system)?;
+            epoll::add(&epoll, socket.stream(), of_line, readable).map_err(system)?;
         }
-        let seats = lines.into_iter().map(|line| Seat {
-            line,
+        let clients = sockets.into_iter().map(|socket| ClientState {
+            socket,
             last_id: 0,
             waiting: VecDeque::new(),
         });
         Ok(Self {
-            seats: seats.collect(),
+            clients: clients.collect(),
             guesses,
             epoll,
             timer,
@@ -163,7 +163,7 @@ impl Generator {
             waiting: 0,
             stuck: Vec::new(),
             unanswered_for_max,
-            looked_at: Instant::now(),
+            checked_at: Instant::now(),
         })
     }
 
@@ -189,12 +189,12 @@ impl Generator {
         loop {
             slot = self.send_due(schedule, slot, &encoded)?;
             let is_over = slot == schedule.slots;
-            if (is_over && self.is_all_answered()) || self.is_hopeless() {
+            if (is_over && self.is_all_answered()) || self.has_timed_out() {
                 return Ok(self.end(schedule.slots - slot));
             }
             self.wait(&mut ready)?;
-            for &seat in &ready {
-                self.read(seat, &mut buffer)?;
+            for &client in &ready {
+                self.read(client, &mut buffer)?;
                 // What is due goes first: a long list of receipts must not make guesses late.
                 slot = self.send_due(schedule, slot, &encoded)?;
             }
@@ -206,20 +206,20 @@ impl Generator {
         self.outcome.began_at = Instant::now();
         let end = self.outcome.began_at + length;
         let mut buffer = vec![0; READ_BYTES];
-        let mut ready: Vec<usize> = (0..self.seats.len()).collect();
+        let mut ready: Vec<usize> = (0..self.clients.len()).collect();
         loop {
-            for &seat in &ready {
-                self.read(seat, &mut buffer)?;
+            for &client in &ready {
+                self.read(client, &mut buffer)?;
                 let now = Instant::now();
-                if self.seats[seat].waiting.is_empty() && now < end {
+                if self.clients[client].waiting.is_empty() && now < end {
                     let mut frame = Vec::new();
-                    self.encode_next(seat, &mut frame);
-                    self.send(seat, &frame, now)?;
+                    self.encode_next(client, &mut frame);
+                    self.send(client, &frame, now)?;
                 }
             }
             self.flush_stuck()?;
             let is_over = Instant::now() >= end;
-            if (is_over && self.is_all_answered()) || self.is_hopeless() {
+            if (is_over && self.is_all_answered()) || self.has_timed_out() {
                 return Ok(self.end(0));
             }
             self.wait(&mut ready)?;
@@ -231,25 +231,26 @@ impl Generator {
             bytes: Vec::new(),
             frames: Vec::with_capacity(slots),
         };
-        let ids: Vec<u64> = self.seats.iter().map(|seat| seat.last_id).collect();
+        let ids: Vec<u64> = self.clients.iter().map(|client| client.last_id).collect();
         for slot in 0..slots {
             let begin = encoded.bytes.len();
-            self.encode_next(slot % self.seats.len(), &mut encoded.bytes);
+            self.encode_next(slot % self.clients.len(), &mut encoded.bytes);
             encoded.frames.push(begin..encoded.bytes.len());
         }
         // They count when they are sent.
-        for (seat, last_id) in self.seats.iter_mut().zip(ids) {
-            seat.last_id = last_id;
+        for (client, last_id) in self.clients.iter_mut().zip(ids) {
+            client.last_id = last_id;
         }
         encoded
     }
 
-    fn encode_next(&mut self, seat: usize, out: &mut Vec<u8>) {
-        let seat = &mut self.seats[seat];
-        seat.last_id += 1;
-        let id = seat.last_id;
+    fn encode_next(&mut self, client: usize, out: &mut Vec<u8>) {
+        let client = &mut self.clients[client];
+        client.last_id += 1;
+        let id = client.last_id;
         let order = self.guesses.order(id);
-        seat.line
+        client
+            .socket
             .encode(&ClientMessage::Command(Command { id, order }), out);
     }
 
@@ -274,10 +275,10 @@ impl Generator {
     ) -> Result<usize, LatencyError> {
         let mut slot = from;
         while slot < schedule.slots && schedule.at(slot) <= Instant::now() {
-            let seat = slot % self.seats.len();
-            self.seats[seat].last_id += 1;
+            let client = slot % self.clients.len();
+            self.clients[client].last_id += 1;
             let frame = &encoded.bytes[encoded.frames[slot].clone()];
-            self.send(seat, frame, schedule.at(slot))?;
+            self.send(client, frame, schedule.at(slot))?;
             slot += 1;
         }
         Ok(slot)
@@ -286,34 +287,34 @@ impl Generator {
     /// Sends the guess with the seat's last id.
     fn send(
         &mut self,
-        seat: usize,
+        client: usize,
         frame: &[u8],
         intended_at: Instant,
     ) -> Result<(), LatencyError> {
-        let Seat {
-            line,
+        let ClientState {
+            socket,
             last_id,
             waiting,
-        } = &mut self.seats[seat];
+        } = &mut self.clients[client];
         waiting.push_back(Waiting {
             id: *last_id,
             intended_at,
             sent_at: Instant::now(),
         });
         self.waiting += 1;
-        if !line.send(frame)? && !self.stuck.contains(&seat) {
-            self.stuck.push(seat);
+        if !socket.send(frame)? && !self.stuck.contains(&client) {
+            self.stuck.push(client);
         }
         Ok(())
     }
 
     fn flush_stuck(&mut self) -> Result<(), LatencyError> {
-        let mut place = 0;
-        while let Some(&seat) = self.stuck.get(place) {
-            if self.seats[seat].line.flush()? {
-                self.stuck.swap_remove(place);
+        let mut index = 0;
+        while let Some(&client) = self.stuck.get(index) {
+            if self.clients[client].socket.flush()? {
+                self.stuck.swap_remove(index);
             } else {
-                place += 1;
+                index += 1;
             }
         }
         Ok(())
@@ -335,32 +336,34 @@ impl Generator {
                     Ok(_) | Err(Errno::AGAIN) => {}
                     Err(error) => return Err(system(error)),
                 },
-                seat => ready.push(usize::try_from(seat).expect("it was a place in a list")),
+                client => ready.push(usize::try_from(client).expect("it was a place in a list")),
             }
         }
         Ok(())
     }
 
-    fn read(&mut self, seat: usize, buffer: &mut [u8]) -> Result<(), LatencyError> {
-        let Seat { line, waiting, .. } = &mut self.seats[seat];
+    fn read(&mut self, client: usize, buffer: &mut [u8]) -> Result<(), LatencyError> {
+        let ClientState {
+            socket, waiting, ..
+        } = &mut self.clients[client];
         let (wanted, answered) = (self.guesses.verdict(), &mut self.outcome.answered);
         let all_waiting = &mut self.waiting;
         let mut received_at = None;
-        line.read(buffer, &mut |Answer { id, outcome }| {
-            let place = waiting.iter().position(|waiting| waiting.id == id);
-            let asked = place.and_then(|place| waiting.remove(place));
-            let asked = asked.ok_or(LatencyError::Unasked)?;
+        socket.read(buffer, &mut |Answer { id, outcome }| {
+            let index = waiting.iter().position(|waiting| waiting.id == id);
+            let outstanding = index.and_then(|index| waiting.remove(index));
+            let outstanding = outstanding.ok_or(LatencyError::UnknownAnswer)?;
             *all_waiting -= 1;
             match outcome {
                 Ok(Some(verdict)) if verdict == wanted => {}
-                Ok(_) => return Err(LatencyError::Misjudged),
+                Ok(_) => return Err(LatencyError::WrongVerdict),
                 Err(code) => return Err(LatencyError::Refused(code)),
             }
             let received_at = *received_at.get_or_insert_with(Instant::now);
             answered.push(Answered {
-                intended_at: asked.intended_at,
-                late: asked.sent_at - asked.intended_at,
-                latency: received_at - asked.intended_at,
+                intended_at: outstanding.intended_at,
+                late: outstanding.sent_at - outstanding.intended_at,
+                latency: received_at - outstanding.intended_at,
             });
             Ok(())
         })
@@ -371,12 +374,15 @@ impl Generator {
     }
 
     /// Whether a guess has waited for too long. Looks once in [`WAIT_MAX`], because it looks at all.
-    fn is_hopeless(&mut self) -> bool {
-        if self.looked_at.elapsed() < WAIT_MAX {
+    fn has_timed_out(&mut self) -> bool {
+        if self.checked_at.elapsed() < WAIT_MAX {
             return false;
         }
-        self.looked_at = Instant::now();
-        let oldest = self.seats.iter().filter_map(|seat| seat.waiting.front());
+        self.checked_at = Instant::now();
+        let oldest = self
+            .clients
+            .iter()
+            .filter_map(|client| client.waiting.front());
         let oldest = oldest.map(|waiting| waiting.intended_at).min();
         oldest.is_some_and(|oldest| oldest.elapsed() > self.unanswered_for_max)
     }

@@ -6,12 +6,12 @@
 
 mod bare;
 mod bench;
+mod commit_timings;
 mod cores;
 mod crowd;
 mod generator;
-mod line;
 mod pacer;
-mod played;
+mod player_socket;
 mod postgres;
 mod rate;
 mod recording;
@@ -27,7 +27,7 @@ use testkit::{PostgresError, RestError, ServerError, TempDir};
 
 use crate::arguments::{JournalKind, LatencyArguments};
 use crate::client::{Ended, OpenError};
-use crate::own_server::OwnServerError;
+use crate::managed_server::ManagedServerError;
 use bench::Bench;
 use cores::Cores;
 use report::{Goals, Measured};
@@ -40,7 +40,7 @@ pub use report::{CommitMs, LatencyReport, Pair, SolvesGoal, Start};
 pub enum LatencyError {
     /// There is no server.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
+    ManagedServer(#[from] ManagedServerError),
     /// It failed.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -51,49 +51,53 @@ pub enum LatencyError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A player could not be attached to the session in time.
-    #[error("a player was not attached to the session in time")]
+    #[error("timed out while a player was attaching to the session")]
     NotAttached,
     /// A connection ended.
-    #[error("a connection ended: {0}")]
+    #[error("a connection closed: {0}")]
     Ended(#[from] Ended),
     /// An answer to no guess.
-    #[error("the server answered a guess that was not made, or was answered before")]
-    Unasked,
+    #[error("the server answered a guess that is not outstanding")]
+    UnknownAnswer,
     /// A guess was refused.
-    #[error("a guess was refused: {0:?}")]
+    #[error("a guess was rejected: {0:?}")]
     Refused(RejectionCode),
     /// A wrong guess was not judged so, or a right one.
-    #[error("a guess was not judged as it should be")]
-    Misjudged,
+    #[error("a guess got the wrong verdict")]
+    WrongVerdict,
     /// Receipts stayed out.
-    #[error("the server does not keep up with the schedule; choose a lower --rate")]
-    Late,
+    #[error("the server does not sustain the schedule: choose a lower --rate")]
+    NotSustained,
     /// The server's journal shows no commits.
-    #[error("the server's journal shows no commits; is its backend the one of --journal?")]
+    #[error(
+        "the server's journal shows no commits: does --server-set choose another backend than --journal?"
+    )]
     NothingRecorded,
     /// No rate at all is kept up with.
-    #[error("the server keeps up with no rate down to {0:.0} guesses a second")]
+    #[error(
+        "the server does not even sustain {0:.0} guesses per second: is the machine or disk busy?"
+    )]
     NoRate(f64),
     /// More puzzles would be needed than a hunt may have.
-    #[error("each team has too many puzzles to solve; choose more --connections")]
+    #[error("each team would need more puzzles than a hunt allows: use more --connections")]
     TooFewTeams,
     /// More cores are needed than there are.
-    #[error("--pin needs two cores that this process may use")]
+    #[error("--pin requires two CPU cores that this process may use")]
     OneCore,
     /// A folder, a file or a system call.
-    #[error("the system refused: {0}")]
+    #[error("a file or system call failed: {0}")]
     System(#[from] io::Error),
     /// A SQLite database.
-    #[error("a database failed: {0}")]
+    #[error("a SQLite statement of the harness failed: {0}")]
     Database(#[from] rusqlite::Error),
     /// There is no PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
     /// A PostgreSQL database.
-    #[error("a database failed: {0}")]
+    #[error("a PostgreSQL statement of the harness failed: {0}")]
     Statement(#[from] sqlx::Error),
     /// Bare rows were not inserted.
-    #[error("a bare statement left its rows out")]
+    #[error("the fence rejected a bare statement, although no other owner exists")]
     BareLeftOut,
 }
 
@@ -106,7 +110,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(arguments: &LatencyArguments) -> Self {
+    fn from_arguments(arguments: &LatencyArguments) -> Self {
         if arguments.quick {
             return Self {
                 pairs: 4,
@@ -129,8 +133,8 @@ impl Plan {
 
 /// Runs the whole measurement.
 pub async fn latency(arguments: LatencyArguments) -> Result<LatencyReport, LatencyError> {
-    let plan = Plan::of(&arguments);
-    let cores = arguments.pin.then(Cores::of_process).transpose()?;
+    let plan = Plan::from_arguments(&arguments);
+    let cores = arguments.pin.then(Cores::detect).transpose()?;
     let (folder, _temporary) = folder(arguments.data_dir.clone())?;
     let mut measured = Measured {
         connections: arguments.connections,
@@ -139,8 +143,8 @@ pub async fn latency(arguments: LatencyArguments) -> Result<LatencyReport, Laten
         pairs: Vec::new(),
     };
     for start in 0..plan.starts {
-        let place = folder.join(format!("start-{}", start + 1));
-        let bench = Bench::set_up(&place, plan.window, &arguments, cores.as_ref()).await?;
+        let start_folder = folder.join(format!("start-{}", start + 1));
+        let bench = Bench::set_up(&start_folder, plan.window, &arguments, cores.as_ref()).await?;
         let (found, pairs) = Box::pin(bench.run(&arguments, plan.pairs_of(start))).await?;
         measured.starts.push(found);
         measured.pairs.extend(pairs);

@@ -12,9 +12,9 @@ use sqlx::{Arguments, ConnectOptions, Connection, PgConnection, Row};
 use testkit::{Postgres, PostgresOptions};
 
 use super::LatencyError;
-use super::played::Played;
+use super::commit_timings::CommitTimings;
 use super::recording::{Recording, Watched};
-use crate::own_server;
+use crate::managed_server;
 
 /// The database of the bare loop.
 const BARE_DATABASE: &str = "bare";
@@ -45,13 +45,13 @@ pub const APPEND_STATEMENT: &str = "WITH wanted AS MATERIALIZED (\
  WHERE (session_id IN (SELECT session_id FROM fitting)) IS NOT TRUE";
 
 /// A running PostgreSQL with a database for the server under test and another one for bare commits.
-pub(super) struct Store {
+pub(super) struct PostgresBaseline {
     server: Postgres,
     /// The last session of the bare loop.
     bare_session: i64,
 }
 
-impl Store {
+impl PostgresBaseline {
     /// Starts it, with the schema of the server's binary in both databases.
     pub(super) async fn start(binary: Option<&Path>) -> Result<Self, LatencyError> {
         let server = Postgres::start(&PostgresOptions::default()).await?;
@@ -65,8 +65,8 @@ impl Store {
             server,
             bare_session: 0,
         };
-        own_server::migrate(binary, &settings(&store.server.url())).await?;
-        own_server::migrate(binary, &settings(&store.bare_url())).await?;
+        managed_server::migrate(binary, &settings(&store.server.url())).await?;
+        managed_server::migrate(binary, &settings(&store.bare_url())).await?;
         Ok(store)
     }
 
@@ -135,21 +135,21 @@ pub(super) struct BareWindow {
 impl BareWindow {
     /// Commits what was recorded, as often as it was, for so long; gives the commits that
     /// began after the warm-up. Blocks its thread, which must not be a runtime's.
-    pub(super) fn play(
+    pub(super) fn replay(
         &self,
         recording: &Recording,
         warm_up: Duration,
         window: Duration,
-    ) -> Result<Played, LatencyError> {
+    ) -> Result<CommitTimings, LatencyError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let mut connection = runtime.block_on(self.connect())?;
-        let played = Played::play(recording, warm_up, window, |after_seq, rows| {
+        let timings = CommitTimings::replay(recording, warm_up, window, |after_seq, rows| {
             runtime.block_on(self.commit(&mut connection, after_seq, rows))
         })?;
         runtime.block_on(connection.close())?;
-        Ok(played)
+        Ok(timings)
     }
 
     /// A connection set up as the server's are, with the session owned and the statement planned.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::LatencyError;
 use super::generator::{Answered, Outcome};
-use crate::report::AckMs;
+use crate::report::LatencyMs;
 
 /// The length of a window of the search.
 pub(super) const WINDOW: Duration = Duration::from_secs(2);
@@ -82,7 +82,7 @@ fn keeps_up(outcome: Result<Outcome, LatencyError>) -> Result<bool, LatencyError
     let is_prompt = |from| {
         let answered = outcome.answered.iter();
         let measured = answered.filter(|answered| answered.intended_at >= from);
-        AckMs::of(measured.map(|answered| answered.latency)).p99 <= KEPT_UP_MS_MAX
+        LatencyMs::from_durations(measured.map(|answered| answered.latency)).p99 <= KEPT_UP_MS_MAX
     };
     Ok(is_prompt(outcome.began_at) && is_prompt(last_quarter))
 }
@@ -98,15 +98,15 @@ mod tests {
     /// A window of a server that answers so many a second, one after the other.
     fn served(per_second: f64, capacity: f64) -> Outcome {
         let began_at = Instant::now();
-        let asked = |slot: u32| f64::from(slot) / per_second;
-        let slots = (0..).take_while(|slot| asked(*slot) < WINDOW.as_secs_f64());
+        let outstanding = |slot: u32| f64::from(slot) / per_second;
+        let slots = (0..).take_while(|slot| outstanding(*slot) < WINDOW.as_secs_f64());
         let answered = slots.map(|slot| {
-            let asked = asked(slot);
-            let done = (f64::from(slot + 1) / capacity).max(asked + 1.0 / capacity);
+            let outstanding = outstanding(slot);
+            let done = (f64::from(slot + 1) / capacity).max(outstanding + 1.0 / capacity);
             Answered {
-                intended_at: began_at + Duration::from_secs_f64(asked),
+                intended_at: began_at + Duration::from_secs_f64(outstanding),
                 late: Duration::ZERO,
-                latency: Duration::from_secs_f64(done - asked),
+                latency: Duration::from_secs_f64(done - outstanding),
             }
         });
         Outcome {

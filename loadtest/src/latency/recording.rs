@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::LatencyError;
 use super::pacer::wait_until;
 use super::wal::WalReader;
-use crate::own_server::DATABASE_FILE;
+use crate::managed_server::DATABASE_FILE;
 
 /// The time between looks at the log. It starts anew about once a second, and what was written
 /// since the last look before that is missed: less than one commit in a hundred.
@@ -74,7 +74,7 @@ impl Recorder {
         let database = data_dir.join(DATABASE_FILE);
         let mut log = database.clone().into_os_string();
         log.push("-wal");
-        let mut reader = WalReader::at_the_end(log.into())?;
+        let mut reader = WalReader::from_end(log.into())?;
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
         let mut counting = JoinSet::new();

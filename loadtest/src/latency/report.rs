@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::report::AckMs;
+use crate::report::LatencyMs;
 use crate::statistics::{Effort, Estimate, Goal, Verdict, median};
 
 /// The figures of `latency`; the keys of the JSON file.
@@ -23,14 +23,14 @@ pub struct LatencyReport {
     /// The ratio of the 99th percentiles.
     pub p99: Goal,
     /// The same two ratios to commits from when they were due. They fail nothing.
-    pub from_due: FromDue,
+    pub from_schedule: FromSchedule,
     /// The highest rate of solves, where it has a goal and was looked for.
     pub solves: Option<SolvesGoal>,
 }
 
 /// Ratios to bare commits from when they were due.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FromDue {
+pub struct FromSchedule {
     /// Of the medians.
     pub p50: Goal,
     /// Of the 99th percentiles.
@@ -95,21 +95,21 @@ pub struct Start {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Pair {
     /// From the intended send to the receipt.
-    pub receipt_ms: AckMs,
+    pub receipt_ms: LatencyMs,
     /// Bare commits.
     pub commit_ms: CommitMs,
     /// From the intended send to the send: the harness' own share of the receipt's time.
-    pub sent_late_ms: AckMs,
+    pub sent_late_ms: LatencyMs,
 }
 
 /// Bare commits, by two measures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CommitMs {
     /// From the begin of a commit to its end.
-    pub alone: AckMs,
+    pub alone: LatencyMs,
     /// For each row, from when its commit was due, if the one before held it up; otherwise from its begin.
     /// So receipts are measured, too.
-    pub from_due: AckMs,
+    pub from_schedule: LatencyMs,
 }
 
 /// What was measured, before it is judged.
@@ -137,7 +137,9 @@ impl LatencyReport {
             starts: measured.starts.len(),
             window_s: measured.window_s,
         };
-        let goal = |of: fn(&CommitMs) -> &AckMs, figure: fn(&AckMs) -> f64, times_max: f64| {
+        let goal = |of: fn(&CommitMs) -> &LatencyMs,
+                    figure: fn(&LatencyMs) -> f64,
+                    times_max: f64| {
             let pairs = measured.pairs.iter();
             let ratios = pairs.map(|pair| figure(&pair.receipt_ms) / figure(of(&pair.commit_ms)));
             let ratios: Vec<f64> = ratios.collect();
@@ -146,9 +148,9 @@ impl LatencyReport {
         Self {
             p50: goal(|ms| &ms.alone, |ms| ms.p50, goals.p50_max),
             p99: goal(|ms| &ms.alone, |ms| ms.p99, goals.p99_max),
-            from_due: FromDue {
-                p50: goal(|ms| &ms.from_due, |ms| ms.p50, goals.p50_max),
-                p99: goal(|ms| &ms.from_due, |ms| ms.p99, goals.p99_max),
+            from_schedule: FromSchedule {
+                p50: goal(|ms| &ms.from_schedule, |ms| ms.p50, goals.p50_max),
+                p99: goal(|ms| &ms.from_schedule, |ms| ms.p99, goals.p99_max),
             },
             solves: goals
                 .solves_min
@@ -179,7 +181,7 @@ impl fmt::Display for LatencyReport {
         let (pairs, seconds) = (self.pairs.len(), self.window_s);
         writeln!(
             f,
-            "{pairs} pairs of windows of {seconds} s, {} connections",
+            "{pairs} window pairs of {seconds} s, {} connections",
             self.connections
         )?;
         for (number, start) in self.starts.iter().enumerate() {
@@ -188,12 +190,12 @@ impl fmt::Display for LatencyReport {
             {
                 writeln!(
                     f,
-                    "{max:.0} guesses/s at most, {closed:.0} as a closed loop,"
+                    "maximum {max:.0} guesses/s, {closed:.0} in a closed loop,"
                 )?;
                 write!(f, "         ")?;
             }
             if let Some(solves) = start.solves_per_s_max {
-                write!(f, "{solves:.0} solves/s at most, ")?;
+                write!(f, "maximum {solves:.0} solves/s, ")?;
             }
             let Start {
                 guesses_per_s,
@@ -204,36 +206,39 @@ impl fmt::Display for LatencyReport {
             } = start;
             writeln!(
                 f,
-                "measured at {guesses_per_s:.0}\n         {commits_per_s:.0} commits/s of \
+                "measured at {guesses_per_s:.0} guesses/s\n         {commits_per_s:.0} commits/s of \
                  {rows_per_commit:.2} rows of {bytes_per_row:.0} bytes"
             )?;
         }
-        writeln!(f, "\nmedian of the windows     p50 ms     p99 ms")?;
-        let mut row = |name: &str, of: fn(&Pair) -> &AckMs| {
+        writeln!(f, "\nmedian over windows       p50 ms     p99 ms")?;
+        let mut row = |name: &str, of: fn(&Pair) -> &LatencyMs| {
             let p50 = self.middle(|pair| of(pair).p50);
             let p99 = self.middle(|pair| of(pair).p99);
             writeln!(f, "  {name:<17} {p50:>12.3} {p99:>10.3}")
         };
         row("receipt", |pair| &pair.receipt_ms)?;
         row("bare commit", |pair| &pair.commit_ms.alone)?;
-        row("  from when due", |pair| &pair.commit_ms.from_due)?;
-        row("a guess sent late", |pair| &pair.sent_late_ms)?;
+        row("  from schedule", |pair| &pair.commit_ms.from_schedule)?;
+        row("send delay", |pair| &pair.sent_late_ms)?;
         for (name, goal) in [
             ("p50", &self.p50),
             ("p99", &self.p99),
-            ("p50 due", &self.from_due.p50),
-            ("p99 due", &self.from_due.p99),
+            ("p50 from schedule", &self.from_schedule.p50),
+            ("p99 from schedule", &self.from_schedule.p99),
         ] {
             let Estimate { low, median, high } = goal.times;
             let (max, word) = (goal.times_max, goal.verdict.word());
             write!(
                 f,
-                "\n{name}: {median:.2} times ({low:.2} to {high:.2}), at most {max}: {word}"
+                "\n{name} ratio: {median:.2} ({low:.2} to {high:.2}), at most {max}: {word}"
             )?;
         }
         if let Some(solves) = &self.solves {
             let (per_s, min, word) = (solves.per_s, solves.per_s_min, solves.verdict.word());
-            write!(f, "\nsolves: {per_s:.0}/s, at least {min:.0}: {word}")?;
+            write!(
+                f,
+                "\nsolves per second: {per_s:.0}, at least {min:.0}: {word}"
+            )?;
         }
         Ok(())
     }
@@ -244,11 +249,11 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        AckMs, CommitMs, Goals, LatencyReport, Measured, Pair, SolvesGoal, Start, Verdict,
+        CommitMs, Goals, LatencyMs, LatencyReport, Measured, Pair, SolvesGoal, Start, Verdict,
     };
 
     fn judged(receipt_us: u64, pairs: usize, starts: usize) -> LatencyReport {
-        let ms = |us: u64| AckMs::of([Duration::from_micros(us)]);
+        let ms = |us: u64| LatencyMs::from_durations([Duration::from_micros(us)]);
         let start = Start {
             guesses_per_s_max: Some(12_000.0),
             guesses_per_s_closed: Some(20_000.0),
@@ -262,7 +267,7 @@ mod tests {
             receipt_ms: ms(receipt_us),
             commit_ms: CommitMs {
                 alone: ms(400),
-                from_due: ms(440),
+                from_schedule: ms(440),
             },
             sent_late_ms: ms(20),
         };

@@ -27,7 +27,7 @@ pub(super) struct WalReader {
 
 impl WalReader {
     /// A reader that has seen everything that is in the log by now.
-    pub(super) fn at_the_end(path: PathBuf) -> io::Result<Self> {
+    pub(super) fn from_end(path: PathBuf) -> io::Result<Self> {
         let mut reader = Self {
             path,
             header: None,
@@ -87,7 +87,7 @@ mod tests {
         let run = |sql: &str| database.execute_batch(sql).expect("it runs");
         run("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x);");
         let log = folder.path().join("a.sqlite-wal");
-        let mut reader = WalReader::at_the_end(log).expect("it is there");
+        let mut reader = WalReader::from_end(log).expect("it is there");
         let mut commits = || reader.commits().expect("it can be read");
         assert_eq!(commits(), 0);
         run("BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT;");

@@ -22,7 +22,7 @@ pub struct ReplayHunt {
 }
 
 /// The hunt of these puzzles: one round, a point for each solve, nothing locked.
-pub fn hunt_of(puzzles: &[LoggedPuzzle]) -> ReplayHunt {
+pub fn build_hunt(puzzles: &[LoggedPuzzle]) -> ReplayHunt {
     let puzzle_ids = ids(puzzles);
     let mut text = format!("[hunt]\ntitle = {}\n\n", toml_string("A replayed hunt"));
     let _ = write!(text, "[round.{ROUND}]\ntitle = {}\n", toml_string("Replay"));
@@ -79,7 +79,7 @@ fn slug(title: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::log::LoggedPuzzle;
-    use super::hunt_of;
+    use super::build_hunt;
 
     fn puzzle(title: &str, answer: &str) -> LoggedPuzzle {
         LoggedPuzzle {
@@ -98,7 +98,7 @@ mod tests {
             "?!",
         ];
         let puzzles = titles.map(|title| puzzle(title, "A"));
-        let hunt = hunt_of(&puzzles);
+        let hunt = build_hunt(&puzzles);
         assert_eq!(
             hunt.puzzle_ids,
             [
@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn any_title_survives_the_file() {
         let title = "He said \"\\no'\" \u{1f}\n''' [x] = #1 \u{2019}";
-        let hunt = hunt_of(&[puzzle(title, "TWO\tWORDS")]);
+        let hunt = build_hunt(&[puzzle(title, "TWO\tWORDS")]);
         let text = &hunt.upload.files["hunt.toml"];
-        let table: toml::Table = text.parse().expect("the file is TOML");
-        let written = &table["puzzle"][hunt.puzzle_ids[0].as_str()];
+        let document: toml::Table = text.parse().expect("the file is TOML");
+        let written = &document["puzzle"][hunt.puzzle_ids[0].as_str()];
         assert_eq!(written["title"].as_str(), Some(title));
         assert_eq!(written["answer"].as_str(), Some("TWO\tWORDS"));
         assert_eq!(written["points"].as_integer(), Some(1));

@@ -244,9 +244,9 @@ fn checked(
 
 /// What is left of a guess when it is compared: letters and digits, in upper case. A log is
 /// expected to hold nothing else.
-pub fn letters(guess: &str) -> String {
-    let kept = guess.chars().filter(|c| c.is_alphanumeric());
-    kept.flat_map(char::to_uppercase).collect()
+pub fn normalize_guess(guess: &str) -> String {
+    let stored = guess.chars().filter(|c| c.is_alphanumeric());
+    stored.flat_map(char::to_uppercase).collect()
 }
 
 #[cfg(test)]
@@ -255,7 +255,7 @@ mod tests {
 
     use protocol::Verdict;
 
-    use super::{GuessLog, LogError, letters};
+    use super::{GuessLog, LogError, normalize_guess};
 
     const PUZZLES: &str = "puzzle,answer\nTry and Eat,SKINNY\n\"Up, Down\",ELEVATOR\n";
 
@@ -309,6 +309,6 @@ mod tests {
 
     #[test]
     fn guesses_are_compared_by_their_letters() {
-        assert_eq!(letters("Spin-naker 7"), "SPINNAKER7");
+        assert_eq!(normalize_guess("Spin-naker 7"), "SPINNAKER7");
     }
 }

@@ -5,14 +5,14 @@
 //! owns its client and its record. A server of our own is owned by a task that also kills it. All of
 //! them end when the stage is over, so that an interrupted replay still tells what it knows.
 
-mod comebacks;
-mod conductor;
+mod coordinator;
+mod goaway_compliance;
 pub mod hunt_file;
 pub mod log;
 mod player;
 mod prepare;
+mod summary;
 mod supervisor;
-mod verdict;
 mod verify;
 
 use std::io;
@@ -25,9 +25,9 @@ use tokio::time::sleep;
 
 use crate::arguments::{ReplayArguments, Speed};
 use crate::client::ClientError;
-use crate::own_server::OwnServerError;
+use crate::managed_server::ManagedServerError;
 use crate::report::Report;
-use conductor::Play;
+use coordinator::ReplayRun;
 use log::{GuessLog, LogError};
 
 /// What a replay came to.
@@ -67,8 +67,8 @@ impl Replayed {
 
 impl Conclusion {
     /// Of something that reached its end.
-    pub fn of(is_good: bool) -> Self {
-        if is_good { Self::Good } else { Self::Bad }
+    pub fn from_passed(passed: bool) -> Self {
+        if passed { Self::Good } else { Self::Bad }
     }
 
     /// The exit status of the command.
@@ -89,8 +89,7 @@ pub enum ReplayError {
     Log(#[from] LogError),
     /// The schedule does not fit.
     #[error(
-        "at this speed the log alone lasts {} s, and the replay ends after {} s: choose a higher \
-         --speed or --timeout",
+        "at this speed the log takes {} s, but --timeout is {} s: choose a higher --speed or --timeout",
         length.as_secs(),
         timeout.as_secs()
     )]
@@ -102,12 +101,12 @@ pub enum ReplayError {
     },
     /// There is no server of our own.
     #[error(transparent)]
-    OwnServer(#[from] OwnServerError),
+    ManagedServer(#[from] ManagedServerError),
     /// The hunt, the session or the teams could not be created.
     #[error("cannot prepare the session: {0}")]
     Prepare(#[from] RestError),
     /// Signals cannot be watched.
-    #[error("cannot watch signals: {0}")]
+    #[error("cannot install signal handlers: {0}")]
     Signals(#[from] io::Error),
     /// It was stopped before the first guess.
     #[error(transparent)]
@@ -121,7 +120,7 @@ pub enum Stopped {
     #[error("interrupted")]
     Signal,
     /// The time is up.
-    #[error("not finished within {0:?}: raise --timeout, or see what holds it up")]
+    #[error("timed out after {0:?}: raise --timeout if the server was still making progress")]
     TimeUp(Duration),
 }
 
@@ -132,7 +131,7 @@ pub enum Unfinished {
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// A client could not go on.
-    #[error("{team} cannot go on: {source}")]
+    #[error("the client of team {team} failed: {source}")]
     Client {
         /// Its team's name.
         team: String,
@@ -143,7 +142,7 @@ pub enum Unfinished {
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The server of our own ended before the replay did.
-    #[error("the server was stopped too early")]
+    #[error("the server stopped before the replay did")]
     ServerStopped,
     /// The session could not be started, or not be checked at the end.
     #[error(transparent)]
@@ -156,11 +155,11 @@ pub async fn replay(arguments: ReplayArguments) -> Result<Replayed, ReplayError>
     check_length(&log, &arguments)?;
     let mut stopped = pin!(stopped(arguments.timeout)?);
     let mut play = tokio::select! {
-        play = Play::set_up(log, &arguments) => play?,
+        play = ReplayRun::set_up(log, &arguments) => play?,
         stopped = &mut stopped => return Err(stopped.into()),
     };
     let unfinished = tokio::select! {
-        conducted = play.conduct(arguments.speed) => conducted.err(),
+        conducted = play.run(arguments.speed) => conducted.err(),
         stopped = &mut stopped => Some(stopped.into()),
     };
     Ok(play.finish(arguments.speed, unfinished).await)
@@ -195,7 +194,7 @@ pub(crate) fn stopped(timeout: Duration) -> io::Result<impl Future<Output = Stop
 #[cfg(test)]
 mod tests {
     use super::{Conclusion, Replayed, Stopped, Unfinished};
-    use crate::report::{AckMs, BackWithinAdvice, Report};
+    use crate::report::{GoawayCompliance, LatencyMs, Report};
 
     fn concluded(lost: u64, unfinished: Option<Unfinished>) -> Conclusion {
         let report = Report {
@@ -208,12 +207,12 @@ mod tests {
             kills_between_first_and_last_guess: 0,
             stops: 0,
             stops_between_first_and_last_guess: 0,
-            back_within_advice: BackWithinAdvice::default(),
+            goaway_compliance: GoawayCompliance::default(),
             reconnects: 0,
             snapshots: 0,
             replays: 0,
             rate_limited: 0,
-            ack_ms: AckMs::default(),
+            ack_ms: LatencyMs::default(),
             ack_measured_from: "send",
             guesses_per_s: 1.0,
             seconds: 1.0,

@@ -9,13 +9,13 @@ use protocol::{Order, Phase, Receipt, Rejection, RejectionCode, Verdict};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::conductor::{Arrival, Schedule, Stage};
-use super::log::{GuessLog, LoggedGuess, letters};
-use crate::client::{Answer, ClientError, Comeback, Tally, WireClient};
+use super::coordinator::{Arrival, Schedule, Stage};
+use super::log::{GuessLog, LoggedGuess, normalize_guess};
+use crate::client::{Answer, ClientError, GoawayReconnect, Tally, WireClient};
 
 /// What all players share.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(super) struct PlayerContext {
     pub(super) log: Arc<GuessLog>,
     pub(super) puzzle_ids: Arc<[String]>,
     pub(super) stage: watch::Receiver<Stage>,
@@ -29,7 +29,7 @@ pub(super) struct Table {
 /// A player at the table.
 #[derive(Debug)]
 pub(super) struct Player {
-    pub(super) table: Table,
+    pub(super) context: PlayerContext,
     /// The team's place in the log.
     pub(super) team: usize,
     pub(super) client: WireClient,
@@ -63,45 +63,45 @@ pub(super) struct Sent {
 
 /// How a player ended.
 #[derive(Debug)]
-pub(super) struct Played {
+pub(super) struct PlayerResult {
     pub(super) team: usize,
     pub(super) record: Record,
     pub(super) tally: Tally,
     /// How the client followed each `goaway` that it came back from.
-    pub(super) comebacks: Vec<Comeback>,
+    pub(super) goaway_reconnects: Vec<GoawayReconnect>,
     /// None if everything was played, or the stage was over before.
     pub(super) failure: Option<ClientError>,
 }
 
 impl Player {
     /// Plays to the end, or until the stage is over.
-    pub(super) async fn play(mut self) -> Played {
+    pub(super) async fn play(mut self) -> PlayerResult {
         let mut record = Record::default();
-        let mut stage = self.table.stage.clone();
+        let mut stage = self.context.stage.clone();
         let result = tokio::select! {
             result = self.play_all(&mut record) => result,
             _ = stage.wait_for(|stage| *stage == Stage::Over) => Ok(()),
         };
         let tally = *self.client.tally();
-        let comebacks = self.client.comebacks().to_vec();
+        let goaway_reconnects = self.client.goaway_reconnects().to_vec();
         self.client.close().await;
-        Played {
+        PlayerResult {
             team: self.team,
             record,
             tally,
-            comebacks,
+            goaway_reconnects,
             failure: result.err(),
         }
     }
 
     async fn play_all(&mut self, record: &mut Record) -> Result<(), ClientError> {
-        let connecting = Arc::clone(&self.table.connecting);
+        let connecting = Arc::clone(&self.context.connecting);
         let permit = connecting.acquire().await;
         self.client.attach().await?;
         drop(permit);
         self.arrive(Arrival::Attached).await;
 
-        let puzzles = self.table.puzzle_ids.len();
+        let puzzles = self.context.puzzle_ids.len();
         self.client
             .wait_until(|view| {
                 view.phase() == Some(Phase::Running) && view.puzzles_visible() == puzzles
@@ -110,8 +110,8 @@ impl Player {
         self.arrive(Arrival::Unlocked).await;
 
         self.listen_until_stage(Stage::Guess).await?;
-        let schedule = *self.table.schedule.borrow();
-        let log = Arc::clone(&self.table.log);
+        let schedule = *self.context.schedule.borrow();
+        let log = Arc::clone(&self.context.log);
         for guess in &log.teams[self.team].guesses {
             self.guess(guess, schedule, record).await?;
         }
@@ -126,13 +126,13 @@ impl Player {
     /// The channel holds every arrival of every player, so that this does not wait.
     async fn arrive(&self, arrival: Arrival) {
         // Without a conductor nobody counts arrivals, and the stage is over.
-        let _ = self.table.arrivals.send(arrival).await;
+        let _ = self.context.arrivals.send(arrival).await;
     }
 
     async fn listen_until_stage(&mut self, wanted: Stage) -> Result<(), ClientError> {
         tokio::select! {
             error = self.client.listen() => Err(error),
-            _ = self.table.stage.wait_for(|stage| *stage >= wanted) => Ok(()),
+            _ = self.context.stage.wait_for(|stage| *stage >= wanted) => Ok(()),
         }
     }
 
@@ -146,8 +146,8 @@ impl Player {
         if let Some(intended_at) = intended_at {
             self.client.listen_until(intended_at).await?;
         }
-        let command = self.client.number(Order::SubmitGuess {
-            puzzle: self.table.puzzle_ids[logged.puzzle].clone(),
+        let command = self.client.next_command(Order::SubmitGuess {
+            puzzle: self.context.puzzle_ids[logged.puzzle].clone(),
             guess: logged.guess.clone(),
         });
         record.sent.push(Sent {
@@ -163,43 +163,43 @@ impl Player {
                 Answer::Accepted(receipt) => {
                     let since = intended_at.unwrap_or(outcome.sent_at);
                     record.latencies.push(outcome.received_at - since);
-                    self.accepted(logged, receipt, record);
+                    self.record_receipt(logged, receipt, record);
                     break;
                 }
-                Answer::Refused(rejection) if is_passing(rejection.code) => {
-                    self.wait_out(rejection, refusals, record).await?;
+                Answer::Refused(rejection) if is_temporary(rejection.code) => {
+                    self.wait_before_retry(rejection, refusals, record).await?;
                     refusals += 1;
                 }
                 Answer::Refused(rejection) => {
                     let code = rejection.code;
                     record
                         .mismatches
-                        .push(self.mismatch(logged, &format!("refused: {code:?}")));
+                        .push(self.mismatch(logged, &format!("rejected: {code:?}")));
                     break;
                 }
             }
         }
-        self.table.progress.inc(1);
+        self.context.progress.inc(1);
         Ok(())
     }
 
-    fn accepted(&self, logged: &LoggedGuess, receipt: &Receipt, record: &mut Record) {
+    fn record_receipt(&self, logged: &LoggedGuess, receipt: &Receipt, record: &mut Record) {
         if let Some(sent) = record.sent.last_mut() {
             sent.acknowledged = receipt.verdict;
         }
         if receipt.verdict != Some(logged.verdict) {
-            let told = receipt.verdict.map_or_else(
+            let actual = receipt.verdict.map_or_else(
                 || "accepted without a verdict".to_owned(),
                 |verdict| format!("judged {verdict:?}"),
             );
-            record.mismatches.push(self.mismatch(logged, &told));
+            record.mismatches.push(self.mismatch(logged, &actual));
         }
         if self.shown(logged) != receipt.verdict {
             record.early_receipts += 1;
         }
     }
 
-    async fn wait_out(
+    async fn wait_before_retry(
         &mut self,
         rejection: &Rejection,
         refusals: u32,
@@ -213,7 +213,7 @@ impl Player {
     }
 
     fn check_view(&self, record: &mut Record) {
-        let guesses = &self.table.log.teams[self.team].guesses;
+        let guesses = &self.context.log.teams[self.team].guesses;
         let lacks = |(sent, logged): &(&Sent, &LoggedGuess)| {
             sent.acknowledged.is_some() && self.shown(logged) != sent.acknowledged
         };
@@ -223,20 +223,22 @@ impl Player {
 
     /// The verdict that the team's own view shows.
     fn shown(&self, logged: &LoggedGuess) -> Option<Verdict> {
-        let puzzle = &self.table.puzzle_ids[logged.puzzle];
-        self.client.view().verdict(puzzle, &letters(&logged.guess))
+        let puzzle = &self.context.puzzle_ids[logged.puzzle];
+        self.client
+            .view()
+            .verdict(puzzle, &normalize_guess(&logged.guess))
     }
 
-    fn mismatch(&self, logged: &LoggedGuess, told: &str) -> String {
-        let team = &self.table.log.teams[self.team].name;
-        let puzzle = &self.table.log.puzzles[logged.puzzle].title;
+    fn mismatch(&self, logged: &LoggedGuess, actual: &str) -> String {
+        let team = &self.context.log.teams[self.team].name;
+        let puzzle = &self.context.log.puzzles[logged.puzzle].title;
         let LoggedGuess { guess, verdict, .. } = logged;
-        format!("{team}: {guess:?} on {puzzle:?} was judged {verdict:?}, now {told}")
+        format!("{team}: {guess:?} on {puzzle:?} was judged {verdict:?}, now {actual}")
     }
 }
 
 /// Whether a refusal says only that the moment was wrong.
-fn is_passing(code: RejectionCode) -> bool {
+fn is_temporary(code: RejectionCode) -> bool {
     matches!(
         code,
         RejectionCode::RateLimited | RejectionCode::Unavailable

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::rest::{Join, Joined, SessionCreated};
 use testkit::{Rest, RestError};
 
-use super::hunt_file::hunt_of;
+use super::hunt_file::build_hunt;
 use super::log::GuessLog;
 use crate::setup;
 
@@ -27,7 +27,7 @@ pub(super) async fn prepare(
     log: &GuessLog,
     joins_max: NonZero<u16>,
 ) -> Result<Prepared, RestError> {
-    let hunt = hunt_of(&log.puzzles);
+    let hunt = build_hunt(&log.puzzles);
     let session = setup::create_session(rest, admin_token, &hunt.upload).await?;
     let teams = log.teams.iter().map(|team| Join {
         session: session.session.clone(),

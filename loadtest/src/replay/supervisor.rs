@@ -8,12 +8,12 @@ use testkit::ServerError;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::conductor::Stage;
-use crate::own_server::OwnServer;
+use super::coordinator::Stage;
+use crate::managed_server::ManagedServer;
 
 /// How a server goes down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blow {
+pub(super) enum OutageKind {
     /// SIGKILL.
     Kill,
     /// SIGTERM, and a clean end.
@@ -23,7 +23,7 @@ pub(super) enum Blow {
 /// A time without a server, made on purpose.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outage {
-    pub(super) blow: Blow,
+    pub(super) kind: OutageKind,
     /// When the signal was sent.
     pub(super) began_at: Instant,
     /// When the next server was ready.
@@ -32,7 +32,7 @@ pub(super) struct Outage {
 
 /// About how often the server goes down.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rhythm {
+pub(super) struct OutageIntervals {
     pub(super) kill_every: Option<Duration>,
     pub(super) stop_every: Option<Duration>,
 }
@@ -48,24 +48,24 @@ pub(super) struct Supervised {
 /// The task that owns the server.
 #[derive(Debug)]
 pub(super) struct Supervisor {
-    server: OwnServer,
+    server: ManagedServer,
     stage: watch::Receiver<Stage>,
-    rhythm: Rhythm,
+    intervals: OutageIntervals,
     random: StdRng,
     outages: Vec<Outage>,
 }
 
 impl Supervisor {
     pub(super) fn new(
-        server: OwnServer,
+        server: ManagedServer,
         stage: watch::Receiver<Stage>,
-        rhythm: Rhythm,
+        intervals: OutageIntervals,
         random: StdRng,
     ) -> Self {
         Self {
             server,
             stage,
-            rhythm,
+            intervals,
             random,
             outages: Vec::new(),
         }
@@ -85,24 +85,24 @@ impl Supervisor {
     }
 
     async fn run(&mut self) -> Result<(), ServerError> {
-        self.until(Stage::Guess).await?;
-        let mut kill_at = self.next(self.rhythm.kill_every);
-        let mut stop_at = self.next(self.rhythm.stop_every);
+        self.wait_for_stage(Stage::Guess).await?;
+        let mut kill_at = self.next(self.intervals.kill_every);
+        let mut stop_at = self.next(self.intervals.stop_every);
         while *self.stage.borrow_and_update() == Stage::Guess {
             tokio::select! {
                 biased;
-                guessed = self.until(Stage::Settle) => guessed?,
-                () = at(kill_at) => {
-                    self.strike(Blow::Kill).await?;
-                    kill_at = self.next(self.rhythm.kill_every);
+                guessed = self.wait_for_stage(Stage::Settle) => guessed?,
+                () = sleep_until_some(kill_at) => {
+                    self.interrupt(OutageKind::Kill).await?;
+                    kill_at = self.next(self.intervals.kill_every);
                 }
-                () = at(stop_at) => {
-                    self.strike(Blow::Stop).await?;
-                    stop_at = self.next(self.rhythm.stop_every);
+                () = sleep_until_some(stop_at) => {
+                    self.interrupt(OutageKind::Stop).await?;
+                    stop_at = self.next(self.intervals.stop_every);
                 }
             }
         }
-        self.until(Stage::Over).await
+        self.wait_for_stage(Stage::Over).await
     }
 
     /// The next time of something that happens about `every` so often.
@@ -113,7 +113,7 @@ impl Supervisor {
     }
 
     /// Waits for a stage while watching that the server lives.
-    async fn until(&mut self, wanted: Stage) -> Result<(), ServerError> {
+    async fn wait_for_stage(&mut self, wanted: Stage) -> Result<(), ServerError> {
         tokio::select! {
             biased;
             // An error means that the conductor is gone: the stage is over.
@@ -122,14 +122,14 @@ impl Supervisor {
         }
     }
 
-    async fn strike(&mut self, blow: Blow) -> Result<(), ServerError> {
+    async fn interrupt(&mut self, kind: OutageKind) -> Result<(), ServerError> {
         let began_at = Instant::now();
-        match blow {
-            Blow::Kill => self.server.kill_and_restart().await?,
-            Blow::Stop => self.server.stop_and_restart().await?,
+        match kind {
+            OutageKind::Kill => self.server.kill_and_restart().await?,
+            OutageKind::Stop => self.server.stop_and_restart().await?,
         }
         self.outages.push(Outage {
-            blow,
+            kind,
             began_at,
             ready_at: Instant::now(),
         });
@@ -138,7 +138,7 @@ impl Supervisor {
 }
 
 /// Waits for a moment, or for ever.
-async fn at(moment: Option<Instant>) {
+async fn sleep_until_some(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use testkit::{Rest, RestError};
 use tokio::time::sleep;
 
-use super::log::letters;
+use super::log::normalize_guess;
 
 /// A server that was killed a moment ago may still be starting.
 const TRIES_MAX: u32 = 40;
@@ -17,15 +17,15 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// What a server kept of a session.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
-    pub(super) guesses: Vec<KeptGuess>,
+pub(super) struct StoredSession {
+    pub(super) guesses: Vec<ExportedGuess>,
     /// The score of each team, by its id.
     pub(super) scores: HashMap<String, u32>,
 }
 
 /// A judged guess of the export.
 #[derive(Debug, Clone)]
-pub(super) struct KeptGuess {
+pub(super) struct ExportedGuess {
     /// The device and the command id that it came from.
     pub(super) origin: Option<(String, u64)>,
     /// The team, in whatever form the export names it.
@@ -69,7 +69,10 @@ enum ExportedEvent {
 }
 
 /// Fetches the export and the standings.
-pub(super) async fn fetch(rest: &Rest, session: &SessionCreated) -> Result<Kept, RestError> {
+pub(super) async fn fetch(
+    rest: &Rest,
+    session: &SessionCreated,
+) -> Result<StoredSession, RestError> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -82,7 +85,7 @@ pub(super) async fn fetch(rest: &Rest, session: &SessionCreated) -> Result<Kept,
     }
 }
 
-async fn fetch_once(rest: &Rest, session: &SessionCreated) -> Result<Kept, RestError> {
+async fn fetch_once(rest: &Rest, session: &SessionCreated) -> Result<StoredSession, RestError> {
     let mut guesses = Vec::new();
     let SessionCreated {
         session,
@@ -90,17 +93,17 @@ async fn fetch_once(rest: &Rest, session: &SessionCreated) -> Result<Kept, RestE
     } = session;
     let path = format!("/sessions/{session}/export");
     rest.get_lines(&path, Some(token), |line: ExportLine<ExportedEvent>| {
-        guesses.extend(kept_guess(line));
+        guesses.extend(exported_guess(line));
     })
     .await?;
     let path = format!("/sessions/{session}/standings");
     let standings: Standings = rest.get(&path, None).await?;
     let rows = standings.rows.into_iter();
     let scores = rows.map(|row| (row.team, row.score)).collect();
-    Ok(Kept { guesses, scores })
+    Ok(StoredSession { guesses, scores })
 }
 
-fn kept_guess(line: ExportLine<ExportedEvent>) -> Option<KeptGuess> {
+fn exported_guess(line: ExportLine<ExportedEvent>) -> Option<ExportedGuess> {
     let origin = line.device.zip(line.command);
     match line.event {
         ExportedEvent::GuessJudged {
@@ -108,7 +111,7 @@ fn kept_guess(line: ExportLine<ExportedEvent>) -> Option<KeptGuess> {
             puzzle,
             guess,
             verdict,
-        } => Some(KeptGuess {
+        } => Some(ExportedGuess {
             origin,
             team: team.to_string(),
             puzzle,
@@ -120,9 +123,9 @@ fn kept_guess(line: ExportLine<ExportedEvent>) -> Option<KeptGuess> {
 }
 
 /// Compares what was sent with what was kept.
-pub(super) fn compare(sent: &[SentGuess<'_>], kept: &Kept) -> Findings {
+pub(super) fn compare(sent: &[SentGuess<'_>], stored: &StoredSession) -> Findings {
     let mut findings = Findings::default();
-    let by_origin = index(&kept.guesses, &mut findings);
+    let by_origin = index(&stored.guesses, &mut findings);
     let mut origins = HashSet::new();
     let mut correct: HashMap<&str, u32> = HashMap::new();
     for guess in sent {
@@ -131,21 +134,21 @@ pub(super) fn compare(sent: &[SentGuess<'_>], kept: &Kept) -> Findings {
             continue;
         };
         let found = by_origin.get(&(guess.device, guess.command));
-        if !found.is_some_and(|kept| guess.is_kept_as(kept, verdict)) {
+        if !found.is_some_and(|stored| guess.matches(stored, verdict)) {
             findings
                 .lost
-                .push(format!("{guess:?} is exported as {found:?}"));
+                .push(format!("acknowledged {guess:?} is exported as {found:?}"));
         }
         *correct.entry(guess.team).or_default() += u32::from(verdict == Verdict::Correct);
     }
-    let strangers = by_origin
+    let unknown = by_origin
         .iter()
         .filter(|(origin, _)| !origins.contains(*origin));
     findings
         .mismatches
-        .extend(strangers.map(|(_, kept)| format!("{kept:?} was never sent")));
+        .extend(unknown.map(|(_, stored)| format!("{stored:?} was never sent")));
     for (team, correct) in correct {
-        let score = kept.scores.get(team);
+        let score = stored.scores.get(team);
         if score != Some(&correct) {
             let solved =
                 format!("team {team} has {correct} correct guesses and the score {score:?}");
@@ -157,34 +160,34 @@ pub(super) fn compare(sent: &[SentGuess<'_>], kept: &Kept) -> Findings {
 
 /// The exported guesses by their device and command.
 fn index<'a>(
-    guesses: &'a [KeptGuess],
+    guesses: &'a [ExportedGuess],
     findings: &mut Findings,
-) -> HashMap<(&'a str, u64), &'a KeptGuess> {
+) -> HashMap<(&'a str, u64), &'a ExportedGuess> {
     let mut by_origin = HashMap::new();
     let mut made = HashSet::new();
-    for kept in guesses {
-        let is_first = made.insert((&kept.team, &kept.puzzle, &kept.guess));
-        let Some((device, command)) = &kept.origin else {
+    for stored in guesses {
+        let is_first = made.insert((&stored.team, &stored.puzzle, &stored.guess));
+        let Some((device, command)) = &stored.origin else {
             findings
                 .mismatches
-                .push(format!("{kept:?} came from no device"));
+                .push(format!("{stored:?} has no device"));
             continue;
         };
-        let earlier = by_origin.insert((device.as_str(), *command), kept);
+        let earlier = by_origin.insert((device.as_str(), *command), stored);
         if !is_first || earlier.is_some() {
             findings
                 .duplicated
-                .push(format!("{kept:?} is exported twice"));
+                .push(format!("{stored:?} is exported twice"));
         }
     }
     by_origin
 }
 
 impl SentGuess<'_> {
-    fn is_kept_as(&self, kept: &KeptGuess, verdict: Verdict) -> bool {
-        kept.verdict == verdict
-            && kept.puzzle == self.puzzle
-            && letters(&kept.guess) == letters(self.guess)
+    fn matches(&self, stored: &ExportedGuess, verdict: Verdict) -> bool {
+        stored.verdict == verdict
+            && stored.puzzle == self.puzzle
+            && normalize_guess(&stored.guess) == normalize_guess(self.guess)
     }
 }
 
@@ -194,7 +197,7 @@ mod tests {
 
     use protocol::Verdict;
 
-    use super::{Findings, Kept, KeptGuess, SentGuess, compare};
+    use super::{ExportedGuess, Findings, SentGuess, StoredSession, compare};
 
     fn sent(command: u64, acknowledged: Option<Verdict>) -> SentGuess<'static> {
         SentGuess {
@@ -207,8 +210,8 @@ mod tests {
         }
     }
 
-    fn kept(command: u64, verdict: Verdict) -> KeptGuess {
-        KeptGuess {
+    fn stored(command: u64, verdict: Verdict) -> ExportedGuess {
+        ExportedGuess {
             origin: Some(("d1".to_owned(), command)),
             team: "1".to_owned(),
             puzzle: "maze".to_owned(),
@@ -218,8 +221,8 @@ mod tests {
     }
 
     /// Compares one wrong and then one correct guess, both acknowledged, with what was kept.
-    fn findings(guesses: Vec<KeptGuess>, score: u32) -> (usize, usize, usize) {
-        let kept = Kept {
+    fn findings(guesses: Vec<ExportedGuess>, score: u32) -> (usize, usize, usize) {
+        let stored = StoredSession {
             guesses,
             scores: HashMap::from([("t1".to_owned(), score)]),
         };
@@ -227,7 +230,7 @@ mod tests {
             sent(1, Some(Verdict::Wrong)),
             sent(2, Some(Verdict::Correct)),
         ];
-        counts(&compare(&sent, &kept))
+        counts(&compare(&sent, &stored))
     }
 
     fn counts(findings: &Findings) -> (usize, usize, usize) {
@@ -241,27 +244,27 @@ mod tests {
 
     #[test]
     fn what_was_kept_agrees() {
-        let both = vec![kept(1, Verdict::Wrong), kept(2, Verdict::Correct)];
+        let both = vec![stored(1, Verdict::Wrong), stored(2, Verdict::Correct)];
         assert_eq!(findings(both, 1), (0, 0, 0));
     }
 
     #[test]
     fn an_acknowledged_guess_that_is_missing_or_differs_is_lost() {
-        assert_eq!(findings(vec![kept(2, Verdict::Correct)], 1), (1, 0, 0));
-        let differs = vec![kept(1, Verdict::Correct), kept(2, Verdict::Correct)];
+        assert_eq!(findings(vec![stored(2, Verdict::Correct)], 1), (1, 0, 0));
+        let differs = vec![stored(1, Verdict::Correct), stored(2, Verdict::Correct)];
         assert_eq!(findings(differs, 1), (1, 0, 0));
-        let mut other = kept(1, Verdict::Wrong);
+        let mut other = stored(1, Verdict::Wrong);
         other.puzzle = "park".to_owned();
         assert_eq!(
-            findings(vec![other, kept(2, Verdict::Correct)], 1),
+            findings(vec![other, stored(2, Verdict::Correct)], 1),
             (1, 0, 0)
         );
     }
 
     #[test]
     fn a_guess_that_was_kept_twice_is_duplicated() {
-        let wrong = kept(1, Verdict::Wrong);
-        let correct = kept(2, Verdict::Correct);
+        let wrong = stored(1, Verdict::Wrong);
+        let correct = stored(2, Verdict::Correct);
         let same_command = vec![wrong.clone(), correct.clone(), wrong.clone()];
         assert_eq!(findings(same_command, 1), (0, 1, 0));
         let mut same_guess = wrong.clone();
@@ -272,9 +275,9 @@ mod tests {
 
     #[test]
     fn strangers_and_wrong_scores_do_not_match() {
-        let both = vec![kept(1, Verdict::Wrong), kept(2, Verdict::Correct)];
+        let both = vec![stored(1, Verdict::Wrong), stored(2, Verdict::Correct)];
         assert_eq!(findings(both.clone(), 2), (0, 0, 1));
-        let mut stranger = kept(9, Verdict::Wrong);
+        let mut stranger = stored(9, Verdict::Wrong);
         stranger.guess = "WINDOW".to_owned();
         assert_eq!(findings([both, vec![stranger]].concat(), 1), (0, 0, 1));
     }
@@ -282,12 +285,12 @@ mod tests {
     #[test]
     fn a_guess_without_a_receipt_may_be_kept_or_not() {
         let sent = [sent(1, None)];
-        for guesses in [vec![], vec![kept(1, Verdict::Wrong)]] {
-            let kept = Kept {
+        for guesses in [vec![], vec![stored(1, Verdict::Wrong)]] {
+            let stored = StoredSession {
                 guesses,
                 scores: HashMap::new(),
             };
-            assert_eq!(counts(&compare(&sent, &kept)), (0, 0, 0));
+            assert_eq!(counts(&compare(&sent, &stored)), (0, 0, 0));
         }
     }
 }

@@ -103,7 +103,7 @@ impl AttachedClient {
     }
 
     fn reject(&self, id: u64, code: RejectionCode, message: String, wait: Option<Duration>) {
-        metrics().commands_rejected.of(code).increment(1);
+        metrics().commands_rejected.with_label(code).increment(1);
         let now = self.gateway.sessions.clock().now();
         // Rounded up by a millisecond, so that a retry at exactly this time is accepted.
         let wait_ms = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);

@@ -33,11 +33,12 @@ const PROBE_WAIT: Duration = Duration::from_millis(150);
 /// Timeout for connecting to a node.
 const CONNECT_WAIT: Duration = Duration::from_millis(500);
 
-/// Timeout for the head of an answer: longer than a commit that waits for PostgreSQL to restart. If the session
-/// moves meanwhile, the caller ends the wait at once.
+/// Timeout for the head of an answer: longer than a commit that waits for PostgreSQL to restart. If the
+/// session moves meanwhile, the caller ends the wait at once.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
-/// TCP keepalive of connections to nodes: interval of probes on an idle connection, and how many may fail. The
-/// body of an answer has no timeout, and a relayed connection may be idle, while the network path works.
+/// TCP keepalive of connections to nodes: interval of probes on an idle connection, and how many may fail.
+/// The body of an answer has no timeout, and a relayed connection may be idle, while the network path
+/// works.
 const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const TCP_KEEPALIVE_FAILURES_MAX: u32 = 3;
 /// How long sent data may stay unacknowledged.
@@ -100,8 +101,8 @@ impl Peers {
     }
 }
 
-/// Sets TCP keepalive and the user timeout, so that the operating system closes the connection when the network
-/// path to the node fails.
+/// Sets TCP keepalive and the user timeout, so that the operating system closes the connection when the
+/// network path to the node fails.
 fn set_timeouts(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);

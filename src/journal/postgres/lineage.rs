@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 /// Nodes that were heard of so recently count as running.
 const RUNNING_WITHIN_S: f64 = 10.0;
 
-/// Longer than any node's `cluster.beat_every_ms`.
+/// Longer than any node's `cluster.heartbeat_interval_ms`.
 const BEAT_WAIT: Duration = Duration::from_millis(5_500);
 
 /// What a server's write-ahead log is a part of.

@@ -173,7 +173,7 @@ fn tell_appended(
             AppendError::Refused(_) => AppendFailure::Refused,
             AppendError::Unknown(_) => AppendFailure::Unknown,
         };
-        metrics().append_failures.of(kind).increment(1);
+        metrics().append_failures.with_label(kind).increment(1);
     }
     tell(reply, outcome);
 }

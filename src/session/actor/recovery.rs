@@ -45,9 +45,9 @@ impl RecoverError {
     /// Whether the store did not respond, or what it holds cannot be used, which needs an operator.
     pub(super) fn failure(&self) -> RecoveryFailure {
         match self {
-            Self::Journal(_) | Self::Claim(_) | Self::Lost => RecoveryFailure::Store,
+            Self::Journal(_) | Self::Claim(_) | Self::Lost => RecoveryFailure::Unavailable,
             Self::Record { .. } | Self::Archived { .. } | Self::Gap { .. } => {
-                RecoveryFailure::Stored
+                RecoveryFailure::Unusable
             }
         }
     }

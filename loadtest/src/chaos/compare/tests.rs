@@ -3,10 +3,10 @@ use protocol::{Audience, Verdict};
 use tokio::time::Instant;
 
 use super::super::export::{Export, ExportedEvent};
-use super::super::log::{Acked, LoggedCommand, PlayerLog, Shown, ShownGuess};
-use super::{Findings, Witnessed, compare};
+use super::super::log::{Acked, AppliedUpdate, LoggedCommand, PlayerLog, UpdateGuess};
+use super::{Findings, PlayerRecord, compare};
 
-/// A player who sent two wrong guesses, both acknowledged, and was shown both.
+/// A player who sent two wrong guesses, both acknowledged, and received both.
 fn log() -> PlayerLog {
     let now = Instant::now();
     let mut log = PlayerLog::new(0);
@@ -20,16 +20,16 @@ fn log() -> PlayerLog {
                 verdict: Some(Verdict::Wrong),
             }),
         });
-        log.updates.push(shown(id, id - 1));
+        log.updates.push(applied(id, id - 1));
     }
     log
 }
 
-fn shown(number: u64, guess: u64) -> Shown {
-    Shown {
+fn applied(number: u64, guess: u64) -> AppliedUpdate {
+    AppliedUpdate {
         audience: Audience::Team,
         number,
-        guess: Some(ShownGuess {
+        guess: Some(UpdateGuess {
             puzzle: "well-0".to_owned(),
             guess: format!("P0N{guess}"),
             verdict: Verdict::Wrong,
@@ -53,13 +53,13 @@ fn line(seq: u64, command: u64, guess: u64) -> ExportLine<ExportedEvent> {
     }
 }
 
-/// Lost, applied twice, never sent, not in the journal.
+/// Counts of lost, applied twice, never sent, not in the journal.
 fn found(log: &PlayerLog, lines: Vec<ExportLine<ExportedEvent>>) -> (u64, u64, u64, u64) {
     let mut export = Export::default();
     for line in lines {
         export.take(line);
     }
-    let player = Witnessed {
+    let player = PlayerRecord {
         device: "d1",
         team: "t1",
         log,
@@ -90,7 +90,7 @@ fn an_acknowledged_command_that_is_missing_is_lost_and_was_shown_without_cause()
 #[test]
 fn a_command_with_another_guess_is_lost() {
     let lines = vec![line(1, 1, 1), line(2, 2, 0)];
-    // Both guesses are journaled, but each under the other's command, and in the other order.
+    // Both guesses are in the journal, but with swapped commands and in the other order.
     assert_eq!(found(&log(), lines), (2, 0, 0, 1));
 }
 
@@ -126,12 +126,12 @@ fn a_command_without_a_receipt_may_be_kept_or_not() {
 #[test]
 fn team_mates_are_told_the_same_under_the_same_number() {
     let mut mate = PlayerLog::new(2);
-    mate.updates = vec![shown(1, 1)];
+    mate.updates = vec![applied(1, 1)];
     let mut export = Export::default();
     export.take(line(1, 1, 0));
     export.take(line(2, 2, 1));
     let own = log();
-    let witnessed = |device, log| Witnessed {
+    let witnessed = |device, log| PlayerRecord {
         device,
         team: "t1",
         log,

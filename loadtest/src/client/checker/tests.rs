@@ -1,8 +1,8 @@
-//! Each way in which a stream can break its promise, and the ways in which it keeps it.
+//! Every violation of the stream's guarantees, and streams without one.
 
 use protocol::{Audience, Event, Heads, HeadsFrame, Reconnect, Resume, Update, Welcome};
 
-use super::{Fault, StreamChecker};
+use super::{StreamChecker, StreamFault};
 
 const RECONNECT: Reconnect = Reconnect {
     min_in_ms: 0,
@@ -52,7 +52,7 @@ fn frame(generation: u32, heads: Heads) -> HeadsFrame {
     }
 }
 
-/// A checker that has taken a snapshot with these heads in generation 1.
+/// A checker after a snapshot with these heads in generation 1.
 fn attached(at: Heads) -> StreamChecker {
     let mut checker = StreamChecker::default();
     assert_eq!(checker.welcome(&welcome(Resume::Snapshot, 1, at)), Ok(()));
@@ -82,7 +82,7 @@ fn each_audience_counts_by_itself() {
 fn a_gap_is_told_and_leaves_the_cursor_before_it() {
     let mut checker = attached(heads(0, 7, 0));
     let fault = checker.update(&update(Audience::Team, 9));
-    let expected = Fault::Gap {
+    let expected = StreamFault::Gap {
         audience: Audience::Team,
         seen: 7,
         number: 9,
@@ -98,7 +98,7 @@ fn a_gap_is_told_and_leaves_the_cursor_before_it() {
 fn a_number_that_came_before_is_told() {
     let mut checker = attached(heads(0, 7, 0));
     for number in [7, 3] {
-        let repeated = Fault::Repeated {
+        let repeated = StreamFault::Repeated {
             audience: Audience::Team,
             seen: 7,
             number,
@@ -127,7 +127,7 @@ fn a_replay_is_whole_only_at_the_heads_of_the_welcome() {
 fn heads_show_a_lost_last_update() {
     let mut checker = attached(heads(1, 1, 1));
     assert_eq!(checker.heads(&frame(1, heads(1, 1, 1))), Ok(()));
-    let missing = Fault::Missing {
+    let missing = StreamFault::Missing {
         audience: Audience::Player,
         seen: 1,
         head: 2,
@@ -137,7 +137,7 @@ fn heads_show_a_lost_last_update() {
 
 #[test]
 fn a_server_that_forgot_what_it_sent_is_told() {
-    let forgotten = Err(Fault::Forgotten {
+    let forgotten = Err(StreamFault::Forgotten {
         audience: Audience::Team,
         seen: 9,
         head: 8,
@@ -161,7 +161,7 @@ fn a_new_generation_starts_afresh_with_a_snapshot_only() {
     let mut checker = attached(heads(0, 9, 0));
     let behind = heads(0, 8, 0);
     let replay = checker.welcome(&welcome(Resume::Replay, 2, behind));
-    assert!(matches!(replay, Err(Fault::OutOfOrder(_))));
+    assert!(matches!(replay, Err(StreamFault::OutOfOrder(_))));
     assert_eq!(
         checker.welcome(&welcome(Resume::Snapshot, 2, behind)),
         Ok(())
@@ -181,20 +181,20 @@ fn a_snapshot_may_be_newer_than_its_welcome_but_not_older() {
         Ok(())
     );
     let short = checker.snapshot(heads(2, 3, 2));
-    assert!(matches!(short, Err(Fault::Missing { .. })));
+    assert!(matches!(short, Err(StreamFault::Missing { .. })));
 }
 
 #[test]
 fn what_comes_at_the_wrong_point_is_told() {
     let mut checker = StreamChecker::default();
     let replay = checker.welcome(&welcome(Resume::Replay, 1, heads(0, 0, 0)));
-    assert!(matches!(replay, Err(Fault::OutOfOrder(_))));
+    assert!(matches!(replay, Err(StreamFault::OutOfOrder(_))));
     let early = checker.snapshot(heads(0, 0, 0));
-    assert!(matches!(early, Err(Fault::OutOfOrder(_))));
+    assert!(matches!(early, Err(StreamFault::OutOfOrder(_))));
     let promised = welcome(Resume::Snapshot, 1, heads(0, 0, 0));
     assert_eq!(checker.welcome(&promised), Ok(()));
     let update = checker.update(&update(Audience::Team, 1));
-    assert!(matches!(update, Err(Fault::OutOfOrder(_))));
+    assert!(matches!(update, Err(StreamFault::OutOfOrder(_))));
     let frame = checker.heads(&frame(1, heads(0, 0, 0)));
-    assert!(matches!(frame, Err(Fault::OutOfOrder(_))));
+    assert!(matches!(frame, Err(StreamFault::OutOfOrder(_))));
 }

@@ -1,5 +1,4 @@
-//! A client of a session that several nodes serve: where it connects, and what others want to know
-//! of that.
+//! Node selection of a client whose session is served by several nodes.
 
 use std::time::Duration;
 
@@ -10,15 +9,15 @@ use tokio::time::{Instant, timeout};
 use super::WireClient;
 use crate::client::connection::{Connection, Endpoint, OpenError};
 
-/// Updates that are kept until they are taken. Whoever keeps them takes them after each command, so
-/// that more than this means a defect.
+/// Maximum number of retained updates. Callers take them after each command, so that more indicate a
+/// defect.
 const UPDATES_KEPT_MAX: usize = 1 << 20;
 
-/// A place where a client's session can be reached.
+/// A node that serves the client's session.
 #[derive(Debug)]
 pub struct Node {
     pub(super) endpoint: Endpoint,
-    /// Whether it answers, if somebody checks that.
+    /// Result of its health checks, if any.
     is_up: Option<watch::Receiver<bool>>,
 }
 
@@ -32,8 +31,8 @@ impl From<Endpoint> for Node {
 }
 
 impl Node {
-    /// A node that somebody checks: it is left out while it is not up, and an attempt to connect to it
-    /// ends when that is found out, as behind a load balancer.
+    /// A node with health checks: it is skipped while it is down, and an attempt to connect to it ends
+    /// when it goes down, as behind a load balancer.
     pub fn checked(endpoint: Endpoint, is_up: watch::Receiver<bool>) -> Self {
         Self {
             endpoint,
@@ -45,7 +44,7 @@ impl Node {
         self.is_up.as_ref().is_none_or(|is_up| *is_up.borrow())
     }
 
-    /// Returns once it is not up; never if nobody checks it.
+    /// Waits until the node is down; forever without health checks.
     async fn went_down(&self) {
         if let Some(mut is_up) = self.is_up.clone()
             && is_up.wait_for(|is_up| !is_up).await.is_ok()
@@ -57,58 +56,56 @@ impl Node {
 }
 
 impl WireClient {
-    /// The same client, but when a node is gone it turns to the next of these, and so on in a
-    /// circle. The one that it was made with comes first.
+    /// Adds nodes for failover, tried round-robin after the first one.
     #[must_use]
     pub fn with_other_nodes(mut self, others: impl IntoIterator<Item = impl Into<Node>>) -> Self {
         self.nodes.extend(others.into_iter().map(Into::into));
         self
     }
 
-    /// The same client, but a connection on which nothing comes for so long counts as dead.
+    /// Sets the idle timeout of connections.
     #[must_use]
     pub fn with_silence_max(mut self, silence_max: Duration) -> Self {
         self.silence_max = Some(silence_max);
         self
     }
 
-    /// The same client, but a connection that is not open within so long is given up. A node that holds a
-    /// request until it knows a session's owner takes longer than it is silent on an open connection.
+    /// Sets the timeout of opening a connection. A node that holds a request until it knows a session's
+    /// owner takes longer than the idle timeout.
     #[must_use]
     pub fn with_opening_max(mut self, opening_max: Duration) -> Self {
         self.opening_max = Some(opening_max);
         self
     }
 
-    /// The same client, but every update that it applies can be taken afterwards.
+    /// Retains every applied update for `take_updates`.
     #[must_use]
     pub fn with_updates_kept(mut self) -> Self {
         self.kept_updates = Some(Vec::new());
         self
     }
 
-    /// The host and port that it uses now.
+    /// Host and port of the current node.
     pub fn authority(&self) -> &str {
         &self.nodes[self.node].endpoint.authority
     }
 
-    /// When the newest connection was asked for; none before the first one.
+    /// When the newest connection was requested; `None` before the first one.
     pub fn connected_at(&self) -> Option<Instant> {
         self.connected_at
     }
 
-    /// When it last noticed that its stream had ended, for whatever reason.
+    /// When the stream was last interrupted, for any reason.
     pub fn interrupted_at(&self) -> Option<Instant> {
         self.interrupted_at
     }
 
-    /// When a server last told it to come back: by a close, or by refusing a connection. What it gave up
-    /// itself is not among that.
-    pub fn told_at(&self) -> Option<Instant> {
-        self.told_at
+    /// When a server last closed or refused a connection. Timeouts of the client do not count.
+    pub fn turned_away_at(&self) -> Option<Instant> {
+        self.turned_away_at
     }
 
-    /// The updates that were applied since the last call, in order.
+    /// Returns the updates applied since the last call, in order.
     pub fn take_updates(&mut self) -> Vec<Update> {
         self.kept_updates
             .as_mut()
@@ -116,7 +113,7 @@ impl WireClient {
             .unwrap_or_default()
     }
 
-    /// Cuts the connection as [`cut`](Self::cut) does, and turns to the next node.
+    /// Drops the connection as [`cut`](Self::cut) does, and selects the next node.
     pub fn move_on(&mut self) {
         self.cut();
         self.next_node();
@@ -126,8 +123,8 @@ impl WireClient {
         self.node = (self.node + 1) % self.nodes.len();
     }
 
-    /// Opens a connection to the node that is used now, or to the next one that is up. If none is, all are
-    /// taken for up: then the check says nothing.
+    /// Connects to the current node, or to the next one that is up. If none is up, the health checks are
+    /// ignored.
     pub(super) async fn open(&mut self) -> Result<Connection, OpenError> {
         let all = 0..self.nodes.len();
         let places = all.map(|place| (self.node + place) % self.nodes.len());
@@ -149,7 +146,7 @@ impl WireClient {
         }
     }
 
-    pub(super) fn keep(&mut self, update: Update) {
+    pub(super) fn retain_update(&mut self, update: Update) {
         if let Some(kept) = &mut self.kept_updates {
             assert!(kept.len() < UPDATES_KEPT_MAX, "nobody takes the updates");
             kept.push(update);

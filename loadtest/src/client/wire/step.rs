@@ -1,4 +1,4 @@
-//! What a client does with one message, and with the end of a connection.
+//! Handling of one message, and of the end of a connection.
 
 use std::error::Error;
 use std::time::Duration;
@@ -7,27 +7,27 @@ use protocol::{Advice, ClientMessage, CloseCode, Hello, Resume, Resync, ServerMe
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use super::{Absence, COMEBACKS_MAX, WireClient};
-use crate::client::checker::Fault;
+use super::{Absence, GOAWAY_RECONNECTS_MAX, WireClient};
+use crate::client::checker::StreamFault;
 use crate::client::connection::{Ended, OpenError};
-use crate::client::outcome::{Answer, ClientError, Comeback, Outcome};
+use crate::client::outcome::{Answer, ClientError, GoawayReconnect, Outcome};
 
-/// How long a client tries to get a whole stream back before it gives up.
-const APART_MAX: Duration = Duration::from_mins(3);
+/// Maximum time without a complete stream before the client fails.
+const DISCONNECTED_MAX: Duration = Duration::from_mins(3);
 
-/// How often a client asks for its stream again because of a fault before it gives up.
+/// Maximum number of resyncs because of faults before the client fails.
 const RESYNCS_MAX: u32 = 16;
 
 impl WireClient {
-    /// One step: an attempt to connect, or one message.
+    /// One step: a connection attempt or one message.
     pub(super) async fn next(&mut self) -> Result<Option<Outcome>, ClientError> {
         if self.connection.is_none() {
             self.connect().await?;
             return Ok(None);
         }
         match self.exchange().await {
-            Ok(message) => self.take(message),
-            Err(ended) => self.ended(&ended).map(|()| None),
+            Ok(message) => self.handle_message(message),
+            Err(ended) => self.handle_end(&ended).map(|()| None),
         }
     }
 
@@ -45,7 +45,7 @@ impl WireClient {
             }
             Err(error) => {
                 if matches!(error, OpenError::Refused(_)) {
-                    self.told_at = Some(Instant::now());
+                    self.turned_away_at = Some(Instant::now());
                 }
                 return self.plan_attempt(None, &error);
             }
@@ -61,12 +61,12 @@ impl WireClient {
                 self.connection = Some(connection);
                 self.connected_at = Some(now);
             }
-            Err(ended) => self.ended(&ended)?,
+            Err(ended) => self.handle_end(&ended)?,
         }
         Ok(())
     }
 
-    /// Sends what is due on this connection, then reads a message.
+    /// Sends due commands, then reads a message.
     async fn exchange(&mut self) -> Result<ServerMessage, Ended> {
         let Some(connection) = &mut self.connection else {
             return Err(Ended::End);
@@ -84,7 +84,8 @@ impl WireClient {
             let all = self.outstanding.iter_mut().enumerate();
             for (place, outstanding) in all.filter(|(_, outstanding)| !outstanding.is_sent) {
                 let is_held = outstanding.not_before.is_some_and(|at| now < at);
-                // After a cut they go one by one, so that none is refused and a later one accepted.
+                // After a disconnect they are sent one by one, so that none is rejected while a later
+                // one is accepted.
                 let is_again = outstanding.first_sent_at.is_some();
                 if is_held || (is_again && place > 0) {
                     break;
@@ -98,36 +99,36 @@ impl WireClient {
         connection.receive().await
     }
 
-    fn take(&mut self, message: ServerMessage) -> Result<Option<Outcome>, ClientError> {
+    fn handle_message(&mut self, message: ServerMessage) -> Result<Option<Outcome>, ClientError> {
         let checked = match message {
-            ServerMessage::Welcome(welcome) => self.take_welcome(&welcome),
+            ServerMessage::Welcome(welcome) => self.handle_welcome(&welcome),
             ServerMessage::Snapshot(snapshot) => {
                 let checked = self.checker.snapshot(snapshot.heads);
-                if !matches!(checked, Err(Fault::OutOfOrder(_))) {
+                if !matches!(checked, Err(StreamFault::OutOfOrder(_))) {
                     self.view.replace(&snapshot);
                 }
                 checked
             }
             ServerMessage::Overview(overview) => {
                 let checked = self.checker.snapshot(overview.heads);
-                if !matches!(checked, Err(Fault::OutOfOrder(_))) {
-                    self.view.oversee(&overview);
+                if !matches!(checked, Err(StreamFault::OutOfOrder(_))) {
+                    self.view.replace_by_overview(&overview);
                 }
                 checked
             }
             ServerMessage::Update(update) => self.checker.update(&update).map(|is_next| {
                 if is_next {
                     self.view.apply(&update.event);
-                    self.keep(update);
+                    self.retain_update(update);
                 }
             }),
             ServerMessage::Heads(frame) => {
-                self.pace.advise(frame.reconnect);
-                self.clock.tell(frame.server_time_ms, Instant::now());
+                self.backoff.advise(frame.reconnect);
+                self.clock.update(frame.server_time_ms, Instant::now());
                 self.checker.heads(&frame)
             }
             ServerMessage::Goaway(goaway) => {
-                self.told_to_go(goaway.reconnect_in_ms);
+                self.handle_goaway(goaway.reconnect_in_ms);
                 Ok(())
             }
             ServerMessage::Receipt(receipt) => {
@@ -145,36 +146,38 @@ impl WireClient {
             }
         };
         if self.checker.is_caught_up() {
-            self.pace.succeeded();
-            self.apart_since = None;
-            self.note_comeback();
+            self.backoff.succeeded();
+            self.disconnected_since = None;
+            self.record_reconnect();
         }
-        checked.or_else(|fault| self.faulted(fault)).map(|()| None)
+        checked
+            .or_else(|fault| self.handle_fault(fault))
+            .map(|()| None)
     }
 
-    fn told_to_go(&mut self, reconnect_in_ms: u64) {
+    fn handle_goaway(&mut self, reconnect_in_ms: u64) {
         let now = Instant::now();
-        self.pace.goaway(reconnect_in_ms, now);
+        self.backoff.goaway(reconnect_in_ms, now);
         if self.absence.is_none() {
             self.tally.goaways += 1;
         }
         self.absence = Some(Absence {
-            told_at: now,
+            goaway_at: now,
             advised: Duration::from_millis(reconnect_in_ms),
             first_attempt_at: None,
         });
     }
 
-    /// The stream is whole: if that is so on a new connection after a `goaway`, the client is back.
-    fn note_comeback(&mut self) {
+    /// Completes a reconnect after a `goaway`, once the stream is complete on a new connection.
+    fn record_reconnect(&mut self) {
         let is_back = |absence: &mut Absence| absence.first_attempt_at.is_some();
         let Some(absence) = self.absence.take_if(is_back) else {
             return;
         };
         let now = Instant::now();
-        if self.comebacks.len() < COMEBACKS_MAX {
-            self.comebacks.push(Comeback {
-                told_at: absence.told_at,
+        if self.goaway_reconnects.len() < GOAWAY_RECONNECTS_MAX {
+            self.goaway_reconnects.push(GoawayReconnect {
+                goaway_at: absence.goaway_at,
                 advised: absence.advised,
                 first_attempt_at: absence.first_attempt_at.unwrap_or(now),
                 attached_at: now,
@@ -182,9 +185,9 @@ impl WireClient {
         }
     }
 
-    fn take_welcome(&mut self, welcome: &Welcome) -> Result<(), Fault> {
-        self.pace.advise(welcome.reconnect);
-        self.clock.tell(welcome.server_time_ms, Instant::now());
+    fn handle_welcome(&mut self, welcome: &Welcome) -> Result<(), StreamFault> {
+        self.backoff.advise(welcome.reconnect);
+        self.clock.update(welcome.server_time_ms, Instant::now());
         if welcome.last_command < self.acknowledged_id {
             self.tally.forgotten_commands += 1;
         }
@@ -195,14 +198,14 @@ impl WireClient {
             match welcome.resume {
                 Resume::Snapshot => self.tally.snapshots += 1,
                 Resume::Replay => self.tally.replays += 1,
-                // Not for whoever said hello; the checker says so.
+                // Invalid after a `hello`; the checker reports it.
                 Resume::Board => {}
             }
         }
         self.checker.welcome(welcome)
     }
 
-    /// An answer to a command that is not outstanding is of no use: its waiter is gone.
+    /// An answer to a command that is not outstanding is ignored: its caller is gone.
     fn answered(&mut self, id: u64, answer: Answer) -> Option<Outcome> {
         if matches!(answer, Answer::Accepted(_)) {
             self.acknowledged_id = self.acknowledged_id.max(id);
@@ -218,8 +221,8 @@ impl WireClient {
         })
     }
 
-    fn faulted(&mut self, fault: Fault) -> Result<(), ClientError> {
-        self.tally.note(fault);
+    fn handle_fault(&mut self, fault: StreamFault) -> Result<(), ClientError> {
+        self.tally.count_fault(fault);
         if !fault.asks_for_resync() {
             return Ok(());
         }
@@ -231,18 +234,20 @@ impl WireClient {
         Ok(())
     }
 
-    fn ended(&mut self, ended: &Ended) -> Result<(), ClientError> {
+    fn handle_end(&mut self, ended: &Ended) -> Result<(), ClientError> {
         self.connection = None;
         match ended {
             Ended::Invalid(_) => self
                 .tally
-                .note(Fault::OutOfOrder("bytes that are no message")),
-            Ended::Text => self.tally.note(Fault::OutOfOrder("a text frame")),
-            Ended::Closed { .. } => self.told_at = Some(Instant::now()),
+                .count_fault(StreamFault::OutOfOrder("a malformed message")),
+            Ended::Text => self
+                .tally
+                .count_fault(StreamFault::OutOfOrder("a text frame")),
+            Ended::Closed { .. } => self.turned_away_at = Some(Instant::now()),
             Ended::Cut(_) | Ended::End | Ended::Silent => {}
         }
         let close = ended.close_code();
-        // A server that does not know a session calls its tokens another one's.
+        // A server that has lost a session rejects its tokens as unauthorized.
         if close == Some(CloseCode::Unauthorized) && self.acknowledged_id > 0 {
             self.tally.forgotten_commands += 1;
         }
@@ -255,17 +260,17 @@ impl WireClient {
         last: &dyn Error,
     ) -> Result<(), ClientError> {
         let now = Instant::now();
-        let apart = now - self.disconnected(now);
-        if apart > APART_MAX {
+        let disconnected_for = now - self.disconnected(now);
+        if disconnected_for > DISCONNECTED_MAX {
             return Err(ClientError::Unreachable {
-                apart,
-                failures: self.pace.failures(),
+                disconnected_for,
+                failures: self.backoff.failures(),
                 last: last.to_string(),
             });
         }
         let stays = close.is_some_and(|code| code.advice() == Advice::RetryNow)
-            && self.pace.failures() == 0;
-        match (self.pace.next_attempt(close, now), close) {
+            && self.backoff.failures() == 0;
+        match (self.backoff.next_attempt(close, now), close) {
             (Some(at), _) => {
                 self.attempt_at = at;
                 if !stays {
@@ -281,7 +286,7 @@ impl WireClient {
         Ok(())
     }
 
-    /// Gives since when there has been no whole stream.
+    /// Marks the stream as disconnected; returns since when.
     pub(super) fn disconnected(&mut self, now: Instant) -> Instant {
         if self.checker.is_caught_up() {
             self.interrupted_at = Some(now);
@@ -291,11 +296,11 @@ impl WireClient {
         for outstanding in &mut self.outstanding {
             outstanding.is_sent = false;
         }
-        *self.apart_since.get_or_insert(now)
+        *self.disconnected_since.get_or_insert(now)
     }
 }
 
-/// Whether a refused upgrade would be refused again.
+/// Whether a rejected upgrade would be rejected again.
 fn is_final(status: StatusCode) -> bool {
     let may_pass = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
     status.is_client_error() && !may_pass.contains(&status)

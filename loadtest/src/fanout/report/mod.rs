@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::follower::Followed;
-use crate::report::AckMs;
+use super::follower::FollowerResult;
+use crate::report::{LatencyMs, write_outcome};
 use crate::statistics::{Estimate, Goal, Verdict};
 
 /// How many problems are told in words.
-const PROBLEMS_TOLD_MAX: usize = 10;
+const PROBLEMS_SHOWN_MAX: usize = 10;
 
 /// The figures of `fanout`; the keys of the JSON file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -47,7 +47,7 @@ pub struct FanoutReport {
     pub resumes: u64,
     /// From a clue's intended moment until a client has read it that reads well and was there at
     /// that moment.
-    pub delivery_ms: AckMs,
+    pub delivery_ms: LatencyMs,
     /// Clues a second.
     pub clues_per_s: f64,
     /// What it cost the server.
@@ -91,56 +91,59 @@ pub struct Paired {
     pub p99: Goal,
     /// The growth of the server's resident memory from the window without to the window with them,
     /// for each of them; the median of the pairs.
-    pub stalled_bytes_each: Option<f64>,
+    pub bytes_per_impaired_reader: Option<f64>,
 }
 
 /// Two windows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Pair {
     /// While everybody reads well.
-    pub without_ms: AckMs,
+    pub without_ms: LatencyMs,
     /// While some stall and some are slow; of the others.
-    pub beside_ms: AckMs,
+    pub with_ms: LatencyMs,
 }
 
 impl FanoutReport {
     /// Adds what a client has found.
-    pub(super) fn add(&mut self, followed: &Followed) {
-        let Followed {
-            seat,
-            lived,
-            found,
+    pub(super) fn add(&mut self, followers: &FollowerResult) {
+        let FollowerResult {
+            client,
+            counts,
+            findings,
             failure,
-        } = followed;
-        let wrongs = found.wrongs;
+        } = followers;
+        let violations = findings.violations;
         self.clients_failed += u64::from(failure.is_some());
-        self.stream_gaps += found.gaps + wrongs.misordered + wrongs.forgotten;
-        self.stream_duplicates += found.repeated + wrongs.duplicates;
-        self.foreign_updates += wrongs.foreign;
-        self.lost += found.missing;
-        self.cuts += lived.cuts;
-        self.stalls += lived.stalls;
-        self.ended += lived.ended;
-        self.snapshots += found.snapshots;
-        self.resumes += found.resumes;
+        self.stream_gaps += findings.gaps + violations.misordered + violations.forgotten;
+        self.stream_duplicates += findings.repeated + violations.duplicates;
+        self.foreign_updates += violations.foreign;
+        self.lost += findings.missing;
+        self.cuts += counts.cuts;
+        self.stalls += counts.stalls;
+        self.ended += counts.ended;
+        self.snapshots += findings.snapshots;
+        self.resumes += findings.resumes;
         let mut problem = |what: String| {
-            if self.problems.len() < PROBLEMS_TOLD_MAX {
-                let player = seat.player;
+            if self.problems.len() < PROBLEMS_SHOWN_MAX {
+                let player = client.player;
                 self.problems.push(format!("client {player}: {what}"));
             }
         };
         if let Some(failure) = failure {
             problem(failure.to_string());
         }
-        if let Some(fault) = found.first_fault {
+        if let Some(fault) = findings.first_fault {
             problem(fault.to_string());
         }
         for (count, what) in [
-            (wrongs.duplicates, "clues came twice"),
-            (wrongs.foreign, "updates are meant for others"),
-            (wrongs.misordered, "clues came out of order"),
-            (wrongs.forgotten, "clues are not in a later snapshot"),
-            (found.missing, "clues are missing at the end"),
+            (violations.duplicates, "clues arrived twice"),
+            (violations.foreign, "updates are addressed to others"),
+            (violations.misordered, "clues arrived out of order"),
+            (
+                violations.forgotten,
+                "clues are missing in a later snapshot",
+            ),
+            (findings.missing, "clues are missing at the end"),
         ] {
             if count > 0 {
                 problem(format!("{count} {what}"));
@@ -148,17 +151,26 @@ impl FanoutReport {
         }
     }
 
-    /// Whether nothing was lost, doubled, foreign or missing in between, and no goal was missed.
+    /// Whether no clue was lost, duplicated, misordered or misdelivered, and no goal was missed.
     pub fn is_good(&self) -> bool {
-        let faults = [
-            self.clients_failed,
-            self.stream_gaps,
-            self.stream_duplicates,
-            self.foreign_updates,
-            self.lost,
+        self.failures().is_empty()
+    }
+
+    /// The reasons why the test failed, one each; empty if it passed.
+    fn failures(&self) -> Vec<String> {
+        let violations = [
+            ("failed clients", self.clients_failed),
+            ("stream gaps", self.stream_gaps),
+            ("duplicates", self.stream_duplicates),
+            ("updates addressed to others", self.foreign_updates),
+            ("lost clues", self.lost),
         ];
-        let is_missed = |paired: &Paired| paired.p99.verdict == Verdict::Missed;
-        faults == [0; 5] && !self.paired.as_ref().is_some_and(is_missed)
+        let violated = violations.into_iter().filter(|(_, count)| *count > 0);
+        let violated = violated.map(|(name, count)| format!("{name}: {count}"));
+        let is_missed = |paired: &&Paired| paired.p99.verdict == Verdict::Missed;
+        let missed = self.paired.as_ref().filter(is_missed);
+        let missed = missed.map(|_| "goal missed: p99 ratio with/without".to_owned());
+        violated.chain(missed).collect()
     }
 }
 
@@ -166,23 +178,23 @@ impl fmt::Display for FanoutReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, figure: &dyn fmt::Display| writeln!(f, "{name:34} {figure:>12}");
         row("clients", &self.clients)?;
-        row("  that stall", &self.clients_stalled)?;
-        row("  that are slow", &self.clients_slow)?;
-        row("  that failed", &self.clients_failed)?;
+        row("  stalled", &self.clients_stalled)?;
+        row("  slow", &self.clients_slow)?;
+        row("  failed", &self.clients_failed)?;
         row("clues", &self.clues)?;
-        row("  a second", &format!("{:.1}", self.clues_per_s))?;
+        row("  per second", &format!("{:.1}", self.clues_per_s))?;
         row("deliveries", &self.deliveries)?;
-        row("  gaps in streams", &self.stream_gaps)?;
+        row("  stream gaps", &self.stream_gaps)?;
         row("  duplicates", &self.stream_duplicates)?;
-        row("  meant for others", &self.foreign_updates)?;
+        row("  addressed to others", &self.foreign_updates)?;
         row("  lost", &self.lost)?;
         row("cuts", &self.cuts)?;
         row("stalls", &self.stalls)?;
-        row("connections ended otherwise", &self.ended)?;
-        row("came back with a replay", &self.resumes)?;
-        row("  with a snapshot", &self.snapshots)?;
-        let AckMs { p50, p99, max, .. } = self.delivery_ms;
-        row("delivered after, ms: p50", &format!("{p50:.2}"))?;
+        row("other disconnects", &self.ended)?;
+        row("resumed by replay", &self.resumes)?;
+        row("resumed by snapshot", &self.snapshots)?;
+        let LatencyMs { p50, p99, max, .. } = self.delivery_ms;
+        row("delivery latency, ms: p50", &format!("{p50:.2}"))?;
         row("  p99", &format!("{p99:.2}"))?;
         row("  max", &format!("{max:.2}"))?;
         write!(f, "{}", self.server)?;
@@ -190,12 +202,13 @@ impl fmt::Display for FanoutReport {
             write!(f, "\n\n{paired}")?;
         }
         if !self.problems.is_empty() {
-            write!(f, "\n\nThe first problems:")?;
+            write!(f, "\n\nFirst problems:")?;
         }
         for problem in &self.problems {
             write!(f, "\n- {problem}")?;
         }
-        Ok(())
+        writeln!(f, "\n")?;
+        write_outcome(f, &self.failures())
     }
 }
 
@@ -204,28 +217,28 @@ impl fmt::Display for ServerCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let socket_bytes_peak = self.socket_bytes_peak.map(|bytes| bytes as f64);
         let rows = [
-            ("server: processor seconds", self.cpu_s, 2),
+            ("server: CPU seconds", self.cpu_s, 2),
             (
-                "  a million deliveries",
+                "  per million deliveries",
                 self.cpu_s_per_million_deliveries,
                 2,
             ),
             (
-                "  resident bytes a connection",
+                "  resident bytes per connection",
                 self.resident_bytes_per_connection,
                 0,
             ),
             ("  slow readers closed", self.slow_readers_closed, 0),
-            ("  longest queue, bytes", self.queue_bytes_peak, 0),
-            ("  longest socket, bytes", socket_bytes_peak, 0),
+            ("  largest outbound queue, bytes", self.queue_bytes_peak, 0),
+            ("  largest socket buffer, bytes", socket_bytes_peak, 0),
             (
-                "  writes/s to a socket that stalls",
+                "  blocked write attempts per second",
                 self.stalled_write_attempts_per_second,
                 0,
             ),
         ];
-        for (place, (name, figure, digits)) in rows.into_iter().enumerate() {
-            let begin = if place == 0 { "" } else { "\n" };
+        for (index, (name, figure, digits)) in rows.into_iter().enumerate() {
+            let begin = if index == 0 { "" } else { "\n" };
             match figure {
                 Some(figure) => write!(f, "{begin}{name:34} {figure:>12.digits$}")?,
                 None => write!(f, "{begin}{name:34} {:>12}", "unknown")?,
@@ -240,16 +253,16 @@ impl fmt::Display for Paired {
         let (pairs, starts, window_s) = (self.pairs.len(), self.starts, self.window_s);
         writeln!(
             f,
-            "{pairs} pairs of windows of {window_s} s, {starts} starts"
+            "{pairs} window pairs of {window_s} s, {starts} server starts"
         )?;
         let Estimate { low, median, high } = self.p99.times;
         let (max, word) = (self.p99.times_max, self.p99.verdict.word());
         write!(
             f,
-            "p99 beside them: {median:.2} times ({low:.2} to {high:.2}), at most {max}: {word}"
+            "p99 ratio with/without: {median:.2} ({low:.2} to {high:.2}), at most {max}: {word}"
         )?;
-        if let Some(bytes) = self.stalled_bytes_each {
-            write!(f, "\nresident bytes for each of them: {bytes:.0}")?;
+        if let Some(bytes) = self.bytes_per_impaired_reader {
+            write!(f, "\nresident bytes per stalled or slow reader: {bytes:.0}")?;
         }
         Ok(())
     }

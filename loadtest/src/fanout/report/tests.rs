@@ -1,18 +1,18 @@
 use std::time::Duration;
 
 use super::{FanoutReport, Pair, Paired, ServerCost};
-use crate::fanout::follower::{Followed, Lived};
-use crate::fanout::ledger::Wrongs;
-use crate::fanout::plan::Seat;
-use crate::fanout::witness::Found;
-use crate::report::AckMs;
+use crate::fanout::follower::{ConnectionCounts, FollowerResult};
+use crate::fanout::ledger::Violations;
+use crate::fanout::plan::ClientIndex;
+use crate::fanout::witness::StreamFindings;
+use crate::report::LatencyMs;
 use crate::statistics::{Estimate, Goal, Verdict};
 
 fn good() -> FanoutReport {
-    let delivery_ms = AckMs::of([1, 2, 90_000].map(Duration::from_millis));
+    let delivery_ms = LatencyMs::from_durations([1, 2, 90_000].map(Duration::from_millis));
     let pair = Pair {
         without_ms: delivery_ms,
-        beside_ms: delivery_ms,
+        with_ms: delivery_ms,
     };
     FanoutReport {
         clients: 10_000,
@@ -39,7 +39,7 @@ fn good() -> FanoutReport {
                 times_max: 1.25,
                 verdict: Verdict::Undecided,
             },
-            stalled_bytes_each: Some(2_097_152.0),
+            bytes_per_impaired_reader: Some(2_097_152.0),
         }),
         ..FanoutReport::default()
     }
@@ -68,20 +68,20 @@ fn any_single_fault_fails_the_run() {
 #[test]
 fn everything_that_a_client_found_is_counted_and_told() {
     let mut report = FanoutReport::default();
-    report.add(&Followed {
-        seat: Seat { player: 7, team: 1 },
-        lived: Lived {
+    report.add(&FollowerResult {
+        client: ClientIndex { player: 7, team: 1 },
+        counts: ConnectionCounts {
             cuts: 1,
             stalls: 2,
             ended: 3,
         },
-        found: Found {
+        findings: StreamFindings {
             snapshots: 4,
             resumes: 5,
             repeated: 6,
             gaps: 7,
             first_fault: None,
-            wrongs: Wrongs {
+            violations: Violations {
                 duplicates: 8,
                 foreign: 9,
                 misordered: 10,

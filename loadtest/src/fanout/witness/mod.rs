@@ -7,34 +7,34 @@ use std::sync::atomic::Ordering::Relaxed;
 use protocol::{Codec, Cursor, Resume, ServerMessage, Welcome};
 use tokio::time::Instant;
 
-use super::desk;
-use super::ledger::{Ledger, Wrongs};
-use super::plan::Seat;
+use super::decode_cache;
+use super::ledger::{Ledger, Violations};
+use super::plan::ClientIndex;
 use super::script::Kind;
 use super::shared::Shared;
-use crate::client::{Ended, Fault, Pace, StreamChecker};
+use crate::client::{Ended, ReconnectBackoff, StreamChecker, StreamFault};
 
 /// A client's judgement.
 pub(super) struct Witness {
     shared: Arc<Shared>,
     codec: Codec,
-    seat: Seat,
+    client: ClientIndex,
     kind: Kind,
     checker: StreamChecker,
     ledger: Ledger,
-    pub(super) pace: Pace,
+    pub(super) backoff: ReconnectBackoff,
     /// Since when the stream has been whole on the connection under way.
     attached_at: Option<Instant>,
     was_attached: bool,
     is_resuming: bool,
     is_resync_wanted: bool,
-    due: Due,
-    pub(super) found: Found,
+    expected: ExpectedClues,
+    pub(super) findings: StreamFindings,
 }
 
 /// How many clues are meant for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
+enum ExpectedClues {
     /// That is not known while some are still pushed.
     Unknown,
     /// So many, of which some may be missing.
@@ -45,7 +45,7 @@ enum Due {
 
 /// What a client has found.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Found {
+pub(super) struct StreamFindings {
     /// Connections after the first that went on with a snapshot.
     pub(super) snapshots: u64,
     /// Connections after the first that went on with the missed updates.
@@ -54,9 +54,9 @@ pub(super) struct Found {
     pub(super) repeated: u64,
     /// Faults of the stream other than that.
     pub(super) gaps: u64,
-    pub(super) first_fault: Option<Fault>,
+    pub(super) first_fault: Option<StreamFault>,
     /// What the ledger says.
-    pub(super) wrongs: Wrongs,
+    pub(super) violations: Violations,
     /// Clues that are meant for the client and that it has not.
     pub(super) missing: u64,
 }
@@ -65,24 +65,24 @@ impl Witness {
     pub(super) fn new(
         shared: Arc<Shared>,
         codec: Codec,
-        seat: Seat,
+        client: ClientIndex,
         kind: Kind,
-        pace: Pace,
+        backoff: ReconnectBackoff,
     ) -> Self {
         Self {
-            ledger: Ledger::new(seat, &shared.plan),
+            ledger: Ledger::new(client, &shared.plan),
             shared,
             codec,
-            seat,
+            client,
             kind,
             checker: StreamChecker::default(),
-            pace,
+            backoff,
             attached_at: None,
             was_attached: false,
             is_resuming: false,
             is_resync_wanted: false,
-            due: Due::Unknown,
-            found: Found::default(),
+            expected: ExpectedClues::Unknown,
+            findings: StreamFindings::default(),
         }
     }
 
@@ -124,30 +124,30 @@ impl Witness {
 
     /// No more clues than these are pushed.
     pub(super) fn settle(&mut self, pushed: usize) {
-        self.due = Due::Clues(self.shared.plan.meant_for(self.seat, pushed));
+        self.expected = ExpectedClues::Clues(self.shared.plan.meant_for(self.client, pushed));
     }
 
     /// What was found until the end.
-    pub(super) fn conclude(mut self) -> Found {
-        let meant = match self.due {
-            Due::Unknown => 0,
-            Due::Clues(meant) | Due::Complete(meant) => meant,
+    pub(super) fn conclude(mut self) -> StreamFindings {
+        let meant = match self.expected {
+            ExpectedClues::Unknown => 0,
+            ExpectedClues::Clues(meant) | ExpectedClues::Complete(meant) => meant,
         };
-        self.found.wrongs = self.ledger.wrongs;
-        self.found.missing = meant.saturating_sub(self.ledger.count()) as u64;
-        self.found
+        self.findings.violations = self.ledger.violations;
+        self.findings.missing = meant.saturating_sub(self.ledger.count()) as u64;
+        self.findings
     }
 
     /// Takes a message's bytes.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        let message = desk::decode(self.codec, bytes)?;
+    pub(super) fn handle_message(&mut self, bytes: &[u8]) -> Result<(), Ended> {
+        let message = decode_cache::decode(self.codec, bytes)?;
         let checked = self.check(&message);
         if let Err(fault) = checked {
-            self.faulted(fault);
+            self.handle_fault(fault);
         }
         if self.checker.is_caught_up() && self.attached_at.is_none() {
             self.attached_at = Some(Instant::now());
-            self.pace.succeeded();
+            self.backoff.succeeded();
             if !std::mem::replace(&mut self.was_attached, true) {
                 self.shared.counts.attached.fetch_add(1, Relaxed);
             }
@@ -155,19 +155,19 @@ impl Witness {
         Ok(())
     }
 
-    fn check(&mut self, message: &ServerMessage) -> Result<(), Fault> {
+    fn check(&mut self, message: &ServerMessage) -> Result<(), StreamFault> {
         match message {
             ServerMessage::Update(update) => {
                 if self.checker.update(update)?
                     && let Some(label) = self.ledger.update(&self.shared.plan, update)
                 {
                     self.shared.counts.deliveries.fetch_add(1, Relaxed);
-                    self.note(self.shared.began_at + label.intended);
+                    self.record_latency(self.shared.began_at + label.intended);
                 }
                 Ok(())
             }
             ServerMessage::Heads(frame) => {
-                self.pace.advise(frame.reconnect);
+                self.backoff.advise(frame.reconnect);
                 self.checker.heads(frame)?;
                 self.complete();
                 Ok(())
@@ -175,18 +175,18 @@ impl Witness {
             ServerMessage::Welcome(welcome) => self.welcome(welcome),
             ServerMessage::Snapshot(snapshot) => {
                 let checked = self.checker.snapshot(snapshot.heads);
-                if !matches!(checked, Err(Fault::OutOfOrder(_))) {
+                if !matches!(checked, Err(StreamFault::OutOfOrder(_))) {
                     self.ledger.snapshot(&self.shared.plan, &snapshot.clues);
                 }
                 checked
             }
             ServerMessage::Board(board) => self.checker.board(board),
             ServerMessage::Overview(_) | ServerMessage::Attendance(_) => {
-                self.ledger.wrongs.foreign += 1;
+                self.ledger.violations.foreign += 1;
                 Ok(())
             }
             ServerMessage::Goaway(goaway) => {
-                self.pace.goaway(goaway.reconnect_in_ms, Instant::now());
+                self.backoff.goaway(goaway.reconnect_in_ms, Instant::now());
                 Ok(())
             }
             ServerMessage::Receipt(_)
@@ -197,12 +197,12 @@ impl Witness {
         }
     }
 
-    fn welcome(&mut self, welcome: &Welcome) -> Result<(), Fault> {
-        self.pace.advise(welcome.reconnect);
+    fn welcome(&mut self, welcome: &Welcome) -> Result<(), StreamFault> {
+        self.backoff.advise(welcome.reconnect);
         if std::mem::take(&mut self.is_resuming) {
             match welcome.resume {
-                Resume::Snapshot => self.found.snapshots += 1,
-                Resume::Replay => self.found.resumes += 1,
+                Resume::Snapshot => self.findings.snapshots += 1,
+                Resume::Replay => self.findings.resumes += 1,
                 // Not for whoever said hello; the checker says so.
                 Resume::Board => {}
             }
@@ -212,31 +212,31 @@ impl Witness {
 
     /// A clue has come that was to be sent at that moment. Its latency counts if the client reads
     /// well and was there.
-    fn note(&self, intended_at: Instant) {
+    fn record_latency(&self, intended_at: Instant) {
         let was_there = self.attached_at.is_some_and(|since| since <= intended_at);
-        if self.kind == Kind::Well && was_there {
+        if self.kind == Kind::Normal && was_there {
             let latency = Instant::now().saturating_duration_since(intended_at);
-            self.shared.note(intended_at, latency);
+            self.shared.record_latency(intended_at, latency);
         }
     }
 
     /// `heads` came, and it was right: if nothing more is to come, the client has everything.
     fn complete(&mut self) {
         let meant = self.ledger.count();
-        if self.due == Due::Clues(meant) && self.checker.is_caught_up() {
-            self.due = Due::Complete(meant);
+        if self.expected == ExpectedClues::Clues(meant) && self.checker.is_caught_up() {
+            self.expected = ExpectedClues::Complete(meant);
             self.shared.counts.complete.fetch_add(1, Relaxed);
         }
     }
 
-    fn faulted(&mut self, fault: Fault) {
-        self.found.first_fault.get_or_insert(fault);
+    fn handle_fault(&mut self, fault: StreamFault) {
+        self.findings.first_fault.get_or_insert(fault);
         match fault {
-            Fault::Repeated { .. } => self.found.repeated += 1,
-            Fault::Gap { .. }
-            | Fault::Missing { .. }
-            | Fault::Forgotten { .. }
-            | Fault::OutOfOrder(_) => self.found.gaps += 1,
+            StreamFault::Repeated { .. } => self.findings.repeated += 1,
+            StreamFault::Gap { .. }
+            | StreamFault::Missing { .. }
+            | StreamFault::Forgotten { .. }
+            | StreamFault::OutOfOrder(_) => self.findings.gaps += 1,
         }
         self.is_resync_wanted |= fault.asks_for_resync();
     }

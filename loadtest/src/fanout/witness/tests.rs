@@ -9,9 +9,9 @@ use protocol::{
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{Found, Witness};
-use crate::client::Pace;
-use crate::fanout::plan::{Draw, Label, Plan, Seat};
+use super::{StreamFindings, Witness};
+use crate::client::ReconnectBackoff;
+use crate::fanout::plan::{ClientIndex, Draw, Label, Plan};
 use crate::fanout::script::Kind;
 use crate::fanout::shared::{Settings, Shared};
 
@@ -45,9 +45,9 @@ impl Stage {
             slow_bytes_per_s: 8,
             connecting_max: 1,
         }));
-        let seat = Seat { player: 0, team: 0 };
-        let pace = Pace::new(StdRng::seed_from_u64(1));
-        let witness = Witness::new(shared.clone(), CODEC, seat, Kind::Well, pace);
+        let client = ClientIndex { player: 0, team: 0 };
+        let backoff = ReconnectBackoff::new(StdRng::seed_from_u64(1));
+        let witness = Witness::new(shared.clone(), CODEC, client, Kind::Normal, backoff);
         Self { shared, witness }
     }
 
@@ -61,7 +61,7 @@ impl Stage {
     }
 
     fn say(&mut self, message: &ServerMessage) {
-        let taken = self.witness.take(&CODEC.encode(message));
+        let taken = self.witness.handle_message(&CODEC.encode(message));
         taken.expect("it is a message");
     }
 
@@ -138,7 +138,7 @@ impl Stage {
     }
 
     /// What was found if all clues were pushed.
-    fn conclude(mut self) -> Found {
+    fn conclude(mut self) -> StreamFindings {
         self.witness.settle(CLUES);
         self.witness.conclude()
     }
@@ -163,8 +163,11 @@ fn whoever_has_everything_is_complete_with_the_next_heads() {
     stage.heads(3);
     assert!(stage.is_complete());
     assert_eq!(stage.shared.counts.deliveries.load(Relaxed), 3);
-    let found = stage.conclude();
-    assert_eq!((found.gaps, found.repeated, found.missing), (0, 0, 0));
+    let findings = stage.conclude();
+    assert_eq!(
+        (findings.gaps, findings.repeated, findings.missing),
+        (0, 0, 0)
+    );
 }
 
 #[test]
@@ -178,8 +181,8 @@ fn a_missing_update_is_a_gap_and_is_asked_for_again() {
     stage.welcome(Resume::Replay, 3);
     stage.update(1, 2);
     stage.update(2, 3);
-    let found = stage.conclude();
-    assert_eq!((found.gaps, found.missing), (1, 0));
+    let findings = stage.conclude();
+    assert_eq!((findings.gaps, findings.missing), (1, 0));
 }
 
 #[test]
@@ -189,8 +192,8 @@ fn a_last_update_that_never_came_is_seen_by_the_heads() {
     stage.witness.settle(CLUES);
     stage.heads(3);
     assert!(!stage.is_complete());
-    let found = stage.conclude();
-    assert_eq!((found.gaps, found.missing), (1, 2));
+    let findings = stage.conclude();
+    assert_eq!((findings.gaps, findings.missing), (1, 2));
 }
 
 #[test]
@@ -199,9 +202,9 @@ fn a_clue_that_comes_twice_is_a_duplicate_under_any_number() {
     stage.update(0, 1);
     stage.update(0, 1);
     stage.update(0, 2);
-    let found = stage.conclude();
-    assert_eq!((found.repeated, found.wrongs.duplicates), (1, 1));
-    assert_eq!(found.missing, 2);
+    let findings = stage.conclude();
+    assert_eq!((findings.repeated, findings.violations.duplicates), (1, 1));
+    assert_eq!(findings.missing, 2);
 }
 
 #[test]
@@ -213,9 +216,9 @@ fn a_snapshot_repairs_if_it_holds_the_clues() {
         assert!(!stage.witness.is_attached());
         stage.welcome(Resume::Snapshot, 3);
         stage.snapshot(clues);
-        let found = stage.conclude();
-        assert_eq!((found.snapshots, found.resumes), (1, 0));
-        assert_eq!((found.gaps, found.missing), (0, missing));
+        let findings = stage.conclude();
+        assert_eq!((findings.snapshots, findings.resumes), (1, 0));
+        assert_eq!((findings.gaps, findings.missing), (0, missing));
     }
 }
 
@@ -226,6 +229,6 @@ fn a_replay_that_is_promised_and_does_not_come_is_lost() {
     stage.welcome(Resume::Replay, 3);
     stage.update(0, 1);
     assert!(!stage.witness.is_attached());
-    let found = stage.conclude();
-    assert_eq!((found.resumes, found.missing), (1, 2));
+    let findings = stage.conclude();
+    assert_eq!((findings.resumes, findings.missing), (1, 2));
 }

@@ -23,7 +23,7 @@ pub(crate) const DATABASE_FILE: &str = "journal.sqlite";
 
 /// What to start.
 #[derive(Debug, Clone, Default)]
-pub struct OwnServerOptions {
+pub struct ManagedServerOptions {
     /// The binary; by default the `cluecast` beside the running one.
     pub binary: Option<PathBuf>,
     /// The data folder; by default a temporary one.
@@ -36,7 +36,7 @@ pub struct OwnServerOptions {
 
 /// A running server. Dropping it kills it and removes its temporary folder.
 #[derive(Debug)]
-pub struct OwnServer {
+pub struct ManagedServer {
     process: ServerProcess,
     command: ServerCommand,
     cluster_address: Option<SocketAddr>,
@@ -46,15 +46,15 @@ pub struct OwnServer {
 
 /// Why there is no server of our own.
 #[derive(Debug, thiserror::Error)]
-pub enum OwnServerError {
+pub enum ManagedServerError {
     /// There is no binary.
     #[error(
-        "there is no `cluecast` beside this binary: build it with `cargo build --release`, or name \
-         one with --server-binary"
+        "there is no `cluecast` binary next to this one: build it with `cargo build --release`, or give \
+         its path with --server-binary"
     )]
     NoBinary,
     /// No folder or no port.
-    #[error("cannot prepare a server: {0}")]
+    #[error("cannot create a data directory or find a free port for the server: {0}")]
     Prepare(#[from] io::Error),
     /// It did not start.
     #[error(transparent)]
@@ -69,12 +69,12 @@ const MANY_TEAMS: &str = "limits.address_new_teams_burst=1000000";
 pub(crate) struct Target {
     pub(crate) url: String,
     pub(crate) admin_token: String,
-    pub(crate) own: Option<OwnServer>,
+    pub(crate) own: Option<ManagedServer>,
 }
 
 impl Target {
     /// The server that is named, or a new one.
-    pub(crate) async fn of(arguments: &ServerArguments) -> Result<Self, OwnServerError> {
+    pub(crate) async fn resolve(arguments: &ServerArguments) -> Result<Self, ManagedServerError> {
         if let (Some(url), Some(token)) = (&arguments.server, &arguments.admin_token) {
             return Ok(Self {
                 url: url.clone(),
@@ -82,7 +82,7 @@ impl Target {
                 own: None,
             });
         }
-        let own = OwnServer::start(OwnServerOptions {
+        let own = ManagedServer::start(ManagedServerOptions {
             binary: arguments.server_binary.clone(),
             data_dir: arguments.data_dir.clone(),
             settings: arguments.server_settings.clone(),
@@ -97,11 +97,11 @@ impl Target {
     }
 }
 
-impl OwnServer {
+impl ManagedServer {
     /// Starts a server on a port that it can come back to.
-    pub async fn start(options: OwnServerOptions) -> Result<Self, OwnServerError> {
+    pub async fn start(options: ManagedServerOptions) -> Result<Self, ManagedServerError> {
         let binary = options.binary.or_else(|| find_binary("cluecast"));
-        let binary = binary.ok_or(OwnServerError::NoBinary)?;
+        let binary = binary.ok_or(ManagedServerError::NoBinary)?;
         let (data_dir, folder) = folder(options.data_dir)?;
         let admin_token = admin_token_with(&binary, &data_dir, &options.settings).await?;
         let mut command = ServerCommand::new(binary, data_dir);
@@ -212,11 +212,11 @@ impl OwnServer {
 pub(crate) async fn migrate(
     binary: Option<&Path>,
     settings: &[String],
-) -> Result<(), OwnServerError> {
+) -> Result<(), ManagedServerError> {
     let binary = binary
         .map(Path::to_owned)
         .or_else(|| find_binary("cluecast"));
-    let binary = binary.ok_or(OwnServerError::NoBinary)?;
+    let binary = binary.ok_or(ManagedServerError::NoBinary)?;
     Ok(testkit::migrate(&binary, settings).await?)
 }
 

@@ -2,37 +2,37 @@
 
 use std::time::Duration;
 
-use super::comebacks;
+use super::goaway_compliance;
 use super::log::GuessLog;
-use super::player::Played;
+use super::player::PlayerResult;
 use super::prepare::Prepared;
-use super::supervisor::{Blow, Outage};
-use super::verify::{Findings, Kept, SentGuess, compare};
+use super::supervisor::{Outage, OutageKind};
+use super::verify::{Findings, SentGuess, StoredSession, compare};
 use crate::arguments::Speed;
-use crate::report::{AckMs, Report};
+use crate::report::{LatencyMs, Report};
 
 /// How many problems are told in words.
-const PROBLEMS_TOLD_MAX: usize = 10;
+const PROBLEMS_SHOWN_MAX: usize = 10;
 
 /// Everything that is known at the end.
 pub(super) struct Evidence<'a> {
     pub(super) log: &'a GuessLog,
     pub(super) prepared: &'a Prepared,
-    pub(super) played: &'a [Played],
+    pub(super) played: &'a [PlayerResult],
     pub(super) outages: &'a [Outage],
     /// None if the replay did not get so far.
-    pub(super) kept: Option<&'a Kept>,
+    pub(super) stored: Option<&'a StoredSession>,
     pub(super) speed: Speed,
 }
 
 /// The figures, and the first problems in words.
-pub(super) fn add_up(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
+pub(super) fn summarize(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
     let played = evidence.played;
     let findings = evidence
-        .kept
-        .map(|kept| compare(&evidence.sent(), kept))
+        .stored
+        .map(|stored| compare(&evidence.sent(), stored))
         .unwrap_or_default();
-    let sum = |figure: fn(&Played) -> u64| played.iter().map(figure).sum::<u64>();
+    let sum = |figure: fn(&PlayerResult) -> u64| played.iter().map(figure).sum::<u64>();
     let guesses = sum(|player| {
         let sent = player.record.sent.iter();
         sent.filter(|sent| sent.acknowledged.is_some()).count() as u64
@@ -47,16 +47,16 @@ pub(super) fn add_up(evidence: &Evidence<'_>) -> (Report, Vec<String>) {
             + findings.lost.len() as u64,
         duplicated: sum(|player| player.tally.repeated) + findings.duplicated.len() as u64,
         stream_gaps: sum(|player| player.tally.gaps + player.record.early_receipts),
-        kills: blows(evidence.outages, Blow::Kill),
-        kills_between_first_and_last_guess: blows(&between, Blow::Kill),
-        stops: blows(evidence.outages, Blow::Stop),
-        stops_between_first_and_last_guess: blows(&between, Blow::Stop),
-        back_within_advice: comebacks::judge(evidence.played, evidence.outages),
+        kills: count_outages(evidence.outages, OutageKind::Kill),
+        kills_between_first_and_last_guess: count_outages(&between, OutageKind::Kill),
+        stops: count_outages(evidence.outages, OutageKind::Stop),
+        stops_between_first_and_last_guess: count_outages(&between, OutageKind::Stop),
+        goaway_compliance: goaway_compliance::judge(evidence.played, evidence.outages),
         reconnects: sum(|player| player.tally.reconnects),
         snapshots: sum(|player| player.tally.snapshots),
         replays: sum(|player| player.tally.replays),
         rate_limited: sum(|player| player.record.rate_limited),
-        ack_ms: AckMs::of(
+        ack_ms: LatencyMs::from_durations(
             played
                 .iter()
                 .flat_map(|player| player.record.latencies.iter().copied()),
@@ -122,14 +122,17 @@ impl Evidence<'_> {
                     .map(|fault| format!("{team}: {fault}")),
             );
             for (count, what) in [
-                (record.early_receipts, "receipts came before their update"),
+                (
+                    record.early_receipts,
+                    "receipts arrived before their update",
+                ),
                 (
                     record.not_in_view,
-                    "acknowledged guesses are missing in its own view",
+                    "acknowledged guesses are missing in the team's own view",
                 ),
                 (
                     player.tally.forgotten_commands,
-                    "times the server had forgotten an acknowledged guess",
+                    "reconnects found an acknowledged guess forgotten",
                 ),
             ] {
                 if count > 0 {
@@ -140,13 +143,13 @@ impl Evidence<'_> {
         problems.extend(findings.lost);
         problems.extend(findings.duplicated);
         problems.extend(findings.mismatches);
-        problems.truncate(PROBLEMS_TOLD_MAX);
+        problems.truncate(PROBLEMS_SHOWN_MAX);
         problems
     }
 }
 
-fn blows(outages: &[Outage], blow: Blow) -> u64 {
-    outages.iter().filter(|outage| outage.blow == blow).count() as u64
+fn count_outages(outages: &[Outage], kind: OutageKind) -> u64 {
+    outages.iter().filter(|outage| outage.kind == kind).count() as u64
 }
 
 /// Exact up to 2^53, far above any log.

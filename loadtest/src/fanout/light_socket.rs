@@ -1,7 +1,7 @@
-//! One WebSocket that costs its client next to nothing: it has no buffers while nothing is cut off in
-//! the middle, it reads as much or as little as it is asked to, and it can be cut.
+//! A WebSocket with minimal memory and CPU use: it buffers only incomplete frames, reads at a limited
+//! rate if asked to, and can be cut.
 //!
-//! Never here: what messages mean.
+//! Does not interpret messages.
 
 use std::io::{self, Cursor, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
-use super::desk;
+use super::decode_cache;
 use crate::client::{Ended, Endpoint, OPEN_WAIT_MAX, OpenError, SERVER_MESSAGE_BYTES_MAX, upgrade};
 
 /// What a client that stalls or is slow lets its system keep for it. Linux doubles it.
@@ -40,7 +40,7 @@ pub(super) struct Route {
 
 /// An open WebSocket.
 #[derive(Debug)]
-pub(super) struct Pipe {
+pub(super) struct LightSocket {
     stream: TcpStream,
     codec: Codec,
     /// The begin of a frame whose end has not come.
@@ -50,7 +50,7 @@ pub(super) struct Pipe {
     is_writing: bool,
 }
 
-impl Pipe {
+impl LightSocket {
     /// Connects and upgrades.
     pub(super) async fn open(route: &Route) -> Result<Self, OpenError> {
         let opening = async {
@@ -110,16 +110,16 @@ impl Pipe {
         each: &mut impl FnMut(&[u8]) -> Result<(), Ended>,
     ) -> Result<bool, Ended> {
         if self.is_writing {
-            return Err(broken("a frame that was not sent to its end"));
+            return Err(broken("an incompletely written frame"));
         }
-        desk::with_buffer(bytes_max, |buffer| {
+        decode_cache::with_buffer(bytes_max, |buffer| {
             let count = match self.stream.try_read(buffer) {
                 Ok(0) => return Err(Ended::End),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(cut(error)),
             };
-            self.take(&buffer[..count], each)?;
+            self.receive_bytes(&buffer[..count], each)?;
             Ok(true)
         })
     }
@@ -132,7 +132,7 @@ impl Pipe {
         }
     }
 
-    fn take(
+    fn receive_bytes(
         &mut self,
         bytes: &[u8],
         each: &mut impl FnMut(&[u8]) -> Result<(), Ended>,
@@ -191,7 +191,7 @@ impl Pipe {
                 each(payload)
             }
             OpCode::Data(Data::Text) if header.is_final && kind == FrameKind::Text => each(payload),
-            OpCode::Data(_) => Err(broken("a frame of another kind, or a part of one")),
+            OpCode::Data(_) => Err(broken("an unexpected frame type or a fragment")),
             OpCode::Control(Control::Ping) => {
                 if self.pongs.len() < PONGS_MAX {
                     self.pongs.push(payload.to_vec());
@@ -200,7 +200,7 @@ impl Pipe {
             }
             OpCode::Control(Control::Pong) => Ok(()),
             OpCode::Control(Control::Close) => Err(closed(payload)),
-            OpCode::Control(Control::Reserved(_)) => Err(broken("a frame of an unknown kind")),
+            OpCode::Control(Control::Reserved(_)) => Err(broken("a frame with a reserved opcode")),
         }
     }
 
@@ -210,7 +210,7 @@ impl Pipe {
         let formatted = frame.format(&mut bytes);
         formatted.map_err(|error| Ended::Cut(Box::new(error)))?;
         if std::mem::replace(&mut self.is_writing, true) {
-            return Err(broken("a frame that was not sent to its end"));
+            return Err(broken("an incompletely written frame"));
         }
         let written = timeout(OPEN_WAIT_MAX, self.stream.write_all(&bytes)).await;
         written.map_err(|_| Ended::Silent)?.map_err(cut)?;
@@ -248,7 +248,7 @@ fn broken(what: &str) -> Ended {
 }
 
 fn too_long() -> Ended {
-    broken("a frame that is too long")
+    broken("an oversized frame")
 }
 
 fn closed(payload: &[u8]) -> Ended {
@@ -270,23 +270,23 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-    use super::Pipe;
+    use super::LightSocket;
     use crate::client::Ended;
 
     /// A pipe, and the server's end of it.
-    async fn pipe() -> (Pipe, TcpStream) {
+    async fn socket() -> (LightSocket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let stream = TcpStream::connect(address).await.expect("it listens");
         let (server, _) = listener.accept().await.expect("it connected");
-        let pipe = Pipe {
+        let socket = LightSocket {
             stream,
             codec: Codec::MessagePack,
             rest: Vec::new(),
             pongs: Vec::new(),
             is_writing: false,
         };
-        (pipe, server)
+        (socket, server)
     }
 
     fn framed(payload: &[u8]) -> Vec<u8> {
@@ -296,14 +296,14 @@ mod tests {
         bytes
     }
 
-    async fn read(pipe: &mut Pipe, bytes_max: usize, count: usize) -> Vec<Vec<u8>> {
+    async fn read(socket: &mut LightSocket, bytes_max: usize, count: usize) -> Vec<Vec<u8>> {
         let mut read = Vec::new();
         while read.len() < count {
             let mut each = |payload: &[u8]| {
                 read.push(payload.to_vec());
                 Ok(())
             };
-            pipe.read(bytes_max, &mut each).await.expect("it is open");
+            socket.read(bytes_max, &mut each).await.expect("it is open");
         }
         read
     }
@@ -312,28 +312,28 @@ mod tests {
     async fn messages_come_whole_however_little_is_read_at_a_time() {
         let messages = [vec![1; 3], Vec::new(), vec![2; 300], vec![3; 70_000]];
         for bytes_max in [1, 7, 1_000, usize::MAX] {
-            let (mut pipe, mut server) = pipe().await;
+            let (mut socket, mut server) = socket().await;
             let all = messages.iter().flat_map(|message| framed(message));
             let all: Vec<u8> = all.collect();
             let (sent, read) = tokio::join!(
                 server.write_all(&all),
-                read(&mut pipe, bytes_max, messages.len())
+                read(&mut socket, bytes_max, messages.len())
             );
             sent.expect("it is open");
             assert!(read == messages, "with {bytes_max} bytes at a time");
-            assert_eq!(pipe.rest.capacity(), 0, "nothing is kept");
+            assert_eq!(socket.rest.capacity(), 0, "nothing is kept");
         }
     }
 
     #[tokio::test]
     async fn an_end_says_how_it_came() {
-        let (mut pipe, mut server) = pipe().await;
+        let (mut socket, mut server) = socket().await;
         let close = [0x88, 3, 0x11, 0x3a, b'x'];
         server.write_all(&close).await.expect("it is open");
-        let ended = pipe.read(99, &mut |_: &[u8]| Ok(())).await;
+        let ended = socket.read(99, &mut |_: &[u8]| Ok(())).await;
         assert!(matches!(ended, Err(Ended::Closed { code: 4410, reason }) if reason == "x"));
         drop(server);
-        let ended = pipe.read(99, &mut |_: &[u8]| Ok(())).await;
+        let ended = socket.read(99, &mut |_: &[u8]| Ok(())).await;
         assert!(matches!(ended, Err(Ended::End)), "{ended:?}");
     }
 }

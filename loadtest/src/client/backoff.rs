@@ -1,4 +1,4 @@
-//! When to try again: after a connection has ended, and after a refusal that names a time.
+//! Reconnect backoff, and the times at which rejected commands may be retried.
 
 use std::time::Duration;
 
@@ -7,38 +7,39 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 
-/// Before a server has given advice.
+/// Advice before a server has sent any.
 const ADVICE_FIRST: Reconnect = Reconnect {
     min_in_ms: 0,
     max_in_ms: 200,
 };
 
-/// Up to here the delay doubles with every failure, as the protocol has it. Less patient players
-/// may have a lower bound.
+/// Maximum delay up to which the backoff doubles, as the protocol defines. Clients can have a lower
+/// maximum.
 pub const RECONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// The longest wait for a time that the server names.
+/// Maximum wait for a time that the server names.
 const RETRY_MAX: Duration = Duration::from_mins(1);
 
-/// The shortest pause once two connections in a row have failed, so that `retry now` from a server
-/// in trouble is no busy loop.
+/// Minimum delay after two failed connections in a row, so that `retry now` from a failing server does
+/// not cause a busy loop.
 const DELAY_AFTER_FAILURES_MS_MIN: u64 = 10;
 
-/// Spreads the attempts of one client to connect.
+/// Computes the delays between a client's connection attempts: random within the server's advice,
+/// doubled with each failure.
 #[derive(Debug)]
-pub struct Pace {
+pub struct ReconnectBackoff {
     advice: Reconnect,
-    /// When the server said that the client should be back.
+    /// When to reconnect according to the last `goaway`.
     goaway_at: Option<Instant>,
     delay_ms_max: u64,
-    /// Attempts in a row that did not lead to a whole stream.
+    /// Failed attempts in a row, that is, attempts without a complete stream.
     failures: u32,
     random: StdRng,
 }
 
-impl Pace {
-    /// Draws its delays from `random`, none of them longer than [`RECONNECT_MAX`]. What a `goaway`
-    /// names is obeyed up to a minute.
+impl ReconnectBackoff {
+    /// Draws delays from `random`, at most [`RECONNECT_MAX`]. The delay of a `goaway` may be up to a
+    /// minute.
     pub fn new(random: StdRng) -> Self {
         Self {
             advice: ADVICE_FIRST,
@@ -49,20 +50,19 @@ impl Pace {
         }
     }
 
-    /// The same, but no delay is longer than this, also after a `goaway`.
+    /// Limits every delay to `delay_max`, also after a `goaway`.
     #[must_use]
     pub fn with_delay_max(mut self, delay_max: Duration) -> Self {
         self.delay_ms_max = whole_ms(delay_max.min(RECONNECT_MAX));
         self
     }
 
-    /// Takes the standing advice of a `welcome` or a `heads` frame.
+    /// Stores the reconnect advice of a `welcome` or `heads` frame.
     pub fn advise(&mut self, advice: Reconnect) {
         self.advice = advice;
     }
 
-    /// Takes the delay of a `goaway` frame that was read now. It counts for the next connection
-    /// only.
+    /// Stores the delay of a `goaway` frame, which counts for the next connection only.
     pub fn goaway(&mut self, reconnect_in_ms: u64, now: Instant) {
         let is_patient = self.delay_ms_max == whole_ms(RECONNECT_MAX);
         let delay_ms_max = if is_patient {
@@ -73,17 +73,17 @@ impl Pace {
         self.goaway_at = Some(now + Duration::from_millis(reconnect_in_ms.min(delay_ms_max)));
     }
 
-    /// The stream is whole: the next failure is the first one again.
+    /// Resets the backoff after the stream is complete.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// How many attempts in a row have failed.
+    /// Number of failed attempts in a row.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// When to connect again after a connection or an attempt has ended, or none for never.
+    /// When to reconnect after a connection or attempt has ended; `None` for never.
     pub fn next_attempt(&mut self, close: Option<CloseCode>, now: Instant) -> Option<Instant> {
         let goaway_at = self.goaway_at.take();
         let at = match close.map(CloseCode::advice) {
@@ -102,14 +102,14 @@ impl Pace {
         Some(at.max(now + Duration::from_millis(floor_ms)))
     }
 
-    /// A delay for the next try of a command that was refused without a time: up to 50 ms, doubled
-    /// with each refusal up to 3.2 s.
-    pub fn refused(&mut self, refusals: u32) -> Duration {
+    /// Retry delay of a command that was rejected without a retry time: random up to 50 ms, doubled with
+    /// each rejection up to 3.2 s.
+    pub fn retry_delay(&mut self, refusals: u32) -> Duration {
         let max_ms = 50 << refusals.min(6);
         Duration::from_millis(self.random.random_range(1..=max_ms))
     }
 
-    /// Anything between the advised bounds, both doubled with every failure.
+    /// Random delay within the advised bounds, both doubled with every failure.
     fn spread_ms(&mut self) -> u64 {
         let doubled = |ms: u64| {
             let factor = 1_u64.checked_shl(self.failures).unwrap_or(u64::MAX);
@@ -125,27 +125,27 @@ fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What the server's clock says now, from the last message that told it.
+/// Estimates the server's clock from the last message that carried its time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServerClock {
-    told: Option<(u64, Instant)>,
+    reference: Option<(u64, Instant)>,
 }
 
 impl ServerClock {
-    /// Takes the clock of a `welcome` or a `heads` frame.
-    pub fn tell(&mut self, server_time_ms: u64, now: Instant) {
-        self.told = Some((server_time_ms, now));
+    /// Stores the time of a `welcome` or `heads` frame.
+    pub fn update(&mut self, server_time_ms: u64, now: Instant) {
+        self.reference = Some((server_time_ms, now));
     }
 
-    /// When that moment of the server's clock comes; at once if it is over, or unknown. Never later
-    /// than a minute from now.
-    pub fn moment(&self, at_ms: u64, now: Instant) -> Instant {
-        let Some((server_time_ms, told_at)) = self.told else {
+    /// Converts a server time to a local instant; `now` if it has passed or the clock is unknown, and at
+    /// most a minute from now.
+    pub fn local_instant(&self, at_ms: u64, now: Instant) -> Instant {
+        let Some((server_time_ms, read_at)) = self.reference else {
             return now;
         };
         let from_told = Duration::from_millis(at_ms.saturating_sub(server_time_ms));
         let latest = now + RETRY_MAX;
-        (told_at + from_told.min(Duration::from_hours(24))).clamp(now, latest)
+        (read_at + from_told.min(Duration::from_hours(24))).clamp(now, latest)
     }
 }
 
@@ -158,58 +158,58 @@ mod tests {
     use rand::rngs::StdRng;
     use tokio::time::Instant;
 
-    use super::{Pace, RECONNECT_MAX, ServerClock};
+    use super::{RECONNECT_MAX, ReconnectBackoff, ServerClock};
 
-    fn pace() -> Pace {
-        let mut pace = Pace::new(StdRng::seed_from_u64(1));
-        pace.advise(Reconnect {
+    fn backoff() -> ReconnectBackoff {
+        let mut backoff = ReconnectBackoff::new(StdRng::seed_from_u64(1));
+        backoff.advise(Reconnect {
             min_in_ms: 100,
             max_in_ms: 300,
         });
-        pace
+        backoff
     }
 
-    fn delay_ms(pace: &mut Pace, close: Option<CloseCode>) -> Option<u128> {
+    fn delay_ms(backoff: &mut ReconnectBackoff, close: Option<CloseCode>) -> Option<u128> {
         let now = Instant::now();
-        let at = pace.next_attempt(close, now)?;
+        let at = backoff.next_attempt(close, now)?;
         Some((at - now).as_millis())
     }
 
     #[test]
     fn silent_ends_are_spread_and_the_bounds_double() {
-        let mut pace = pace();
+        let mut backoff = backoff();
         for (min, max) in [(100, 300), (200, 600), (400, 1200)] {
-            let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+            let delay = delay_ms(&mut backoff, None).expect("a cut is no reason to give up");
             assert!((min..=max).contains(&delay), "{delay}");
         }
         for _ in 0..100 {
-            let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+            let delay = delay_ms(&mut backoff, None).expect("a cut is no reason to give up");
             assert!(delay <= RECONNECT_MAX.as_millis(), "{delay}");
         }
-        pace.succeeded();
-        let delay = delay_ms(&mut pace, None).expect("a cut is no reason to give up");
+        backoff.succeeded();
+        let delay = delay_ms(&mut backoff, None).expect("a cut is no reason to give up");
         assert!((100..=300).contains(&delay), "{delay}");
     }
 
     #[test]
     fn close_codes_are_obeyed() {
-        assert_eq!(delay_ms(&mut pace(), Some(CloseCode::Replaced)), None);
-        let mut pace = pace();
-        assert_eq!(delay_ms(&mut pace, Some(CloseCode::SlowReader)), Some(0));
-        let again = delay_ms(&mut pace, Some(CloseCode::SlowReader));
+        assert_eq!(delay_ms(&mut backoff(), Some(CloseCode::Replaced)), None);
+        let mut backoff = backoff();
+        assert_eq!(delay_ms(&mut backoff, Some(CloseCode::SlowReader)), Some(0));
+        let again = delay_ms(&mut backoff, Some(CloseCode::SlowReader));
         assert!(again >= Some(200), "not at once a second time: {again:?}");
     }
 
     #[test]
     fn a_goaway_counts_from_the_moment_when_it_was_read() {
         for (delay_max, wanted_ms) in [(RECONNECT_MAX, 11_000), (Duration::from_secs(2), 1_990)] {
-            let mut pace = pace().with_delay_max(delay_max);
+            let mut backoff = backoff().with_delay_max(delay_max);
             let now = Instant::now();
-            pace.goaway(11_010, now);
+            backoff.goaway(11_010, now);
             let closed_at = now + Duration::from_millis(10);
-            let at = pace.next_attempt(Some(CloseCode::GoingAway), closed_at);
+            let at = backoff.next_attempt(Some(CloseCode::GoingAway), closed_at);
             assert_eq!(at, Some(closed_at + Duration::from_millis(wanted_ms)));
-            let again = pace.next_attempt(None, closed_at);
+            let again = backoff.next_attempt(None, closed_at);
             assert!(
                 again < Some(closed_at + Duration::from_secs(1)),
                 "{again:?}"
@@ -221,13 +221,16 @@ mod tests {
     fn the_servers_clock_decides_when_its_moments_come() {
         let now = Instant::now();
         let mut clock = ServerClock::default();
-        assert_eq!(clock.moment(5, now), now);
-        clock.tell(1_000, now);
+        assert_eq!(clock.local_instant(5, now), now);
+        clock.update(1_000, now);
         let later = now + Duration::from_millis(20);
-        assert_eq!(clock.moment(1_050, later), now + Duration::from_millis(50));
-        assert_eq!(clock.moment(900, later), later);
         assert_eq!(
-            clock.moment(u64::MAX, later),
+            clock.local_instant(1_050, later),
+            now + Duration::from_millis(50)
+        );
+        assert_eq!(clock.local_instant(900, later), later);
+        assert_eq!(
+            clock.local_instant(u64::MAX, later),
             later + Duration::from_mins(1)
         );
     }

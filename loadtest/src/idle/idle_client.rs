@@ -3,18 +3,18 @@
 use protocol::{ClientMessage, Hello, ServerMessage};
 use tokio::sync::watch;
 
-use crate::client::{Connection, Ended, Fault, OpenError, StreamChecker};
+use crate::client::{Connection, Ended, OpenError, StreamChecker, StreamFault};
 
 /// A client that is attached and only listens.
 #[derive(Debug)]
-pub(super) struct Sitter {
+pub(super) struct IdleClient {
     connection: Connection,
     checker: StreamChecker,
 }
 
 /// Why a connection did not stay.
 #[derive(Debug, thiserror::Error)]
-pub enum SitError {
+pub enum IdleClientError {
     /// It was not opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -23,14 +23,17 @@ pub enum SitError {
     Ended(#[from] Ended),
     /// Its stream is broken.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    StreamFault(#[from] StreamFault),
 }
 
-impl Sitter {
+impl IdleClient {
     /// Says hello and takes everything until the stream is whole.
-    pub(super) async fn attach(connection: Connection, token: String) -> Result<Self, SitError> {
+    pub(super) async fn attach(
+        connection: Connection,
+        token: String,
+    ) -> Result<Self, IdleClientError> {
         let checker = StreamChecker::default();
-        let mut sitter = Self {
+        let mut client = Self {
             connection,
             checker,
         };
@@ -38,18 +41,21 @@ impl Sitter {
             token,
             cursor: None,
         };
-        sitter.connection.send(&ClientMessage::Hello(hello)).await?;
-        while !sitter.checker.is_caught_up() {
-            sitter.take_one().await?;
+        client.connection.send(&ClientMessage::Hello(hello)).await?;
+        while !client.checker.is_caught_up() {
+            client.receive_one().await?;
         }
-        Ok(sitter)
+        Ok(client)
     }
 
     /// Listens until `over`; an end before that is an error.
-    pub(super) async fn sit(mut self, mut over: watch::Receiver<bool>) -> Result<(), SitError> {
+    pub(super) async fn stay(
+        mut self,
+        mut over: watch::Receiver<bool>,
+    ) -> Result<(), IdleClientError> {
         let listening = async {
             loop {
-                self.take_one().await?;
+                self.receive_one().await?;
             }
         };
         let ended = tokio::select! {
@@ -62,7 +68,7 @@ impl Sitter {
         ended
     }
 
-    async fn take_one(&mut self) -> Result<(), SitError> {
+    async fn receive_one(&mut self) -> Result<(), IdleClientError> {
         match self.connection.receive().await? {
             ServerMessage::Welcome(welcome) => self.checker.welcome(&welcome)?,
             ServerMessage::Snapshot(snapshot) => self.checker.snapshot(snapshot.heads)?,

@@ -13,14 +13,14 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::log::GuessLog;
-use super::player::{Played, Player, Table};
+use super::player::{Player, PlayerContext, PlayerResult};
 use super::prepare::{self, Prepared};
-use super::supervisor::{Rhythm, Supervised, Supervisor};
-use super::verify::{self, Kept};
-use super::{ReplayError, Replayed, Unfinished, verdict};
+use super::supervisor::{OutageIntervals, Supervised, Supervisor};
+use super::verify::{self, StoredSession};
+use super::{ReplayError, Replayed, Unfinished, summary};
 use crate::arguments::{ReplayArguments, Speed};
 use crate::client::{Endpoint, WireClient};
-use crate::own_server::Target;
+use crate::managed_server::Target;
 use crate::setup;
 
 /// How far a replay is. It only goes forward.
@@ -62,34 +62,34 @@ impl Schedule {
 }
 
 /// A replay under way.
-pub(super) struct Play {
+pub(super) struct ReplayRun {
     log: Arc<GuessLog>,
     rest: Rest,
     prepared: Prepared,
     stage: watch::Sender<Stage>,
     schedule: watch::Sender<Schedule>,
     arrivals: mpsc::Receiver<Arrival>,
-    players: JoinSet<Played>,
-    played: Vec<Played>,
+    players: JoinSet<PlayerResult>,
+    played: Vec<PlayerResult>,
     /// The task of the server of our own, if there is one.
     supervisor: JoinSet<Supervised>,
     supervised: Option<Supervised>,
-    kept: Option<Kept>,
+    stored: Option<StoredSession>,
     progress: ProgressBar,
 }
 
-impl Play {
+impl ReplayRun {
     /// Starts a server if none is named, prepares the session and seats the players.
     pub(super) async fn set_up(
         log: GuessLog,
         arguments: &ReplayArguments,
     ) -> Result<Self, ReplayError> {
-        let target = Target::of(&arguments.server).await?;
+        let target = Target::resolve(&arguments.server).await?;
         let rest = Rest::new(&target.url, setup::REST_WAIT_MAX)?;
         let concurrency =
             NonZero::new(arguments.connections_concurrency).unwrap_or(NonZero::<u16>::MIN);
         let progress = progress_bar(log.guesses() as u64);
-        progress.set_message("teams join");
+        progress.set_message("joining");
         let prepared = prepare::prepare(&rest, &target.admin_token, &log, concurrency).await?;
 
         let log = Arc::new(log);
@@ -100,16 +100,16 @@ impl Play {
         });
         let (arrive, arrivals) = mpsc::channel(3 * log.teams.len());
         let mut supervisor = JoinSet::new();
-        if let Some(own_server) = target.own {
+        if let Some(managed_server) = target.own {
             let random = StdRng::seed_from_u64(arguments.seed);
-            let rhythm = Rhythm {
+            let intervals = OutageIntervals {
                 kill_every: arguments.kill_every,
                 stop_every: arguments.stop_every,
             };
-            let own = Supervisor::new(own_server, stage_seen.clone(), rhythm, random);
+            let own = Supervisor::new(managed_server, stage_seen.clone(), intervals, random);
             supervisor.spawn(own.supervise());
         }
-        let table = Table {
+        let context = PlayerContext {
             log: Arc::clone(&log),
             puzzle_ids: Arc::clone(&prepared.puzzle_ids),
             stage: stage_seen,
@@ -118,7 +118,7 @@ impl Play {
             connecting: Arc::new(Semaphore::new(usize::from(concurrency.get()))),
             progress: progress.clone(),
         };
-        let players = seat(&table, &prepared, &rest, arguments);
+        let players = spawn_players(&context, &prepared, &rest, arguments);
         Ok(Self {
             log,
             rest,
@@ -130,18 +130,18 @@ impl Play {
             played: Vec::new(),
             supervisor,
             supervised: None,
-            kept: None,
+            stored: None,
             progress,
         })
     }
 
     /// From the first connection to what the server kept. May be dropped at any point.
-    pub(super) async fn conduct(&mut self, speed: Speed) -> Result<(), Unfinished> {
-        self.progress.set_message("teams connect");
+    pub(super) async fn run(&mut self, speed: Speed) -> Result<(), Unfinished> {
+        self.progress.set_message("connecting");
         self.gather(Arrival::Attached).await?;
         setup::start(&self.rest, &self.prepared.session).await?;
         self.gather(Arrival::Unlocked).await?;
-        self.progress.set_message("teams guess");
+        self.progress.set_message("guessing");
         self.progress.reset();
         self.schedule.send_replace(Schedule {
             start: Instant::now(),
@@ -154,7 +154,7 @@ impl Play {
         while !self.players.is_empty() {
             self.one_event().await?;
         }
-        self.kept = Some(verify::fetch(&self.rest, &self.prepared.session).await?);
+        self.stored = Some(verify::fetch(&self.rest, &self.prepared.session).await?);
         Ok(())
     }
 
@@ -172,12 +172,12 @@ impl Play {
             Some(supervised) => (supervised.outages, supervised.failure),
             None => (Vec::new(), None),
         };
-        let (report, problems) = verdict::add_up(&verdict::Evidence {
+        let (report, problems) = summary::summarize(&summary::Evidence {
             log: &self.log,
             prepared: &self.prepared,
             played: &self.played,
             outages: &outages,
-            kept: self.kept.as_ref(),
+            stored: self.stored.as_ref(),
             speed,
         });
         Replayed {
@@ -219,12 +219,12 @@ impl Play {
 }
 
 /// Gives every team a player, who connects at once.
-fn seat(
-    table: &Table,
+fn spawn_players(
+    context: &PlayerContext,
     prepared: &Prepared,
     rest: &Rest,
     arguments: &ReplayArguments,
-) -> JoinSet<Played> {
+) -> JoinSet<PlayerResult> {
     let mut players = JoinSet::new();
     for (team, joined) in prepared.players.iter().enumerate() {
         let endpoint = Endpoint {
@@ -234,7 +234,7 @@ fn seat(
         let seed = arguments.seed.wrapping_add(1 + team as u64);
         let client = WireClient::new(endpoint, joined.token.clone(), seed);
         let player = Player {
-            table: table.clone(),
+            context: context.clone(),
             team,
             client: client.with_reconnect_max(arguments.reconnect_max),
         };

@@ -20,7 +20,7 @@ use crate::client::{Ended, Endpoint, OPEN_WAIT_MAX, SERVER_MESSAGE_BYTES_MAX, up
 pub(super) const READ_BYTES: usize = 16 * 1024;
 
 /// An open connection whose stream is whole.
-pub(super) struct Line {
+pub(super) struct PlayerSocket {
     stream: TcpStream,
     /// The begin of a frame whose end has not come.
     rest: Vec<u8>,
@@ -38,7 +38,7 @@ pub(super) struct Answer {
 
 /// The fields of a message that tell whether it answers a command; all others are skipped.
 #[derive(Deserialize)]
-struct Heard {
+struct AnswerFields {
     #[serde(rename = "type")]
     kind: Kind,
     id: Option<u64>,
@@ -55,7 +55,7 @@ enum Kind {
     Other,
 }
 
-impl Line {
+impl PlayerSocket {
     /// Connects, and waits until the session is known to be running.
     pub(super) async fn open(
         endpoint: Endpoint,
@@ -159,7 +159,7 @@ impl Line {
         };
         let mut pongs = Vec::new();
         frames.take(&buffer[..count], &mut |frame| match frame {
-            Frame::Message(payload) => heard(payload)?.map_or(Ok(()), &mut *each),
+            Frame::Message(payload) => parse_answer(payload)?.map_or(Ok(()), &mut *each),
             Frame::Ping(payload) => {
                 let pong = OpCode::Control(Control::Pong);
                 frame_of(pong, payload, self.mask, &mut pongs);
@@ -172,15 +172,15 @@ impl Line {
 }
 
 /// Whether a message answers a command, and how.
-fn heard(payload: &[u8]) -> Result<Option<Answer>, LatencyError> {
-    let heard: Heard = Codec::MessagePack.decode(payload).map_err(Ended::from)?;
-    let outcome = match (heard.kind, heard.code) {
-        (Kind::Receipt, _) => Ok(heard.verdict),
+fn parse_answer(payload: &[u8]) -> Result<Option<Answer>, LatencyError> {
+    let fields: AnswerFields = Codec::MessagePack.decode(payload).map_err(Ended::from)?;
+    let outcome = match (fields.kind, fields.code) {
+        (Kind::Receipt, _) => Ok(fields.verdict),
         (Kind::Rejection, Some(code)) => Err(code),
-        (Kind::Rejection, None) => return Err(LatencyError::Misjudged),
+        (Kind::Rejection, None) => return Err(LatencyError::WrongVerdict),
         (Kind::Other, _) => return Ok(None),
     };
-    let id = heard.id.ok_or(LatencyError::Unasked)?;
+    let id = fields.id.ok_or(LatencyError::UnknownAnswer)?;
     Ok(Some(Answer { id, outcome }))
 }
 
@@ -247,7 +247,7 @@ fn cut_frames(
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > SERVER_MESSAGE_BYTES_MAX {
-            return Err(broken("a message that is too long"));
+            return Err(broken("an oversized message"));
         }
         let begin = used + usize::try_from(cursor.position()).expect("a header is short");
         let Some(payload) = bytes.get(begin..begin + length) else {
@@ -255,7 +255,7 @@ fn cut_frames(
         };
         match header.opcode {
             OpCode::Data(Data::Binary) if header.is_final => each(Frame::Message(payload))?,
-            OpCode::Data(_) => return Err(broken("a frame of another kind, or a part of one")),
+            OpCode::Data(_) => return Err(broken("an unexpected frame type or a fragment")),
             OpCode::Control(Control::Ping) => each(Frame::Ping(payload))?,
             OpCode::Control(Control::Pong) => {}
             OpCode::Control(Control::Close | Control::Reserved(_)) => {
@@ -275,7 +275,7 @@ fn broken(what: &str) -> LatencyError {
 mod tests {
     use protocol::{Codec, Receipt, Rejection, RejectionCode, ServerMessage, Verdict};
 
-    use super::{Answer, Frame, Frames, OpCode, frame_of, heard};
+    use super::{Answer, Frame, Frames, OpCode, frame_of, parse_answer};
 
     #[test]
     fn an_answer_is_told_from_everything_else() {
@@ -293,14 +293,17 @@ mod tests {
             retry_at_ms: None,
         });
         let heads = ServerMessage::Unknown;
-        let heard = |message: &ServerMessage| {
+        let parse_answer = |message: &ServerMessage| {
             let payload = Codec::MessagePack.encode(message);
-            heard(&payload).expect("it is a message")
+            parse_answer(&payload).expect("it is a message")
         };
         let of = |id, outcome| Some(Answer { id, outcome });
-        assert_eq!(heard(&receipt), of(7, Ok(Some(Verdict::Wrong))));
-        assert_eq!(heard(&rejection), of(8, Err(RejectionCode::NotStarted)));
-        assert_eq!(heard(&heads), None);
+        assert_eq!(parse_answer(&receipt), of(7, Ok(Some(Verdict::Wrong))));
+        assert_eq!(
+            parse_answer(&rejection),
+            of(8, Err(RejectionCode::NotStarted))
+        );
+        assert_eq!(parse_answer(&heads), None);
     }
 
     #[test]

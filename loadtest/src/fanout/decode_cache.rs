@@ -1,8 +1,7 @@
-//! What all clients of a thread share while one of them reads: a buffer, and the last messages that
-//! were decoded.
+//! Buffer and cache that all clients of a thread share: a read buffer, and the last decoded messages.
 //!
-//! A clue to everyone is the same bytes for every client. To decode it ten thousand times would make
-//! the harness the slowest part of what it measures; the same bytes are the same message.
+//! A clue to everyone is the same bytes for every client. Decoding it ten thousand times would make the
+//! harness the bottleneck of the measurement.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,13 +9,13 @@ use std::sync::Arc;
 
 use protocol::{Codec, DecodeError, ServerMessage};
 
-/// The most that is read at a time.
+/// Size of the read buffer.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// How many messages are remembered; the oldest goes first.
+/// Capacity of the cache; the oldest message is evicted first.
 const REMEMBERED_MAX: usize = 8;
 
-/// Longer messages are snapshots, which are hardly ever the same.
+/// Longer messages are not cached: they are snapshots, which hardly ever repeat.
 const REMEMBERED_BYTES_MAX: usize = 16 * 1024;
 
 thread_local! {
@@ -26,12 +25,12 @@ thread_local! {
     };
 }
 
-/// Lends the buffer, or at most so much of it. Not to be called again inside.
+/// Passes the buffer, limited to `bytes_max`, to `read`. Not reentrant.
 pub(super) fn with_buffer<T>(bytes_max: usize, read: impl FnOnce(&mut [u8]) -> T) -> T {
     BUFFER.with_borrow_mut(|buffer| read(&mut buffer[..bytes_max.min(BUFFER_BYTES)]))
 }
 
-/// The message in these bytes.
+/// Decodes a message, from the cache if possible.
 pub(super) fn decode(codec: Codec, bytes: &[u8]) -> Result<Arc<ServerMessage>, DecodeError> {
     let known = REMEMBERED.with_borrow(|remembered| {
         let mut newest_first = remembered.iter().rev();

@@ -1,4 +1,4 @@
-//! Before the first fault: PostgreSQL, the nodes, the sessions, and players in them.
+//! Sets up a run before the first fault: PostgreSQL, nodes, sessions and players.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZero;
@@ -15,38 +15,37 @@ use super::rig::Rig;
 use super::store::Store;
 use super::{ChaosError, claims};
 use crate::arguments::{ChaosArguments, JournalStore};
-use crate::own_server::{self, DATABASE_FILE, OwnServerOptions};
+use crate::managed_server::{self, DATABASE_FILE, ManagedServerOptions};
 use crate::setup;
 
-/// Requests at the same time while the sessions are made.
-const AT_A_TIME: NonZero<u16> = NonZero::new(16).expect("16 is not 0");
+/// Maximum number of concurrent requests during setup.
+const CONCURRENCY: NonZero<u16> = NonZero::new(16).expect("16 is not 0");
 
-/// Settings of every node: players come from one address, and a silent node shows soon.
+/// Settings of every node: all players come from one address, and a silent node is detected soon.
 const SETTINGS: [&str; 2] = [
     r#"gateway.venues=["127.0.0.0/8"]"#,
     "delivery.heads_every_ms=500",
 ];
 
-/// A connection on which two `heads` frames and more are missing is given up.
+/// A connection is closed when more than two `heads` frames are overdue.
 pub(super) const SILENCE_MAX: Duration = Duration::from_millis(1_500);
 
-/// An attempt to connect is given up after this: longer than a node holds a request for a session's
-/// owner (5 s, `cluster.route_wait_ms_max`), so that what it waits for in vain shows in the figures.
+/// Timeout of a connection attempt: longer than a node holds a request for a session's owner (5 s,
+/// `cluster.route_wait_ms_max`), so that such waits appear in the report.
 pub(super) const OPENING_MAX: Duration = Duration::from_secs(6);
 
-/// What all nodes of a run derive their keys from. It guards nothing that outlives the run.
+/// Cluster secret of the run's nodes. It protects nothing that outlives the run.
 const SECRET: &str = "cluster.secret=chaos-chaos-chaos-chaos-chaos-chaos";
 
-/// Where the other nodes reach a node: an address of its own of the loopback network, as on a machine of
-/// its own.
+/// Address of a node for other nodes: each has its own loopback address, as if on its own machine.
 fn cluster_host(node: u16) -> IpAddr {
     let [high, low] = (node + 1).to_be_bytes();
     Ipv4Addr::new(127, 1, high, low).into()
 }
 
-/// Everything that players and faults need.
+/// Everything that players and injector need.
 #[derive(Debug)]
-pub(super) struct Set {
+pub(super) struct Environment {
     pub(super) fleet: Fleet,
     pub(super) rig: Option<Rig>,
     pub(super) store: Store,
@@ -55,16 +54,16 @@ pub(super) struct Set {
     pub(super) joined: Vec<Joined>,
 }
 
-/// The session of each player: teams are dealt to the sessions in turn.
+/// Index of a player's session: teams are distributed over the sessions round-robin.
 pub(super) fn session_of(player: u32, sessions: usize) -> usize {
     (player / TEAM_SIZE) as usize % sessions
 }
 
-/// Starts everything and makes the sessions.
-pub(super) async fn set(
+/// Starts everything and creates the sessions.
+pub(super) async fn set_up(
     arguments: &ChaosArguments,
     store: JournalStore,
-) -> Result<Set, ChaosError> {
+) -> Result<Environment, ChaosError> {
     let rig = match store {
         JournalStore::Sqlite => None,
         JournalStore::Postgres => Some(Rig::start(&arguments.fault).await?),
@@ -75,15 +74,15 @@ pub(super) async fn set(
         settings.push(format!("journal.postgres_url={}", rig.url()));
         if arguments.nodes > 1 {
             settings.push(SECRET.to_owned());
-            // A node that comes back must not take sessions away from the victim while it is watched.
+            // A node that restarts must not rebalance sessions away from the victim during the fault.
             settings.push("cluster.rebalance_sessions_max=0".to_owned());
         }
-        own_server::migrate(arguments.server_binary.as_deref(), &settings).await?;
-        let noting = claims::have_noted(&rig.server.url()).await;
+        managed_server::migrate(arguments.server_binary.as_deref(), &settings).await?;
+        let noting = claims::install_claim_log(&rig.server.url()).await;
         noting.map_err(ChaosError::Claims)?;
     }
     settings.extend(arguments.server_settings.iter().cloned());
-    let nodes = (0..arguments.nodes).map(|node| OwnServerOptions {
+    let nodes = (0..arguments.nodes).map(|node| ManagedServerOptions {
         binary: arguments.server_binary.clone(),
         data_dir: None,
         settings: settings.clone(),
@@ -101,7 +100,7 @@ pub(super) async fn set(
     };
     let made = make_sessions(&fleet, arguments).await;
     let (sessions, joined) = made.map_err(ChaosError::Prepare)?;
-    Ok(Set {
+    Ok(Environment {
         fleet,
         rig,
         store,
@@ -110,7 +109,7 @@ pub(super) async fn set(
     })
 }
 
-/// A client for each node.
+/// Returns a REST client for each node.
 pub(super) fn rests(fleet: &Fleet) -> Result<Vec<Rest>, RestError> {
     let authorities = fleet.authorities().into_iter();
     authorities
@@ -127,21 +126,21 @@ async fn make_sessions(
     let upload = hunt();
     let creating = (0..arguments.sessions as usize)
         .map(|session| setup::create_session(&rests[session % rests.len()], token, &upload));
-    let at_a_time = usize::from(AT_A_TIME.get());
+    let concurrency = usize::from(CONCURRENCY.get());
     let sessions: Vec<SessionCreated> = stream::iter(creating)
-        .buffered(at_a_time)
+        .buffered(concurrency)
         .try_collect()
         .await?;
     let joined = join(&rests[0], &sessions, arguments.players).await?;
     let starting = sessions.iter().enumerate();
     let starting =
         starting.map(|(number, session)| setup::start(&rests[number % rests.len()], session));
-    let starting = stream::iter(starting).buffered(at_a_time);
+    let starting = stream::iter(starting).buffered(concurrency);
     starting.try_collect::<Vec<()>>().await?;
     Ok((sessions, joined))
 }
 
-/// First one player of each team, then those who need its code.
+/// Joins one player of each team first, then the others with the team's code.
 async fn join(
     rest: &Rest,
     sessions: &[SessionCreated],
@@ -157,10 +156,10 @@ async fn join(
     };
     let first: Vec<u32> = (0..players).step_by(TEAM_SIZE as usize).collect();
     let joins = first.iter().map(|player| join(*player, None));
-    let captains = setup::join_all(rest, joins, AT_A_TIME).await?;
+    let captains = setup::join_all(rest, joins, CONCURRENCY).await?;
     let others = (0..players).filter(|player| player % TEAM_SIZE != 0);
     let joins = others.map(|player| join(player, Some(&captains[(player / TEAM_SIZE) as usize])));
-    let mut mates = setup::join_all(rest, joins, AT_A_TIME).await?.into_iter();
+    let mut mates = setup::join_all(rest, joins, CONCURRENCY).await?.into_iter();
     let mut captains = captains.into_iter();
     let seated = (0..players).filter_map(|player| {
         if player % TEAM_SIZE == 0 {
@@ -172,7 +171,7 @@ async fn join(
     Ok(seated.collect())
 }
 
-/// It draws nothing unless standard error is a terminal.
+/// Draws nothing unless standard error is a terminal.
 pub(super) fn progress_bar(faults: u64) -> ProgressBar {
     let template = "{msg:14} [{bar:30}] {pos}/{len} faults  {elapsed}";
     let style = ProgressStyle::with_template(template).expect("the template is valid");

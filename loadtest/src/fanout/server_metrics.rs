@@ -6,7 +6,7 @@ use super::kernel;
 
 /// Some figures of a server. One that the server does not have is missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Vitals {
+pub(super) struct ServerMetrics {
     pub(super) cpu_s: Option<f64>,
     pub(super) resident_bytes: Option<f64>,
     pub(super) outbox_bytes_peak: Option<f64>,
@@ -15,8 +15,8 @@ pub(super) struct Vitals {
     pub(super) socket_bytes_max: Option<u64>,
 }
 
-impl Vitals {
-    pub(super) async fn of(rest: &Rest) -> Result<Self, RestError> {
+impl ServerMetrics {
+    pub(super) async fn fetch(rest: &Rest) -> Result<Self, RestError> {
         Ok(Self {
             socket_bytes_max: kernel::socket_bytes_max(rest.authority()),
             ..Self::read(&rest.metrics().await?)
@@ -34,7 +34,7 @@ impl Vitals {
             resident_bytes: metric("process_resident_memory_bytes"),
             outbox_bytes_peak: metric("cluecast_outbox_bytes_peak"),
             outboxes_overflowed: metric("cluecast_outboxes_overflowed_total"),
-            refused_writes_peak: metric("cluecast_socket_writes_refused_peak"),
+            refused_writes_peak: metric("cluecast_socket_writes_blocked_peak"),
             socket_bytes_max: None,
         }
     }
@@ -42,16 +42,16 @@ impl Vitals {
 
 #[cfg(test)]
 mod tests {
-    use super::Vitals;
+    use super::ServerMetrics;
 
     #[test]
     fn metrics_are_found_by_their_whole_name() {
         let text = "# HELP process_cpu_seconds_total Processor time.\n\
             process_cpu_seconds_total_more 9\nprocess_cpu_seconds_total 1.25\n\
             cluecast_outbox_bytes_peak 700\n";
-        let vitals = Vitals::read(text);
-        assert_eq!(vitals.cpu_s, Some(1.25));
-        assert_eq!(vitals.outbox_bytes_peak, Some(700.0));
-        assert_eq!(vitals.resident_bytes, None);
+        let metrics = ServerMetrics::read(text);
+        assert_eq!(metrics.cpu_s, Some(1.25));
+        assert_eq!(metrics.outbox_bytes_peak, Some(700.0));
+        assert_eq!(metrics.resident_bytes, None);
     }
 }

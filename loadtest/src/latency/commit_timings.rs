@@ -7,13 +7,13 @@ use tokio::time::Instant;
 use super::pacer::{Schedule, wait_until};
 use super::recording::Recording;
 use super::report::CommitMs;
-use crate::report::AckMs;
+use crate::report::LatencyMs;
 
 /// The commits of a window.
 #[derive(Debug, Default)]
-pub(super) struct Played {
+pub(super) struct CommitTimings {
     alone: Vec<Duration>,
-    from_due: Vec<Duration>,
+    from_schedule: Vec<Duration>,
     ended_at: Option<Instant>,
 }
 
@@ -26,11 +26,11 @@ struct Commit {
     rows: usize,
 }
 
-impl Played {
+impl CommitTimings {
     /// Has what was recorded committed when it is due, as often as it was, for so long. `commit` gets the
     /// number of the last row before and the sizes of the rows, and gives the number of the last one.
     /// Blocks its thread.
-    pub(super) fn play<E>(
+    pub(super) fn replay<E>(
         recording: &Recording,
         warm_up: Duration,
         window: Duration,
@@ -38,7 +38,7 @@ impl Played {
     ) -> Result<Self, E> {
         let start = Instant::now();
         let schedule = Schedule::of_rate(start, recording.commits_per_s, warm_up + window);
-        let mut played = Self::default();
+        let mut timings = Self::default();
         let mut seq = 0;
         for (slot, rows) in (0..schedule.slots).zip(recording.commits.iter().cycle()) {
             let due_at = schedule.at(slot);
@@ -51,9 +51,9 @@ impl Played {
                 ended_at: Instant::now(),
                 rows: rows.len(),
             };
-            played.note(commit, start + warm_up);
+            timings.record(commit, start + warm_up);
         }
-        Ok(played)
+        Ok(timings)
     }
 
     /// Takes the next commit in; those that began before `from` are not measured.
@@ -61,7 +61,7 @@ impl Played {
     /// What waits for a slow commit is slow too, and a loop that only times its own calls does not see it.
     /// So a commit that was held up by the one before counts from when it was due as well, once for each
     /// of its rows. One that the loop's own timer brought late counts from its begin.
-    fn note(&mut self, commit: Commit, from: Instant) {
+    fn record(&mut self, commit: Commit, from: Instant) {
         let held_up = self
             .ended_at
             .is_some_and(|ended_at| ended_at > commit.due_at);
@@ -76,14 +76,14 @@ impl Played {
             commit.began_at
         };
         let waited = commit.ended_at - waited_from;
-        self.from_due
+        self.from_schedule
             .extend(std::iter::repeat_n(waited, commit.rows));
     }
 
     pub(super) fn figures(self) -> CommitMs {
         CommitMs {
-            alone: AckMs::of(self.alone),
-            from_due: AckMs::of(self.from_due),
+            alone: LatencyMs::from_durations(self.alone),
+            from_schedule: LatencyMs::from_durations(self.from_schedule),
         }
     }
 
@@ -99,13 +99,13 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Commit, Played};
+    use super::{Commit, CommitTimings};
 
     #[test]
     fn whoever_waits_for_a_slow_commit_counts_from_when_it_was_due() {
         let start = Instant::now();
         let ms = |ms| start + Duration::from_millis(ms);
-        let mut played = Played::default();
+        let mut timings = CommitTimings::default();
         // A slow one; the next was due meanwhile, the last was not and only began late.
         for (due, began, ended, rows) in [(0, 0, 50, 1), (10, 50, 51, 3), (60, 61, 62, 1)] {
             let commit = Commit {
@@ -114,12 +114,12 @@ mod tests {
                 ended_at: ms(ended),
                 rows,
             };
-            played.note(commit, start);
+            timings.record(commit, start);
         }
         let in_ms = |durations: &[Duration]| -> Vec<u128> {
             durations.iter().map(Duration::as_millis).collect()
         };
-        assert_eq!(in_ms(&played.alone), [50, 1, 1]);
-        assert_eq!(in_ms(&played.from_due), [50, 41, 41, 41, 1]);
+        assert_eq!(in_ms(&timings.alone), [50, 1, 1]);
+        assert_eq!(in_ms(&timings.from_schedule), [50, 41, 41, 41, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! Who is answered at the moment: the one thing that players tell while they play.
+//! Tracks acknowledgements while players play, so that recoveries can be detected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Time between two looks of whoever waits.
+/// Polling interval of the waiting functions.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// For each player, when the newest of its acknowledged commands was sent; and how many commands were
-/// acknowledged in all.
+/// For each player, the send time of its newest acknowledged command, and the total number of
+/// acknowledgements.
 #[derive(Debug, Clone)]
-pub(super) struct Pulse {
+pub(super) struct AckTracker {
     began_at: Instant,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    /// Microseconds since the begin.
+    /// Microseconds since `began_at`.
     newest: Box<[AtomicU64]>,
     acked: AtomicU64,
 }
 
-impl Pulse {
+impl AckTracker {
     pub(super) fn new(players: usize) -> Self {
         let newest = (0..players).map(|_| AtomicU64::new(0)).collect();
         Self {
@@ -36,25 +36,25 @@ impl Pulse {
         }
     }
 
-    /// A command of this player that was sent at that moment has been acknowledged.
+    /// Records that a command which this player sent at `sent_at` was acknowledged.
     pub(super) fn acked(&self, player: u32, sent_at: Instant) {
         let micros = self.micros(sent_at);
         self.shared.newest[player as usize].fetch_max(micros, Ordering::Relaxed);
         self.shared.acked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// This player sends nothing more: nobody waits for its answers.
-    pub(super) fn has_ended(&self, player: u32) {
+    /// Excludes a player that sends no more commands.
+    pub(super) fn mark_ended(&self, player: u32) {
         self.shared.newest[player as usize].store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// How many commands were acknowledged so far.
+    /// Number of acknowledged commands.
     pub(super) fn count(&self) -> u64 {
         self.shared.acked.load(Ordering::Relaxed)
     }
 
-    /// How many players who still play have no receipt of a command that was sent after that moment.
-    pub(super) fn silent_since(&self, moment: Instant) -> usize {
+    /// Number of active players without a receipt for a command sent after `moment`.
+    pub(super) fn unanswered_since(&self, moment: Instant) -> usize {
         let micros = self.micros(moment);
         let newest = self.shared.newest.iter();
         newest
@@ -62,15 +62,15 @@ impl Pulse {
             .count()
     }
 
-    /// Waits until every player has a receipt of a command that was sent after that moment.
-    pub(super) async fn all_since(&self, moment: Instant) {
-        while self.silent_since(moment) > 0 {
+    /// Waits until every active player has a receipt for a command sent after `moment`.
+    pub(super) async fn wait_for_all_since(&self, moment: Instant) {
+        while self.unanswered_since(moment) > 0 {
             sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Waits until so many commands were acknowledged in all.
-    pub(super) async fn reaches(&self, count: u64) {
+    /// Waits until `count` commands are acknowledged.
+    pub(super) async fn wait_for_count(&self, count: u64) {
         while self.count() < count {
             sleep(LOOK_EVERY).await;
         }
@@ -86,22 +86,22 @@ impl Pulse {
 mod tests {
     use std::time::Duration;
 
-    use super::Pulse;
+    use super::AckTracker;
 
     #[tokio::test]
     async fn only_what_was_sent_after_the_moment_counts() {
-        let pulse = Pulse::new(2);
-        let moment = pulse.began_at + Duration::from_millis(5);
+        let ack_tracker = AckTracker::new(2);
+        let moment = ack_tracker.began_at + Duration::from_millis(5);
         let later = moment + Duration::from_millis(1);
-        pulse.acked(0, later);
-        pulse.acked(1, moment);
-        assert_eq!(pulse.silent_since(moment), 1);
-        pulse.acked(1, later);
-        pulse.all_since(moment).await;
-        pulse.reaches(3).await;
-        assert_eq!(pulse.silent_since(later), 2);
-        pulse.has_ended(0);
-        assert_eq!(pulse.silent_since(later), 1);
-        assert_eq!(pulse.count(), 3);
+        ack_tracker.acked(0, later);
+        ack_tracker.acked(1, moment);
+        assert_eq!(ack_tracker.unanswered_since(moment), 1);
+        ack_tracker.acked(1, later);
+        ack_tracker.wait_for_all_since(moment).await;
+        ack_tracker.wait_for_count(3).await;
+        assert_eq!(ack_tracker.unanswered_since(later), 2);
+        ack_tracker.mark_ended(0);
+        assert_eq!(ack_tracker.unanswered_since(later), 1);
+        assert_eq!(ack_tracker.count(), 3);
     }
 }
