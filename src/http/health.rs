@@ -14,7 +14,7 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> (StatusCode, String
     if gateway.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    if !gateway.sessions().lease().holds() {
+    if !gateway.sessions().lease().is_held() {
         let text = "out of touch with the other nodes\n".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, text);
     }

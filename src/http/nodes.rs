@@ -21,7 +21,7 @@ pub(super) fn router(routing: &Routing) -> Router {
 
 /// Tells the node's life, and whether it may speak for its sessions.
 async fn probe(State(routing): State<Routing>) -> Response {
-    let status = if routing.cluster.validity().holds() {
+    let status = if routing.cluster.lease().is_held() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
@@ -31,7 +31,7 @@ async fn probe(State(routing): State<Routing>) -> Response {
 }
 
 async fn look(State(routing): State<Routing>) -> StatusCode {
-    routing.cluster.look_now();
+    routing.cluster.request_scan();
     StatusCode::ACCEPTED
 }
 

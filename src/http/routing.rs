@@ -96,7 +96,7 @@ impl Routing {
         let is_read = request.method() == Method::GET;
         let is_of_session = session_in_path(request.uri().path()).is_some();
         let response = next.run(request).await;
-        if is_read && is_of_session && !self.gateway.sessions().lease_for_output().holds() {
+        if is_read && is_of_session && !self.gateway.sessions().lease_for_output().is_held() {
             return Failed::unavailable(
                 "The session may be changing hands; try again in a moment.",
             )
@@ -112,7 +112,7 @@ impl Routing {
         if in_path.is_none() && !names_session_in_body(&request) {
             return Ok(Passed::Here(request));
         }
-        self.cluster.settled().await;
+        self.cluster.wait_for_lease().await;
         if let Some(code) = &in_path
             && self.runs_here(code)
         {
@@ -192,7 +192,9 @@ impl Routing {
     /// its opening it does not.
     async fn opens(&self, wanted: &Wanted) -> bool {
         let opened = self.gateway.sessions().wait_until_running(&wanted.code);
-        let moved = self.cluster.moved(wanted.id, self.cluster.incarnation());
+        let moved = self
+            .cluster
+            .wait_for_move(wanted.id, self.cluster.incarnation());
         let opens = async {
             tokio::select! {
                 () = opened => true,
@@ -214,7 +216,7 @@ impl Routing {
         let request = held.to_request(&wanted.code);
         let answer = tokio::select! {
             answer = self.peers.send(address, request) => answer?,
-            () = self.cluster.moved(session, node) => return Err(NodeError::NoAnswer),
+            () = self.cluster.wait_for_move(session, node) => return Err(NodeError::NoAnswer),
         };
         metrics().requests_relayed.increment(1);
         let mut answer = answer.map(Body::new);
@@ -224,7 +226,7 @@ impl Routing {
         {
             let owner = hyper::upgrade::on(&mut answer);
             let cluster = self.cluster.clone();
-            let moved = async move { cluster.moved(session, node).await };
+            let moved = async move { cluster.wait_for_move(session, node).await };
             let relaying = relay(self.gateway.clone(), (client, owner), slot, moved);
             self.gateway.spawn(relaying);
         }

@@ -181,7 +181,7 @@ async fn a_connection_is_closed_rather_than_written_to_after_the_lease() {
     reaches(&cut.journal.appends, before + 1).await;
     cut.journal.is_reached.send_replace(false);
     let lease = cut.old.gateway().sessions().lease();
-    until("the expiry of the lease", || !lease.holds()).await;
+    until("the expiry of the lease", || !lease.is_held()).await;
     cut.journal.appends_answered.send_replace(true);
     loop {
         match cut.player.read().await {
