@@ -123,8 +123,8 @@ impl Cluster {
         drop(timeout(self.node.settings.route_wait, waiting).await);
     }
 
-    /// Makes the node a member, which may claim sessions. First evicts an earlier incarnation at the same address,
-    /// as soon as it is late.
+    /// Makes the node a member, which may claim sessions. First evicts an earlier incarnation at the
+    /// same address, as soon as it is late.
     pub async fn join(&self) -> Result<(), JoinError> {
         join::evict_predecessors(&self.node).await?;
         let sent_at = Moment::now();

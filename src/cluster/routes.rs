@@ -199,8 +199,8 @@ impl Routes {
         })
     }
 
-    /// Queries the store until the session has an owner. Pauses before it returns `not_at` again; if that is this
-    /// node, the caller waits by itself.
+    /// Queries the store until the session has an owner. Pauses before it returns `not_at` again; if
+    /// that is this node, the caller waits by itself.
     async fn query_until_owned(&self, session: SessionId, not_at: Option<Incarnation>) -> Route {
         loop {
             let found = self.query(session).await;
