@@ -39,7 +39,7 @@ impl Node {
         let peers = Peers::new(gateway.clone());
         let sessions = gateway.sessions().clone();
         let cluster = Cluster::new(ClusterParts {
-            card: NodeRecord {
+            record: NodeRecord {
                 incarnation: sessions.owner(),
                 address: address.unwrap_or_else(|| bound.to_string()),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -49,9 +49,9 @@ impl Node {
             },
             settings: settings(config),
             store: Arc::new(JournalStore(sessions.journal().clone())),
-            validity: sessions.lease(),
+            lease: sessions.lease(),
             host: Arc::new(sessions),
-            neighbours: Arc::new(peers.clone()),
+            peers: Arc::new(peers.clone()),
         });
         let routing = Forwarding::new(cluster.clone(), gateway.clone(), peers);
         let mut tasks = JoinSet::new();

@@ -1,4 +1,4 @@
-//! Attaching a connection without a gap: the updates that it missed or a snapshot, then new updates.
+//! Attaches a connection without a gap: the updates that it missed or a snapshot, then new updates.
 
 use bytes::Bytes;
 use hunt::InstanceId;

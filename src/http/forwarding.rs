@@ -98,7 +98,7 @@ impl Forwarding {
         let is_read = request.method() == Method::GET;
         let is_of_session = session_in_path(request.uri().path()).is_some();
         let response = next.run(request).await;
-        if is_read && is_of_session && !self.gateway.sessions().lease_for_output().holds() {
+        if is_read && is_of_session && !self.gateway.sessions().lease_for_output().is_held() {
             return Failed::unavailable(
                 "The session may be moving to another node; try again in a moment.",
             )
@@ -114,7 +114,7 @@ impl Forwarding {
         if in_path.is_none() && !names_session_in_body(&request) {
             return Ok(Forwarded::Here(request));
         }
-        self.cluster.settled().await;
+        self.cluster.wait_for_lease().await;
         if let Some(code) = &in_path
             && self.runs_here(code)
         {
@@ -199,7 +199,9 @@ impl Forwarding {
     /// opening. False if it does not open in time, or moves away.
     async fn opens(&self, target: &Target) -> bool {
         let opened = self.gateway.sessions().wait_until_running(&target.code);
-        let moved = self.cluster.moved(target.id, self.cluster.incarnation());
+        let moved = self
+            .cluster
+            .wait_for_move(target.id, self.cluster.incarnation());
         let opens = async {
             tokio::select! {
                 () = opened => true,
@@ -221,7 +223,7 @@ impl Forwarding {
         let request = buffered.to_request(&target.code);
         let answer = tokio::select! {
             answer = self.peers.send(address, request) => answer?,
-            () = self.cluster.moved(session, node) => return Err(NodeError::NoAnswer),
+            () = self.cluster.wait_for_move(session, node) => return Err(NodeError::NoAnswer),
         };
         metrics().requests_relayed.increment(1);
         let mut answer = answer.map(Body::new);
@@ -231,7 +233,7 @@ impl Forwarding {
         {
             let owner = hyper::upgrade::on(&mut answer);
             let cluster = self.cluster.clone();
-            let moved = async move { cluster.moved(session, node).await };
+            let moved = async move { cluster.wait_for_move(session, node).await };
             let relaying = relay(self.gateway.clone(), (client, owner), slot, moved);
             self.gateway.spawn(relaying);
         }

@@ -21,7 +21,7 @@ pub(super) fn router(forwarding: &Forwarding) -> Router {
 
 /// Answers a liveness probe with the node's incarnation; 503 while its lease is expired.
 async fn probe(State(forwarding): State<Forwarding>) -> Response {
-    let status = if forwarding.cluster.validity().holds() {
+    let status = if forwarding.cluster.lease().is_held() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
@@ -32,7 +32,7 @@ async fn probe(State(forwarding): State<Forwarding>) -> Response {
 
 /// Hint of another node that ownership has changed.
 async fn scan(State(forwarding): State<Forwarding>) -> StatusCode {
-    forwarding.cluster.look_now();
+    forwarding.cluster.request_scan();
     StatusCode::ACCEPTED
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> (StatusCode, String
     if gateway.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
-    if !gateway.sessions().lease().holds() {
+    if !gateway.sessions().lease().is_held() {
         let text = "the node's lease has expired\n".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, text);
     }
