@@ -155,6 +155,12 @@ pub struct NameId(pub u64);
 #[serde(transparent)]
 pub struct InstanceId(pub u32);
 
+impl From<u32> for InstanceId {
+    fn from(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 impl InstanceId {
     /// The lowest valid number.
     pub const FIRST: Self = Self(1);

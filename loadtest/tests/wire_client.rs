@@ -115,6 +115,7 @@ impl Side {
             player: Some("p1".to_owned()),
             team: Some("t1".to_owned()),
             game_master: None,
+            instance: None,
             scopes: Vec::new(),
             resume,
             generation: 3,
@@ -138,7 +139,7 @@ impl Side {
                 team: None,
                 puzzle: "maze".to_owned(),
                 player: "p1".to_owned(),
-                guess: "EXIT".to_owned(),
+                guess: Some("EXIT".to_owned()),
                 verdict: Verdict::Correct,
                 points: 1,
                 score: 1,
@@ -150,6 +151,7 @@ impl Side {
     async fn receipt(&mut self, id: u64) {
         self.write(ServerMessage::Receipt(Receipt {
             id,
+            order: protocol::OrderKind::SubmitGuess,
             verdict: Some(Verdict::Correct),
             points: Some(1),
             clue: None,
@@ -175,7 +177,10 @@ fn heads(team: u64) -> Heads {
         everyone: 1,
         team,
         player: 1,
-        game_masters: 0,
+        public: 0,
+        view: 0,
+        hints: 0,
+        answers: 0,
     }
 }
 
@@ -185,7 +190,10 @@ fn cursor(team: u64) -> Cursor {
         everyone: 1,
         team,
         player: 1,
-        game_masters: 0,
+        public: 0,
+        view: 0,
+        hints: 0,
+        answers: 0,
     }
 }
 
@@ -194,7 +202,9 @@ fn snapshot(team: u64) -> Snapshot {
         heads: heads(team),
         title: "Harbour".to_owned(),
         phase: Phase::Running,
+        starts_at_ms: None,
         ends_at_ms: None,
+        left_ms: None,
         team: Team {
             id: "t1".to_owned(),
             name: "Owls".to_owned(),
@@ -329,6 +339,7 @@ async fn a_refusal_is_handed_over_with_the_time_to_try_again() {
             code: RejectionCode::RateLimited,
             message: "slower".to_owned(),
             retry_at_ms: Some(2_000),
+            last_command: None,
         }))
         .await;
         side

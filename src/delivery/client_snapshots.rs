@@ -100,20 +100,18 @@ impl ClientSnapshots {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use hunt::{Command, Decision, NameId, RegistrationOrder, State, Timestamp};
     use protocol::{Codec, Heads};
 
     use super::ClientSnapshots;
     use crate::delivery::viewer::{Identity, Viewer};
-    use crate::session::View;
+    use crate::session::{PrivateData, View};
 
     const HUNT: &str = "[hunt]\ntitle = \"Cached\"\n[round.one]\n[puzzle.a]\nround = \"one\"\n\
                         answer = \"x\"\npoints = 1\n";
 
     fn decided(state: &mut State, order: RegistrationOrder) {
-        let decision = state.decide(&Command::Desk(order), Timestamp(1));
+        let decision = state.decide(&Command::Registration(order), Timestamp(1));
         let Ok(Decision::Accepted(entry)) = decision else {
             panic!("{decision:?}");
         };
@@ -125,18 +123,17 @@ mod tests {
         let files = [("hunt.toml".to_owned(), HUNT.to_owned())].into();
         let hunt = hunt::parse(&files).expect("it has no mistakes");
         let mut state = State::new(hunt.into());
-        let found = |code: &str| RegistrationOrder::CreateTeam {
-            code: code.into(),
+        let create = || RegistrationOrder::CreateTeam {
             team_name: NameId(0),
             player_name: NameId(0),
         };
-        decided(&mut state, found("AAAA"));
-        let (code, player_name) = ("AAAA".into(), NameId(0));
+        decided(&mut state, create());
+        let (team, player_name) = (1.into(), NameId(0));
         decided(
             &mut state,
-            RegistrationOrder::JoinTeam { code, player_name },
+            RegistrationOrder::JoinTeam { team, player_name },
         );
-        decided(&mut state, found("BBBB"));
+        decided(&mut state, create());
         state
     }
 
@@ -148,7 +145,7 @@ mod tests {
     impl Client<'_> {
         /// Requests a device's snapshot; gives the address and length of its bytes.
         fn request(&mut self, device: u32, codec: Codec) -> (*const u8, usize) {
-            let viewer = Viewer::find(self.view, Identity::Device(device.into()));
+            let viewer = Viewer::find(self.view, Identity::Device(device.into()), None);
             let viewer = viewer.expect("the device exists");
             let heads = viewer.heads(self.view);
             self.request_at(viewer, heads, codec)
@@ -163,11 +160,11 @@ mod tests {
 
     #[test]
     fn viewers_who_see_the_same_share_one_frame() {
-        let (state, names) = (state(), HashMap::new());
+        let (state, private) = (state(), PrivateData::default());
         let mut client = Client {
             view: View {
                 state: &state,
-                names: &names,
+                private: &private,
             },
             snapshots: ClientSnapshots::new(1 << 20),
         };
@@ -177,7 +174,8 @@ mod tests {
         assert_ne!(client.request(3, Codec::Json), ana, "another team");
         assert_ne!(client.request(1, Codec::MessagePack), ana, "another codec");
         assert_eq!(client.snapshots.kept.len(), 3);
-        let viewer = Viewer::find(client.view, Identity::Device(1.into())).expect("it exists");
+        let viewer =
+            Viewer::find(client.view, Identity::Device(1.into()), None).expect("it exists");
         let earlier = Heads::default();
         assert_ne!(
             client.request_at(viewer, earlier, Codec::Json),
@@ -193,11 +191,11 @@ mod tests {
 
     #[test]
     fn the_oldest_frame_is_evicted_when_there_are_too_many_bytes() {
-        let (state, names) = (state(), HashMap::new());
+        let (state, private) = (state(), PrivateData::default());
         let mut client = Client {
             view: View {
                 state: &state,
-                names: &names,
+                private: &private,
             },
             snapshots: ClientSnapshots::new(0),
         };

@@ -54,7 +54,7 @@ mod tests {
             audience: Audience::Everyone,
             number: 3,
             at_ms: 7,
-            event: Event::SessionPaused,
+            event: Event::SessionFinished,
         });
         let mut frames = UpdateFrames::new(&message);
         let message_pack = frames.for_codec(Codec::MessagePack);

@@ -187,7 +187,7 @@ mod tests {
             audience: protocol::Audience::Everyone,
             number,
             at_ms: 0,
-            event: Event::SessionPaused,
+            event: Event::SessionFinished,
         }))
     }
 

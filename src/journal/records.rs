@@ -124,6 +124,7 @@ mod tests {
         let entry = hunt::Entry {
             at: hunt::Timestamp(5),
             origin: hunt::Origin::Timer,
+            reason: None,
             events: vec![hunt::Event::SessionFinished],
         };
         let read = decode_entries(&encode_entries(std::slice::from_ref(&entry)));

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cluecast::journal::{
     Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
     HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
-    Membership, MemoryJournal, Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId,
-    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Membership, MemoryJournal, NodeRecord, NodeStatus, Ownership, PrivateRecord, ReadError,
+    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use tokio::sync::watch;
 
@@ -133,8 +133,8 @@ impl Ledger for Fragile {
         self.through(move |inner| inner.load_before(session, seq))
     }
 
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.through(move |inner| inner.names(session))
+    fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>> {
+        self.through(move |inner| inner.private_records(session))
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {

@@ -167,7 +167,10 @@ async fn a_finished_session_that_stays_closed_is_not_given_up() {
     let server = started_on(&config, &journal).await;
     let hunt = put_hunt(&server).await;
     let session = create(&server, 1, "KITE42", &hunt).await;
-    for order in [GameMasterOrder::Start, GameMasterOrder::Finish] {
+    for order in [
+        GameMasterOrder::Start,
+        GameMasterOrder::Finish { confirmed: true },
+    ] {
         let ordered = session.submit_order(hunt::Issuer::Admin, order, Vec::new());
         ordered.await.expect("it runs").expect("it may");
     }
@@ -235,7 +238,7 @@ async fn damage(journal: &dyn Journal, session: SessionId) {
         last_seq: head + 1,
         at_ms: 0,
         events: b"no record".to_vec(),
-        names: Vec::new(),
+        private: Vec::new(),
     };
     journal.append(batch).await.expect("appends");
 }

@@ -25,7 +25,9 @@ async fn fill(app: &TestApp) -> Vec<Socket> {
         let stream = connect(app.address()).await;
         match app.try_upgrade(stream, None).await {
             Ok(mut socket) => {
-                socket.send(&ClientMessage::Watch(Watch {})).await;
+                socket
+                    .send(&ClientMessage::Watch(Watch { cursor: None }))
+                    .await;
                 all.push(socket);
             }
             Err(status) if all.len() < 3 => assert_eq!(status, 503, "some have yet to end"),

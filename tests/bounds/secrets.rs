@@ -86,8 +86,7 @@ async fn play(ready: &Ready) -> Joined {
     player.send(guess(PUZZLE, GUESS)).await;
     player.send(guess(PUZZLE, ANSWER)).await;
     for expected in [GUESS, ANSWER] {
-        let is_it =
-            |event: &Event| matches!(event, Event::GuessJudged { guess, .. } if guess == expected);
+        let is_it = |event: &Event| matches!(event, Event::GuessJudged { guess, .. } if guess.as_deref() == Some(expected));
         player.expect_update(is_it).await;
     }
     let malformed = format!("{GUESS} {}", joined.token);

@@ -148,7 +148,7 @@ async fn a_node_that_hangs_is_replaced_and_sends_nothing_stale_afterwards() {
     // The last thing that the hanging node knows: the session is paused, and rejects guesses.
     two.session(0).order("pause").await;
     two.near
-        .expect_update(|event| *event == Event::SessionPaused)
+        .expect_update(|event| matches!(event, Event::SessionPaused { .. }))
         .await;
     let hanging = &two.fleet.nodes[0].server;
     hanging.pause().expect("it can be stopped");

@@ -6,8 +6,8 @@ mod snapshots;
 use std::ops::RangeInclusive;
 
 use cluecast::journal::{
-    AppendError, Batch, ClaimError, CreateError, Epoch, Incarnation, Journal, Name, Ownership,
-    SessionId, SessionRecord, StoredBatch,
+    AppendError, Batch, ClaimError, CreateError, Epoch, Incarnation, Journal, Ownership,
+    PrivateKind, PrivateRecord, SessionId, SessionRecord, StoredBatch,
 };
 use futures_util::future::join_all;
 
@@ -59,7 +59,7 @@ pub fn batch(session: SessionId, epoch: Epoch, seqs: RangeInclusive<u64>) -> Bat
         last_seq: *seqs.end(),
         at_ms: 5,
         events: format!("{seqs:?}").into_bytes(),
-        names: Vec::new(),
+        private: Vec::new(),
     }
 }
 
@@ -336,24 +336,51 @@ pub async fn one_session_that_fails_harms_no_other(fixture: &Fixture) {
     assert_eq!(fixture.stored(2).await, []);
 }
 
-pub async fn names_are_stored_with_their_batch_or_not_at_all(fixture: &Fixture) {
+pub async fn private_records_are_stored_with_their_batch_or_not_at_all(fixture: &Fixture) {
     let epoch = fixture.session(1).await;
-    let with_name = |seq, name: u64| Batch {
-        names: vec![Name {
-            id: name,
-            text: format!("name {name}"),
-        }],
+    let record = |kind, id, text: &str| PrivateRecord {
+        kind,
+        id,
+        text: text.to_owned(),
+    };
+    let with = |seq, record| Batch {
+        private: vec![record],
         ..batch(id(1), epoch, seq..=seq)
     };
-    fixture
-        .append(with_name(1, u64::MAX))
-        .await
-        .expect("follows");
-    assert!(fixture.append(with_name(5, 8)).await.is_err());
-    let names = fixture.journal.names(id(1)).await.expect("reads");
-    assert_eq!(names.len(), 1);
-    assert_eq!(names[0].id, u64::MAX);
-    assert_eq!(names[0].text, format!("name {}", u64::MAX));
+    let name = record(PrivateKind::Name, u64::MAX, "Ana");
+    let code = record(PrivateKind::TeamCode, u64::MAX, "R7QM2KXD");
+    for (seq, record) in (1..).zip([&name, &code]) {
+        let appended = fixture.append(with(seq, record.clone())).await;
+        appended.expect("follows");
+    }
+    let stray = record(PrivateKind::Name, 8, "Ben");
+    assert!(fixture.append(with(5, stray)).await.is_err());
+    let stored = fixture.journal.private_records(id(1)).await;
+    assert_eq!(stored.expect("reads"), [name, code]);
+}
+
+pub async fn a_private_record_replaces_the_earlier_one_with_its_key(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    let code = |text: &str| PrivateRecord {
+        kind: PrivateKind::TeamCode,
+        id: 3,
+        text: text.to_owned(),
+    };
+    let with = |seq, private| Batch {
+        private,
+        ..batch(id(1), epoch, seq..=seq)
+    };
+    // Both in one commit, and twice in one batch.
+    let first = fixture.journal.append(with(1, vec![code("A")]));
+    let second = fixture.journal.append(with(2, vec![code("B"), code("C")]));
+    first.await.expect("follows");
+    second.await.expect("follows");
+    let stored = fixture.journal.private_records(id(1)).await;
+    assert_eq!(stored.expect("reads"), [code("C")]);
+    let third = fixture.append(with(3, vec![code("D")])).await;
+    third.expect("follows");
+    let stored = fixture.journal.private_records(id(1)).await;
+    assert_eq!(stored.expect("reads"), [code("D")]);
 }
 
 pub async fn reading_starts_inside_of_a_batch(fixture: &Fixture) {

@@ -85,10 +85,10 @@ fn game_master_orders() -> Vec<Order> {
             clue: "c1".to_owned(),
         },
         announcement("Look up."),
-        Order::Start,
+        Order::Start { at_ms: None },
         Order::Pause,
         Order::Resume,
-        Order::Finish,
+        Order::Finish { confirm: true },
     ]
 }
 

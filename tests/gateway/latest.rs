@@ -98,7 +98,7 @@ async fn a_spectator_sees_the_board_and_nothing_else() {
         // It may ask for a whole board, and for nothing else.
         spectator.resync(None).await;
         spectator.until_scores(&[1]).await;
-        let answer = spectator.order(Order::Finish).await;
+        let answer = spectator.order(Order::Finish { confirm: true }).await;
         answer.expect_rejection(RejectionCode::Forbidden);
         assert_eq!(spectator.updates, []);
         assert!(spectator.snapshot.is_none() && spectator.overview.is_none());

@@ -18,7 +18,7 @@ async fn two_players(app: &TestApp, codec: Codec) -> [TestClient; 2] {
 /// The guesses that a player has seen, in order.
 fn guesses(player: &TestClient) -> Vec<String> {
     let guess = |event: &Event| match event {
-        Event::GuessJudged { guess, .. } => Some(guess.clone()),
+        Event::GuessJudged { guess, .. } => guess.clone(),
         _ => None,
     };
     let updates = player.updates.iter();

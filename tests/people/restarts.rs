@@ -95,7 +95,10 @@ async fn the_export_names_the_cause_of_each_event() {
     let ana = app.join("Owls").await;
     let mo = app.invite("Mo", &[Scope::Hints, Scope::Run]).await;
     let mut mos_desk = app.attach(&mo.token).await;
-    mos_desk.order_as(3, Order::Start).await.expect_accepted();
+    mos_desk
+        .order_as(3, Order::Start { at_ms: None })
+        .await
+        .expect_accepted();
     let order = clue(Target::Everyone, "Look up", None);
     let pushed = mos_desk.order_as(5, order.clone()).await.expect_accepted();
     mos_desk.order_as(5, order).await.expect_accepted();

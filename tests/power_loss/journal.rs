@@ -72,7 +72,7 @@ async fn append_for_ever(
             last_seq: seq,
             at_ms: seq,
             events: events(session, seq),
-            names: Vec::new(),
+            private: Vec::new(),
         };
         journal
             .append(batch)

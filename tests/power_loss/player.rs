@@ -30,6 +30,7 @@ impl Player {
         let hello = ClientMessage::Hello(Hello {
             token: token.to_owned(),
             cursor: None,
+            instance: None,
         });
         send(&mut socket, &hello).await;
         let ServerMessage::Welcome(welcome) = next(&mut socket).await else {

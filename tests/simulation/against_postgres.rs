@@ -196,7 +196,7 @@ impl Found {
             last_seq,
             at_ms: 0,
             events,
-            names: Vec::new(),
+            private: Vec::new(),
         }
     }
 

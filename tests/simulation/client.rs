@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use cluecast::delivery::{
     Attach, Identity, Outbox, OutboxReader, Outgoing, Peer, PendingOutbox, outbox,
 };
-use cluecast::session::{Mail, NumberedCommand, SessionHandle};
+use cluecast::session::{ClientCommand, InstanceSlot, Mail, SessionHandle};
 use futures_util::FutureExt;
 use hunt::{CommandId, PlayerOrder, Receipt};
 use protocol::{
-    Audience, Board, Codec, Cursor, Event, Presence, Resume, ServerMessage, Snapshot, Standing,
-    Update, Verdict,
+    Audience, Board, Codec, Cursor, Event, OrderKind, Presence, Resume, ServerMessage, Snapshot,
+    Standing, Update, Verdict,
 };
 
 use crate::model::{Model, TeamModel};
@@ -112,6 +112,7 @@ impl Client {
         let attach = Mail::Attach(Attach {
             identity: Identity::Device(self.device.into()),
             cursor: self.cursor,
+            instance: InstanceSlot::default(),
             outbox: PendingOutbox::new(outbox.clone()),
             codec: Codec::MessagePack,
         });
@@ -165,8 +166,9 @@ impl Client {
             guess: guess.to_owned(),
         };
         let command = Mail::Command {
-            command: NumberedCommand::Player(self.device.into(), CommandId(id), order),
+            command: ClientCommand::Player(self.device.into(), CommandId(id), order),
             peer: Peer {
+                order: OrderKind::SubmitGuess,
                 outbox: connection.outbox.clone(),
                 codec: Codec::MessagePack,
             },
@@ -302,7 +304,7 @@ impl Client {
             everyone: snapshot.heads.everyone,
             team: snapshot.heads.team,
             player: snapshot.heads.player,
-            game_masters: 0,
+            ..Cursor::default()
         });
         self.view = TeamModel {
             score: snapshot.team.score,
@@ -333,7 +335,9 @@ impl Client {
             Audience::Everyone => &mut cursor.everyone,
             Audience::Team => &mut cursor.team,
             Audience::Player => &mut cursor.player,
-            Audience::GameMasters => panic!("a player receives an update for game masters"),
+            Audience::Public | Audience::View | Audience::Hints | Audience::Answers => {
+                panic!("a player receives an update for others: {update:?}")
+            }
         };
         assert_eq!(update.number, *last + 1, "device {device}: {update:?}");
         *last = update.number;
@@ -352,7 +356,7 @@ impl Client {
             } => {
                 let right = verdict == Verdict::Correct;
                 let guesses = self.view.guesses.entry(puzzle.clone()).or_default();
-                guesses.push((guess, right));
+                guesses.push((guess.expect("players see their guesses"), right));
                 self.view.score = score;
                 if right {
                     self.view.solved.insert(puzzle);
@@ -360,7 +364,14 @@ impl Client {
             }
             Event::PlayerJoined { .. } => self.view.members += 1,
             Event::SessionStarted { .. }
-            | Event::SessionPaused
+            | Event::SessionPaused { .. }
+            | Event::StartScheduled { .. }
+            | Event::StartCancelled
+            | Event::EndMoved { .. }
+            | Event::SessionReopened { .. }
+            | Event::PlayerRenamed { .. }
+            | Event::TeamRenamed { .. }
+            | Event::TeamCodeRotated { .. }
             | Event::SessionResumed { .. }
             | Event::SessionFinished
             | Event::DeviceAdded { .. }
@@ -376,6 +387,7 @@ impl Client {
                 assert!(known.is_some(), "only a known clue ends");
             }
             Event::TeamCreated { .. }
+            | Event::Solved { .. }
             | Event::GameMasterInvited { .. }
             | Event::GameMasterRevoked { .. } => panic!("only game masters receive it"),
             Event::Unknown => panic!("the server sends known events"),

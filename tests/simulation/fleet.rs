@@ -13,14 +13,16 @@ use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::cluster::Lease;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
-use cluecast::journal::{Epoch, Incarnation, Ledger, Ownership, SessionId, SessionRecord};
+use cluecast::journal::{
+    Epoch, Incarnation, Ledger, Ownership, PrivateKind, PrivateRecord, SessionId, SessionRecord,
+};
 use cluecast::session::{
-    Archiving, InjectedFault, JournalAccess, Outcome, Services, SessionExit, SessionHandle,
+    Archiving, Change, InjectedFault, JournalAccess, Outcome, Services, SessionExit, SessionHandle,
     SessionSpec, Unavailable, launch,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hunt::{Audience, By, DeskOrder, GameMasterOrder, Hunt, NameId, Receipt, Target, TeamCode};
+use hunt::{Audience, GameMasterOrder, Hunt, Issuer, Receipt, Target};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -132,23 +134,33 @@ impl Fleet {
     }
 
     async fn found_team(&mut self, team: u32) {
-        let code = TeamCode::from(format!("TEAM{team}").as_str());
-        self.join(DeskOrder::CreateTeam {
+        let name = |text: String| PrivateRecord {
+            kind: PrivateKind::Name,
+            id: u64::from(team) * 100 + 1,
+            text,
+        };
+        let code = format!("TEAM{team}");
+        self.join(Change::CreateTeam {
             code: code.clone(),
-            team_name: NameId(0),
-            player_name: NameId(0),
+            team_name: name(format!("Team {team}")),
+            player_name: name(format!("Player {team}")),
         })
         .await;
-        for _ in 1..DEVICES_A_TEAM {
-            let player_name = NameId(0);
-            let code = code.clone();
-            self.join(DeskOrder::JoinTeam { code, player_name }).await;
+        for player in 1..DEVICES_A_TEAM {
+            self.join(Change::JoinTeam {
+                code: code.clone(),
+                player_name: PrivateRecord {
+                    id: u64::from(team) * 100 + 1 + player as u64,
+                    ..name(format!("Player {team}.{player}"))
+                },
+            })
+            .await;
         }
     }
 
-    async fn join(&mut self, order: DeskOrder) {
+    async fn join(&mut self, change: Change) {
         let running = self.nodes[0].running.as_ref().expect("it took the session");
-        let outcome = running.session.submit_desk_order(order, Vec::new()).await;
+        let outcome = running.session.submit(change).await;
         match outcome.expect("nothing is wrong yet") {
             Ok(Receipt::Joined { device, .. }) => self.clients.push(Client::new(device.number())),
             other => panic!("joining gave {other:?}"),
@@ -232,7 +244,8 @@ impl Fleet {
         };
         if let Some(running) = &self.nodes[node].running {
             let session = running.session.clone();
-            let ordered = async move { session.submit_order(By::Admin, order, Vec::new()).await };
+            let ordered =
+                async move { session.submit_order(Issuer::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
             // The first poll puts it into the mailbox; an order that nobody waits for is dropped.
             if (&mut ordered).now_or_never().is_none() {
@@ -441,7 +454,11 @@ impl Fleet {
             .expect("it keeps the session");
         let session = running.session.clone();
         // It may have finished before.
-        let finish = session.submit_order(By::Admin, GameMasterOrder::Finish, Vec::new());
+        let finish = session.submit_order(
+            Issuer::Admin,
+            GameMasterOrder::Finish { confirmed: true },
+            Vec::new(),
+        );
         _ = finish.await.expect("the session answers");
         // From the next heads on, everybody knows of everything.
         for _ in 0..5 {

@@ -6,8 +6,8 @@
 use cluecast::journal::{
     Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
     HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
-    Membership, MemoryJournal, Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId,
-    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Membership, MemoryJournal, NodeRecord, NodeStatus, Ownership, PrivateRecord, ReadError,
+    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -196,8 +196,8 @@ impl Ledger for SimulatedJournal {
         self.delayed("load", move |committed| committed.load_before(session, seq))
     }
 
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.committed.names(session)
+    fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>> {
+        self.committed.private_records(session)
     }
 
     fn put_snapshot(&self, session: SessionId, mut snapshot: Snapshot) -> Answer<()> {

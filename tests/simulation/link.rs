@@ -9,8 +9,8 @@ use std::time::Duration;
 use cluecast::journal::{
     Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
     HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
-    Membership, Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId, SessionRecord,
-    Snapshot, StoredBatch, TruncateError, Truncation,
+    Membership, NodeRecord, NodeStatus, Ownership, PrivateRecord, ReadError, SessionId,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -283,8 +283,10 @@ impl Ledger for Link {
         self.call("load", move |store| async move { store.load_before(seq) })
     }
 
-    fn names(&self, _session: SessionId) -> Answer<Vec<Name>> {
-        self.call("read names", |store| async move { store.names() })
+    fn private_records(&self, _session: SessionId) -> Answer<Vec<PrivateRecord>> {
+        self.call("read private records", |store| async move {
+            store.private_records()
+        })
     }
 
     fn put_snapshot(&self, _session: SessionId, snapshot: Snapshot) -> Answer<()> {
@@ -315,7 +317,7 @@ impl Ledger for Link {
         let truncated = self.call("truncate", move |store| async move {
             let truncated = store.truncate(truncation).await;
             if matches!(truncated, Err(TruncateError::NotCovered)) {
-                store.note_violation(format!("{truncation:?} goes beyond what is covered"));
+                store.record_violation(format!("{truncation:?} goes beyond what is covered"));
             }
             truncated
         });

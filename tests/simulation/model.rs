@@ -73,8 +73,12 @@ impl Model {
             self.events += 1;
             self.fold_event(event);
         }
-        if let Origin::Device { device, command } = entry.origin {
-            let key = (device.number(), command.0);
+        if let Origin::Device {
+            device,
+            command: Some(command),
+        } = entry.origin
+        {
+            let key = (device.number(), command.id.0);
             let before = self
                 .accepted
                 .insert(key, Receipt::from_events(&entry.events));
@@ -83,7 +87,7 @@ impl Model {
     }
 
     fn fold_event(&mut self, event: &Event) {
-        use hunt::Audience::{GameMasters, Player, Team};
+        use hunt::Audience::{Answers, Everyone, Hints, Player, Public, Team, View};
         use hunt::Phase::{Finished, Lobby, Paused, Running};
         let audiences = match event {
             Event::SessionStarted { .. } => self.turn(&[Lobby], Running),
@@ -93,13 +97,13 @@ impl Model {
             Event::TeamCreated { team, .. } => {
                 self.teams.push(TeamModel::default());
                 assert_eq!(team.number() as usize, self.teams.len());
-                vec![GameMasters]
+                vec![Public, View]
             }
             Event::PlayerJoined { team, player, .. } => {
                 self.players.push(team.number() as usize - 1);
                 assert_eq!(player.number() as usize, self.players.len());
                 self.team(team.number()).members += 1;
-                vec![Team(*team), GameMasters]
+                vec![Team(*team), View]
             }
             Event::DeviceAdded { player, device } => {
                 self.devices.push(player.number() as usize - 1);
@@ -108,7 +112,7 @@ impl Model {
             }
             Event::Unlocked { team, puzzles, .. } => {
                 self.unlock(team.number(), puzzles);
-                vec![Team(*team)]
+                vec![Team(*team), View]
             }
             Event::GuessJudged {
                 team,
@@ -123,20 +127,37 @@ impl Model {
                     "a guess is judged outside of the running phase"
                 );
                 self.judge(team.number(), puzzle.as_str(), guess, *verdict, *points);
-                vec![Team(*team), GameMasters]
+                match verdict {
+                    Verdict::Correct => vec![Team(*team), Public, View, Answers],
+                    Verdict::Wrong => vec![Team(*team), View],
+                }
             }
             Event::CluePushed { clue, to, text, .. } => {
                 self.clues.push((*to, text.clone(), true));
                 assert_eq!(clue.number() as usize, self.clues.len());
-                vec![(*to).into(), GameMasters]
+                vec![(*to).into(), View, Hints]
             }
             Event::ClueCancelled { clue, to } | Event::ClueExpired { clue, to } => {
                 let (pushed_to, _, live) = &mut self.clues[clue.number() as usize - 1];
                 assert!(std::mem::take(live), "{clue} ends twice");
                 assert_eq!(pushed_to, to);
-                vec![(*to).into(), GameMasters]
+                vec![(*to).into(), View, Hints]
+            }
+            Event::UnlockedForAll { puzzles, .. } => {
+                for team in 1..=self.teams.len() {
+                    self.unlock(u32::try_from(team).expect("few teams"), puzzles);
+                }
+                vec![Everyone, View]
             }
             Event::LinkUsed { .. }
+            | Event::StartScheduled { .. }
+            | Event::StartCancelled
+            | Event::EndMoved { .. }
+            | Event::SessionReopened { .. }
+            | Event::TeamRenamed { .. }
+            | Event::PlayerRenamed { .. }
+            | Event::TeamCodeRotated { .. }
+            | Event::InstanceOpened { .. }
             | Event::DeviceRevoked { .. }
             | Event::GameMasterInvited { .. }
             | Event::GameMasterRevoked { .. }
@@ -162,7 +183,7 @@ impl Model {
         assert!(from.contains(&self.phase), "{:?} to {to:?}", self.phase);
         self.phase = to;
         self.was_paused |= to == hunt::Phase::Paused;
-        vec![Audience::Everyone, Audience::GameMasters]
+        vec![Audience::Everyone, Audience::Public, Audience::View]
     }
 
     fn judge(&mut self, team: u32, puzzle: &str, guess: &str, verdict: Verdict, points: u32) {

@@ -8,7 +8,9 @@ use cluecast::delivery::{Attach, Hub, Peer, Prepared};
 use cluecast::journal::{StoredBatch, records};
 use cluecast::session::{Delivery, Outcome, Refusal, View};
 use hunt::text::Forms;
-use hunt::{Audience, CommandId, Event, Hunt, Rejection, State, Timestamp, UpdateNumber};
+use hunt::{
+    Audience, CommandId, Event, GameMasterId, Hunt, Rejection, State, Timestamp, UpdateNumber,
+};
 use tokio::time::Instant;
 
 use crate::model::Model;
@@ -140,7 +142,9 @@ fn check_answer(model: &Model, sent: &Sent, outcome: &Outcome) {
                 "{key:?} is acknowledged, not committed"
             );
         }
-        Err(Refusal::Quarantined) => panic!("the rules panicked on {sent:?}"),
+        Err(Refusal::Quarantined | Refusal::NameTaken | Refusal::TeamCodeTaken) => {
+            panic!("the rules panicked on {sent:?}")
+        }
         Err(Refusal::Rejected(rejection)) => {
             assert_eq!(
                 model.accepted.get(&key),
@@ -213,6 +217,10 @@ impl Delivery for Watched {
 
     fn restore(&mut self, (_, update): Self::Update) {
         self.hub.restore(update);
+    }
+
+    fn needs_instance(&self, view: View<'_>, attach: &Attach) -> Option<GameMasterId> {
+        self.hub.needs_instance(view, attach)
     }
 
     fn prepare(&mut self, view: View<'_>, attach: Attach) -> Option<Prepared> {

@@ -1,9 +1,9 @@
-//! A simulated spectator: receives the board, and checks that it receives nothing else.
+//! A simulated spectator: receives the board and the public updates, and checks that it receives nothing else.
 
 use cluecast::delivery::{Attach, Identity, OutboxReader, Outgoing, PendingOutbox, outbox};
-use cluecast::session::{Mail, SessionHandle};
+use cluecast::session::{InstanceSlot, Mail, SessionHandle};
 use futures_util::FutureExt;
-use protocol::{Board, Codec, Heads, Resume, ServerMessage};
+use protocol::{Audience, Board, Codec, Heads, Resume, ServerMessage};
 
 use crate::oracle::Watched;
 use crate::world::delivery_config;
@@ -12,6 +12,8 @@ use crate::world::delivery_config;
 pub struct Spectator {
     frames: OutboxReader,
     board: Option<Board>,
+    /// Number of the last public update.
+    number: u64,
     is_gone: bool,
 }
 
@@ -22,6 +24,7 @@ impl Spectator {
         let attach = Mail::Attach(Attach {
             identity: Identity::Spectator,
             cursor: None,
+            instance: InstanceSlot::default(),
             outbox: PendingOutbox::new(outbox),
             codec: Codec::Json,
         });
@@ -29,6 +32,7 @@ impl Spectator {
         Some(Self {
             frames,
             board: None,
+            number: 0,
             is_gone: false,
         })
     }
@@ -59,11 +63,26 @@ impl Spectator {
 
     fn receive(&mut self, message: ServerMessage) {
         match message {
-            ServerMessage::Welcome(welcome) => assert_eq!(welcome.resume, Resume::Board),
-            ServerMessage::Heads(frame) => assert_eq!(frame.heads, Heads::default()),
+            ServerMessage::Welcome(welcome) => {
+                assert_eq!(welcome.resume, Resume::Board);
+                self.number = welcome.heads.public;
+            }
+            ServerMessage::Update(update) => {
+                assert_eq!(update.audience, Audience::Public);
+                assert_eq!(update.number, self.number + 1, "updates have no gaps");
+                self.number = update.number;
+            }
+            ServerMessage::Heads(frame) => {
+                let public = self.number;
+                let heads = Heads {
+                    public,
+                    ..Heads::default()
+                };
+                assert_eq!(frame.heads, heads);
+            }
             ServerMessage::Board(board) => {
-                let followed = Board::follow(&mut self.board, *board);
-                followed.expect("its base is the previous board");
+                let applied = board.apply_to(&mut self.board);
+                applied.expect("its base is the previous board");
             }
             other => panic!("a spectator receives {other:?}"),
         }

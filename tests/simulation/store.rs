@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cluecast::journal::{
-    AppendError, Batch, BatchesMax, Claim, ClaimError, Epoch, Incarnation, Loaded, Name, Ownership,
-    SessionId, Snapshot, StoredBatch, TruncateError, Truncation,
+    AppendError, Batch, BatchesMax, Claim, ClaimError, Epoch, Incarnation, Loaded, Ownership,
+    PrivateRecord, SessionId, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockWriteGuard};
 
@@ -53,7 +53,7 @@ struct Rows {
     ownership: Ownership,
     batches: Vec<StoredBatch>,
     snapshots: States,
-    names: Vec<Name>,
+    private: Vec<PrivateRecord>,
     violations: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl Store {
             ownership,
             batches: Vec::new(),
             snapshots: States::default(),
-            names: Vec::new(),
+            private: Vec::new(),
             violations: Vec::new(),
         };
         Self {
@@ -163,7 +163,7 @@ impl Store {
             rows.violations.push(found);
         }
         rows.batches.push(stored);
-        rows.names.extend(batch.names);
+        rows.private.extend(batch.private);
         Ok(())
     }
 
@@ -300,8 +300,8 @@ impl Store {
         self.rows().violations.push(violation);
     }
 
-    pub fn names(&self) -> Vec<Name> {
-        self.rows().names.clone()
+    pub fn private_records(&self) -> Vec<PrivateRecord> {
+        self.rows().private.clone()
     }
 }
 

@@ -8,16 +8,16 @@ use std::time::Duration;
 use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
-use cluecast::journal::{Catalogue, Incarnation, SessionId, SessionRecord};
+use cluecast::journal::{
+    Catalogue, Incarnation, PrivateKind, PrivateRecord, SessionId, SessionRecord,
+};
 use cluecast::session::{
-    Archiving, InjectedFault, JournalAccess, Outcome, Services, SessionHandle, SessionSpec,
+    Archiving, Change, InjectedFault, JournalAccess, Outcome, Services, SessionHandle, SessionSpec,
     Unavailable, launch,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hunt::{
-    By, DeskOrder, DurationMs, GameMasterOrder, Hunt, NameId, Receipt, Target, TeamCode, limits,
-};
+use hunt::{DurationMs, GameMasterOrder, Hunt, Issuer, Receipt, Target, limits};
 use protocol::Board;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -189,23 +189,33 @@ impl World {
     }
 
     async fn found_team(&mut self, team: u32) {
-        let code = TeamCode::from(format!("TEAM{team}").as_str());
-        let order = DeskOrder::CreateTeam {
-            code: code.clone(),
-            team_name: NameId(0),
-            player_name: NameId(0),
+        let name = |text: String| PrivateRecord {
+            kind: PrivateKind::Name,
+            id: u64::from(team) * 100 + 1,
+            text,
         };
-        self.join(order).await;
-        for _ in 1..DEVICES_A_TEAM {
-            let player_name = NameId(0);
-            let code = code.clone();
-            self.join(DeskOrder::JoinTeam { code, player_name }).await;
+        let code = format!("TEAM{team}");
+        self.join(Change::CreateTeam {
+            code: code.clone(),
+            team_name: name(format!("Team {team}")),
+            player_name: name(format!("Player {team}")),
+        })
+        .await;
+        for player in 1..DEVICES_A_TEAM {
+            self.join(Change::JoinTeam {
+                code: code.clone(),
+                player_name: PrivateRecord {
+                    id: u64::from(team) * 100 + 1 + player as u64,
+                    ..name(format!("Player {team}.{player}"))
+                },
+            })
+            .await;
         }
     }
 
-    async fn join(&mut self, order: DeskOrder) {
+    async fn join(&mut self, change: Change) {
         let session = &self.node.as_ref().expect("the node runs").session;
-        let outcome = session.submit_desk_order(order, Vec::new()).await;
+        let outcome = session.submit(change).await;
         match outcome.expect("there are no faults yet") {
             Ok(Receipt::Joined { device, .. }) => self.clients.push(Client::new(device.number())),
             other => panic!("joining gave {other:?}"),
@@ -276,7 +286,8 @@ impl World {
         let order = self.some_order();
         if let Some(node) = &self.node {
             let session = node.session.clone();
-            let ordered = async move { session.submit_order(By::Admin, order, Vec::new()).await };
+            let ordered =
+                async move { session.submit_order(Issuer::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
             // The first poll puts it into the mailbox. The caller may leave before it is executed.
             let outcome = (&mut ordered).now_or_never();
@@ -289,7 +300,7 @@ impl World {
 
     fn some_order(&self) -> GameMasterOrder {
         match self.dice.throw(100) {
-            0..2 => GameMasterOrder::Finish,
+            0..2 => GameMasterOrder::Finish { confirmed: true },
             2..30 => GameMasterOrder::Start,
             30..40 => GameMasterOrder::Pause,
             40..60 => GameMasterOrder::Resume,
@@ -408,7 +419,11 @@ impl World {
         // Wait for the end of the session, for the last clue's expiry by a clock that jumped back, and for
         // the next heads, which reveal a missing last update. Afterwards nothing happens without a request.
         let session = &self.node.as_ref().expect("the node runs").session;
-        let finish = session.submit_order(By::Admin, GameMasterOrder::Finish, Vec::new());
+        let finish = session.submit_order(
+            Issuer::Admin,
+            GameMasterOrder::Finish { confirmed: true },
+            Vec::new(),
+        );
         // The session may have finished before.
         _ = finish.await.expect("the session answers");
         let ms = CLUE_LASTS_MS_MAX + CLOCKS_DIFFER_MS + 1_500;

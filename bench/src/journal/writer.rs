@@ -88,7 +88,7 @@ impl Actor {
             last_seq: self.last_seq,
             at_ms: 5,
             events: vec![7; self.bytes],
-            names: Vec::new(),
+            private: Vec::new(),
         })
     }
 }

@@ -285,6 +285,7 @@ mod tests {
             code,
             message: String::new(),
             retry_at_ms: None,
+            last_command: None,
         })
     }
 
@@ -292,7 +293,7 @@ mod tests {
         ServerMessage::Heads(HeadsFrame {
             generation: 1,
             heads: Heads {
-                game_masters,
+                view: game_masters,
                 ..Heads::default()
             },
             server_time_ms: 0,
@@ -314,6 +315,7 @@ mod tests {
     fn what_the_new_owner_says_is_right() {
         let receipt = Receipt {
             id: COMMAND,
+            order: protocol::OrderKind::CancelClue,
             verdict: None,
             points: None,
             clue: None,
@@ -330,14 +332,14 @@ mod tests {
         );
         assert_eq!(judged(heads(HEAD_MIN)), Judgement::Right);
         let update = Update {
-            audience: Audience::GameMasters,
+            audience: Audience::View,
             number: 41,
             at_ms: 0,
             event: Event::GuessJudged {
                 team: None,
                 puzzle: "well-0".to_owned(),
                 player: "p1".to_owned(),
-                guess: "P0N1".to_owned(),
+                guess: Some("P0N1".to_owned()),
                 verdict: Verdict::Wrong,
                 points: 0,
                 score: 0,

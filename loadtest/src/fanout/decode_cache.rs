@@ -66,7 +66,7 @@ mod tests {
             audience: Audience::Everyone,
             number,
             at_ms: 0,
-            event: Event::SessionPaused,
+            event: Event::SessionFinished,
         }))
     }
 

@@ -285,6 +285,7 @@ mod tests {
     fn an_answer_is_told_from_everything_else() {
         let receipt = ServerMessage::Receipt(Receipt {
             id: 7,
+            order: protocol::OrderKind::SubmitGuess,
             verdict: Some(Verdict::Wrong),
             points: Some(0),
             clue: None,
@@ -295,6 +296,7 @@ mod tests {
             code: RejectionCode::NotStarted,
             message: "Wait.".to_owned(),
             retry_at_ms: None,
+            last_command: None,
         });
         let heads = ServerMessage::Unknown;
         let parse_answer = |message: &ServerMessage| {

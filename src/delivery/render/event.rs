@@ -251,7 +251,7 @@ impl Shown<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeSet, HashMap};
+    use std::collections::BTreeSet;
 
     use hunt::{
         Audience, ClueId, DeviceId, Event, GameMasterId, NameId, PlayerId, Scope, State, Target,
@@ -261,7 +261,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::update;
-    use crate::session::View;
+    use crate::session::{PrivateData, View};
 
     const HUNT: &str = "[hunt]\ntitle = \"Rendered\"\n[round.one]\n[puzzle.a]\nround = \"one\"\n\
                         answer = \"x\"\npoints = 1\n";
@@ -281,15 +281,32 @@ mod tests {
         vec![
             Event::TeamCreated {
                 team,
-                code: "AAAA".into(),
                 name: NameId(1),
             },
+            Event::TeamRenamed {
+                team,
+                name: NameId(4),
+            },
+            Event::TeamCodeRotated { team },
             Event::PlayerJoined {
                 team,
                 player,
                 name: NameId(2),
             },
+            Event::PlayerRenamed {
+                team,
+                player,
+                name: NameId(5),
+            },
             Event::DeviceAdded { player, device },
+            Event::StartScheduled {
+                starts_at: Timestamp(7),
+            },
+            Event::StartCancelled,
+            Event::UnlockedForAll {
+                rounds: Vec::new(),
+                puzzles: Vec::new(),
+            },
             Event::SessionStarted {
                 ends_at: Some(Timestamp(9)),
             },
@@ -303,6 +320,7 @@ mod tests {
                 player,
                 puzzle: "a".into(),
                 guess: "x".to_owned(),
+                normaliser: 1,
                 verdict: Verdict::Correct,
                 points: 1,
             },
@@ -311,6 +329,10 @@ mod tests {
                 game_master,
                 name: NameId(3),
                 scopes: [Scope::View].into(),
+            },
+            Event::InstanceOpened {
+                game_master,
+                instance: 1.into(),
             },
             Event::CluePushed {
                 clue: ClueId::from(1),
@@ -337,11 +359,20 @@ mod tests {
                 text: "Lunch.".to_owned(),
             },
             Event::SessionPaused,
-            Event::SessionResumed { ends_at: None },
+            Event::EndMoved { ends_at: None },
+            Event::SessionResumed {
+                ends_at: None,
+                paused_ms: 0,
+            },
             Event::DeviceRevoked { player, device },
             Event::GameMasterRevoked { game_master },
             Event::SessionFinished,
+            Event::SessionReopened { left: None },
         ]
+    }
+
+    fn is_hidden(event: &Event) -> bool {
+        matches!(event, Event::LinkUsed { .. } | Event::InstanceOpened { .. })
     }
 
     fn kind(event: &Event) -> String {
@@ -358,21 +389,24 @@ mod tests {
         quoted.map(str::to_owned).collect()
     }
 
-    fn audiences() -> [Audience; 4] {
+    fn audiences() -> [Audience; 7] {
         [
             Audience::Everyone,
             Audience::Team(1.into()),
             Audience::Player(1.into()),
-            Audience::GameMasters,
+            Audience::Public,
+            Audience::View,
+            Audience::Hints,
+            Audience::Answers,
         ]
     }
 
     /// Renders and encodes an event for an audience; gives the wire event.
     fn rendered(state: &State, event: &Event, audience: Audience) -> Option<Value> {
-        let names = HashMap::new();
+        let private = PrivateData::default();
         let view = View {
             state,
-            names: &names,
+            private: &private,
         };
         let stamp = UpdateNumber {
             audience,
@@ -402,14 +436,19 @@ mod tests {
             drop(state.apply(Timestamp(1), &event));
             for audience in audiences() {
                 let shown = rendered(&state, &event, audience);
-                let is_hidden = matches!(event, Event::LinkUsed { .. });
+                let is_hidden = is_hidden(&event);
                 assert_eq!(shown.is_none(), is_hidden, "{event:?} to {audience:?}");
                 assert!(
                     shown.is_some() || !follows.contains(&audience),
                     "{event:?} has a number in {audience:?} and must be shown there"
                 );
                 if let Some(shown) = shown {
-                    assert_eq!(shown["type"], kind(&event), "{event:?} to {audience:?}");
+                    let kind = match (&event, audience) {
+                        (Event::GuessJudged { .. }, Audience::Public) => "solved".to_owned(),
+                        (Event::UnlockedForAll { .. }, _) => "unlocked".to_owned(),
+                        _ => kind(&event),
+                    };
+                    assert_eq!(shown["type"], kind, "{event:?} to {audience:?}");
                 }
             }
         }
@@ -420,7 +459,7 @@ mod tests {
         let state = state();
         for event in examples() {
             for audience in audiences() {
-                let is_hidden = matches!(event, Event::LinkUsed { .. });
+                let is_hidden = is_hidden(&event);
                 assert_eq!(rendered(&state, &event, audience).is_none(), is_hidden);
             }
         }
@@ -430,18 +469,46 @@ mod tests {
     fn only_game_masters_see_the_details_that_are_theirs() {
         let state = state();
         for event in examples() {
-            let [everyone, team, player, game_masters] =
-                audiences().map(|audience| rendered(&state, &event, audience));
-            assert_eq!(everyone, team);
-            assert_eq!(team, player);
+            let shown = audiences().map(|audience| rendered(&state, &event, audience));
+            let [everyone, team, player, _, view, hints, answers] = shown;
+            let names_its_team = matches!(event, Event::TeamRenamed { .. });
+            assert_eq!(everyone == team, !names_its_team, "{event:?}");
+            assert_eq!(everyone, player);
+            assert_eq!(hints, answers);
             let has_details = matches!(
                 event,
                 Event::PlayerJoined { .. }
+                    | Event::PlayerRenamed { .. }
                     | Event::DeviceRevoked { .. }
                     | Event::GuessJudged { .. }
                     | Event::CluePushed { .. }
+                    | Event::Unlocked { .. }
             );
-            assert_eq!(game_masters != player, has_details, "{event:?}");
+            assert_eq!(view != player, has_details, "{event:?}");
         }
+    }
+
+    #[test]
+    fn the_text_of_a_correct_guess_is_for_its_team_and_for_those_who_read_answers() {
+        let state = state();
+        let guess = |verdict| Event::GuessJudged {
+            team: 1.into(),
+            player: 1.into(),
+            puzzle: "a".into(),
+            guess: "Typed".to_owned(),
+            normaliser: 1,
+            verdict,
+            points: 0,
+        };
+        let text = |verdict, audience| {
+            let shown = rendered(&state, &guess(verdict), audience).expect("it is shown");
+            shown.get("guess").cloned()
+        };
+        let typed = Some(json!("Typed"));
+        assert_eq!(text(Verdict::Correct, Audience::Team(1.into())), typed);
+        assert_eq!(text(Verdict::Correct, Audience::Answers), typed);
+        assert_eq!(text(Verdict::Correct, Audience::View), None);
+        assert_eq!(text(Verdict::Correct, Audience::Public), None);
+        assert_eq!(text(Verdict::Wrong, Audience::View), typed);
     }
 }

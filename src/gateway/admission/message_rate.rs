@@ -179,7 +179,11 @@ impl MessageRateLimiter {
 mod tests {
     use protocol::{Command, Order};
 
-    use super::MessageRateLimiter;
+    use std::time::Duration;
+
+    use protocol::limits::REFUSALS_PER_MINUTE_MAX;
+
+    use super::{MessageRateLimiter, REFUSAL_WINDOW, Refused};
     use crate::config::{Config, Layers};
 
     fn limiter(burst: u32) -> MessageRateLimiter {
@@ -204,16 +208,14 @@ mod tests {
         })
     }
 
-    #[test]
-    fn messages_cost_as_the_protocol_lists_and_a_refusal_has_a_retry_after() {
+    #[tokio::test(start_paused = true)]
+    async fn messages_cost_as_the_protocol_lists_and_a_refusal_has_a_retry_after() {
         let limiter = limiter(20);
         limiter.resync().expect("10 of 20");
         for _ in 0..4 {
             limiter.command(&command(Order::Pause)).expect("8 more");
         }
         limiter.command(&guess()).expect("19");
-        let limited = limiter.command(&command(Order::Pause)).expect_err("21");
-        assert!(limited.retry_after.as_secs() < 2, "{limited:?}");
         limiter.command(&guess()).expect("20");
         let limited = limiter.resync().expect_err("30");
         assert!(
@@ -222,15 +224,57 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_cost_above_the_burst_takes_the_whole_bucket() {
+    fn numbered(id: u64) -> Command {
+        Command { id, ..guess() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_refusal_reserves_its_own_time_in_order() {
+        let limiter = limiter(3);
+        for id in 1..=3 {
+            limiter.command(&numbered(id)).expect("the burst");
+        }
+        let wait = |id| match limiter.command(&numbered(id)) {
+            Err(Refused::Once(limited)) => limited.retry_after.as_secs(),
+            other => panic!("{id}: {other:?}"),
+        };
+        assert_eq!([4, 5, 6].map(wait), [1, 2, 3]);
+        // Too early, it keeps its time.
+        assert_eq!(wait(5), 2);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        limiter.command(&numbered(5)).expect("its time has come");
+        limiter.command(&numbered(4)).expect("its time was before");
+        assert_eq!([6, 7].map(wait), [1, 2], "a new one queues behind");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        limiter.command(&numbered(6)).expect("its time has come");
+        limiter.command(&numbered(7)).expect("its time has come");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_ignores_a_thousand_refusals_is_closed() {
+        let limiter = limiter(1);
+        limiter.command(&numbered(1)).expect("the burst");
+        for id in 2..2 + u64::from(REFUSALS_PER_MINUTE_MAX) {
+            let refused = limiter.command(&numbered(id));
+            assert!(matches!(refused, Err(Refused::Once(_))), "{refused:?}");
+        }
+        let refused = limiter.command(&numbered(5_000));
+        assert!(matches!(refused, Err(Refused::TooOften(_))), "{refused:?}");
+        assert!(limiter.with_bucket(|bucket| bucket.reserved.len()) <= 1_000);
+        tokio::time::advance(REFUSAL_WINDOW).await;
+        let refused = limiter.command(&numbered(5_000));
+        assert!(matches!(refused, Err(Refused::Once(_))), "{refused:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cost_above_the_burst_takes_the_whole_bucket() {
         let limiter = limiter(3);
         limiter.resync().expect("the whole bucket");
         limiter.command(&guess()).expect_err("the bucket is empty");
     }
 
-    #[test]
-    fn pings_take_no_tokens_of_commands() {
+    #[tokio::test(start_paused = true)]
+    async fn pings_take_no_tokens_of_commands() {
         let limiter = limiter(1);
         let pings = (0..200).filter(|_| limiter.control_frame().is_ok()).count();
         assert!((100..200).contains(&pings), "{pings}");

@@ -105,7 +105,7 @@ impl<D: Delivery> Gate<D> {
 
 #[cfg(test)]
 mod tests {
-    use hunt::{CommandId, Event, Receipt, Rejection, Timestamp, UpdateNumber};
+    use hunt::{CommandId, Event, GameMasterId, Receipt, Rejection, Timestamp, UpdateNumber};
     use tokio::sync::oneshot;
     use tokio::time::Instant;
 
@@ -126,6 +126,9 @@ mod tests {
         fn encode(&mut self, _: View<'_>, _: Timestamp, _: &Event, _: UpdateNumber) {}
         fn release(&mut self, (): ()) {}
         fn restore(&mut self, (): ()) {}
+        fn needs_instance(&self, _: View<'_>, (): &()) -> Option<GameMasterId> {
+            None
+        }
         fn prepare(&mut self, _: View<'_>, (): ()) -> Option<()> {
             None
         }

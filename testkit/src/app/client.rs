@@ -111,8 +111,22 @@ pub fn cursor_at(generation: u32, heads: Heads) -> Cursor {
         everyone: heads.everyone,
         team: heads.team,
         player: heads.player,
-        game_masters: heads.game_masters,
+        public: heads.public,
+        view: heads.view,
+        hints: heads.hints,
+        answers: heads.answers,
     }
+}
+
+/// Whether a cursor has reached the numbers of all audiences.
+fn has_reached(cursor: &Cursor, heads: Heads) -> bool {
+    cursor.everyone >= heads.everyone
+        && cursor.team >= heads.team
+        && cursor.player >= heads.player
+        && cursor.public >= heads.public
+        && cursor.view >= heads.view
+        && cursor.hints >= heads.hints
+        && cursor.answers >= heads.answers
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
@@ -127,8 +141,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
             Some(token) => ClientMessage::Hello(Hello {
                 token,
                 cursor: None,
+                instance: None,
             }),
-            None => ClientMessage::Watch(Watch {}),
+            None => ClientMessage::Watch(Watch { cursor: None }),
         };
         socket.send(&first).await;
         let mut client = Self {
@@ -194,11 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
             }
         }
         let heads = self.welcome.heads;
-        while self.cursor.everyone < heads.everyone
-            || self.cursor.team < heads.team
-            || self.cursor.player < heads.player
-            || self.cursor.game_masters < heads.game_masters
-        {
+        while !has_reached(&self.cursor, heads) {
             self.read().await?;
         }
         Ok(())
@@ -229,11 +240,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
             ServerMessage::Board(board) => {
                 self.boards += 1;
                 self.board_changes += usize::from(board.base.is_some());
-                let followed = Board::follow(&mut self.board, (**board).clone());
+                let followed = (**board).clone().apply_to(&mut self.board);
                 followed.expect("its base is what came last on this connection");
             }
             ServerMessage::Attendance(attendance) => {
-                let followed = Attendance::follow(&mut self.attendance, attendance.clone());
+                let followed = attendance.clone().apply_to(&mut self.attendance);
                 followed.expect("its base is what came last on this connection");
             }
             ServerMessage::Standing(standing) => self.standing = Some(*standing),
@@ -251,10 +262,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
             Audience::Everyone => &mut self.cursor.everyone,
             Audience::Team => &mut self.cursor.team,
             Audience::Player => &mut self.cursor.player,
-            Audience::GameMasters => {
+            Audience::Public => {
+                assert_eq!(self.welcome.device, None, "a player got a public update");
+                &mut self.cursor.public
+            }
+            Audience::View | Audience::Hints | Audience::Answers => {
                 let is_game_master = self.welcome.game_master.is_some();
                 assert!(is_game_master, "a player got an update to game masters");
-                &mut self.cursor.game_masters
+                match update.audience {
+                    Audience::Hints => &mut self.cursor.hints,
+                    Audience::Answers => &mut self.cursor.answers,
+                    _ => &mut self.cursor.view,
+                }
             }
         };
         assert_eq!(update.number, *last + 1, "after {last} came {update:?}");
@@ -427,7 +446,11 @@ impl TestClient {
         let token = self.token.clone().expect("spectators have no cursor");
         let cursor = Some(self.cursor);
         socket
-            .send(&ClientMessage::Hello(Hello { token, cursor }))
+            .send(&ClientMessage::Hello(Hello {
+                token,
+                cursor,
+                instance: self.welcome.instance,
+            }))
             .await;
         self.welcome = welcome(&mut socket).await.expect("hello is answered");
         self.socket = Some(socket);

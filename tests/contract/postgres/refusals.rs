@@ -1,8 +1,8 @@
 //! What a server is refused for, and payloads that a server refuses.
 
 use cluecast::journal::{
-    AppendError, Batch, History, Journal, JournalError, Ledger, Name, PostgresJournal,
-    PostgresOptions,
+    AppendError, Batch, History, Journal, JournalError, Ledger, PostgresJournal, PostgresOptions,
+    PrivateKind, PrivateRecord,
 };
 use futures_util::future::join_all;
 use testkit::Postgres;
@@ -120,7 +120,11 @@ async fn a_payload_that_the_server_refuses_harms_its_session_alone() {
         if number == 7 && seq == 2 {
             // PostgreSQL stores no NUL in text.
             let text = "a\0b".to_owned();
-            batch.names = vec![Name { id: 1, text }];
+            batch.private = vec![PrivateRecord {
+                kind: PrivateKind::Name,
+                id: 1,
+                text,
+            }];
         }
         journal.append(batch)
     });
@@ -144,29 +148,5 @@ async fn a_payload_that_the_server_refuses_harms_its_session_alone() {
     }
     let stored = journal.read(id(7), 0, 9).await.expect("reads");
     assert_eq!(stored.len(), 1);
-    journal.close().await.expect("closes");
-}
-
-#[tokio::test]
-async fn names_that_are_taken_harm_their_session_alone() {
-    let journal = open().await;
-    let first = hunt_and_session(&journal, id(1), "AAAA").await;
-    let second = hunt_and_session(&journal, id(2), "BBBB").await;
-    let named = |batch: Batch| Batch {
-        names: vec![Name {
-            id: 5,
-            text: "Ada".to_owned(),
-        }],
-        ..batch
-    };
-    let stored = journal.append(named(batch(id(1), first, 1..=1))).await;
-    stored.expect("follows");
-    let outcomes = join_all([
-        journal.append(named(batch(id(1), first, 2..=2))),
-        journal.append(named(batch(id(2), second, 1..=1))),
-    ])
-    .await;
-    assert!(matches!(outcomes[0], Err(AppendError::Refused(_))));
-    assert!(outcomes[1].is_ok(), "{outcomes:?}");
     journal.close().await.expect("closes");
 }

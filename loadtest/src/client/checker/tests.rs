@@ -14,7 +14,10 @@ fn heads(everyone: u64, team: u64, player: u64) -> Heads {
         everyone,
         team,
         player,
-        game_masters: 0,
+        public: 0,
+        view: 0,
+        hints: 0,
+        answers: 0,
     }
 }
 
@@ -24,6 +27,7 @@ fn welcome(resume: Resume, generation: u32, heads: Heads) -> Welcome {
         player: Some("p1".to_owned()),
         team: Some("t1".to_owned()),
         game_master: None,
+        instance: None,
         scopes: Vec::new(),
         resume,
         generation,

@@ -72,6 +72,7 @@ impl Stage {
             player: None,
             team: None,
             game_master: None,
+            instance: None,
             scopes: Vec::new(),
             resume,
             generation: 1,
@@ -98,7 +99,9 @@ impl Stage {
             heads: heads(self.witness.cursor().map_or(0, |_| CLUES as u64)),
             title: String::new(),
             phase: Phase::Running,
+            starts_at_ms: None,
             ends_at_ms: None,
+            left_ms: None,
             team: Team {
                 id: "t1".to_owned(),
                 name: String::new(),
