@@ -1,5 +1,5 @@
-//! The fan-out harness against a real server: nothing is wrong with what its clients are told, and
-//! whatever goes wrong on the way is noticed.
+//! Runs the fan-out harness against a real server: its clients receive correct streams, and the harness
+//! detects injected faults.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn fanout_of_own_server(options: &str) -> FanoutReport {
     report.expect("it ends")
 }
 
-/// Fifteen clients behind a false friend of a server.
+/// Fifteen clients behind a tampering proxy.
 async fn fanout_through(wrong: Wrong) -> FanoutReport {
     let folder = temporary_folder().expect("a folder");
     let token = admin_token(BINARY.as_ref(), folder.path()).await;
@@ -36,7 +36,7 @@ async fn fanout_through(wrong: Wrong) -> FanoutReport {
     let server = ServerProcess::start(&command, Duration::from_secs(30)).await;
     let server = server.expect("it starts");
     let (address, _friend) = befriend(server.address(), wrong).await;
-    // The limit of a server that is not told of the harness lets one clue in 50 ms through.
+    // The default rate limit of a server allows one clue every 50 ms.
     let options =
         "--connections 15 --clues-per-second 15 --seconds 1 --everyone 0.8 --settle-max 3";
     let options = format!("{options} --server http://{address} --admin-token {token}");
@@ -44,7 +44,7 @@ async fn fanout_through(wrong: Wrong) -> FanoutReport {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_are_cut_stall_or_are_slow_get_everything_once() {
+async fn clients_that_disconnect_stall_or_are_slow_receive_everything_once() {
     for codec in ["msgpack", "json"] {
         let report = fanout_of_own_server(&format!(
             "--connections 60 --team-size 3 --clues-per-second 40 --seconds 3 --size 1000 \
@@ -55,7 +55,7 @@ async fn clients_that_are_cut_stall_or_are_slow_get_everything_once() {
         assert!(report.is_good(), "{report}");
         assert_eq!((report.clients, report.clues), (60, 120), "{report}");
         assert_eq!((report.clients_stalled, report.clients_slow), (6, 6));
-        // Everybody is cut at least once, and comes back each time.
+        // Every client is disconnected at least once, and reconnects each time.
         assert!(report.cuts >= 60, "{report}");
         assert!(report.resumes + report.snapshots >= 60, "{report}");
         assert!(report.stalls >= 6 && report.deliveries > 1_000, "{report}");
@@ -65,7 +65,7 @@ async fn clients_that_are_cut_stall_or_are_slow_get_everything_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_away_for_longer_than_the_ring_gets_a_snapshot() {
+async fn a_client_that_missed_more_than_the_ring_gets_a_snapshot() {
     let report = fanout_of_own_server(
         "--connections 20 --clues-per-second 50 --seconds 2 --size 1000 --cut-seconds 1..2 \
          --server-set delivery.ring_bytes_max=65536",
@@ -97,25 +97,25 @@ async fn pairs_of_windows_are_measured_with_and_without_bad_readers() {
     for pair in &paired.pairs {
         assert!(pair.without_ms.p99 > 0.0 && pair.with_ms.p99 > 0.0);
     }
-    // One stall in each window with bad readers.
+    // One stall in each window with slow readers.
     assert_eq!(report.stalls, 2 * 4, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_honest_friend_changes_nothing() {
+async fn a_transparent_proxy_changes_nothing() {
     let report = fanout_through(Wrong::Nothing).await;
     assert!(report.is_good(), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_update_that_is_dropped_is_a_gap() {
+async fn a_dropped_update_is_a_gap() {
     let report = fanout_through(Wrong::Dropped).await;
     assert!(report.stream_gaps > 0 && !report.is_good(), "{report}");
     assert_eq!(report.lost, 0, "it was asked for again: {report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_update_that_comes_twice_is_a_duplicate() {
+async fn a_repeated_update_is_a_duplicate() {
     let report = fanout_through(Wrong::Doubled).await;
     assert!(
         report.stream_duplicates > 0 && !report.is_good(),
@@ -125,7 +125,7 @@ async fn an_update_that_comes_twice_is_a_duplicate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_update_for_somebody_else_is_foreign_and_the_own_one_lost() {
+async fn a_misdirected_update_is_foreign_and_the_own_one_lost() {
     let report = fanout_through(Wrong::Misdirected).await;
     assert!(report.foreign_updates > 0 && report.lost > 0, "{report}");
     assert_eq!(report.stream_gaps, 0, "the numbers are right: {report}");
@@ -138,7 +138,7 @@ async fn a_clue_under_two_numbers_is_a_duplicate_and_the_other_one_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_measured_is_refused_before_it_begins() {
+async fn an_impossible_measurement_is_rejected_before_it_begins() {
     let refused = |options: &'static str| async move {
         let error = fanout(options).await.expect_err("it is refused");
         error.to_string()

@@ -1,4 +1,4 @@
-//! Runs the harness as its users do, by its command line, within the test's process.
+//! Runs the harness through its command line, within the test's process.
 
 use std::path::Path;
 
@@ -7,8 +7,7 @@ use loadtest::arguments::{Arguments, Task};
 use loadtest::replay::{Conclusion, Replayed};
 use tokio::sync::Mutex;
 
-/// A server and some hundred clients have the machine for themselves, so that kills come while
-/// there is something to lose.
+/// Tests with a server and some hundred clients run one at a time, so that kills happen during activity.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// More than any client sends.
@@ -44,7 +43,7 @@ pub async fn replay(log: &Path, options: &str) -> Replayed {
     replayed.expect("the replay begins")
 }
 
-/// Asserts that every guess was acknowledged, and that nothing is wrong.
+/// Asserts that every guess was acknowledged and that the report has no errors.
 pub fn assert_whole(replayed: &Replayed, guesses: u64) {
     let Replayed {
         report,
@@ -64,7 +63,7 @@ pub fn assert_whole(replayed: &Replayed, guesses: u64) {
     assert_eq!(replayed.conclusion().exit_status(), 0);
 }
 
-/// Asserts that the server was stopped, and that every client came back when it had been told to.
+/// Asserts that the server was stopped, and that every client reconnected after the advised delay.
 pub fn assert_goaway_compliance(replayed: &Replayed) {
     let report = &replayed.report;
     assert!(report.stops_between_first_and_last_guess >= 1, "{report}");

@@ -1,6 +1,6 @@
-//! The harness against a real server: a log is replayed while the server is left alone, killed, or
-//! stopped; nothing that was acknowledged may be lost, doubled, out of order or judged differently.
-//! And the harness itself: faults that are planted must be noticed.
+//! Runs the load harness against a real server. A log is replayed while the server runs undisturbed, is killed,
+//! or is stopped. Nothing that was acknowledged may be lost, duplicated, reordered or judged differently.
+//! The harness must detect injected faults.
 
 mod fanout;
 mod faults;

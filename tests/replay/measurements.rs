@@ -1,4 +1,4 @@
-//! The harness' measurements, made small: they come to their end, and their figures make sense.
+//! Small runs of the harness's measurements: they complete with plausible figures.
 
 use clap::Parser;
 use loadtest::arguments::{Arguments, Task};
@@ -52,7 +52,7 @@ async fn the_highest_rates_are_looked_for_with_a_journal_in_postgresql() {
             .all(|rate| rate.is_some_and(|rate| rate > 10.0))
     );
     assert!(start.rows_per_commit >= 1.0, "{start:?}");
-    // The journal's rows hold whole events, whoever counts them.
+    // The journal's rows contain whole events.
     assert!(start.bytes_per_row >= 20.0, "{start:?}");
     assert!(report.pairs[0].commit_ms.alone.p50 > 0.0, "{report}");
     assert!(report.solves.is_some(), "{report}");

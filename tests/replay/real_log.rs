@@ -1,4 +1,4 @@
-//! The log of a real hunt of 458 teams, which lies beside the project where there is a copy of it.
+//! Replays the log of a real hunt with 458 teams, if a copy lies beside the project.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use crate::harness::{assert_goaway_compliance, assert_whole, replay};
 
 const GUESSES: u64 = 38_508;
 
-/// The folder of the log; none if it is missing, which is told, and no excuse in CI.
+/// The folder of the log. If it is missing, reports the skipped test, and fails in CI.
 fn real_log() -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     if folder.join("guess-log.csv").is_file() {
         return Some(folder);
     }
-    // Written past the test runner's capture, so that the summary of all tests shows it.
+    // Bypasses the test runner's capture, so that the summary of all tests shows it.
     let told = "NOT RUN: tests/replay on the real log (put it into ../shared/data)";
     let _ = writeln!(io::stderr(), "{told}");
     #[expect(
@@ -46,7 +46,7 @@ async fn the_real_log_survives_kills() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_log_survives_clean_stops() {
     let Some(log) = real_log() else { return };
-    // By the log's clock it takes some eleven seconds, whatever the machine: time to come back in.
+    // The log's clock makes this take about eleven seconds on any machine, enough time to reconnect.
     let replayed = replay(&log, "--speed 80000 --stop-every 6").await;
     assert_whole(&replayed, GUESSES);
     assert_goaway_compliance(&replayed);

@@ -1,4 +1,4 @@
-//! A small log that a seed decides, and what the harness makes of it.
+//! Replays a small log generated from a seed.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -30,7 +30,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log in which teams guess at random, solve now and then, and leave solved puzzles alone.
+    /// A log in which teams guess randomly, sometimes correctly, and never on solved puzzles.
     pub fn of_seed(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let answers: Vec<String> = (0..PUZZLES).map(|_| word(&mut random)).collect();
@@ -64,7 +64,7 @@ impl Log {
         Self { answers, lines }
     }
 
-    /// Writes it in the form that the harness reads.
+    /// Writes the log in the format of the harness.
     pub fn write(&self) -> TempDir {
         let folder = testkit::temporary_folder().expect("a temporary folder can be made");
         let mut puzzles = "puzzle,answer\n".to_owned();
@@ -109,7 +109,7 @@ async fn a_small_log_is_replayed_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kills_lose_and_double_nothing() {
+async fn kills_lose_and_duplicate_nothing() {
     let log = Log::of_seed(2).write();
     let options = "--speed 200 --kill-every 0.3 --reconnect-max 0.2";
     let replayed = replay(log.path(), options).await;
@@ -120,7 +120,7 @@ async fn kills_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clean_stops_lose_nothing_and_clients_come_back_as_they_are_told() {
+async fn clean_stops_lose_nothing_and_clients_reconnect_as_advised() {
     let log = Log::of_seed(3).write();
     let replayed = replay(log.path(), "--speed 60 --stop-every 6").await;
     assert_whole(&replayed, GUESSES);

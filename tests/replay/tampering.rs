@@ -1,5 +1,5 @@
-//! A server's false friend: it passes everything on between clients and a server, but does one thing
-//! wrong with one update of each connection.
+//! A tampering proxy: forwards everything between clients and a server, but corrupts one update of each
+//! connection.
 
 use std::io::Cursor;
 use std::net::SocketAddr;
@@ -11,25 +11,25 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
-/// What is done wrong with the second update that tells a client of a clue.
+/// The fault applied to the second clue update of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
-    /// Nothing.
+    /// None.
     Nothing,
-    /// It is not passed on.
+    /// The update is dropped.
     Dropped,
-    /// It is passed on twice.
+    /// The update is sent twice.
     Doubled,
-    /// Its clue is another one, which is meant for somebody else.
+    /// Its clue is replaced by one for another recipient.
     Misdirected,
-    /// The clue before it comes again with its number.
+    /// Its clue is replaced by the previous one, with the new number.
     Repeated,
 }
 
-/// The clue of a plan that the misdirected update tells of.
+/// The planned clue in the misdirected update.
 const OF_NOBODY: &str = "clue 999999 1 ";
 
-/// Passes on what comes to a free port until it is dropped. Gives the port's address.
+/// Forwards connections from a free port until dropped. Returns the port's address.
 pub async fn befriend(server: SocketAddr, wrong: Wrong) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
@@ -41,14 +41,14 @@ pub async fn befriend(server: SocketAddr, wrong: Wrong) -> (SocketAddr, JoinSet<
                 return;
             };
             let upstream = TcpStream::connect(server).await.expect("it listens");
-            connections.spawn(pass_on(client, upstream, wrong));
+            connections.spawn(forward(client, upstream, wrong));
             while connections.try_join_next().is_some() {}
         }
     });
     (address, accepting)
 }
 
-async fn pass_on(client: TcpStream, server: TcpStream, wrong: Wrong) {
+async fn forward(client: TcpStream, server: TcpStream, wrong: Wrong) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let mut tampering = Tampering {
@@ -67,19 +67,19 @@ async fn pass_on(client: TcpStream, server: TcpStream, wrong: Wrong) {
             }
         }
     };
-    // When either side ends, both do.
+    // When one side ends, both end.
     tokio::select! {
         () = down => {}
         _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
     }
 }
 
-/// What one connection's bytes from the server become.
+/// Rewrites the server's bytes of one connection.
 struct Tampering {
     wrong: Wrong,
-    /// The head of the HTTP answer, until it is whole.
+    /// The head of the HTTP response, until it is complete.
     head: Vec<u8>,
-    /// What is left of the frames after it, if it was an upgrade.
+    /// The buffered frame bytes after the head, if the response was an upgrade.
     frames: Option<Vec<u8>>,
     clues: usize,
     before: Option<Update>,
@@ -105,7 +105,7 @@ impl Tampering {
         bytes.to_vec()
     }
 
-    /// Takes the whole frames from the front; gives what is passed on of them.
+    /// Consumes the complete frames at the front and returns the bytes to forward.
     fn tamper(&mut self) -> Vec<u8> {
         let mut passed = Vec::new();
         loop {
@@ -134,7 +134,7 @@ impl Tampering {
         }
     }
 
-    /// The updates that are passed on in place of one.
+    /// The updates to forward instead of one.
     fn outcome(&mut self, update: Update) -> Vec<Update> {
         let Event::CluePushed { clue, .. } = &update.event else {
             return vec![update];
