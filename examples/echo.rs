@@ -1,7 +1,7 @@
-//! Serves the socket layer alone, as an echo: `cargo run --example echo -- 127.0.0.1:9001`.
+//! An echo server on the socket layer alone: `cargo run --example echo -- 127.0.0.1:9001`.
 //!
-//! What comes is sent back as it came. This is what `make conformance` tests against RFC 6455. Prints
-//! its address when it listens; ends with the process.
+//! `make conformance` tests it against RFC 6455. It prints its address when it listens, and runs until the
+//! process is killed.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -20,14 +20,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// The test's largest messages have 16 MiB. A server for hunts takes far less.
+/// The largest test messages have 16 MiB. The Cluecast server accepts far less.
 const LIMITS: SocketLimits = SocketLimits {
     message_bytes_max: 32 * 1024 * 1024,
     read_buffer_bytes: 16 * 1024,
 };
-/// Connections at the same time.
+/// Concurrent connections.
 const CONNECTIONS_MAX: usize = 256;
-/// How long the other side may take to close.
+/// Timeout of the closing handshake.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 #[tokio::main]
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Upgrades a connection, and runs it to its end.
+/// Upgrades a connection and serves it until it ends.
 async fn serve(stream: TcpStream) {
     let (upgrading_tx, mut upgrading_rx) = tokio::sync::mpsc::channel(1);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -62,7 +62,7 @@ async fn serve(stream: TcpStream) {
                 None => (StatusCode::UPGRADE_REQUIRED, String::new()),
             };
             if status == StatusCode::SWITCHING_PROTOCOLS {
-                // There is one upgrade of a connection, and room for it.
+                // A connection is upgraded once, and the channel has room for it.
                 let _first = upgrading.try_send(hyper::upgrade::on(&mut request));
             }
             let answer = Response::builder()
@@ -106,7 +106,7 @@ async fn echo(mut socket: Socket<TcpStream>) {
             Ok(Received::Close) => break SocketError::Ended,
             Err(error) => break error,
         };
-        // Whoever does not read is not read from: an echo waits until there is room.
+        // Backpressure: a client that does not read is not read from.
         if let Err(error) = socket.write_out().await {
             break error;
         }

@@ -1,9 +1,9 @@
-//! Fuzzes the socket layer with what a client sends.
+//! Fuzzes the socket layer with arbitrary client bytes.
 #![no_main]
 
-use cluecast_fuzz::{lay_seeds, seeds, targets};
+use cluecast_fuzz::{seeds, targets, write_seeds};
 
 libfuzzer_sys::fuzz_target!(
-    init: lay_seeds("frames", seeds::conversations),
+    init: write_seeds("frames", seeds::conversations),
     |bytes: &[u8]| targets::frames(bytes)
 );

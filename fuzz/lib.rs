@@ -1,21 +1,20 @@
-//! What the fuzzed programs share: the targets and seeds of `tests/fuzz`, and the server's socket layer
-//! as its source is. The rest of the server would only add minutes of building, and counters of coverage
-//! that every run has to look through.
+//! Shared code of the fuzz programs: the targets and seeds of `tests/fuzz`, and the source of the server's
+//! socket layer. Linking the whole server would add minutes to the build and slow down coverage.
 
 #[path = "../tests/fuzz/seeds.rs"]
 pub mod seeds;
-#[path = "../src/gateway/ws/mod.rs"]
-pub mod ws;
 #[path = "../tests/fuzz/targets.rs"]
 pub mod targets;
+#[path = "../src/gateway/ws/mod.rs"]
+pub mod ws;
 
 use std::fs;
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Lays what a target starts from into `target/fuzz/seeds`, a file for each, for libFuzzer to read.
-pub fn lay_seeds(target: &str, seeds_of: fn(&Path) -> Vec<Vec<u8>>) {
+/// Writes the seeds of a target to `target/fuzz/seeds`, one file each, for libFuzzer.
+pub fn write_seeds(target: &str, seeds_of: fn(&Path) -> Vec<Vec<u8>>) {
     let root = Path::new(ROOT);
     let folder = root.join("target/fuzz/seeds").join(target);
     fs::create_dir_all(&folder).expect("target/ can be written");

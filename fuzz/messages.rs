@@ -1,9 +1,9 @@
-//! Fuzzes the decoding of messages in both codecs.
+//! Fuzzes the decoders of both codecs.
 #![no_main]
 
-use cluecast_fuzz::{lay_seeds, seeds, targets};
+use cluecast_fuzz::{seeds, targets, write_seeds};
 
 libfuzzer_sys::fuzz_target!(
-    init: lay_seeds("messages", seeds::messages),
+    init: write_seeds("messages", seeds::messages),
     |bytes: &[u8]| targets::messages(bytes)
 );

@@ -1,5 +1,5 @@
-//! The short clients of the written specification, run as they stand there: each joins, guesses, loses
-//! its connection, resumes, and sees every update once.
+//! Runs the short clients of the written specification verbatim. Each joins, guesses, loses its connection,
+//! resumes, and sees every update once.
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,12 +20,12 @@ use tokio::time::timeout;
 const SPECIFICATION: &str = include_str!("../../protocol/README.md");
 const EXAMPLE_HUNT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/harbour-lights");
 
-/// Bounds everything that is waited for.
+/// The timeout of every wait.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// A client of the specification.
 struct Client {
-    /// The language, as the specification marks the block.
+    /// The language tag of the code block in the specification.
     block: &'static str,
     program: &'static str,
     file: &'static str,
@@ -43,14 +43,14 @@ const JAVASCRIPT: Client = Client {
     file: "client.mjs",
 };
 
-/// What a client prints at its end.
+/// The report that a client prints at the end.
 #[derive(Debug, Deserialize)]
 struct Report {
     /// The heads of the first snapshot.
     first: Value,
-    /// How the last connection went on.
+    /// The `resume` of the last connection's `welcome`.
     resumed: String,
-    /// The numbers that it has reached.
+    /// The final cursor.
     cursor: Value,
     /// The updates that it applied, in order.
     updates: Vec<(String, u64, Value)>,
@@ -115,7 +115,7 @@ async fn report_of(client: &Client, script: &Path, server: &ServerProcess) -> Re
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
 }
 
-/// Every number once and in order, on both sides of the cut; each guess counted once.
+/// Checks that every number arrived once and in order, across the disconnect, and that each guess counted once.
 fn check(report: &Report) {
     assert_eq!(
         report.resumed, "replay",
@@ -139,7 +139,7 @@ fn check(report: &Report) {
         })
         .collect();
     guesses.sort_unstable();
-    // The middle one is the team mate's, made while the client was away.
+    // The middle one is the team mate's, made while the client was disconnected.
     let expected = [("COMPASS", "correct"), ("ROPE", "wrong"), ("SAIL", "wrong")];
     assert_eq!(guesses, expected, "{report:?}");
     let receipt = |id, verdict: &str, points| json!({ "type": "receipt", "id": id, "verdict": verdict, "points": points });
@@ -160,7 +160,7 @@ async fn is_there(program: &str) -> bool {
     }
 }
 
-/// Says so on the real standard error, which the test harness would keep to itself.
+/// Reports the skipped test on the real standard error, because the test harness captures the usual one.
 fn not_run(client: &Client) {
     let told = format!(
         "NOT RUN: tests/clients in {} ({} is missing)",

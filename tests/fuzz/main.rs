@@ -1,5 +1,5 @@
-//! A run of the fuzz targets without coverage: mutations of the golden vectors, the same ones each
-//! time. `make fuzz` runs them for longer, guided by coverage.
+//! A short, deterministic run of the fuzz targets on mutated golden vectors. `make fuzz` runs them longer,
+//! guided by coverage.
 
 mod seeds;
 mod targets;
@@ -10,12 +10,12 @@ use cluecast::gateway::ws;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Runs of each target here.
+/// Runs of each target.
 const RUNS: usize = 20_000;
 const SEED: u64 = 7;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/protocol/golden");
 
-/// Changes a few bytes, cuts, doubles, or joins with another seed.
+/// Changes some bytes, truncates, duplicates a part, or splices with another seed.
 fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut StdRng) {
     for _ in 0..random.random_range(1..6) {
         let at = random.random_range(0..=bytes.len());
@@ -54,11 +54,11 @@ fn run(seeds: &[Vec<u8>], target: fn(&[u8])) {
 }
 
 #[test]
-fn any_bytes_are_a_message_or_are_refused() {
+fn any_bytes_decode_or_are_rejected() {
     run(&seeds::messages(Path::new(GOLDEN)), targets::messages);
 }
 
 #[test]
-fn any_bytes_of_a_client_leave_whole_frames_and_one_close() {
+fn any_client_bytes_produce_whole_frames_and_one_close() {
     run(&seeds::conversations(Path::new(GOLDEN)), targets::frames);
 }

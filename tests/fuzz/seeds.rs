@@ -1,4 +1,4 @@
-//! What fuzzing starts from: the golden vectors, as messages and as conversations.
+//! Seeds for fuzzing: the golden vectors, as messages and as conversations.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Conversations to start from: messages whole and in parts, control frames between and within them.
+/// Conversations: whole and fragmented messages, with control frames between and within them.
 pub fn conversations(golden: &Path) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for (number, message) in messages(golden).iter().enumerate() {

@@ -1,5 +1,5 @@
-//! What is fuzzed: each target takes any bytes, and panics where something does not hold. Part of two
-//! programs: the short run of `main.rs`, and the long one of `fuzz/` that coverage guides.
+//! The fuzz targets. Each accepts any bytes and panics if an invariant is violated. Used by the short run in
+//! `main.rs` and by the coverage-guided programs in `fuzz/`.
 
 use std::future::Future;
 use std::io::{Cursor, Error, Read, Write};
@@ -14,14 +14,14 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig}
 
 use crate::ws::{Received, Socket, SocketError, SocketLimits};
 
-/// Low, so that short inputs exceed it too; above 125, where a frame's header gets longer.
+/// Low, so that short inputs exceed it; above 125, where the frame header becomes longer.
 const MESSAGE_BYTES_MAX: usize = 400;
 const LIMITS: SocketLimits = SocketLimits {
     message_bytes_max: MESSAGE_BYTES_MAX,
     read_buffer_bytes: 64,
 };
 
-/// Bytes as a message of either codec: what can be read can be written and read again.
+/// Decodes the bytes with both codecs. A message that decodes must survive a round trip.
 pub fn messages(bytes: &[u8]) {
     for codec in Codec::ALL {
         if let Ok(message) = codec.decode_client_message(bytes) {
@@ -29,7 +29,7 @@ pub fn messages(bytes: &[u8]) {
             assert_eq!(again.as_ref(), Ok(&message));
         }
         if let Ok(message) = codec.decode::<ServerMessage>(bytes) {
-            // A message of a later version is known only to be one, and cannot be written.
+            // The content of a message of a later version is unknown, so it cannot be encoded.
             if !matches!(message, ServerMessage::Unknown | ServerMessage::Update(_)) {
                 let again = codec.decode(&codec.encode(&message));
                 assert_eq!(again.as_ref(), Ok(&message));
@@ -38,9 +38,9 @@ pub fn messages(bytes: &[u8]) {
     }
 }
 
-/// Bytes as what a client sends to a socket that echoes. The first two say how much is read and how
-/// much is taken at a time. What comes out must be frames, whole, in order, and end with the close
-/// frame; what comes in must be what tungstenite alone makes of the same bytes.
+/// Sends the bytes to an echoing socket. The first two bytes are the maximum sizes of one read and one write.
+/// The output must consist of whole frames, in order, with the close frame last. The received messages must
+/// be those that tungstenite alone reads from the same bytes.
 pub fn frames(bytes: &[u8]) {
     let [read_at_a_time, taken_at_a_time, sent @ ..] = bytes else {
         return;
@@ -70,7 +70,7 @@ struct Heard {
     ended_by: Option<u16>,
 }
 
-/// Sends every message back, as far as there is room at once, and finishes.
+/// Echoes every message that fits into the queue immediately, and finishes.
 fn echo(mut socket: Socket<Scripted<'_>>) -> Heard {
     let mut heard = Heard::default();
     let ended = loop {
@@ -79,7 +79,7 @@ fn echo(mut socket: Socket<Scripted<'_>>) -> Heard {
                 assert!(payload.len() <= MESSAGE_BYTES_MAX);
                 if socket.has_room() {
                     let offered = socket.offer(kind, [payload.clone()].into());
-                    offered.expect("there is room, and nobody has closed");
+                    offered.expect("the queue has room, and the socket is open");
                 }
                 heard.messages.push((kind, payload));
             }
@@ -122,7 +122,7 @@ fn tungstenite_alone(sent: &[u8]) -> Vec<(FrameKind, Bytes)> {
     }
 }
 
-/// What a client received: whole frames of a server, at most one close frame, and that last.
+/// Checks the client's input: whole server frames, and at most one close frame, which is the last.
 fn check_frames(mut taken: &[u8], heard: &Heard) {
     let mut is_closed = false;
     let mut echoed = heard.messages.iter();
@@ -158,7 +158,7 @@ fn check_frames(mut taken: &[u8], heard: &Heard) {
     assert!(taken.is_empty(), "a frame is cut off");
 }
 
-/// A stream that gives and takes a little at a time, every other time nothing, and ends.
+/// A stream that reads and writes a limited amount at a time, is pending every other time, and ends.
 #[derive(Default)]
 struct Scripted<'a> {
     coming: &'a [u8],
@@ -217,7 +217,7 @@ impl AsyncWrite for Scripted<'_> {
     }
 }
 
-/// Gives what is in it, and forgets what is written.
+/// Returns its content on reads, and discards writes.
 struct Quiet<'a>(Cursor<&'a [u8]>);
 
 impl Read for Quiet<'_> {

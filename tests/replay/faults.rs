@@ -6,7 +6,7 @@ use crate::harness::replay;
 use crate::synthetic_log::Log;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_verdict_that_is_not_the_logs_is_noticed() {
+async fn a_verdict_that_differs_from_the_log_is_detected() {
     let mut log = Log::of_seed(5);
     let wrong = log.lines.iter_mut().find(|line| !line.is_correct);
     wrong.expect("most guesses are wrong").is_correct = true;
@@ -17,7 +17,7 @@ async fn a_verdict_that_is_not_the_logs_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_forgets_is_noticed() {
+async fn a_server_that_loses_data_is_detected() {
     let log = Log::of_seed(6).write();
     let options = "--speed 200 --kill-every 1 --reconnect-max 0.2 \
                    --server-set journal.backend=memory";

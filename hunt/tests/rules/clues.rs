@@ -1,4 +1,4 @@
-//! Clues and announcements: whom they reach, and when a clue stops being live.
+//! Clues and announcements: their audiences, and when a clue expires.
 
 use cluecast_hunt::GameMasterOrder::{self, Finish, Pause, Resume, Start};
 use cluecast_hunt::{
@@ -37,7 +37,7 @@ fn numbered(story: &Story) -> Vec<(Audience, u64)> {
         .collect()
 }
 
-/// What the timer did, and the time that it bears.
+/// The events of the timer, with their times.
 fn timers(story: &Story) -> Vec<(u64, &Event)> {
     let entries = story.journal.iter();
     let timers = entries.filter(|entry| entry.origin == Origin::Timer);
@@ -199,7 +199,7 @@ fn a_text_is_neither_empty_nor_too_long() {
 fn a_journal_with_a_clue_that_lasts_longer_replays() {
     let mut story = Story::in_lobby();
     story.order(short_clue(MINUTE)).expect("there is room");
-    // As versions before the bound have written it.
+    // As earlier versions without the limit wrote it.
     let entry = story.journal.last_mut().expect("it was accepted");
     for event in &mut entry.events {
         if let Event::CluePushed { expires_at, .. } = event {
@@ -325,7 +325,7 @@ fn an_expiry_is_not_dated_before_what_happened_already() {
     let owls = story.team("OWLS");
     story.wait(MINUTE - 1);
     let phone = story.adds_device(owls).expect("the player has room");
-    // Judged by a clock that is ahead, before the expiry was asked for.
+    // Decided at a later time, before the expiry was applied.
     let order = RegistrationOrder::AddDevice { by: phone };
     let ahead = DAWN.plus_ms(2 * MINUTE);
     let decision = story.state.decide(&Command::Registration(order), ahead);

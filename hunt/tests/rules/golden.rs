@@ -1,7 +1,6 @@
-//! The bytes of the journal. What these files hold is stored in journals that must be read for ever:
-//! a file here is never changed, and a new variant comes with a new file.
-//!
-//! A file has the value as Rust shows it, then its named MessagePack in hexadecimal.
+//! The encoding of the journal. Each golden file contains a value in Rust's debug format, then its
+//! MessagePack encoding with field names in hexadecimal. Stored journals use this encoding, and a new
+//! variant needs a new file.
 
 use std::fmt::Debug;
 
@@ -39,8 +38,8 @@ pub(crate) fn bytes_of(hexadecimal: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The golden file of a variant, and the example of the next variant. Because the match has no
-/// wildcard, a new variant cannot do without a file.
+/// The golden file of a variant, and the example of the next variant. The match has no wildcard, so a new
+/// variant requires a file.
 #[expect(clippy::too_many_lines, reason = "every event has its arm")]
 fn golden_event(event: &Event) -> (&'static str, Option<Event>) {
     let (team, player, device) = (TeamId::from(3), PlayerId::from(70_000), DeviceId::from(8));
@@ -308,7 +307,7 @@ fn every_scope_is_written_as_ever() {
     assert_eq!(seen, Scope::ALL);
 }
 
-/// Origins of game masters were once written without saying who.
+/// An older form of the origin of a game master's command has no id.
 #[test]
 fn a_game_master_without_a_name_is_read_and_written_as_ever() {
     let golden = include_str!("../golden/origin_game_master.hex");

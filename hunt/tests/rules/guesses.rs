@@ -1,4 +1,4 @@
-//! What becomes of guesses.
+//! Judging guesses.
 
 use cluecast_hunt::{DeviceId, Rejection};
 

@@ -1,4 +1,4 @@
-//! The bounds of a session's state.
+//! The limits of a session's state.
 
 use cluecast_hunt::{Decision, Rejection, limits};
 
@@ -19,7 +19,7 @@ fn a_guess_may_have_so_many_characters() {
 fn a_guess_must_not_grow_too_long_by_being_normalised() {
     let mut story = Story::running();
     let owls = story.team("OWLS");
-    // U+FDFA is one character that stands for a sentence of eighteen.
+    // U+FDFA is one character that normalises to eighteen.
     let swelling = "\u{fdfa}".repeat(limits::GUESS_CHARS_MAX);
     let judged = story.guess(owls, "flags", &swelling);
     assert_eq!(judged, Err(Rejection::GuessTooLong));

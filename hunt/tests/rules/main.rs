@@ -1,4 +1,4 @@
-//! The rules as stories: whole sessions and whole hunt files, driven from outside.
+//! Tests of the rules through the public interface: whole sessions and whole hunt files.
 
 mod clues;
 mod examples;

@@ -1,4 +1,4 @@
-//! Whose phone is whose: devices that are added, revoked and restored.
+//! Devices: adding, revoking and restoring.
 
 use cluecast_hunt::{
     Audience, DeviceId, GameMasterOrder, PlayerId, Receipt, RegistrationOrder, Rejection, limits,
@@ -26,7 +26,7 @@ fn uses_link(story: &mut Story, by: DeviceId, link: u64) -> Result<DeviceId, Rej
     added(story.desk(RegistrationOrder::UseLink { by, link }))
 }
 
-/// Adds devices until the player may have no more.
+/// Adds devices up to the player's limit.
 fn fills_up(story: &mut Story, device: DeviceId) {
     while story.adds_device(device).is_ok() {}
 }
@@ -111,7 +111,7 @@ fn a_device_is_revoked_by_its_player_the_captain_or_a_game_master() {
         (laptop, phone, Ok(Receipt::Done)),
         (laptop, laptop, Ok(Receipt::Done)),
         (captain, teammate, Ok(Receipt::Done)),
-        // Who may not revoke a device is not told whether it is revoked.
+        // A requester without permission does not learn whether the device is revoked.
         (stranger, phone, forbidden),
     ] {
         let answer = revokes(&mut story, by, device);

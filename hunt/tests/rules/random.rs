@@ -1,4 +1,4 @@
-//! Random sessions: whatever is asked in whatever order, the promises hold.
+//! Random sessions: the guarantees hold for any sequence of commands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::story::{
     MINUTE, Story, announcement, create_team, guess_command, invitation, replayed, restored,
 };
 
-/// Something that is asked, or some time that goes by.
+/// A command, or the passing of time.
 #[derive(Debug, Clone)]
 enum Step {
     Ask(Command),
@@ -120,14 +120,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Whoever numbers commands.
+/// A sender of commands with ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sender {
     Device(DeviceId),
     GameMaster(GameMasterId),
 }
 
-/// The sender and the number of a command that has them.
+/// The sender and the id of a command that has them.
 fn numbered(command: &Command) -> Option<(Sender, CommandId)> {
     match command {
         Command::Player { device, id, .. } => Some((Sender::Device(*device), *id)),
@@ -165,7 +165,7 @@ fn ask(story: &mut Story, receipts: &mut Receipts, command: &Command) {
     let came = &story.journal[entries..];
     let only_timers = came.iter().all(|entry| entry.origin == Origin::Timer);
     if answer.is_err() || was_revoked {
-        assert!(only_timers, "what is refused changes nothing");
+        assert!(only_timers, "a rejected command changes nothing");
     }
     let Some(key) = sender else {
         return;
@@ -176,8 +176,12 @@ fn ask(story: &mut Story, receipts: &mut Receipts, command: &Command) {
     }
     match receipts.get(&key) {
         Some(first) => {
-            assert_eq!(answer.as_ref(), Ok(first), "the receipt stays the same");
-            assert!(only_timers, "it is not applied again");
+            assert_eq!(
+                answer.as_ref(),
+                Ok(first),
+                "a repeated command returns the same receipt"
+            );
+            assert!(only_timers, "a repeated command is not applied again");
         }
         None => {
             if let Ok(receipt) = answer {
@@ -187,7 +191,7 @@ fn ask(story: &mut Story, receipts: &mut Receipts, command: &Command) {
     }
 }
 
-/// Every team's points, counted from the journal, each solve once.
+/// The points of every team, counted from the journal with each solve once.
 fn points_of(journal: &[Entry]) -> BTreeMap<u32, u32> {
     let mut solves = BTreeSet::new();
     let mut scores = BTreeMap::new();
@@ -232,7 +236,7 @@ fn scope_of(event: &Event) -> Scope {
     }
 }
 
-/// What the journal alone tells about who may do what.
+/// The permissions, derived from the journal alone.
 #[derive(Default)]
 struct Rights {
     scopes_of: BTreeMap<GameMasterId, BTreeSet<Scope>>,
@@ -241,7 +245,7 @@ struct Rights {
 }
 
 impl Rights {
-    /// Checks that everybody had the right to do what they did.
+    /// Checks that every issuer had the required permission.
     fn assert_kept(journal: &[Entry]) {
         let mut rights = Self::default();
         for entry in journal {
@@ -255,7 +259,7 @@ impl Rights {
         }
     }
 
-    /// The scopes of the game master who acts, if it is one.
+    /// The scopes of the game master who caused the entry, if there is one.
     fn scopes_behind(&self, origin: Origin) -> Option<BTreeSet<Scope>> {
         match origin {
             Origin::Device { device, .. } => {
@@ -292,7 +296,7 @@ impl Rights {
     }
 }
 
-/// Counts in the journal alone which clues are live, and that each ended once and in its own time.
+/// Derives the live clues from the journal alone, and checks that each ended once and at its time.
 fn assert_clues(story: &Story) {
     let mut live = BTreeMap::new();
     for entry in &story.journal {
@@ -323,7 +327,7 @@ fn assert_clues(story: &Story) {
     assert!(next.is_none_or(|expires_at| expires_at > story.now));
 }
 
-/// Counts in the journal alone how many updates each audience has.
+/// Counts the updates of each audience from the journal alone.
 fn assert_heads(story: &Story) {
     let mut heads = BTreeMap::<Audience, u64>::new();
     for event in story.journal.iter().flat_map(|entry| &entry.events) {

@@ -1,4 +1,4 @@
-//! Commands that are sent again.
+//! Repeated commands and their receipts.
 
 use cluecast_hunt::{CommandId, GameMasterOrder, Rejection, limits};
 
@@ -104,7 +104,7 @@ fn a_latecomer_is_applied_as_long_as_its_receipt_will_be_kept() {
         let guess = format!("guess {id}");
         assert_eq!(story.guess_as(owls, id, "flags", &guess), wrong());
     }
-    // There is room for one more receipt.
+    // One more receipt is below the limit.
     assert_eq!(story.guess_as(owls, 50, "flags", "spinnaker"), correct(10));
     let again = story.guess_as(owls, 50, "flags", "spinnaker");
     assert_eq!(again, correct(10));

@@ -1,4 +1,4 @@
-//! Counts what one thread allocates, to show that a short hostile payload costs little memory.
+//! Measures the allocations of a thread, to verify that a short hostile payload costs little memory.
 
 #![allow(
     unsafe_code,
@@ -14,29 +14,29 @@ struct Counting;
 static COUNTING: Counting = Counting;
 
 thread_local! {
-    // Constant and without a destructor, so that reading them allocates nothing.
+    // `const` and without a destructor, so that accessing them does not allocate.
     static LIVE_BYTES: Cell<usize> = const { Cell::new(0) };
     static PEAK_BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: every block comes from and goes back to the system's allocator, with the same layout.
+// SAFETY: every block is allocated and freed by the system's allocator, with the same layout.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let live = LIVE_BYTES.get().saturating_add(layout.size());
         LIVE_BYTES.set(live);
         PEAK_BYTES.set(PEAK_BYTES.get().max(live));
-        // SAFETY: the caller's promises about `layout` are passed on.
+        // SAFETY: the caller upholds the contract for `layout`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         LIVE_BYTES.set(LIVE_BYTES.get().saturating_sub(layout.size()));
-        // SAFETY: the caller's promises about `block` and `layout` are passed on.
+        // SAFETY: the caller upholds the contract for `block` and `layout`.
         unsafe { System.dealloc(block, layout) }
     }
 }
 
-/// Runs something, and tells how many bytes more than before it held at its worst moment.
+/// Runs a closure and returns its peak number of additional allocated bytes.
 pub(crate) fn peak_bytes_of<R>(run: impl FnOnce() -> R) -> (R, usize) {
     let before = LIVE_BYTES.get();
     PEAK_BYTES.set(before);

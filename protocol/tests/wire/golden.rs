@@ -1,6 +1,6 @@
-//! The golden vectors under `golden/`: each holds a message in its JSON form, which is also that of
-//! the JSON codec, and the bytes of its MessagePack form. They are what other languages' clients test against, so a change here is a
-//! change of the wire.
+//! The golden vectors under `golden/`. Each contains a message in its JSON form, which is that of the JSON
+//! codec, and the bytes of its MessagePack form. Clients in other languages test against them, so a change
+//! here is a change of the wire protocol.
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Write as _};
@@ -14,11 +14,11 @@ use serde::de::DeserializeOwned;
 use crate::kinds;
 use crate::vectors::{self, Vector};
 
-/// Set to `write`, the vectors are written anew instead of compared.
+/// If set to `write`, the test rewrites the vectors instead of comparing them.
 const SWITCH: &str = "CLUECAST_GOLDEN";
 
-const HOW_TO_REGENERATE: &str = "if the wire was meant to change, write the vectors anew with \
-     `CLUECAST_GOLDEN=write cargo test -p cluecast-protocol --test wire` and read the difference";
+const HOW_TO_REGENERATE: &str = "if the wire protocol was meant to change, rewrite the vectors with \
+     `CLUECAST_GOLDEN=write cargo test -p cluecast-protocol --test wire` and review the difference";
 
 #[derive(Serialize)]
 struct File<'a, M> {
@@ -87,7 +87,7 @@ fn check<M: Serialize + DeserializeOwned + PartialEq + Debug>(vector: &Vector<M>
 
 fn assert_covered<'a>(all: &[&'a str], seen: &BTreeSet<&'a str>) {
     for kind in all {
-        // What only a later version sends is never encoded, so it has no vector.
+        // Variants of later versions are never encoded, so they have no vector.
         if *kind != "unknown" {
             assert!(seen.contains(kind), "`{kind}` has no vector in vectors.rs");
         }

@@ -1,4 +1,4 @@
-//! Payloads that no honest client sends: each is a typed error, never a panic, and cheap.
+//! Hostile payloads: each returns a typed error, never panics, and is cheap to reject.
 
 use cluecast_protocol::limits::{CLIENT_MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX};
 use cluecast_protocol::{ClientMessage, Codec, DecodeError, ServerMessage};
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::allocation::peak_bytes_of;
 use crate::vectors;
 
-/// A level of nesting may reserve this much for the elements that its header announces: serde's
-/// own cap. It is given back when the next byte turns out to be missing.
+/// The memory that one level of nesting may reserve for the elements that its header announces, which is
+/// serde's own limit. It is freed when the next byte is missing.
 const RESERVED_BYTES_PER_LEVEL_MAX: usize = 1024 * 1024 + 4096;
 
 fn decode(codec: Codec, payload: &[u8]) -> Result<ClientMessage, DecodeError> {
@@ -82,7 +82,7 @@ fn every_changed_byte_is_decoded_or_refused_without_a_panic() {
                 for byte in 0..=u8::MAX {
                     let mut payload = whole.clone();
                     payload[at] = byte;
-                    // Some changes give another valid message; none may panic or cost much.
+                    // Some mutations are valid messages; none may panic or allocate much.
                     let (_, peak_bytes) = peak_bytes_of(|| decode(codec, &payload));
                     let name = vector.name;
                     assert!(
@@ -103,7 +103,7 @@ fn a_thousand_levels_of_nesting_are_refused() {
         (vec![0x91; levels], "arrays without an end"),
         (closed.clone(), "arrays around nil"),
         ([0x81, 0xa1, b'k'].repeat(levels), "maps"),
-        // In a place where any value would do, before the tag is known.
+        // In a field before the tag, where any value is accepted.
         (
             [&[0x82, 0xa1, b'x'], closed.as_slice()].concat(),
             "a field of arrays",
@@ -129,7 +129,7 @@ fn a_thousand_levels_of_nesting_are_refused() {
 fn both_codecs_take_as_many_levels_as_the_limit_says() {
     for codec in Codec::ALL {
         for (levels, is_taken) in [(MESSAGE_DEPTH_MAX, true), (MESSAGE_DEPTH_MAX + 1, false)] {
-            // The message itself is one of the levels.
+            // The message itself is one level.
             let mut value = json!([]);
             for _ in 2..levels {
                 value = json!([value]);
@@ -182,7 +182,7 @@ fn headers_that_announce_four_billion_elements_cost_no_memory() {
     ] {
         let bare: Vec<u8> = [&[header][..], &length].concat();
         assert_malformed(Codec::MessagePack, &bare, what);
-        // As the value of a field that comes before the tag, where it has to be kept.
+        // As the value of a field before the tag, which has to be buffered.
         let field: Vec<u8> = [&[0x82, 0xa1, b'x', header][..], &length].concat();
         let (decoded, peak_bytes) = peak_bytes_of(|| decode(Codec::MessagePack, &field));
         assert!(decoded.is_err(), "{what} in a field: {decoded:?}");
@@ -214,7 +214,7 @@ fn values_of_a_wrong_type_are_malformed() {
         json!(7),
         json!("hello"),
         json!([]),
-        // The fields of a message without their names.
+        // The fields of a message as a list, without names.
         json!(["hello", "t"]),
         json!(["hello", "t", null]),
         json!({}),
@@ -237,7 +237,7 @@ fn values_of_a_wrong_type_are_malformed() {
         json!({ "type": "command", "id": 41, "do": { "type": "win" } }),
         json!({ "type": "command", "id": 41, "do": { "type": "submit_guess", "puzzle": "flags" } }),
         json!({ "type": "command", "id": 41, "do": { "type": "submit_guess", "puzzle": 1, "guess": 2 } }),
-        // Fields that this version does not know: an old server must not act on half a wish.
+        // Unknown fields: an old server must not execute a request only partially.
         json!({ "type": "hello", "token": "t", "extra": 1 }),
         json!({ "type": "resync", "cursor": cursor, "extra": 1 }),
         json!({ "type": "resync", "cursor": { "everyone": 1, "team": 1, "player": 1, "extra": 1 } }),
@@ -250,7 +250,7 @@ fn values_of_a_wrong_type_are_malformed() {
         json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": "everyone", "text": "t" } }),
         json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": { "type": "everyone" }, "text": "t", "lasts_ms": -1 } }),
         json!({ "type": "command", "id": 41, "do": { "type": "announce", "text": null } }),
-        // The fields of a map without their names, and a variant by its number.
+        // The fields of a map as a list, and a variant by its index.
         json!({ "type": "hello", "token": "t", "cursor": [] }),
         json!({ "type": "hello", "token": "t", "cursor": [1, 0, 3, 1] }),
         json!({ "type": "resync", "cursor": [1, 0, 3, 1, 0] }),
@@ -265,7 +265,7 @@ fn values_of_a_wrong_type_are_malformed() {
         json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": ["everyone"], "text": "t" } }),
         json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": ["team", "t1"], "text": "t" } }),
         json!({ "type": "command", "id": 41, "do": { "type": "push_clue", "to": { "type": 0 }, "text": "t" } }),
-        // Messages of the other direction.
+        // Messages of the opposite direction.
         json!({ "type": "receipt", "id": 41 }),
         json!({ "type": "goaway", "reconnect_in_ms": 1 }),
     ] {

@@ -1,6 +1,6 @@
-//! Names for every variant of the wire's enums. The matches are exhaustive: a new variant does not
-//! compile until it has a name here, and a name without a golden vector or without a mention in
-//! the specification fails a test.
+//! The names of all variants of the protocol's enums. The matches are exhaustive: a new variant does not
+//! compile without a name here, and a name without a golden vector or a mention in the specification
+//! fails a test.
 
 use cluecast_protocol::rest::FailureCode;
 use cluecast_protocol::{
@@ -8,7 +8,7 @@ use cluecast_protocol::{
     Target, Verdict,
 };
 
-/// Declares the match from a variant to its name on the wire, and the list of all the names.
+/// Declares the mapping from a variant to its name on the wire, and the list of all names.
 macro_rules! kinds {
     ($function:ident, $all:ident, $type:ty, { $($pattern:pat => $kind:literal),+ $(,)? }) => {
         /// The name of this variant on the wire.
@@ -182,7 +182,7 @@ kinds!(resume, RESUMES, Resume, {
     Resume::Board => "board",
 });
 
-/// Reads a name back and compares, so that the names above are those of the wire.
+/// Verifies that the names above are those of the wire, by decoding them.
 fn assert_names<T>(all: &[&str], name_of: fn(&T) -> &'static str)
 where
     T: serde::de::DeserializeOwned + std::fmt::Debug,

@@ -1,7 +1,7 @@
-//! The wire contract's tests: golden vectors, tolerance and hostile input, and the written
-//! specification's completeness.
+//! Tests of the wire protocol: golden vectors, compatibility, hostile input, and the completeness of the
+//! written specification.
 //!
-//! No server runs here; what a connection does with a refused message is tested with the gateway.
+//! Never starts a server; the gateway's tests cover how a connection handles a rejected message.
 
 mod allocation;
 mod golden;

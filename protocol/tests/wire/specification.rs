@@ -1,4 +1,4 @@
-//! The written specification, `README.md`, must mention everything that it specifies.
+//! Verifies that the written specification, `README.md`, mentions every name, code, limit and cost.
 
 use cluecast_protocol::rest::FailureCode;
 use cluecast_protocol::{Advice, ClientMessage, CloseCode, Codec, ServerMessage, cost, limits};
@@ -17,7 +17,7 @@ fn assert_mentions(what: &str, as_written: &str) {
     );
 }
 
-/// A number as the specification's tables write it: digits in groups of three.
+/// Formats a number as in the specification's tables: digits in groups of three.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -170,7 +170,7 @@ fn every_subprotocol_is_specified() {
     }
 }
 
-/// Whether a message is one of this version, written exactly as it would be sent.
+/// Checks that a message is valid in this version and spelled exactly as it would be sent.
 fn is_exact<M: Serialize + DeserializeOwned>(json: &str) -> Result<(), String> {
     let read: M = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let written = serde_json::to_string(&read).map_err(|error| error.to_string())?;
@@ -193,5 +193,5 @@ fn every_message_of_the_transcript_is_as_it_would_be_sent() {
         assert_eq!(exact, Ok(()), "{line}");
         messages += 1;
     }
-    assert!(messages > 15, "the transcript is there");
+    assert!(messages > 15, "the specification contains the transcripts");
 }

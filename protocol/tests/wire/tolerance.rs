@@ -1,4 +1,4 @@
-//! What a later version may add without breaking the clients of this one.
+//! Forward compatibility: additions of a later version that clients of this version tolerate.
 
 use cluecast_protocol::{ClientMessage, Codec, Event, RejectionCode, ServerMessage};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn with_unknown_fields(value: &mut Value) {
     }
 }
 
-/// What a server message becomes, the same with every codec.
+/// Decodes a server message with every codec, and verifies that the results are equal.
 fn tolerated(value: &Value) -> ServerMessage {
     let decoded = Codec::ALL.map(|codec| {
         let decoded = codec.decode(&codec.encode(value));

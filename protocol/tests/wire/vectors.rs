@@ -1,4 +1,4 @@
-//! One example of each message; of those with optional fields, one with all and one with none.
+//! Example messages: one of each kind, and for optional fields one with all and one with none.
 
 mod game_masters;
 mod latest;
@@ -172,7 +172,7 @@ fn snapshot_lobby() -> Snapshot {
     }
 }
 
-/// What clients send.
+/// The client messages.
 pub(crate) fn client() -> Vec<Vector<ClientMessage>> {
     let mut all = of_players();
     all.extend(game_masters::client());
@@ -221,7 +221,7 @@ fn of_players() -> Vec<Vector<ClientMessage>> {
     ]
 }
 
-/// What servers send.
+/// The server messages.
 pub(crate) fn server() -> Vec<Vector<ServerMessage>> {
     let mut all = openings();
     all.extend(updates());
@@ -371,7 +371,7 @@ fn session_updates() -> Vec<Vector<ServerMessage>> {
     ]
 }
 
-/// Clues go to each of the three audiences, announcements to everyone.
+/// A clue for each of the three audiences, and an announcement to everyone.
 fn clue_updates() -> Vec<Vector<ServerMessage>> {
     let pushed = |clue| Event::CluePushed { clue, to: None };
     let id = || text("c1");

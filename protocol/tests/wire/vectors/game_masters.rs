@@ -1,4 +1,4 @@
-//! What only game masters send and receive.
+//! Messages that only game masters send or receive.
 
 use cluecast_protocol::{
     Audience, ClientMessage, Command, Cursor, Event, GameMaster, Heads, Hello, Order, OrderKind,

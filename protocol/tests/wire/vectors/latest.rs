@@ -1,4 +1,4 @@
-//! What carries no number, and what spectators send and receive.
+//! Unnumbered messages, and the messages of spectators.
 
 use cluecast_protocol::{
     Attendance, Board, BoardRow, ClientMessage, Cursor, Heads, Phase, PlayerPresence, Presence,
