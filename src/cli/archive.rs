@@ -1,4 +1,4 @@
-//! `cluecast archive`: whether files of an archive are in order, and what is in them.
+//! `cluecast archive`: verifies archive files, and prints their events.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -6,28 +6,26 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::CommandError;
-use super::output::{complain, say};
+use super::command::{print_error, print_line};
+use super::errors::CommandError;
 use crate::http::export_lines;
 use crate::journal::{ArchiveError, ArchiveFile, StoredBatch, read_archive, verify_archive};
 
-/// See there.
 #[derive(Subcommand)]
 pub(super) enum ArchiveCommand {
-    /// Reads each file to its end and checks it; status 1 if one is not in order.
+    /// Read and verify each file completely. The exit status is 1 if one is damaged.
     Verify(Verify),
-    /// Prints the events of one session's files as JSON lines, like its export; status 1 if some are
-    /// missing between them.
+    /// Print the events in one session's files as JSON lines, in the format of an export. The exit status
+    /// is 1 if events are missing between the files.
     Show(Show),
 }
 
-/// See there.
 #[derive(Args)]
 pub(super) struct Verify {
-    /// Files of the folder `journal.archive_dir`.
+    /// Files in the directory `journal.archive_dir`.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Prints one JSON object instead of text.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -41,10 +39,9 @@ impl ArchiveCommand {
     }
 }
 
-/// See there.
 #[derive(Args)]
 pub(super) struct Show {
-    /// Files of the folder `journal.archive_dir`, in any order, all of one session.
+    /// Files in the directory `journal.archive_dir`, in any order, all of one session.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
@@ -64,28 +61,28 @@ impl Show {
             .any(|pair| pair[0].1.session != pair[1].1.session)
         {
             let reason =
-                "these files are of several sessions; their names begin with the session's";
+                "the files belong to several sessions; file names start with the session id";
             return Err(CommandError::Failed(reason.to_owned()));
         }
-        let mut shown = None;
-        let mut is_whole = true;
+        let mut last_printed = None;
+        let mut is_complete = true;
         for (path, file) in files {
-            let next = shown.map_or(file.first_seq, |last: u64| last + 1);
+            let next = last_printed.map_or(file.first_seq, |last: u64| last + 1);
             if file.first_seq > next {
-                is_whole = false;
-                complain(format_args!(
-                    "events {next} to {} are in none of these files",
+                is_complete = false;
+                print_error(format_args!(
+                    "events {next} to {} are missing from these files",
                     file.first_seq - 1
                 ));
             }
             let batches = read_archive(path).map_err(|error| failed(path, &error))?;
-            // Files may overlap, and what they have in common is the same.
+            // Files may overlap after a crash; the common events are identical.
             for batch in batches.iter().filter(|batch| batch.first_seq >= next) {
-                print(path, batch)?;
+                print_batch(path, batch)?;
             }
-            shown = shown.max(Some(file.last_seq));
+            last_printed = last_printed.max(Some(file.last_seq));
         }
-        if is_whole {
+        if is_complete {
             Ok(())
         } else {
             Err(CommandError::Reported)
@@ -93,7 +90,7 @@ impl Show {
     }
 }
 
-fn print(path: &Path, batch: &StoredBatch) -> Result<(), CommandError> {
+fn print_batch(path: &Path, batch: &StoredBatch) -> Result<(), CommandError> {
     let lines = export_lines(batch).map_err(|error| failed(path, &error))?;
     Ok(io::stdout().lock().write_all(&lines)?)
 }
@@ -102,18 +99,18 @@ fn failed(path: &Path, error: &dyn std::error::Error) -> CommandError {
     CommandError::Failed(format!("{}: {error}", path.display()))
 }
 
-type Verified = Result<ArchiveFile, ArchiveError>;
+type VerifyResult = Result<ArchiveFile, ArchiveError>;
 
 impl Verify {
     fn run(self) -> Result<(), CommandError> {
         let verified = self.files.iter().map(|path| (path, verify_archive(path)));
-        let verified: Vec<(&PathBuf, Verified)> = verified.collect();
+        let verified: Vec<(&PathBuf, VerifyResult)> = verified.collect();
         if self.json {
-            let files = verified.iter().map(|(path, file)| as_json(path, file));
-            say(json!({ "files": files.collect::<Vec<_>>() }))?;
+            let files = verified.iter().map(|(path, file)| to_json(path, file));
+            print_line(json!({ "files": files.collect::<Vec<_>>() }))?;
         } else {
             for (path, file) in &verified {
-                print_for_people(path, file)?;
+                print_text(path, file)?;
             }
         }
         if verified.iter().all(|(_, file)| file.is_ok()) {
@@ -124,22 +121,22 @@ impl Verify {
     }
 }
 
-fn print_for_people(path: &Path, file: &Verified) -> io::Result<()> {
+fn print_text(path: &Path, file: &VerifyResult) -> io::Result<()> {
     match file {
-        Ok(file) => say(format_args!(
-            "{}: session {}, events {} to {} in {} batches, in order",
+        Ok(file) => print_line(format_args!(
+            "{}: session {}, events {} to {} in {} batches, verified",
             path.display(),
             file.session,
             file.first_seq,
             file.last_seq,
             file.batches
         ))?,
-        Err(error) => complain(format_args!("{}: {error}", path.display())),
+        Err(error) => print_error(format_args!("{}: {error}", path.display())),
     }
     Ok(())
 }
 
-fn as_json(path: &Path, file: &Verified) -> Value {
+fn to_json(path: &Path, file: &VerifyResult) -> Value {
     let name = path.display().to_string();
     match file {
         Ok(file) => json!({
@@ -159,7 +156,7 @@ fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
 
     bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes everything");
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })
 }

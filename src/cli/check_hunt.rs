@@ -1,4 +1,4 @@
-//! `cluecast hunt check`: every mistake in a hunt, with its place.
+//! `cluecast hunt check`: reports all mistakes in a hunt, with file, line and column.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -6,22 +6,21 @@ use std::{fs, io};
 use clap::Args;
 use hunt::{Bundle, Hunt, Mistake};
 
-use super::CommandError;
-use super::output::{complain, say};
+use super::command::{print_error, print_line};
+use super::errors::CommandError;
 
-/// How deep folders in a hunt's folder may lie, so that a link in a circle ends.
+/// Depth of directories below a hunt's directory. Bounds recursion through circular links.
 const DEPTH_MAX: usize = 8;
 
-/// The files that hunts are written in.
-const TEXTS: [&str; 2] = ["toml", "md"];
+/// Extensions of the files that hunts are written in.
+const TEXT_EXTENSIONS: [&str; 2] = ["toml", "md"];
 
-/// See there.
 #[derive(Args)]
 pub(super) struct CheckHunt {
-    /// The hunt's folder, with its hunt.toml.
+    /// Directory of the hunt, which contains hunt.toml.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Prints one JSON object instead of text.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -30,17 +29,17 @@ impl CheckHunt {
     pub(super) fn run(self) -> Result<(), CommandError> {
         let checked = hunt::parse(&read_folder(&self.folder)?);
         if self.json {
-            say(as_json(&checked))?;
+            print_line(to_json(&checked))?;
         } else {
-            print_for_people(&self.folder, &checked)?;
+            print_text(&self.folder, &checked)?;
         }
         checked.map(drop).map_err(|_| CommandError::Reported)
     }
 }
 
-fn print_for_people(folder: &Path, checked: &Result<Hunt, Vec<Mistake>>) -> io::Result<()> {
+fn print_text(folder: &Path, checked: &Result<Hunt, Vec<Mistake>>) -> io::Result<()> {
     match checked {
-        Ok(hunt) => say(format_args!(
+        Ok(hunt) => print_line(format_args!(
             "{}: \"{}\", {} rounds, {} puzzles, no mistakes",
             folder.display(),
             hunt.title,
@@ -49,10 +48,10 @@ fn print_for_people(folder: &Path, checked: &Result<Hunt, Vec<Mistake>>) -> io::
         ))?,
         Err(mistakes) => {
             for mistake in mistakes {
-                complain(mistake.render());
+                print_error(mistake.render());
             }
             let plural = if mistakes.len() == 1 { "" } else { "s" };
-            complain(format_args!(
+            print_error(format_args!(
                 "{}: {} mistake{plural}",
                 folder.display(),
                 mistakes.len()
@@ -62,7 +61,7 @@ fn print_for_people(folder: &Path, checked: &Result<Hunt, Vec<Mistake>>) -> io::
     Ok(())
 }
 
-fn as_json(checked: &Result<Hunt, Vec<Mistake>>) -> serde_json::Value {
+fn to_json(checked: &Result<Hunt, Vec<Mistake>>) -> serde_json::Value {
     let mistakes = checked.as_ref().err().into_iter().flatten().map(|mistake| {
         serde_json::json!({
             "file": mistake.file,
@@ -74,11 +73,14 @@ fn as_json(checked: &Result<Hunt, Vec<Mistake>>) -> serde_json::Value {
     serde_json::json!({ "mistakes": mistakes.collect::<Vec<_>>() })
 }
 
-/// The texts of a hunt's folder by their path in it. Files that are no text, such as pictures, are
-/// left out; what a hunt consists of must be text, and lie in the folder.
+/// Reads the text files of a hunt's directory, by relative path. Skips binary files such as pictures. Fails
+/// on a `.toml` or `.md` file that is not UTF-8, and on a link that leads out of the directory.
 pub(super) fn read_folder(folder: &Path) -> Result<Bundle, CommandError> {
     if folder.is_file() {
-        return Err(refused(folder, "is a file; name the folder that it is in"));
+        return Err(refusal(
+            folder,
+            "is a file; give the directory that contains it",
+        ));
     }
     let mut files = Bundle::new();
     let root = folder.canonicalize().map_err(failed(folder))?;
@@ -94,8 +96,8 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> CommandError {
     }
 }
 
-fn refused(path: &Path, what: &str) -> CommandError {
-    CommandError::Failed(format!("{}: it {what}", path.display()))
+fn refusal(path: &Path, what: &str) -> CommandError {
+    CommandError::Failed(format!("{} {what}", path.display()))
 }
 
 fn collect(
@@ -116,9 +118,9 @@ fn collect(
         let name = format!("{prefix}{name}");
         let real = path.canonicalize().map_err(failed(&path))?;
         if !real.starts_with(root) {
-            return Err(refused(
+            return Err(refusal(
                 &path,
-                "leads out of the hunt's folder; put a copy there",
+                "is a link out of the hunt's directory; copy the file into it",
             ));
         }
         if real.is_dir() {
@@ -134,18 +136,18 @@ fn collect(
                     let at = error.utf8_error().valid_up_to();
                     let lines = error.as_bytes()[..at].split(|byte| *byte == b'\n');
                     let line = lines.count();
-                    let what = format!("is not UTF-8 in line {line}; save it as UTF-8");
-                    return Err(refused(&path, &what));
+                    let what = format!("is not valid UTF-8 in line {line}; save it as UTF-8");
+                    return Err(refusal(&path, &what));
                 }
-                Err(_picture) => {}
+                Err(_binary_file) => {}
             }
         }
     }
     Ok(())
 }
 
-/// Whether a hunt would read it.
+/// Whether a hunt may consist of this file.
 fn is_text(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| TEXTS.contains(&extension))
+    extension.is_some_and(|extension| TEXT_EXTENSIONS.contains(&extension))
 }

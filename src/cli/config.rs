@@ -1,39 +1,36 @@
-//! `cluecast config`: what the settings are, and what is wrong with them.
+//! `cluecast config`: checks and shows settings.
 
 use clap::{Args, Subcommand};
 
-use super::output::{complain, say};
-use super::{CommandError, SettingsArgs};
+use super::command::{SettingsArgs, print_error, print_line};
+use super::errors::CommandError;
 use crate::config::Config;
 
-/// See there.
 #[derive(Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Reports everything that is wrong with the settings; status 1 if anything is.
+    /// Report all mistakes in the settings. The exit status is 1 if there are any.
     Check(Check),
-    /// Prints every setting.
+    /// Print the effective value of every setting.
     Show(Show),
 }
 
-/// See there.
 #[derive(Args)]
 pub(super) struct Check {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Prints one JSON object instead of text.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
 }
 
-/// See there.
 #[derive(Args)]
 pub(super) struct Show {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Tells for each setting where it comes from.
+    /// Also print the origin of each value.
     #[arg(long)]
     origin: bool,
-    /// Prints one JSON object instead of text.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -61,15 +58,15 @@ impl Check {
                     "message": mistake.message,
                 })
             });
-            say(serde_json::json!({ "mistakes": listed.collect::<Vec<_>>() }))?;
+            print_line(serde_json::json!({ "mistakes": listed.collect::<Vec<_>>() }))?;
         } else {
             for mistake in &mistakes {
-                complain(mistake);
+                print_error(mistake);
             }
             match mistakes.len() {
-                0 => say("The settings are good.")?,
-                1 => complain("1 mistake"),
-                count => complain(format_args!("{count} mistakes")),
+                0 => print_line("The settings are valid.")?,
+                1 => print_error("1 mistake"),
+                count => print_error(format_args!("{count} mistakes")),
             }
         }
         if mistakes.is_empty() {
@@ -86,18 +83,18 @@ impl Show {
         if self.json {
             let settings = layers.effective().map(|(key, value, origin)| {
                 let described =
-                    serde_json::json!({ "value": json(&value), "origin": origin.to_string() });
+                    serde_json::json!({ "value": to_json(&value), "origin": origin.to_string() });
                 (key.to_owned(), described)
             });
             let settings: serde_json::Map<String, serde_json::Value> = settings.collect();
-            say(serde_json::Value::Object(settings))?;
+            print_line(serde_json::Value::Object(settings))?;
         } else {
             for (key, value, origin) in layers.effective() {
                 let line = format!("{key} = {value}");
                 if self.origin {
-                    say(format_args!("{line:50} # {origin}"))?;
+                    print_line(format_args!("{line:50} # {origin}"))?;
                 } else {
-                    say(line)?;
+                    print_line(line)?;
                 }
             }
         }
@@ -107,7 +104,7 @@ impl Show {
     }
 }
 
-/// No setting is a date, which JSON has no word for.
-fn json(value: &toml::Value) -> serde_json::Value {
-    serde_json::to_value(value).expect("settings are text, numbers and lists")
+/// The JSON form of a value. No setting is a date, which JSON cannot represent.
+fn to_json(value: &toml::Value) -> serde_json::Value {
+    serde_json::to_value(value).expect("settings are strings, numbers and lists")
 }

@@ -1,24 +1,22 @@
-//! `cluecast journal raise-generation`: after a restore from which acknowledged events are missing.
+//! `cluecast journal raise-generation`: for use after a restore that lacks acknowledged events.
 
 use clap::{Args, Subcommand};
 
-use super::output::say;
+use super::command::{SettingsArgs, print_line};
+use super::errors::CommandError;
 use super::server::postgres_options;
-use super::{CommandError, SettingsArgs};
 use crate::config::JournalBackend;
 use crate::journal::{
     DATABASE_FILE, Incarnation, Journal, PostgresJournal, SqliteJournal, SqliteOptions,
 };
 
-/// See there.
 #[derive(Subcommand)]
 pub(super) enum JournalCommand {
-    /// Begins a new generation of every stream: clients take a snapshot when they come back, however
-    /// little they seem to have missed. For after a restore; no server may run meanwhile.
+    /// Start a new generation of every stream, so that each reconnecting client gets a snapshot, whatever
+    /// its cursor. Run this after a restore, while no server is running.
     RaiseGeneration(RaiseGeneration),
 }
 
-/// See there.
 #[derive(Args)]
 pub(super) struct RaiseGeneration {
     #[command(flatten)]
@@ -48,7 +46,7 @@ impl RaiseGeneration {
             JournalBackend::Sqlite => {
                 let folder = &config.server.data_dir;
                 if !folder.join(DATABASE_FILE).exists() {
-                    let reason = format!("there is no journal in {}", folder.display());
+                    let reason = format!("no journal found in {}", folder.display());
                     return Err(CommandError::Failed(reason));
                 }
                 runtime.block_on(async {
@@ -59,12 +57,12 @@ impl RaiseGeneration {
                 })?
             }
             JournalBackend::Memory => {
-                let reason = "a journal in memory has no generation that would stay";
+                let reason = "a memory journal has no persistent generation; set journal.backend";
                 return Err(CommandError::Failed(reason.to_owned()));
             }
         };
-        say(format_args!(
-            "generation {generation}: every client takes a snapshot when it comes back"
+        print_line(format_args!(
+            "generation {generation}: every client gets a snapshot when it reconnects"
         ))?;
         Ok(())
     }

@@ -1,24 +1,23 @@
-//! `cluecast migrate`: the schema of the PostgreSQL database.
+//! `cluecast migrate`: migrates the schema of the PostgreSQL database.
 
 use std::io;
 
 use clap::Args;
 
-use super::output::say;
+use super::command::{SettingsArgs, print_line};
+use super::errors::CommandError;
 use super::server::postgres_options;
-use super::{CommandError, SettingsArgs};
 use crate::config::JournalBackend;
 use crate::journal::{Incarnation, PostgresJournal, SchemaStatus};
 
-/// See there.
 #[derive(Args)]
 pub(super) struct Migrate {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Changes nothing; status 1 if steps are missing.
+    /// Change nothing. The exit status is 1 if steps are missing.
     #[arg(long)]
     check: bool,
-    /// Prints one JSON object instead of text.
+    /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -29,8 +28,8 @@ impl Migrate {
         match config.journal.backend {
             JournalBackend::Postgres => {}
             JournalBackend::Sqlite | JournalBackend::Memory => {
-                let reason = "only PostgreSQL is migrated by hand; set journal.backend to \
-                              \"postgres\" (the other journals look after themselves)";
+                let reason = "only PostgreSQL needs this command; set journal.backend to \
+                              \"postgres\" (the SQLite journal is migrated at startup)";
                 return Err(CommandError::Failed(reason.to_owned()));
             }
         }
@@ -69,10 +68,9 @@ impl Migrate {
             let printed = serde_json::json!({
                 "steps": steps.collect::<Vec<_>>(),
                 "later": after.later,
-                "runs_from_step": after.runs_from_step,
                 "ready": after.check().is_ok(),
             });
-            return say(printed);
+            return print_line(printed);
         }
         for (before, after) in steps {
             let state = match (before.is_applied, after.is_applied) {
@@ -80,13 +78,13 @@ impl Migrate {
                 (true, true) => "applied before",
                 (false, true) => "applied now",
             };
-            say(format_args!(
+            print_line(format_args!(
                 "step {} ({}): {state}",
                 after.number, after.name
             ))?;
         }
         for number in &after.later {
-            say(format_args!("step {number}: applied by a later version"))?;
+            print_line(format_args!("step {number}: applied by a newer version"))?;
         }
         Ok(())
     }

@@ -1,31 +1,31 @@
-//! The command line: what an operator, an author and a newcomer type.
+//! The command line.
 //!
-//! Every command ends with status 0 when it did what it was asked for, 1 when it could not or found
-//! mistakes, and 2 when it was typed wrongly. Errors go to standard error.
+//! Every command exits with status 0 on success, 1 on failure or when it found mistakes, and 2 on wrong
+//! usage. Errors go to standard error.
 
 mod archive;
 mod check_hunt;
+mod command;
 mod config;
+mod critical;
+mod errors;
 mod journal;
 mod migrate;
 mod node;
-mod output;
 mod serve;
 mod server;
 mod token;
-mod vital;
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use output::complain;
-pub use server::{Server, ServerError};
+use command::print_error;
+use errors::CommandError;
+pub use errors::ServerError;
+pub use server::Server;
 
-use crate::config::{Config, ConfigMistake, Layers};
-use crate::gateway::check_certificate;
 #[cfg(feature = "fault-injection")]
 use crate::session::InjectedFault;
 
@@ -36,9 +36,9 @@ use crate::session::InjectedFault;
     version,
     after_help = "\
 Examples:
-  cluecast serve --hunt examples/harbour-lights   a hunt runs, and how to join it is printed
-  cluecast hunt check my-hunt                     every mistake in a hunt, with its place
-  cluecast config show --origin                   every setting and where it comes from"
+  cluecast serve --hunt examples/harbour-lights   run a hunt and print how to join it
+  cluecast hunt check my-hunt                     list all mistakes in a hunt
+  cluecast config show --origin                   list all settings and their origins"
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -47,72 +47,31 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs the server until it is told to stop (Ctrl-C or SIGTERM).
+    /// Run the server until Ctrl-C or SIGTERM.
     Serve(serve::Serve),
-    /// Looks after hunts.
+    /// Check hunts.
     #[command(subcommand)]
     Hunt(HuntCommand),
-    /// Looks after settings.
+    /// Check and show settings.
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Brings the schema of the PostgreSQL database up to date, and tells what it did.
+    /// Migrate the schema of the PostgreSQL database, and print the migration steps.
     Migrate(migrate::Migrate),
-    /// Looks after the journal.
+    /// Repair the journal after a restore.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
-    /// Looks after files of the archive, into which old events go.
+    /// Verify and print archive files.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
-    /// Prints a token. It is a secret: whoever has it may do what it grants.
+    /// Print a token. Keep it secret: it grants access.
     #[command(subcommand)]
     Token(token::TokenCommand),
 }
 
 #[derive(Subcommand)]
 enum HuntCommand {
-    /// Reports every mistake in a hunt's folder, with file, line and column.
+    /// Report all mistakes in a hunt's directory, with file, line and column.
     Check(check_hunt::CheckHunt),
-}
-
-/// Where settings come from; later ones win.
-#[derive(Args, Clone, Default)]
-struct SettingsArgs {
-    /// A TOML file of settings; may be given several times.
-    #[arg(long = "config", value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Sets a single key, as in `--set limits.commands_burst=100`.
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    settings: Vec<String>,
-    /// The folder of the journal and the token key; the same as `--set server.data_dir=DIR`.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-}
-
-/// A command could not do what it was asked for.
-#[derive(Debug, thiserror::Error)]
-enum CommandError {
-    #[error("{}", join_lines(.0))]
-    Settings(Vec<ConfigMistake>),
-    #[error("{path}: {reason}", path = path.display())]
-    File {
-        path: PathBuf,
-        reason: std::io::Error,
-    },
-    #[error(transparent)]
-    Key(#[from] crate::gateway::KeyError),
-    #[error(transparent)]
-    Journal(#[from] crate::journal::JournalError),
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    #[error("the hunt in {path} has mistakes; `cluecast hunt check {path}` shows them", path = .0.display())]
-    Hunt(PathBuf),
-    #[error("{0}")]
-    Failed(String),
-    #[error("what was found out could not be printed: {0}")]
-    Output(#[from] std::io::Error),
-    /// What is wrong has been printed already.
-    #[error("mistakes were found")]
-    Reported,
 }
 
 /// Runs the command that the process was started with.
@@ -120,7 +79,7 @@ pub fn run() -> ExitCode {
     run_command(CommandLine::parse().command)
 }
 
-/// The same, with a fault in the server that the command may run. For tests that must detect it.
+/// Runs the command with a fault injected into the server, for tests that must detect it.
 #[cfg(feature = "fault-injection")]
 pub fn run_with_fault(fault: InjectedFault) -> ExitCode {
     let mut line = CommandLine::parse();
@@ -142,60 +101,14 @@ fn run_command(command: Command) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // As of any program whose output is cut short by `head`.
+        // The reader has closed the pipe, as `head` does.
         Err(CommandError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
         Err(CommandError::Reported) => ExitCode::FAILURE,
         Err(error) => {
-            complain(error);
+            print_error(error);
             ExitCode::FAILURE
         }
     }
-}
-
-impl SettingsArgs {
-    fn layers(&self) -> Layers {
-        let mut layers = Layers::built_in();
-        for path in &self.files {
-            layers.add_file(path);
-        }
-        layers.add_process_environment();
-        for assignment in &self.settings {
-            layers.add_flag(assignment);
-        }
-        if let Some(folder) = &self.data_dir {
-            let folder = folder.display().to_string();
-            layers.add_own_flag("--data-dir", "server.data_dir", &folder);
-        }
-        layers
-    }
-
-    fn read(&self) -> Result<Config, CommandError> {
-        Config::read(self.layers()).map_err(CommandError::Settings)
-    }
-
-    /// The settings, if a server could run with them: the certificate is looked at, too, which only the
-    /// server's own user may be able to read.
-    fn read_for_server(&self) -> Result<Config, Vec<ConfigMistake>> {
-        const BLAMED: &str = "tls.certificate_file";
-        let layers = self.layers();
-        let mut settings = layers.effective();
-        let origin = settings.find_map(|(key, _, origin)| (key == BLAMED).then(|| origin.clone()));
-        drop(settings);
-        let config = Config::read(layers)?;
-        check_certificate(&config.tls).map_err(|error| {
-            vec![ConfigMistake {
-                origin: origin.expect("every setting has a default"),
-                key: Some(BLAMED.to_owned()),
-                message: error.to_string(),
-            }]
-        })?;
-        Ok(config)
-    }
-}
-
-fn join_lines(mistakes: &[ConfigMistake]) -> String {
-    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    lines.join("\n")
 }

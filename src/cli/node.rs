@@ -1,4 +1,4 @@
-//! A server's part in a cluster: its tasks, its heart on a thread of its own, and its internal port.
+//! A server's membership in a cluster: its tasks, the heartbeat thread, and the port for other nodes.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -6,12 +6,12 @@ use std::thread::{self, JoinHandle};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::server::ServerError;
-use super::vital::VitalLoops;
+use super::critical::CriticalTasks;
+use super::errors::ServerError;
 use crate::cluster::{Cluster, ClusterParts, ClusterSettings, Watchdog};
 use crate::config::ClusterConfig;
 use crate::gateway::{Gateway, Peers, listen_to_nodes};
-use crate::http::{self, Routing};
+use crate::http::{self, Forwarding};
 use crate::ids::{NodeRecord, SessionId};
 use crate::session::JournalStore;
 
@@ -19,16 +19,16 @@ use crate::session::JournalStore;
 pub(super) struct Node {
     cluster: Cluster,
     tasks: JoinSet<()>,
-    heart: JoinHandle<()>,
+    heartbeat: JoinHandle<()>,
 }
 
 impl Node {
-    /// Joins the cluster and waits until what this node should take at once is open.
+    /// Joins the cluster and waits until the sessions that this node claims at once are open.
     pub(super) async fn start(
         config: &ClusterConfig,
         gateway: &Gateway,
-        loops: &VitalLoops,
-    ) -> Result<(Self, Routing), ServerError> {
+        critical: &CriticalTasks,
+    ) -> Result<(Self, Forwarding), ServerError> {
         let failed = |reason| ServerError::BindNodes {
             address: config.listen,
             reason,
@@ -39,66 +39,66 @@ impl Node {
         let peers = Peers::new(gateway.clone());
         let sessions = gateway.sessions().clone();
         let cluster = Cluster::new(ClusterParts {
-            card: NodeRecord {
+            record: NodeRecord {
                 incarnation: sessions.owner(),
                 address: address.unwrap_or_else(|| bound.to_string()),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 weight: config.weight,
-                lease: config.valid,
+                lease: config.lease,
                 is_leaving: false,
             },
             settings: settings(config),
             store: Arc::new(JournalStore(sessions.journal().clone())),
-            validity: sessions.lease(),
+            lease: sessions.lease(),
             host: Arc::new(sessions),
-            neighbours: Arc::new(peers.clone()),
+            peers: Arc::new(peers.clone()),
         });
-        let routing = Routing::new(cluster.clone(), gateway.clone(), peers);
+        let routing = Forwarding::new(cluster.clone(), gateway.clone(), peers);
         let mut tasks = JoinSet::new();
         let router = http::router_for_nodes(gateway.clone(), &routing);
         let listening = listen_to_nodes(gateway.clone(), listener, router);
-        tasks.spawn(loops.run("port for other nodes", listening));
+        tasks.spawn(critical.watch("port for other nodes", listening));
         let joined = cluster.join().await;
         joined.map_err(|error| ServerError::Join(error.to_string()))?;
-        let heart = start_loops(&cluster, loops, &mut tasks)?;
+        let heartbeat = start_tasks(&cluster, critical, &mut tasks)?;
         tokio::select! {
-            () = cluster.looked() => {}
+            () = cluster.first_scan_done() => {}
             () = cluster.lost() => return Err(ServerError::Lost),
-            name = loops.ended() => return Err(ServerError::LoopEnded(name)),
+            name = critical.first_ended() => return Err(ServerError::TaskEnded(name)),
         }
-        tracing::info!(node = %cluster.incarnation(), address = %bound, "joined");
+        tracing::info!(node = %cluster.incarnation(), address = %bound, "joined the cluster");
         let node = Self {
             cluster,
             tasks,
-            heart,
+            heartbeat,
         };
         Ok((node, routing))
     }
 
-    /// Waits until the journal was out of reach for so long that the process should end.
+    /// Waits until the journal was unreachable for so long that the process must exit.
     pub(super) async fn lost(&self) {
         self.cluster.lost().await;
     }
 
-    /// Whether a session runs at another node, as soon as that is clear.
+    /// Waits until it is known where a session runs; whether that is another node.
     pub(super) async fn is_elsewhere(&self, session: SessionId) -> bool {
         self.cluster.is_elsewhere(session).await
     }
 
-    /// Gives all sessions away, leaves, and ends what was started.
+    /// Hands off all sessions, leaves the cluster, and ends the tasks and the heartbeat thread.
     pub(super) async fn leave(mut self) {
         self.cluster.leave().await;
         self.tasks.shutdown().await;
-        let heart = tokio::task::spawn_blocking(|| self.heart.join());
-        if !matches!(heart.await, Ok(Ok(()))) {
-            tracing::error!("the heart's thread failed");
+        let heartbeat = tokio::task::spawn_blocking(|| self.heartbeat.join());
+        if !matches!(heartbeat.await, Ok(Ok(()))) {
+            tracing::error!("the heartbeat thread panicked");
         }
     }
 }
 
 fn settings(config: &ClusterConfig) -> ClusterSettings {
     ClusterSettings {
-        beat_every: config.beat_every,
+        heartbeat_interval: config.heartbeat_interval,
         exit_after: config.exit_after,
         moves_max: config.moves_max,
         rebalance_max: config.rebalance_max,
@@ -107,30 +107,30 @@ fn settings(config: &ClusterConfig) -> ClusterSettings {
     }
 }
 
-/// The heart has a thread of its own, so that no burst of work on the others makes it late; what it
-/// asks the watchdog keeps it from beating beside a runtime that hangs.
-fn start_loops(
+/// Starts the node's tasks. Heartbeats have a thread of their own, so that load on the runtime does not
+/// delay them; the watchdog withholds them when the runtime hangs.
+fn start_tasks(
     cluster: &Cluster,
-    loops: &VitalLoops,
+    critical: &CriticalTasks,
     tasks: &mut JoinSet<()>,
 ) -> Result<JoinHandle<()>, ServerError> {
     let watchdog = Watchdog::new();
-    tasks.spawn(loops.run("watchdog", watchdog.clone().show_signs()));
-    let watching = cluster.clone();
-    let watching = async move { watching.run_watch().await };
-    tasks.spawn(loops.run("watch over other nodes", watching));
+    tasks.spawn(critical.watch("watchdog", watchdog.clone().keep_fresh()));
+    let detecting = cluster.clone();
+    let detecting = async move { detecting.run_failure_detector().await };
+    tasks.spawn(critical.watch("failure detector", detecting));
     let scanning = cluster.clone();
     let scanning = async move { scanning.run_scan().await };
-    tasks.spawn(loops.run("scan of the sessions", scanning));
-    let beating = cluster.clone();
-    let beating = async move { beating.run_heart(watchdog).await };
-    let beating = loops.run("heart", beating);
+    tasks.spawn(critical.watch("scan of sessions", scanning));
+    let heartbeats = cluster.clone();
+    let heartbeats = async move { heartbeats.run_heartbeats(watchdog).await };
+    let heartbeats = critical.watch("heartbeat", heartbeats);
     let failed = |error: std::io::Error| ServerError::Join(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(failed)?;
-    let heart = thread::Builder::new().name("heart".to_owned());
-    let heart = heart.spawn(move || runtime.block_on(beating));
-    heart.map_err(failed)
+    let thread = thread::Builder::new().name("heartbeat".to_owned());
+    let thread = thread.spawn(move || runtime.block_on(heartbeats));
+    thread.map_err(failed)
 }

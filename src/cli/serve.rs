@@ -10,9 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use super::check_hunt::read_folder;
-use super::output::say;
+use super::command::{SettingsArgs, print_line};
+use super::errors::CommandError;
 use super::server::Server;
-use super::{CommandError, SettingsArgs};
 use crate::config::Config;
 use crate::delivery::Hub;
 use crate::gateway::Grant;
@@ -21,24 +21,23 @@ use crate::journal::SessionId;
 use crate::session::{InjectedFault, SessionHandle, StoredHunt, first_game_master};
 use crate::telemetry;
 
-/// How long threads that were started for one task each may go on after the end.
-const THREADS_WAIT: Duration = Duration::from_millis(500);
+/// Time that blocking threads have to finish after the server has stopped.
+const BLOCKING_THREADS_WAIT: Duration = Duration::from_millis(500);
 
-/// How long a session that is this node's may take until it is open.
-const OPENING_MAX: Duration = Duration::from_secs(10);
+/// Timeout for opening a session that this node owns.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// See there.
 #[derive(Args)]
 pub(super) struct Serve {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Address and port to listen on; the same as `--set server.listen=ADDRESS`.
+    /// IP address and port to listen on; the same as `--set server.listen=ADDRESS`.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Runs the hunt in this folder: goes on with its session, or creates and starts one.
+    /// Run the hunt in this directory: resume its unfinished session, or create and start a new one.
     #[arg(long, value_name = "DIR")]
     hunt: Option<PathBuf>,
-    /// Prints one JSON line once it is ready, instead of text.
+    /// When ready, print one line of JSON instead of text.
     #[arg(long)]
     json: bool,
     #[arg(skip)]
@@ -53,9 +52,7 @@ impl Serve {
 
     pub(super) fn run(mut self) -> Result<(), CommandError> {
         if let Some(address) = self.listen {
-            self.settings
-                .settings
-                .push(format!("server.listen={address}"));
+            self.settings.set(format!("server.listen={address}"));
         }
         let config = self.settings.read_for_server();
         let config = config.map_err(CommandError::Settings)?;
@@ -65,13 +62,13 @@ impl Serve {
             .build();
         let runtime = runtime.map_err(|error| CommandError::Failed(error.to_string()))?;
         let done = runtime.block_on(self.serve(&config));
-        // A thread that hangs, at a disk for example, keeps nobody from ending.
-        runtime.shutdown_timeout(THREADS_WAIT);
+        // A thread that hangs, for example in a disk read, does not delay the exit.
+        runtime.shutdown_timeout(BLOCKING_THREADS_WAIT);
         done
     }
 
     async fn serve(&self, config: &Config) -> Result<(), CommandError> {
-        // Before anything else: a stop is heeded while the server starts, too.
+        // First of all, so that a signal also stops a server that is still starting.
         let mut signals = Signals::catch()?;
         let starting = async {
             let hunt = self.read_hunt().await?;
@@ -80,43 +77,43 @@ impl Serve {
         };
         let (server, hunt) = tokio::select! {
             started = starting => started?,
-            () = signals.stop_asked_for() => {
-                tracing::info!("stopped before it was ready");
+            () = signals.stop_requested() => {
+                tracing::info!("stopped before startup was complete");
                 return Ok(());
             }
         };
         let open = tokio::select! {
             open = open_hunt(&server, hunt) => Some(open?),
-            ended = wait_for_the_end(&server, &mut signals) => {
+            ended = wait_until_stopped(&server, &mut signals) => {
                 ended?;
                 None
             }
         };
         if let Some(open) = open {
-            // The session is not held longer than it is shown: finished, it may be closed.
-            let ready = self.ready(&server, open.as_ref());
+            // Drop the handle once it is printed, so that a finished session can be closed.
+            let ready = self.ready_message(&server, open.as_ref());
             drop(open);
-            if let Err(error) = say(ready) {
-                tracing::warn!(%error, "nobody reads what the server prints");
+            if let Err(error) = print_line(ready) {
+                tracing::warn!(%error, "cannot write to standard output");
             }
-            wait_for_the_end(&server, &mut signals).await?;
+            wait_until_stopped(&server, &mut signals).await?;
         }
         tracing::info!("stopping");
         let stopped = timeout(config.server.stop_max, server.stop()).await;
         stopped.map_err(|_| {
-            let reason = "the stop took longer than server.stop_ms_max; what was acknowledged \
-                          is durable all the same";
+            let reason = "the graceful shutdown exceeded server.stop_ms_max; acknowledged events \
+                          are durable nevertheless";
             CommandError::Failed(reason.to_owned())
         })??;
         Ok(())
     }
 
-    /// The hunt to be opened, before anything is started for it.
+    /// Reads the hunt of `--hunt`.
     async fn read_hunt(&self) -> Result<Option<StoredHunt>, CommandError> {
         let Some(folder) = self.hunt.clone() else {
             return Ok(None);
         };
-        // On a thread of its own, because a folder may be on a disk that does not answer.
+        // On a blocking thread: the directory may be on a network disk that hangs.
         let reading = tokio::task::spawn_blocking(move || {
             let stored = StoredHunt::new(&read_folder(&folder)?);
             stored.map_err(|_| CommandError::Hunt(folder))
@@ -126,8 +123,8 @@ impl Serve {
             .map(Some)
     }
 
-    /// What is printed once the server is ready.
-    fn ready(&self, server: &Server, open: Option<&SessionHandle<Hub>>) -> String {
+    /// The text that is printed when the server is ready.
+    fn ready_message(&self, server: &Server, open: Option<&SessionHandle<Hub>>) -> String {
         let address = server.address();
         let token = |session: &SessionHandle<Hub>| {
             let now = server.gateway().sessions().clock().now();
@@ -159,18 +156,18 @@ impl Serve {
   standings          {http}://{address}/api/v1/sessions/{code}/standings
   game master token  {token}
 
-How to join is at {http}://{address}/ and in protocol/README.md."
+How to join: {http}://{address}/ and protocol/README.md."
         )
     }
 }
 
-/// What signals ask for.
-enum Asked {
-    ToStop,
-    ForTheCertificate,
+/// The request that a signal stands for.
+enum Request {
+    Stop,
+    ReloadCertificate,
 }
 
-/// The signals that a server heeds, caught from the moment on at which this is made.
+/// The signals that a server handles. It receives them from the creation of this value on.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -187,30 +184,30 @@ impl Signals {
         })
     }
 
-    async fn stop_asked_for(&mut self) {
+    async fn stop_requested(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
     }
 
-    async fn next(&mut self) -> Asked {
+    async fn next(&mut self) -> Request {
         tokio::select! {
             biased;
-            _ = self.terminate.recv() => Asked::ToStop,
-            _ = self.interrupt.recv() => Asked::ToStop,
-            _ = self.hangup.recv() => Asked::ForTheCertificate,
+            _ = self.terminate.recv() => Request::Stop,
+            _ = self.interrupt.recv() => Request::Stop,
+            _ = self.hangup.recv() => Request::ReloadCertificate,
         }
     }
 }
 
-/// Returns when the server is asked to stop, and fails when it should not go on.
-async fn wait_for_the_end(server: &Server, signals: &mut Signals) -> Result<(), CommandError> {
+/// Returns when a signal requests a stop; fails when the server must exit.
+async fn wait_until_stopped(server: &Server, signals: &mut Signals) -> Result<(), CommandError> {
     loop {
         tokio::select! {
-            asked = signals.next() => match asked {
-                Asked::ToStop => return Ok(()),
-                Asked::ForTheCertificate => reload_certificate(server),
+            request = signals.next() => match request {
+                Request::Stop => return Ok(()),
+                Request::ReloadCertificate => reload_certificate(server),
             },
             lost = server.lost() => return Err(lost.into()),
         }
@@ -219,14 +216,15 @@ async fn wait_for_the_end(server: &Server, signals: &mut Signals) -> Result<(), 
 
 fn reload_certificate(server: &Server) {
     match server.gateway().reload_certificate() {
-        Ok(true) => tracing::info!("new connections get the certificate that is in the file now"),
-        Ok(false) => tracing::warn!("there is no certificate to reload: tls.mode is off"),
-        Err(error) => tracing::error!(%error, "the certificate stays the one from before"),
+        Ok(true) => tracing::info!("reloaded the certificate; new connections use it"),
+        Ok(false) => tracing::warn!("no certificate to reload: tls.mode is off"),
+        Err(error) => {
+            tracing::error!(%error, "cannot reload the certificate; the previous one stays in use")
+        }
     }
 }
 
-/// The unfinished session of the hunt in a folder; a new one is created and started if there is
-/// none.
+/// Finds the unfinished session of a hunt; creates and starts one if there is none.
 async fn open_hunt(
     server: &Server,
     hunt: Option<StoredHunt>,
@@ -244,15 +242,17 @@ async fn open_hunt(
     for record in live.filter(|record| record.hunt_revision == stored.revision) {
         let code = &record.code;
         if server.is_elsewhere(record.id).await {
-            let reason =
-                format!("session {code} of this hunt runs at another node; leave --hunt out here");
+            let reason = format!(
+                "session {code} of this hunt runs on another node; start this node without --hunt"
+            );
             return Err(CommandError::Failed(reason));
         }
-        // It is claimed a moment before it is opened.
-        let arrived = timeout(OPENING_MAX, sessions.wait_until_running(code)).await;
+        // A session is claimed a moment before it is open.
+        let arrived = timeout(OPEN_TIMEOUT, sessions.wait_until_running(code)).await;
         if arrived.is_err() {
-            let reason =
-                format!("session {code} of this hunt is not open yet; the log says why; try again");
+            let reason = format!(
+                "session {code} of this hunt is not open yet; see the log for the reason, and try again"
+            );
             return Err(CommandError::Failed(reason));
         }
     }

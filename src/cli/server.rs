@@ -1,4 +1,4 @@
-//! A whole server: journal, sessions, gateway and HTTP put together.
+//! Assembles a server from journal, sessions, gateway and HTTP, and stops it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,88 +6,42 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::critical::CriticalTasks;
+use super::errors::ServerError;
 use super::node::Node;
-use super::vital::VitalLoops;
 use crate::clock::Clock;
-use crate::cluster::Validity;
+use crate::cluster::Lease;
 use crate::config::{Config, JournalBackend, JournalConfig};
 use crate::delivery::Hub;
-use crate::gateway::{Gateway, GatewayParts, KeyError, TlsError, TokenKey, listen};
+use crate::gateway::{Gateway, GatewayParts, KeyError, TokenKey, listen};
 use crate::http;
 use crate::journal::{
     ArchiveFolder, Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal,
     PostgresOptions, SessionId, SqliteJournal, SqliteOptions,
 };
-use crate::session::{Archiving, InjectedFault, JournalAccess, OpenError, Services, Sessions};
+use crate::session::{Archiving, InjectedFault, JournalAccess, Services, Sessions};
 use crate::telemetry;
-
-/// Why a server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The journal.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The sessions in it.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The token key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The certificate.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The port for other nodes.
-    #[error("{address}: {reason}; set cluster.listen to another address")]
-    BindNodes {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// Why it cannot be had.
-        reason: std::io::Error,
-    },
-    /// The cluster.
-    #[error("the node could not join the others: {0}")]
-    Join(String),
-    /// The journal, while the server ran or was starting.
-    #[error(
-        "the journal was out of reach for longer than cluster.exit_after_ms; start again when it can \
-         be reached"
-    )]
-    Lost,
-    /// A loop that must run for as long as the server does, while that ran or was starting.
-    #[error(
-        "the {0} of this server has failed, which is a defect; the log says where. Start it again"
-    )]
-    LoopEnded(&'static str),
-    /// The port.
-    #[error("{address}: {reason}; set server.listen to another address")]
-    Bind {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// Why it cannot be had.
-        reason: std::io::Error,
-    },
-}
 
 /// A running server.
 pub struct Server {
     address: SocketAddr,
     gateway: Gateway,
     journal: Arc<dyn Journal>,
-    /// None if the journal is this process's alone.
+    /// `None` if no other server shares the journal.
     node: Option<Node>,
-    loops: VitalLoops,
+    critical: CriticalTasks,
     accepting: JoinSet<()>,
     upkeep: JoinSet<()>,
 }
 
 impl Server {
-    /// Starts a server with the journal that its settings name. It is ready when this returns: every
-    /// session is recovered, and clients, who may have connected before, are answered.
+    /// Opens the configured journal and starts a server on it. When this returns, every session is recovered
+    /// and clients are served.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
         Self::start_with_fault(config, InjectedFault::None).await
     }
 
-    /// The same, with an injected fault.
+    /// As [`Server::start`], with an injected fault.
     pub(super) async fn start_with_fault(
         config: &Config,
         fault: InjectedFault,
@@ -111,20 +65,20 @@ impl Server {
         };
         let access = match config.journal.backend {
             JournalBackend::Memory | JournalBackend::Sqlite => JournalAccess::Exclusive,
-            JournalBackend::Postgres => JournalAccess::Shared(Validity::over()),
+            JournalBackend::Postgres => JournalAccess::Shared(Lease::expired()),
         };
         let services = services(config, journal, incarnation, access).await?;
         Self::start_as(config, Services { fault, ..services }).await
     }
 
-    /// Starts a server on a journal that is open already.
+    /// Starts a server on an open journal that no other server shares.
     pub async fn start_on(config: &Config, journal: Arc<dyn Journal>) -> Result<Self, ServerError> {
         let incarnation = Incarnation(rand::random());
         let services = services(config, journal, incarnation, JournalAccess::Exclusive).await?;
         Self::start_as(config, services).await
     }
 
-    /// Starts one of several servers on a journal that is open already.
+    /// Starts one of several servers that share an open journal.
     pub async fn start_node(
         config: &Config,
         journal: Arc<dyn Journal>,
@@ -132,7 +86,7 @@ impl Server {
         Self::start_as(config, node_services(config, journal).await?).await
     }
 
-    /// The same, with an injected fault that a test must detect.
+    /// As [`Server::start_node`], with an injected fault, for tests that must detect it.
     #[cfg(feature = "fault-injection")]
     pub async fn start_node_with_fault(
         config: &Config,
@@ -148,7 +102,7 @@ impl Server {
             address: config.server.listen,
             reason,
         };
-        // First of all: a node that cannot serve clients must not take sessions.
+        // Bind before joining the cluster: a node that cannot serve clients must not claim sessions.
         let listener = TcpListener::bind(config.server.listen)
             .await
             .map_err(failed)?;
@@ -168,23 +122,23 @@ impl Server {
             limits: config.limits,
             tls: config.tls.clone(),
         })?;
-        let loops = VitalLoops::new();
+        let critical = CriticalTasks::new();
         let (node, routing) = if is_alone {
             (None, None)
         } else {
-            let (node, routing) = Node::start(&config.cluster, &gateway, &loops).await?;
+            let (node, routing) = Node::start(&config.cluster, &gateway, &critical).await?;
             (Some(node), Some(routing))
         };
         let router = http::router(gateway.clone(), routing);
         let mut accepting = JoinSet::new();
         let listening = listen(gateway.clone(), listener, router);
-        accepting.spawn(loops.run("accept loop", listening));
+        accepting.spawn(critical.watch("accept loop", listening));
         let mut upkeep = JoinSet::new();
-        upkeep.spawn(loops.run("upkeep of the metrics", telemetry::upkeep()));
+        upkeep.spawn(critical.watch("upkeep of metrics", telemetry::upkeep()));
         if is_alone {
             let sessions = gateway.sessions().clone();
             let closing = async move { sessions.run_retirement().await };
-            upkeep.spawn(loops.run("closing of finished sessions", closing));
+            upkeep.spawn(critical.watch("closing of finished sessions", closing));
         }
         tracing::info!(%address, "ready");
         Ok(Self {
@@ -192,23 +146,23 @@ impl Server {
             gateway,
             journal,
             node,
-            loops,
+            critical,
             accepting,
             upkeep,
         })
     }
 
-    /// Where it listens.
+    /// The address for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its gateway.
+    /// The gateway.
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
     }
 
-    /// Whether a session runs at another node, as soon as that is clear.
+    /// Waits until it is known where a session runs; whether that is another node.
     pub(super) async fn is_elsewhere(&self, session: SessionId) -> bool {
         match &self.node {
             Some(node) => node.is_elsewhere(session).await,
@@ -216,23 +170,23 @@ impl Server {
         }
     }
 
-    /// Waits until the process should end, and tells why: the journal was out of reach for too long,
-    /// unless no other server has it, or one of the server's own loops has failed.
+    /// Waits until the process must exit, and returns the reason: a shared journal was unreachable for too
+    /// long, or a critical task has ended. Cancel-safe.
     pub async fn lost(&self) -> ServerError {
-        let out_of_reach = async {
+        let unreachable = async {
             match &self.node {
                 Some(node) => node.lost().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = out_of_reach => ServerError::Lost,
-            name = self.loops.ended() => ServerError::LoopEnded(name),
+            () = unreachable => ServerError::Lost,
+            name = self.critical.first_ended() => ServerError::TaskEnded(name),
         }
     }
 
-    /// Stops: no more connections, a goodbye to every client, everything flushed, the state of
-    /// every session stored. With other nodes, each session goes straight to its next owner.
+    /// Shuts down gracefully: stops accepting, closes every connection, flushes the journal and stores a
+    /// snapshot of every session. In a cluster, each session is handed off to its next owner.
     pub async fn stop(mut self) -> Result<(), ServerError> {
         self.gateway.stop().await;
         while let Some(ended) = self.accepting.join_next().await {
@@ -250,7 +204,7 @@ impl Server {
     }
 }
 
-/// How a server, or whoever looks after its schema, uses PostgreSQL.
+/// Options of a PostgreSQL journal for a server or a command.
 pub(super) fn postgres_options(
     config: &JournalConfig,
     incarnation: Incarnation,
@@ -268,7 +222,7 @@ pub(super) fn postgres_options(
     }
 }
 
-/// The key of all nodes with the same secret, or of the data folder.
+/// The token key: derived from the cluster secret if there is one, otherwise from the data directory.
 pub(super) fn token_key(config: &Config) -> Result<TokenKey, KeyError> {
     match &config.cluster.secret {
         Some(secret) => Ok(TokenKey::from_secret(secret.expose())),
@@ -281,7 +235,7 @@ async fn node_services(
     config: &Config,
     journal: Arc<dyn Journal>,
 ) -> Result<Services, JournalError> {
-    let access = JournalAccess::Shared(Validity::over());
+    let access = JournalAccess::Shared(Lease::expired());
     services(config, journal, Incarnation(rand::random()), access).await
 }
 
@@ -306,7 +260,7 @@ async fn services(
 async fn new_sessions(config: &Config, services: Services) -> Result<Sessions<Hub>, JournalError> {
     let generation = services.journal.generation().await?;
     let (delivery, clock) = (config.delivery, services.clock.clone());
-    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).of_generation(generation);
+    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).with_generation(generation);
     let sessions_max = usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX);
     Ok(Sessions::new(services, sessions_max, hub))
 }
@@ -315,7 +269,7 @@ async fn archiving(config: &JournalConfig) -> Result<Option<Archiving>, JournalE
     let Some(folder) = &config.archive_dir else {
         return Ok(None);
     };
-    // On a thread of its own, because a folder may be on a disk that does not answer.
+    // On a blocking thread: the directory may be on a network disk that hangs.
     let folder = folder.clone();
     let opening = tokio::task::spawn_blocking(move || ArchiveFolder::open(&folder));
     let opened = opening.await.map_err(|error| JournalError {

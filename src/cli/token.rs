@@ -1,20 +1,18 @@
-//! `cluecast token`: tokens for those who have the server's data folder.
+//! `cluecast token`: prints tokens, for users who can read the server's data directory or secret.
 
 use clap::{Args, Subcommand};
 
-use super::output::say;
-use super::{CommandError, SettingsArgs};
+use super::command::{SettingsArgs, print_line};
+use super::errors::CommandError;
 use crate::clock::Clock;
 use crate::gateway::Grant;
 
-/// See there.
 #[derive(Subcommand)]
 pub(super) enum TokenCommand {
-    /// Prints a token that grants everything on this server.
+    /// Print an admin token, which grants everything on this server.
     Admin(AdminToken),
 }
 
-/// See there.
 #[derive(Args)]
 pub(super) struct AdminToken {
     #[command(flatten)]
@@ -28,12 +26,12 @@ impl TokenCommand {
         let folder = &config.server.data_dir;
         if config.cluster.secret.is_none() && !folder.is_dir() {
             return Err(CommandError::Failed(format!(
-                "{}: there is no such folder; name the server's with --data-dir, or start the server once",
+                "{}: no such directory; give the server's with --data-dir, or start the server once",
                 folder.display()
             )));
         }
         let key = super::server::token_key(&config)?;
-        say(key.seal(Grant::Admin, Clock::System.now()))?;
+        print_line(key.seal(Grant::Admin, Clock::System.now()))?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The connections.
+//! Settings of the gateway: connections, proxies, origins and timeouts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,16 @@ use serde::Deserialize;
 use super::reader::Reader;
 use super::web_origin::WebOrigin;
 
-/// Networks and origins that a list may name: each connection is compared with all of them.
+/// Entries of a list of networks or origins. Each connection is compared with all of them.
 const LISTED_MAX: usize = 100;
-/// What comes before an IPv4 address that is written as IPv6, in bits (RFC 4291, section 2.5.5.2).
+/// Bits of the prefix of IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2).
 const MAPPED_PREFIX: u8 = 96;
-const NETWORK_WANTED: &str =
-    "write a network such as 10.1.0.0/16, or a single address as 192.0.2.7/32";
-const ORIGIN_WANTED: &str = "write a scheme, a host and maybe a port, such as https://hunt.example";
+const NETWORK_EXPECTED: &str =
+    "expected a network such as 10.1.0.0/16, or a single address such as 192.0.2.7/32";
+const ORIGIN_EXPECTED: &str =
+    "expected a scheme, a host and an optional port, such as https://hunt.example";
 
-/// The header in which proxies tell a client's address.
+/// The header in which reverse proxies report a client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProxyHeader {
@@ -27,63 +28,64 @@ pub enum ProxyHeader {
     Forwarded,
 }
 
-/// See `[gateway]` in `config/default.toml`.
+/// The `[gateway]` section of `config/default.toml`.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
     /// Connections at the same time.
     pub connections_max: usize,
-    /// Connections at the same time from one address that have not shown a valid token.
+    /// Connections at the same time from one address without a valid token.
     pub unauthenticated_per_address_max: usize,
-    /// Networks without that limit.
+    /// Networks that are exempt from per-address limits.
     pub venues: Arc<[IpNet]>,
-    /// Networks of proxies that are believed.
+    /// Networks of trusted reverse proxies.
     pub proxies: Arc<[IpNet]>,
-    /// How they tell a client's address.
+    /// The header in which they report a client's address.
     pub proxy_header: ProxyHeader,
-    /// Web pages from elsewhere that may connect.
+    /// Allowed web origins besides the server's own.
     pub origins: Arc<[WebOrigin]>,
-    /// Until a request's header must be complete.
+    /// Timeout for a request's header.
     pub header_max: Duration,
-    /// Until a request's body must be complete.
+    /// Timeout for a request's body.
     pub body_max: Duration,
-    /// Until `hello` must have arrived.
+    /// Timeout for `hello`.
     pub hello_max: Duration,
-    /// How long a write may be stuck.
+    /// Time for which a socket may accept no written data.
     pub write_max: Duration,
-    /// How long a connection may be silent until it is asked for a sign of life.
+    /// Time without received data after which a keepalive ping is sent.
     pub ping_every: Duration,
-    /// How long it may take to give one.
+    /// Time after a ping within which something must arrive.
     pub pong_max: Duration,
 }
 
 impl GatewayConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
-            connections_max: reader.take_count("gateway.connections_max", 1..=1_000_000),
+            connections_max: reader.read_count("gateway.connections_max", 1..=1_000_000),
             unauthenticated_per_address_max: reader
-                .take_count("gateway.unauthenticated_per_address_max", 1..=1_000_000),
-            venues: networks(reader, "gateway.venues"),
-            proxies: networks(reader, "gateway.proxies"),
-            proxy_header: reader.take_word("gateway.proxy_header"),
+                .read_count("gateway.unauthenticated_per_address_max", 1..=1_000_000),
+            venues: read_networks(reader, "gateway.venues"),
+            proxies: read_networks(reader, "gateway.proxies"),
+            proxy_header: reader.read_choice("gateway.proxy_header"),
             origins: reader
-                .take_list("gateway.origins", LISTED_MAX, ORIGIN_WANTED)
+                .read_list("gateway.origins", LISTED_MAX, ORIGIN_EXPECTED)
                 .into(),
-            header_max: reader.take_ms("gateway.header_ms_max", 100..=60_000),
-            body_max: reader.take_ms("gateway.body_ms_max", 100..=600_000),
-            hello_max: reader.take_ms(
+            header_max: reader.read_ms("gateway.header_ms_max", 100..=60_000),
+            body_max: reader.read_ms("gateway.body_ms_max", 100..=600_000),
+            hello_max: reader.read_ms(
                 "gateway.hello_ms_max",
                 100..=protocol::limits::HELLO_WAIT_MS_MAX,
             ),
-            write_max: reader.take_ms("gateway.write_ms_max", 100..=120_000),
-            ping_every: reader.take_ms("gateway.ping_every_ms", 100..=600_000),
-            pong_max: reader.take_ms("gateway.pong_ms_max", 100..=120_000),
+            write_max: reader.read_ms("gateway.write_ms_max", 100..=120_000),
+            ping_every: reader.read_ms("gateway.ping_every_ms", 100..=600_000),
+            pong_max: reader.read_ms("gateway.pong_ms_max", 100..=120_000),
         }
     }
 }
 
-/// Networks as the addresses that are compared with them: what is IPv4 written as IPv6 is IPv4.
-fn networks(reader: &mut Reader, key: &str) -> Arc<[IpNet]> {
-    let written: Vec<IpNet> = reader.take_list(key, LISTED_MAX, NETWORK_WANTED);
+/// Reads a list of networks. IPv4-mapped IPv6 networks become IPv4, as the addresses do that are
+/// compared with them.
+fn read_networks(reader: &mut Reader, key: &str) -> Arc<[IpNet]> {
+    let written: Vec<IpNet> = reader.read_list(key, LISTED_MAX, NETWORK_EXPECTED);
     let canonical = written.into_iter().map(|network| {
         let IpNet::V6(mapped) = network else {
             return network;
@@ -95,19 +97,4 @@ fn networks(reader: &mut Reader, key: &str) -> Arc<[IpNet]> {
             .map_or(network, IpNet::V4)
     });
     canonical.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::config::{Config, Layers};
-
-    #[test]
-    fn an_ipv4_network_may_be_written_as_ipv6() {
-        let mut layers = Layers::built_in();
-        layers.add_flag("gateway.venues=['::ffff:10.0.0.0/104', '2001:db8::/32', '::/0']");
-        let config = Config::read(layers).expect("they are networks");
-        let venues = config.gateway.venues.iter().map(ToString::to_string);
-        let venues: Vec<String> = venues.collect();
-        assert_eq!(venues, ["10.0.0.0/8", "2001:db8::/32", "::/0"]);
-    }
 }

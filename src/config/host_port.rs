@@ -1,8 +1,8 @@
-//! A host with or without a port, as addresses are written.
+//! Parsing of `host[:port]`.
 
 use std::net::Ipv6Addr;
 
-/// A name, an IPv4 address, or an IPv6 address in brackets; and a port that is not 0.
+/// A host name, an IPv4 address, or an IPv6 address in brackets; and an optional port other than 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HostPort<'a> {
     pub(super) host: &'a str,
@@ -10,7 +10,7 @@ pub(super) struct HostPort<'a> {
 }
 
 impl<'a> HostPort<'a> {
-    /// None if it is anything else.
+    /// `None` if the text is anything else.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => {
@@ -26,7 +26,7 @@ impl<'a> HostPort<'a> {
             return None;
         }
         let port = match rest.strip_prefix(':') {
-            // `parse` takes a sign.
+            // `u16::parse` would accept a leading `+`.
             Some(port) if port.starts_with(|c: char| c.is_ascii_digit()) => {
                 Some(port.parse().ok().filter(|port| *port != 0)?)
             }
@@ -42,7 +42,7 @@ mod tests {
     use super::HostPort;
 
     #[test]
-    fn hosts_and_ports_are_told_apart() {
+    fn hosts_and_ports_are_separated() {
         for (text, host, port) in [
             ("node-1.internal:7000", "node-1.internal", Some(7_000)),
             ("localhost", "localhost", None),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_taken() {
+    fn everything_else_is_rejected() {
         for text in [
             "",
             ":7000",

@@ -1,4 +1,4 @@
-//! Where events become durable.
+//! Settings of the journal.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,58 +8,58 @@ use serde::Deserialize;
 use super::postgres::PostgresConfig;
 use super::reader::Reader;
 
-/// Which store holds the journal.
+/// The store that holds the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JournalBackend {
-    /// A SQLite database in the data folder.
+    /// A SQLite database in the data directory.
     Sqlite,
-    /// A PostgreSQL database, which several nodes may share.
+    /// A PostgreSQL database, which several nodes can share.
     Postgres,
-    /// Nothing survives the process.
+    /// Memory: nothing survives the process.
     Memory,
 }
 
-/// See `[journal]` in `config/default.toml`.
+/// The `[journal]` section of `config/default.toml`.
 #[derive(Debug, Clone)]
 pub struct JournalConfig {
-    /// Which store.
+    /// The store.
     pub backend: JournalBackend,
-    /// Batches that one flush may commit together.
+    /// Batches that one flush commits together.
     pub flush_batches_max: usize,
-    /// Time between looks at the write-ahead log.
+    /// Time between checkpoints of the write-ahead log under constant load.
     pub checkpoint_every: Duration,
-    /// Size of the write-ahead log above which a checkpoint waits for its end.
+    /// Size of the write-ahead log above which it is checkpointed and restarted.
     pub wal_bytes_max: u64,
-    /// Events after which a session's state is stored.
+    /// Events after which a snapshot of a session's state is stored.
     pub snapshot_every_events: u64,
-    /// The folder of the archive; without one, nothing is archived and nothing deleted.
+    /// Directory of the archive; without one, nothing is archived or deleted.
     pub archive_dir: Option<PathBuf>,
-    /// Events that at least are archived at once.
+    /// Archivable events at which archiving starts.
     pub archive_after_events_min: u64,
-    /// The PostgreSQL database, if that is the store.
+    /// The PostgreSQL database, used if `backend` says so.
     pub postgres: PostgresConfig,
 }
 
 impl JournalConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
-            backend: reader.take_word("journal.backend"),
-            flush_batches_max: reader.take_count("journal.flush_batches_max", 1..=10_000),
-            checkpoint_every: reader.take_ms("journal.checkpoint_every_ms", 10..=600_000),
-            wal_bytes_max: reader.take_within("journal.wal_bytes_max", 1 << 20..=4 << 30),
+            backend: reader.read_choice("journal.backend"),
+            flush_batches_max: reader.read_count("journal.flush_batches_max", 1..=10_000),
+            checkpoint_every: reader.read_ms("journal.checkpoint_every_ms", 10..=600_000),
+            wal_bytes_max: reader.read_integer("journal.wal_bytes_max", 1 << 20..=4 << 30),
             snapshot_every_events: reader
-                .take_within("journal.snapshot_every_events", 10..=1_000_000),
-            archive_dir: take_archive(reader),
+                .read_integer("journal.snapshot_every_events", 10..=1_000_000),
+            archive_dir: read_archive_dir(reader),
             archive_after_events_min: reader
-                .take_within("journal.archive_after_events_min", 1..=1_000_000_000),
+                .read_integer("journal.archive_after_events_min", 1..=1_000_000_000),
             postgres: PostgresConfig::read(reader),
         }
     }
 }
 
-/// A folder, or "none".
-fn take_archive(reader: &mut Reader) -> Option<PathBuf> {
-    let folder = reader.take_folder("journal.archive_dir");
+/// A directory, or "none".
+fn read_archive_dir(reader: &mut Reader) -> Option<PathBuf> {
+    let folder = reader.read_directory("journal.archive_dir");
     (folder != Path::new("none")).then_some(folder)
 }

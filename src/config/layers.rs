@@ -1,29 +1,28 @@
-//! Layers of settings: each key's values with where they come from, later layers over earlier ones.
+//! Layers of settings: the values of each key with their origins. Later layers override earlier ones.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::mistake::{ConfigMistake, Origin};
-use super::text::{self, Bare, Broken, Placed};
+use super::secret;
+use super::text::{self, Entry, Stray, SyntaxError};
 
 const BUILT_IN: &str = include_str!("../../config/default.toml");
 const ENVIRONMENT_PREFIX: &str = "CLUECAST_";
-/// Variables with the prefix that are not settings of the server.
+/// Variables with the prefix that are not settings.
 const OTHER_VARIABLES: [&str; 1] = ["CLUECAST_ADMIN_TOKEN"];
-/// Keys whose values hold a password or are one.
-const SECRETS: [&str; 2] = ["cluster.secret", "journal.postgres_url"];
-/// A key that differs from a known one by at most this many letters is taken for a slip.
-const SLIP_LETTERS_MAX: usize = 3;
+/// Edit distance up to which an unknown key counts as a misspelling of a known one.
+const TYPO_DISTANCE_MAX: usize = 3;
 
-/// A value with where it comes from.
+/// A value and its origin.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) value: toml::Value,
     pub(super) origin: Origin,
 }
 
-/// The values of one key, of which the last one counts.
+/// The values of one key. The last one is effective.
 #[derive(Debug, Clone)]
 pub(super) struct Stack {
     pub(super) built_in: toml::Value,
@@ -42,7 +41,7 @@ impl Stack {
     }
 }
 
-/// Settings by their key, `section.key`.
+/// Settings by key, `section.key`.
 #[derive(Debug, Clone)]
 pub struct Layers {
     pub(super) stacks: BTreeMap<String, Stack>,
@@ -53,14 +52,14 @@ impl Layers {
     /// The built-in defaults.
     pub fn built_in() -> Self {
         let read = text::read(BUILT_IN);
-        assert!(read.broken.is_empty(), "{:?}", read.broken);
-        assert!(read.bare.is_empty(), "{:?}", read.bare);
-        let stacks = read.values.into_iter().map(|placed| {
+        assert!(read.errors.is_empty(), "{:?}", read.errors);
+        assert!(read.strays.is_empty(), "{:?}", read.strays);
+        let stacks = read.entries.into_iter().map(|entry| {
             let stack = Stack {
-                built_in: placed.value.expect("built-in numbers have 64 bits"),
+                built_in: entry.value.expect("built-in numbers have 64 bits"),
                 given: Vec::new(),
             };
-            (format!("{}.{}", placed.section, placed.key), stack)
+            (format!("{}.{}", entry.section, entry.key), stack)
         });
         Self {
             stacks: stacks.collect(),
@@ -68,14 +67,14 @@ impl Layers {
         }
     }
 
-    /// Adds a TOML file over what is there. One that cannot be read is a mistake like others.
+    /// Adds a layer from a TOML file. If it cannot be read, that is recorded as a mistake.
     pub fn add_file(&mut self, path: &Path) {
         let name = path.display().to_string();
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let message = format!("cannot be read: {error}");
-                return self.wrong(Origin::WholeFile(name), None, message);
+                return self.record_mistake(Origin::WholeFile(name), None, message);
             }
         };
         match std::str::from_utf8(&bytes) {
@@ -83,37 +82,37 @@ impl Layers {
             Err(error) => {
                 let good = &bytes[..error.valid_up_to()];
                 let line = good.split(|byte| *byte == b'\n').count();
-                let message = "not UTF-8, which TOML files are".to_owned();
-                self.wrong(Origin::File { name, line }, None, message);
+                let message = "the file is not UTF-8".to_owned();
+                self.record_mistake(Origin::File { name, line }, None, message);
             }
         }
     }
 
-    /// Adds the text of a TOML file over what is there.
+    /// Adds a layer from the text of a TOML file.
     pub fn add_text(&mut self, name: &str, text: &str) {
         let origin = |line| Origin::File {
             name: name.to_owned(),
             line,
         };
         let read = text::read(text);
-        for Broken { line, key, reason } in read.broken {
-            self.wrong(origin(line), key.as_deref(), reason);
+        for SyntaxError { line, key, reason } in read.errors {
+            self.record_mistake(origin(line), key.as_deref(), reason);
         }
-        for bare in read.bare {
-            self.add_bare(origin(bare.line), bare);
+        for stray in read.strays {
+            self.add_stray(origin(stray.line), stray);
         }
-        for placed in read.values {
-            let Placed {
+        for entry in read.entries {
+            let Entry {
                 section,
                 key,
                 value,
                 line,
-            } = placed;
+            } = entry;
             self.add(&format!("{section}.{key}"), value, origin(line));
         }
     }
 
-    /// Adds variables of the environment: `CLUECAST_SECTION__KEY`. Others are not looked at.
+    /// Adds a layer from environment variables named `CLUECAST_SECTION__KEY`. Others are ignored.
     pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         let mut ours: Vec<(String, String)> = variables
             .into_iter()
@@ -129,7 +128,7 @@ impl Layers {
         }
     }
 
-    /// The variables of this process.
+    /// Adds a layer from the environment of this process.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
@@ -140,8 +139,8 @@ impl Layers {
             match (name.into_string(), text.into_string()) {
                 (Ok(name), Ok(text)) => utf8.push((name, text)),
                 (Ok(name), Err(_)) if name.starts_with(ENVIRONMENT_PREFIX) => {
-                    let message = "not UTF-8, which every setting is".to_owned();
-                    self.wrong(Origin::Environment(name), None, message);
+                    let message = "the value is not UTF-8".to_owned();
+                    self.record_mistake(Origin::Environment(name), None, message);
                 }
                 _ => {}
             }
@@ -149,23 +148,23 @@ impl Layers {
         self.add_environment(utf8);
     }
 
-    /// Adds `section.key=value`.
+    /// Adds the assignment `section.key=value` of a `--set` flag.
     pub fn add_flag(&mut self, assignment: &str) {
         let origin = Origin::Flag("--set");
         if let Some((key, text)) = assignment.split_once('=') {
             self.add_unquoted(key.trim(), text.trim(), origin);
         } else {
             let message = format!("`{assignment}` is not of the form section.key=value");
-            self.wrong(origin, None, message);
+            self.record_mistake(origin, None, message);
         }
     }
 
-    /// The value of a flag of its own for one key, such as `--data-dir`.
-    pub fn add_own_flag(&mut self, flag: &'static str, key: &str, text: &str) {
+    /// Adds the value of a dedicated flag, such as `--data-dir`.
+    pub fn add_dedicated_flag(&mut self, flag: &'static str, key: &str, text: &str) {
         self.add_unquoted(key, text, Origin::Flag(flag));
     }
 
-    /// A value as it is typed in a shell: text needs no quotes, everything else is TOML.
+    /// Adds a value as typed in a shell: strings need no quotes, everything else is TOML.
     fn add_unquoted(&mut self, key: &str, text: &str, origin: Origin) {
         let built_in = self.stacks.get(key).map(|stack| &stack.built_in);
         let is_text = matches!(built_in, Some(toml::Value::String(_)));
@@ -178,65 +177,65 @@ impl Layers {
         match (self.stacks.get_mut(key), value) {
             (Some(stack), Ok(value)) => stack.given.push(Setting { value, origin }),
             (Some(_), Err(number)) => {
-                let message = format!("{number} is out of range, whatever the range");
-                self.wrong(origin, Some(key), message);
+                let message = format!("{number} does not fit 64 bits");
+                self.record_mistake(origin, Some(key), message);
             }
             (None, _) => {
-                let message = match self.meant(key) {
-                    Some(meant) => format!("no such key; did you mean {meant}?"),
-                    None => "no such key; config/default.toml lists all of them".to_owned(),
+                let message = match self.suggestion(key) {
+                    Some(known) => format!("unknown key; did you mean {known}?"),
+                    None => "unknown key; config/default.toml lists all keys".to_owned(),
                 };
-                self.wrong(origin, Some(key), message);
+                self.record_mistake(origin, Some(key), message);
             }
         }
     }
 
-    fn add_bare(&mut self, origin: Origin, bare: Bare) {
-        let Bare { name, is_table, .. } = bare;
+    fn add_stray(&mut self, origin: Origin, stray: Stray) {
+        let Stray { name, is_table, .. } = stray;
         let prefix = format!("{name}.");
         let is_section = self.stacks.keys().any(|key| key.starts_with(&prefix));
         let message = match (is_section, is_table) {
-            // A section that sets nothing is allowed: that is what is left of a template.
+            // An empty section is allowed: a template with everything commented out.
             (true, true) => return,
             (true, false) => {
-                format!("a section, not a value; write [{name}] and its keys below")
+                format!("this is a section, not a key; write [{name}] and its keys below it")
             }
-            (false, true) => "no such section; config/default.toml lists all of them".to_owned(),
-            (false, false) => match &*self.sections_of(&name) {
-                [] => "no such key; config/default.toml lists all of them".to_owned(),
+            (false, true) => "unknown section; config/default.toml lists all sections".to_owned(),
+            (false, false) => match &*self.sections_with_key(&name) {
+                [] => "unknown key; config/default.toml lists all keys".to_owned(),
                 sections => {
                     let sections = sections.join("] or [");
-                    format!("outside a section; write {name} below [{sections}]")
+                    format!("this key is outside a section; move {name} below [{sections}]")
                 }
             },
         };
-        self.wrong(origin, Some(&name), message);
+        self.record_mistake(origin, Some(&name), message);
     }
 
-    /// The known key that differs least, if it differs little or only in its section.
-    fn meant(&self, key: &str) -> Option<String> {
+    /// The known key closest to an unknown one: a likely misspelling, or the same key in another section.
+    fn suggestion(&self, key: &str) -> Option<String> {
         let known = self.stacks.keys();
         let nearest = known
             .map(|known| (edit_distance(known, key), known))
             .min()
-            .filter(|(letters, _)| *letters <= SLIP_LETTERS_MAX)
+            .filter(|(distance, _)| *distance <= TYPO_DISTANCE_MAX)
             .map(|(_, known)| known.clone());
         nearest.or_else(|| {
             let (_, last) = key.rsplit_once('.')?;
-            let sections = self.sections_of(last);
+            let sections = self.sections_with_key(last);
             sections.first().map(|section| format!("{section}.{last}"))
         })
     }
 
-    /// The sections that have such a key.
-    fn sections_of(&self, wanted: &str) -> Vec<&str> {
+    /// The sections that have a key of this name.
+    fn sections_with_key(&self, wanted: &str) -> Vec<&str> {
         let keys = self.stacks.keys();
         let split = keys.filter_map(|key| key.split_once('.'));
         let having = split.filter(|(_, key)| *key == wanted);
         having.map(|(section, _)| section).collect()
     }
 
-    pub(super) fn wrong(&mut self, origin: Origin, key: Option<&str>, message: String) {
+    pub(super) fn record_mistake(&mut self, origin: Origin, key: Option<&str>, message: String) {
         self.mistakes.push(ConfigMistake {
             origin,
             key: key.map(str::to_owned),
@@ -244,11 +243,11 @@ impl Layers {
         });
     }
 
-    /// Every key with its value and where it comes from, in order. Of secrets the value is not told.
+    /// Every key with its effective value and the value's origin, sorted by key. Secrets are redacted.
     pub fn effective(&self) -> impl Iterator<Item = (&str, Cow<'_, toml::Value>, &Origin)> {
         self.stacks.iter().map(|(key, stack)| {
-            let value = if SECRETS.contains(&key.as_str()) {
-                Cow::Owned(super::postgres::redacted(stack.value()))
+            let value = if secret::is_secret(key) {
+                Cow::Owned(secret::redacted(stack.value()))
             } else {
                 Cow::Borrowed(stack.value())
             };
@@ -257,7 +256,7 @@ impl Layers {
     }
 }
 
-/// Levenshtein's distance, counted in bytes, which suits keys.
+/// Levenshtein distance in bytes; keys are ASCII.
 fn edit_distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.bytes().enumerate() {

@@ -1,31 +1,31 @@
-//! Where a setting comes from, and what can be wrong with it.
+//! The origin of a setting, and a mistake in one.
 
 use std::fmt;
 
-/// Where a value comes from.
+/// The layer that set a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `config/default.toml`, which is part of the binary.
     BuiltIn,
-    /// A line of a file.
+    /// A line of a configuration file.
     File {
-        /// The file as it was named.
+        /// The file name as given.
         name: String,
-        /// The line, from 1 on.
+        /// The line, counted from 1.
         line: usize,
     },
-    /// A file as a whole: it could not be read.
+    /// A configuration file that could not be read.
     WholeFile(String),
-    /// A variable of the environment.
+    /// An environment variable.
     Environment(String),
-    /// A `--set`, or the flag of a key of its own.
+    /// `--set`, or the dedicated flag of a key.
     Flag(&'static str),
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BuiltIn => f.write_str("built in"),
+            Self::BuiltIn => f.write_str("built-in default"),
             Self::File { name, line } => write!(f, "{name}:{line}"),
             Self::WholeFile(name) => f.write_str(name),
             Self::Environment(variable) => f.write_str(variable),
@@ -34,14 +34,14 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Something that is wrong with the settings.
+/// A mistake in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigMistake {
-    /// Where.
+    /// The layer that the mistake is in.
     pub origin: Origin,
-    /// Which key; none if the text could not be read as far as that.
+    /// The key; `None` if the mistake is not in a key.
     pub key: Option<String>,
-    /// What is wrong and what to do about it.
+    /// What is wrong, and how to correct it.
     pub message: String,
 }
 

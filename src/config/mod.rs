@@ -1,7 +1,7 @@
-//! Settings: typed, one file a concern, read and validated before any port is bound.
+//! Typed settings, one file per section, validated before any port binds.
 //!
-//! Owns where a value comes from (the built-in file, files, the environment, flags) and is the only
-//! place that reads the environment. Never here: what the settings are used for.
+//! Owns the layers of values (built-in defaults, files, environment, flags) and is the only module that
+//! reads the environment. It never uses the settings itself.
 
 mod cluster;
 mod delivery;
@@ -12,7 +12,9 @@ mod layers;
 mod limits;
 mod mistake;
 mod postgres;
+mod postgres_url;
 mod reader;
+mod secret;
 mod server;
 mod session;
 mod telemetry;
@@ -20,53 +22,54 @@ mod text;
 mod tls;
 mod web_origin;
 
-pub use cluster::{ClusterConfig, ClusterSecret};
+pub use cluster::ClusterConfig;
 pub use delivery::DeliveryConfig;
 pub use gateway::{GatewayConfig, ProxyHeader};
 pub use journal::{JournalBackend, JournalConfig};
 pub use layers::Layers;
-pub use limits::{Allowance, LimitsConfig};
+pub use limits::{LimitsConfig, RateLimit};
 pub use mistake::{ConfigMistake, Origin};
-pub use postgres::{PostgresConfig, PostgresUrl};
+pub use postgres::PostgresConfig;
+pub use postgres_url::PostgresUrl;
+pub use secret::ClusterSecret;
 pub use server::ServerConfig;
 pub use session::SessionConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use tls::{TlsConfig, TlsMode};
-pub use web_origin::{NotAnOrigin, WebOrigin};
+pub use web_origin::{InvalidOrigin, WebOrigin};
 
 use std::time::Duration;
 
 use reader::Reader;
 
-/// What a stop has left for sessions once the last connection was given up.
-const AFTER_GOODBYES: Duration = Duration::from_secs(2);
+/// Part of a graceful shutdown that is left for sessions after the last connection was dropped.
+const SESSION_SHUTDOWN_MIN: Duration = Duration::from_secs(2);
 
 /// All settings of a server.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The process as a whole.
     pub server: ServerConfig,
-    /// Encryption on the server's own port.
+    /// TLS on the server's own port.
     pub tls: TlsConfig,
-    /// Where events become durable.
+    /// The journal.
     pub journal: JournalConfig,
     /// The session actors.
     pub session: SessionConfig,
-    /// What connections receive.
+    /// Delivery of updates.
     pub delivery: DeliveryConfig,
-    /// The connections.
+    /// Connections.
     pub gateway: GatewayConfig,
-    /// What a connection may send.
+    /// Rate limits.
     pub limits: LimitsConfig,
-    /// Other nodes on the same journal.
+    /// Several nodes on one journal.
     pub cluster: ClusterConfig,
     /// Logs.
     pub telemetry: TelemetryConfig,
 }
 
 impl Config {
-    /// Reads every setting from layers, and gives either all of them or everything that is wrong,
-    /// in the order of the layers.
+    /// Reads every setting. Returns all mistakes at once, in the order of the layers.
     pub fn read(layers: Layers) -> Result<Self, Vec<ConfigMistake>> {
         let mut reader = Reader::new(layers);
         let config = Self {
@@ -83,15 +86,15 @@ impl Config {
         let is_shared = config.journal.backend == JournalBackend::Postgres;
         if config.cluster.secret.is_some() && !is_shared {
             let keys = ["cluster.secret", "journal.backend"];
-            let message = "several nodes share a journal only in PostgreSQL: set journal.backend to \
-                           \"postgres\", or leave cluster.secret out";
-            reader.contradiction(keys, message);
+            let message = "cluster.secret needs a journal that nodes can share: set journal.backend to \
+                           \"postgres\", or remove cluster.secret";
+            reader.record_conflict(keys, message);
         }
-        if config.server.stop_max < config.gateway.write_max + AFTER_GOODBYES {
+        if config.server.stop_max < config.gateway.write_max + SESSION_SHUTDOWN_MIN {
             let keys = ["server.stop_ms_max", "gateway.write_ms_max"];
-            let message = "server.stop_ms_max must be at least 2000 more than gateway.write_ms_max, \
-                           or one client that reads nothing uses up all of it";
-            reader.contradiction(keys, message);
+            let message = "server.stop_ms_max must be at least 2000 more than gateway.write_ms_max; \
+                           otherwise one client that reads nothing delays the shutdown beyond it";
+            reader.record_conflict(keys, message);
         }
         let listens = [config.server.listen, config.cluster.listen];
         let same_port = listens[0].port() == listens[1].port() && listens[0].port() != 0;
@@ -99,8 +102,8 @@ impl Config {
             || listens.iter().any(|listen| listen.ip().is_unspecified());
         if is_shared && same_port && overlap {
             let keys = ["cluster.listen", "server.listen"];
-            let message = "players and other nodes need a port each";
-            reader.contradiction(keys, message);
+            let message = "players and other nodes need separate ports";
+            reader.record_conflict(keys, message);
         }
         reader.finish(config)
     }
@@ -133,18 +136,18 @@ mod tests {
             [
                 "site.toml:2: journal.backend: unknown variant `papyrus`, expected one of \
                  `sqlite`, `postgres`, `memory`",
-                "site.toml:3: journal.wal_byte_max: no such key; did you mean \
+                "site.toml:3: journal.wal_byte_max: unknown key; did you mean \
                  journal.wal_bytes_max?",
                 "site.toml:6: session.mailbox_max: 1 is out of range, 16 to 100000",
-                "site.toml:7: session.turn_requests_max: a whole number is expected, not text; the \
-                 default is 256",
-                "site.toml:9: nonsense.x: no such key; config/default.toml lists all of them",
+                "site.toml:7: session.turn_requests_max: expected an integer, not a string; the default is \
+                 256",
+                "site.toml:9: nonsense.x: unknown key; config/default.toml lists all keys",
             ]
         );
     }
 
     #[test]
-    fn a_file_that_is_no_toml_is_refused_with_its_place() {
+    fn a_syntax_error_is_reported_with_its_line() {
         let found = mistakes("[journal]\nbackend = \n");
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("site.toml:2: "), "{found:?}");
@@ -162,14 +165,38 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_are_refused() {
+    fn the_default_of_a_conflicting_key_is_called_that() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let found = mistakes(&format!("[cluster]\nsecret = \"{secret}\"\n"));
+        assert_eq!(
+            found,
+            [
+                "site.toml:2: cluster.secret: cluster.secret needs a journal that nodes can share: set \
+                 journal.backend to \"postgres\", or remove cluster.secret (journal.backend has its \
+                 default value)"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_ipv4_network_may_be_written_as_ipv6() {
+        let mut layers = Layers::built_in();
+        layers.add_flag("gateway.venues=['::ffff:10.0.0.0/104', '2001:db8::/32', '::/0']");
+        let config = Config::read(layers).expect("they are networks");
+        let venues = config.gateway.venues.iter().map(ToString::to_string);
+        let venues: Vec<String> = venues.collect();
+        assert_eq!(venues, ["10.0.0.0/8", "2001:db8::/32", "::/0"]);
+    }
+
+    #[test]
+    fn conflicts_are_rejected() {
         let found = mistakes("[delivery]\nheads_every_ms = 5000\nring_age_ms_max = 1000\n");
         assert_eq!(
             found,
             [
                 "site.toml:3: delivery.ring_age_ms_max: delivery.ring_age_ms_max must be at least \
-                 delivery.heads_every_ms, or a connection that died silently cannot resume from \
-                 the ring (delivery.heads_every_ms is from site.toml:2)"
+                 delivery.heads_every_ms; otherwise a connection that died silently cannot resume \
+                 from the ring (delivery.heads_every_ms is set in site.toml:2)"
             ]
         );
     }

@@ -1,8 +1,9 @@
-//! Takes typed values out of layers and collects what is wrong with them.
+//! Reads typed values from layers and collects the mistakes in them.
 
 use std::fmt::Display;
 use std::fs;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -24,102 +25,112 @@ impl Reader {
         Self { layers, unread }
     }
 
-    /// The value of a key, as `convert` understands it. Every value that was given is looked at,
-    /// also those that a later layer replaces. A wrong one is recorded, and the built-in one
-    /// stands in for it.
-    fn take<T>(&mut self, key: &str, convert: impl Fn(&toml::Value) -> Result<T, String>) -> T {
+    /// The value of a key after `convert`. Every given value is checked, also one that a later layer
+    /// overrides. A mistake is recorded, and the default takes the place of the value.
+    fn read<T>(&mut self, key: &str, convert: impl Fn(&toml::Value) -> Result<T, String>) -> T {
         self.unread.retain(|unread| unread != key);
         let stack = &self.layers.stacks[key];
-        let mut value = convert(&stack.built_in).expect("the built-in values are right");
+        let mut value = convert(&stack.built_in).expect("the built-in values are valid");
         let mut mistakes = Vec::new();
         for Setting {
             value: given,
             origin,
         } in &stack.given
         {
-            match of_same_kind(given, &stack.built_in).and_then(|()| convert(given)) {
+            match check_type(given, &stack.built_in).and_then(|()| convert(given)) {
                 Ok(converted) => value = converted,
                 Err(message) => mistakes.push((origin.clone(), message)),
             }
         }
         for (origin, message) in mistakes {
-            self.layers.wrong(origin, Some(key), message);
+            self.layers.record_mistake(origin, Some(key), message);
         }
         value
     }
 
-    /// One of a few words.
-    pub(super) fn take_word<T: DeserializeOwned>(&mut self, key: &str) -> T {
-        self.take(key, |value| {
+    /// One of the words of an enum.
+    pub(super) fn read_choice<T: DeserializeOwned>(&mut self, key: &str) -> T {
+        self.read(key, |value| {
             let word = value.clone().try_into();
             word.map_err(|error: toml::de::Error| error.message().to_owned())
         })
     }
 
-    /// Text that means something: `wanted` says what, for those who wrote something else.
-    pub(super) fn take_text<T: FromStr>(&mut self, key: &str, wanted: &str) -> T {
-        self.take_checked(key, |text| text.parse().map_err(|_| wanted.to_owned()))
+    /// A string that `T` parses; `expected` is the message if it does not.
+    pub(super) fn read_parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> T {
+        self.read_with(key, |text| text.parse().map_err(|_| expected.to_owned()))
     }
 
-    /// Text that a check understands. None may be empty or hold control characters.
-    pub(super) fn take_checked<T>(
+    /// An IP address and a port; `example` is part of the message if the value is neither.
+    pub(super) fn read_socket_address(&mut self, key: &str, example: &str) -> SocketAddr {
+        let expected = format!(
+            "expected an IP address and a port, such as {example} (a host name is not resolved)"
+        );
+        self.read_parsed(key, &expected)
+    }
+
+    /// A string that `parse` accepts. It may not be empty or contain control characters.
+    pub(super) fn read_with<T>(
         &mut self,
         key: &str,
-        check: impl Fn(&str) -> Result<T, String>,
+        parse: impl Fn(&str) -> Result<T, String>,
     ) -> T {
-        self.take(key, |value| {
-            let text = value.as_str().ok_or("text is expected")?;
+        self.read(key, |value| {
+            let text = value.as_str().ok_or("expected a string")?;
             if text.trim().is_empty() {
-                return Err("must not be empty; leave the key out for its default".to_owned());
+                return Err("must not be empty; remove the key to use its default".to_owned());
             }
             if text.chars().any(char::is_control) {
-                return Err("must not hold control characters".to_owned());
+                return Err("must not contain control characters".to_owned());
             }
-            check(text)
+            parse(text)
         })
     }
 
-    /// A folder that is there, or whose place is: nothing on the way to it is a file.
-    pub(super) fn take_folder(&mut self, key: &str) -> PathBuf {
-        self.take_checked(key, |text| {
+    /// The path of a directory that exists or can be created: no ancestor of it is a file.
+    pub(super) fn read_directory(&mut self, key: &str) -> PathBuf {
+        self.read_with(key, |text| {
             let path = PathBuf::from(text);
-            for place in path
+            for ancestor in path
                 .ancestors()
-                .filter(|place| !place.as_os_str().is_empty())
+                .filter(|ancestor| !ancestor.as_os_str().is_empty())
             {
-                match fs::metadata(place) {
+                match fs::metadata(ancestor) {
                     Ok(found) if found.is_dir() => break,
-                    Ok(_) => return Err(format!("{} is no folder", place.display())),
+                    Ok(_) => return Err(format!("{} is not a directory", ancestor.display())),
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    // What comes above it tells more.
+                    // A higher ancestor is the file; its message is clearer.
                     Err(error) if error.kind() == ErrorKind::NotADirectory => {}
-                    Err(error) => return Err(format!("{}: {error}", place.display())),
+                    Err(error) => return Err(format!("{}: {error}", ancestor.display())),
                 }
             }
             Ok(path)
         })
     }
 
-    /// A list of at most `count_max` texts that each mean something.
-    pub(super) fn take_list<T: FromStr<Err: Display>>(
+    /// A list of at most `count_max` strings that `T` parses.
+    pub(super) fn read_list<T: FromStr<Err: Display>>(
         &mut self,
         key: &str,
         count_max: usize,
-        wanted: &str,
+        expected: &str,
     ) -> Vec<T> {
-        self.take(key, |value| {
+        self.read(key, |value| {
             let values = value.as_array().map_or(&[][..], Vec::as_slice);
             if values.len() > count_max {
                 return Err(format!("{} values; at most {count_max}", values.len()));
             }
-            let read = values.iter().map(|value| {
+            let parsed = values.iter().map(|value| {
                 let text = value.as_str().ok_or_else(|| {
-                    format!("{value} is {}; a list of text is expected", kind(value))
+                    format!(
+                        "{value} is {}; expected a list of strings",
+                        type_name(value)
+                    )
                 })?;
                 let parsed = text.parse();
-                parsed.map_err(|error: T::Err| format!("{value}: {error}; {wanted}"))
+                parsed.map_err(|error: T::Err| format!("{value}: {error}; {expected}"))
             });
-            let (good, wrong): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
+            let (good, wrong): (Vec<_>, Vec<_>) = parsed.partition(Result::is_ok);
             let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
             if wrong.is_empty() {
                 Ok(good.into_iter().flatten().collect())
@@ -129,46 +140,51 @@ impl Reader {
         })
     }
 
-    /// A whole number within a range.
-    pub(super) fn take_within(&mut self, key: &str, range: RangeInclusive<u64>) -> u64 {
-        self.take(key, |value| {
-            let number = value.as_integer().ok_or("a whole number is expected")?;
-            let found = u64::try_from(number)
+    /// An integer within a range.
+    pub(super) fn read_integer(&mut self, key: &str, range: RangeInclusive<u64>) -> u64 {
+        self.read(key, |value| {
+            let number = value.as_integer().ok_or("expected an integer")?;
+            let in_range = u64::try_from(number)
                 .ok()
-                .filter(|found| range.contains(found));
-            let (least, most) = (range.start(), range.end());
-            found.ok_or_else(|| format!("{number} is out of range, {least} to {most}"))
+                .filter(|number| range.contains(number));
+            let (min, max) = (range.start(), range.end());
+            in_range.ok_or_else(|| format!("{number} is out of range, {min} to {max}"))
         })
     }
 
-    /// As [`Reader::take_within`], for a number of things in memory.
-    pub(super) fn take_count(&mut self, key: &str, range: RangeInclusive<u64>) -> usize {
-        usize::try_from(self.take_within(key, range)).expect("ranges of counts fit a usize")
+    /// As [`Reader::read_integer`], for a number of things in memory.
+    pub(super) fn read_count(&mut self, key: &str, range: RangeInclusive<u64>) -> usize {
+        usize::try_from(self.read_integer(key, range)).expect("ranges of counts fit a usize")
     }
 
-    /// As [`Reader::take_within`], for a number of milliseconds.
-    pub(super) fn take_ms(&mut self, key: &str, range: RangeInclusive<u64>) -> Duration {
-        Duration::from_millis(self.take_within(key, range))
+    /// As [`Reader::read_integer`], for a number of milliseconds.
+    pub(super) fn read_ms(&mut self, key: &str, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_millis(self.read_integer(key, range))
     }
 
-    /// Records that the values of keys contradict each other: at the one that was set last, with
-    /// the places of the others.
-    pub(super) fn contradiction(&mut self, keys: [&str; 2], message: &str) {
-        let [first, second] = keys.map(|key| (place(self.origin(key)), key));
+    /// Records that the values of two keys conflict, at the key that was set last. The message names the
+    /// origin of the other one.
+    pub(super) fn record_conflict(&mut self, keys: [&str; 2], message: &str) {
+        let [first, second] = keys.map(|key| (layer_order(self.origin(key)), key));
         let (blamed, other) = if first.0 >= second.0 {
             (first.1, second.1)
         } else {
             (second.1, first.1)
         };
-        let message = format!("{message} ({other} is from {})", self.origin(other));
+        let other_origin = match self.origin(other) {
+            Origin::BuiltIn => format!("{other} has its default value"),
+            origin => format!("{other} is set in {origin}"),
+        };
+        let message = format!("{message} ({other_origin})");
         let origin = self.origin(blamed).clone();
-        self.layers.wrong(origin, Some(blamed), message);
+        self.layers.record_mistake(origin, Some(blamed), message);
     }
 
     fn origin(&self, key: &str) -> &Origin {
         self.layers.stacks[key].origin()
     }
 
+    /// The configuration, or all mistakes in the order of the layers.
     pub(super) fn finish<T>(mut self, config: T) -> Result<T, Vec<ConfigMistake>> {
         assert!(self.unread.is_empty(), "no setting reads {:?}", self.unread);
         if self.layers.mistakes.is_empty() {
@@ -176,13 +192,13 @@ impl Reader {
         }
         self.layers
             .mistakes
-            .sort_by(|a, b| place(&a.origin).cmp(&place(&b.origin)));
+            .sort_by(|a, b| layer_order(&a.origin).cmp(&layer_order(&b.origin)));
         Err(self.layers.mistakes)
     }
 }
 
-/// The order in which mistakes are told: by layer, file and line.
-fn place(origin: &Origin) -> (u8, &str, usize) {
+/// Sort key of mistakes: layer, name and line.
+fn layer_order(origin: &Origin) -> (u8, &str, usize) {
     match origin {
         Origin::BuiltIn => (0, "", 0),
         Origin::WholeFile(name) => (1, name, 0),
@@ -192,24 +208,24 @@ fn place(origin: &Origin) -> (u8, &str, usize) {
     }
 }
 
-/// Whether a value is of the kind that its key's built-in value is of.
-fn of_same_kind(given: &toml::Value, built_in: &toml::Value) -> Result<(), String> {
+/// Checks that a value has the type of its key's default.
+fn check_type(given: &toml::Value, built_in: &toml::Value) -> Result<(), String> {
     if given.same_type(built_in) {
         return Ok(());
     }
     Err(format!(
-        "{} is expected, not {}; the default is {built_in}",
-        kind(built_in),
-        kind(given)
+        "expected {}, not {}; the default is {built_in}",
+        type_name(built_in),
+        type_name(given)
     ))
 }
 
-fn kind(value: &toml::Value) -> &'static str {
+fn type_name(value: &toml::Value) -> &'static str {
     match value {
-        toml::Value::String(_) => "text",
-        toml::Value::Integer(_) => "a whole number",
-        toml::Value::Float(_) => "a fraction",
-        toml::Value::Boolean(_) => "true or false",
+        toml::Value::String(_) => "a string",
+        toml::Value::Integer(_) => "an integer",
+        toml::Value::Float(_) => "a float",
+        toml::Value::Boolean(_) => "a boolean",
         toml::Value::Datetime(_) => "a date",
         toml::Value::Array(_) => "a list",
         toml::Value::Table(_) => "a table",

@@ -1,4 +1,4 @@
-//! The process as a whole.
+//! Settings of the process as a whole.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,29 +6,26 @@ use std::time::Duration;
 
 use super::reader::Reader;
 
-/// See `[server]` in `config/default.toml`.
+/// The `[server]` section of `config/default.toml`.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Where HTTP and WebSockets are served.
+    /// Address for HTTP and WebSockets.
     pub listen: SocketAddr,
-    /// Folder of the journal and of the token key.
+    /// Directory of the journal and of the token key.
     pub data_dir: PathBuf,
-    /// How long a stop may take.
+    /// Duration of a graceful shutdown.
     pub stop_max: Duration,
-    /// How many sessions may exist.
+    /// Sessions open at the same time.
     pub sessions_max: u64,
 }
 
 impl ServerConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
-            listen: reader.take_text(
-                "server.listen",
-                "an IP address and a port are expected, such as 127.0.0.1:8080 or [::]:8080",
-            ),
-            data_dir: reader.take_folder("server.data_dir"),
-            stop_max: reader.take_ms("server.stop_ms_max", 2_100..=600_000),
-            sessions_max: reader.take_within("server.sessions_max", 1..=100_000),
+            listen: reader.read_socket_address("server.listen", "127.0.0.1:8080 or [::]:8080"),
+            data_dir: reader.read_directory("server.data_dir"),
+            stop_max: reader.read_ms("server.stop_ms_max", 2_100..=600_000),
+            sessions_max: reader.read_integer("server.sessions_max", 1..=100_000),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Encryption on the server's own port.
+//! Settings of TLS on the server's own port.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::reader::Reader;
 const CERTIFICATE_FILE: &str = "tls.certificate_file";
 const KEY_FILE: &str = "tls.key_file";
 
-/// Whether the server speaks TLS itself.
+/// Whether the server terminates TLS itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsMode {
@@ -21,26 +21,26 @@ pub enum TlsMode {
     On,
 }
 
-/// See `[tls]` in `config/default.toml`.
+/// The `[tls]` section of `config/default.toml`.
 #[derive(Debug, Clone)]
 pub struct TlsConfig {
-    /// Whether.
+    /// Whether TLS is on.
     pub mode: TlsMode,
     /// The certificate chain.
     pub certificate_file: PathBuf,
     /// Its private key.
     pub key_file: PathBuf,
-    /// Until a handshake must be complete.
+    /// Timeout of a handshake.
     pub handshake_max: Duration,
 }
 
 impl TlsConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let config = Self {
-            mode: reader.take_word("tls.mode"),
-            certificate_file: reader.take_text(CERTIFICATE_FILE, "a path is expected"),
-            key_file: reader.take_text(KEY_FILE, "a path is expected"),
-            handshake_max: reader.take_ms("tls.handshake_ms_max", 100..=60_000),
+            mode: reader.read_choice("tls.mode"),
+            certificate_file: reader.read_parsed(CERTIFICATE_FILE, "expected a path"),
+            key_file: reader.read_parsed(KEY_FILE, "expected a path"),
+            handshake_max: reader.read_ms("tls.handshake_ms_max", 100..=60_000),
         };
         if config.mode == TlsMode::On {
             let files = [
@@ -54,10 +54,10 @@ impl TlsConfig {
             if let Some((key, first)) = unreadable.next() {
                 let more = unreadable.map(|(_, next)| format!("; {next}"));
                 let message = format!(
-                    "with tls.mode = \"on\" certificate and key are read, and cannot be: {first}{}",
+                    "tls.mode = \"on\" needs a readable certificate and key: {first}{}",
                     more.collect::<String>()
                 );
-                reader.contradiction([key, "tls.mode"], &message);
+                reader.record_conflict([key, "tls.mode"], &message);
             }
         }
         config

@@ -1,31 +1,31 @@
-//! Where a web page comes from.
+//! The origin of a web page.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::host_port::HostPort;
 
-/// A scheme, a host and maybe a port, as browsers write it into the header `Origin` (RFC 6454).
+/// A scheme, a host and an optional port, as in the `Origin` header of browsers (RFC 6454).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebOrigin(String);
 
-/// The text is no origin.
+/// The text is not an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is no origin")]
-pub struct NotAnOrigin;
+#[error("not an origin")]
+pub struct InvalidOrigin;
 
 impl FromStr for WebOrigin {
-    type Err = NotAnOrigin;
+    type Err = InvalidOrigin;
 
-    fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         let text = text.to_ascii_lowercase();
-        let (scheme, place) = text.split_once("://").ok_or(NotAnOrigin)?;
+        let (scheme, authority) = text.split_once("://").ok_or(InvalidOrigin)?;
         let mut chars = scheme.chars();
         if scheme.is_empty() || !chars.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
-            return Err(NotAnOrigin);
+            return Err(InvalidOrigin);
         }
-        let HostPort { host, port } = HostPort::parse(place).ok_or(NotAnOrigin)?;
-        // Browsers leave a scheme's own port out.
+        let HostPort { host, port } = HostPort::parse(authority).ok_or(InvalidOrigin)?;
+        // Browsers omit the scheme's default port.
         let is_default = matches!((scheme, port), ("http", Some(80)) | ("https", Some(443)));
         Ok(Self(match port {
             Some(_) if is_default => format!("{scheme}://{host}"),
@@ -35,8 +35,8 @@ impl FromStr for WebOrigin {
 }
 
 impl WebOrigin {
-    /// Whether a header's value names this one.
-    pub fn is(&self, header: &str) -> bool {
+    /// Whether an `Origin` header names this origin.
+    pub fn matches(&self, header: &str) -> bool {
         self.0.eq_ignore_ascii_case(header)
     }
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::WebOrigin;
 
     #[test]
-    fn origins_have_a_scheme_and_a_host_and_nothing_more() {
+    fn an_origin_is_a_scheme_a_host_and_an_optional_port() {
         for good in [
             "https://hunt.example",
             "http://localhost:5173",
@@ -60,8 +60,8 @@ mod tests {
             "capacitor://localhost",
         ] {
             let origin: WebOrigin = good.parse().expect(good);
-            assert!(origin.is(&good.to_uppercase()));
-            assert!(!origin.is("https://other.example"));
+            assert!(origin.matches(&good.to_uppercase()));
+            assert!(!origin.matches("https://other.example"));
         }
         for bad in [
             "",
@@ -78,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_s_own_port_is_left_out_as_browsers_do() {
+    fn the_default_port_is_omitted_as_browsers_do() {
         for (written, sent) in [
             ("https://hunt.example:443", "https://hunt.example"),
             ("http://hunt.example:80", "http://hunt.example"),
             ("https://hunt.example:80", "https://hunt.example:80"),
         ] {
             let origin: WebOrigin = written.parse().expect(written);
-            assert!(origin.is(sent), "{written}");
+            assert!(origin.matches(sent), "{written}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The part of a node that holds connections: accepting, authenticating, reading commands, and writing the frames
-//! that sessions release.
+//! The part of a node that holds connections: accepting, authenticating, reading commands, and writing the
+//! frames that sessions release.
 //!
-//! `net` accepts connections and serves HTTP, `admission` limits them, `connection` is one WebSocket from handshake
-//! to close, `ws` its frames, and `peers` the traffic between nodes. Never here: what a message means for a session,
-//! or what an audience may see.
+//! `net` accepts connections and serves HTTP, `admission` limits them, `connection` is one WebSocket from
+//! handshake to close, `ws` its frames, and `peers` the traffic between nodes. Never here: what a message
+//! means for a session, or what an audience may see.
 
 mod admission;
 mod connection;

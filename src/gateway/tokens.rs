@@ -168,7 +168,8 @@ impl TokenKey {
         Self { key }
     }
 
-    /// The cluster credential that nodes with this key authenticate to each other with. It cannot encrypt tokens.
+    /// The cluster credential that nodes with this key authenticate to each other with. It cannot encrypt
+    /// tokens.
     pub fn cluster_credential(&self) -> String {
         let bytes = derive_key(b"cluecast nodes 1", self.key.as_bytes());
         let [high, low] = [0, KEY_BYTES / 2].map(|from| {

@@ -61,23 +61,23 @@ impl Store for JournalStore {
         converted(self.0.release(held.session, owner, held.epoch))
     }
 
-    fn evict(&self, node: Incarnation) -> Answer<()> {
-        converted(self.0.evict(node))
+    fn terminate_connections(&self, node: Incarnation) -> Answer<()> {
+        converted(self.0.terminate_connections(node))
     }
 
     fn join(&self, node: NodeRecord) -> Answer<()> {
         converted(self.0.join(node))
     }
 
-    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        converted(self.0.beat(node))
+    fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
+        converted(self.0.heartbeat(node))
     }
 
     fn nodes(&self) -> Answer<Vec<NodeStatus>> {
         converted(self.0.nodes())
     }
 
-    fn forget(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
-        converted(self.0.forget(node, last))
+    fn remove(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
+        converted(self.0.remove(node, last))
     }
 }

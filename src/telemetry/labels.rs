@@ -1,4 +1,4 @@
-//! What metrics are told apart by: closed lists, so that no label grows with what clients send.
+//! Labels of metrics: closed lists of values, so that clients cannot increase the cardinality.
 
 use protocol::{CloseCode, RejectionCode};
 
@@ -8,11 +8,11 @@ pub trait Label: Copy + Eq + 'static {
     const KEY: &'static str;
     /// Every value.
     const ALL: &'static [Self];
-    /// The value as it is written.
+    /// The value in Prometheus' text format.
     fn name(self) -> &'static str;
 }
 
-/// Writes the list once, for [`Label::ALL`] and for the names.
+/// Implements [`Label`] from one list of variants and names.
 macro_rules! label {
     ($type:ty, $key:literal, $($variant:ident: $name:literal),+ $(,)?) => {
         impl Label for $type {
@@ -28,99 +28,99 @@ macro_rules! label {
     };
 }
 
-/// Why a connection was not taken.
+/// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// The server has as many as it takes.
+pub enum RefusalReason {
+    /// The server is at its connection limit.
     Full,
-    /// Its address has as many without a valid token as one address may have.
+    /// The address is at its limit of unauthenticated connections.
     Address,
 }
 
-label!(Refused, "reason", Full: "full", Address: "address");
+label!(RefusalReason, "reason", Full: "full", Address: "address");
 
 /// Why a TLS handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handshake {
-    /// The two sides did not agree, or the other side left.
-    Refused,
-    /// It was not complete in time.
-    Late,
+pub enum HandshakeFailure {
+    /// TLS error, or the client disconnected.
+    Failed,
+    /// The handshake timed out.
+    Timeout,
 }
 
-label!(Handshake, "because", Refused: "refused", Late: "late");
+label!(HandshakeFailure, "reason", Failed: "failed", Timeout: "timeout");
 
-/// How a try to write to a socket went.
+/// Outcome of a write to a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
-    /// Something was taken, or the connection is broken.
+pub enum WriteOutcome {
+    /// Data was accepted, or the connection is broken.
     Done,
-    /// Nothing was taken, because the other side has not read what was written before.
-    Refused,
+    /// The socket buffer was full: the client has not read earlier data.
+    Blocked,
 }
 
-label!(Write, "outcome", Done: "done", Refused: "refused");
+label!(WriteOutcome, "outcome", Done: "done", Blocked: "blocked");
 
-/// Why a connection was given up without a closing handshake.
+/// Why a connection was dropped without a closing handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lost {
-    /// A ping was not answered.
-    Silent,
-    /// It took nothing of what was written.
-    Stuck,
+pub enum LossReason {
+    /// A ping was not answered in time.
+    PongTimeout,
+    /// The socket accepted no data in time.
+    WriteTimeout,
 }
 
-label!(Lost, "because", Silent: "silent", Stuck: "stuck");
+label!(LossReason, "reason", PongTimeout: "pong_timeout", WriteTimeout: "write_timeout");
 
-/// What a request was too slow with.
+/// The part of a request that timed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Late {
-    /// Its header.
+pub enum RequestPart {
+    /// The header.
     Header,
-    /// Its body.
+    /// The body.
     Body,
 }
 
-label!(Late, "part", Header: "header", Body: "body");
+label!(RequestPart, "part", Header: "header", Body: "body");
 
-/// Whose allowance of wrong codes is used up.
+/// The rate limit of wrong codes that is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeLimit {
-    /// One address's.
+    /// Of one address.
     Address,
-    /// One session's.
+    /// Of one session.
     Session,
-    /// The whole server's.
+    /// Of the whole server.
     Server,
 }
 
 label!(CodeLimit, "limit", Address: "address", Session: "session", Server: "server");
 
-/// How a connection got up to date.
+/// How a connection was brought up to date when it attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attached {
-    /// From the ring.
+pub enum AttachSource {
+    /// With updates from the ring.
     Replay,
-    /// With a snapshot.
+    /// With a client snapshot.
     Snapshot,
     /// With the board, as a spectator.
     Board,
 }
 
-label!(Attached, "from", Replay: "replay", Snapshot: "snapshot", Board: "board");
+label!(AttachSource, "from", Replay: "replay", Snapshot: "snapshot", Board: "board");
 
 /// Why a batch was not appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppendFailure {
-    /// There is a later owner.
+    /// The session has a later owner.
     Fenced,
-    /// It is there already.
+    /// The batch is stored already.
     AlreadyStored,
-    /// It does not follow the stored head.
+    /// The batch does not follow the stored head.
     NotContiguous,
-    /// The store refused it.
+    /// The store rejected the batch.
     Refused,
-    /// Whether it was appended is not known.
+    /// The outcome is unknown.
     Unknown,
 }
 
@@ -133,16 +133,16 @@ label!(
     Unknown: "unknown",
 );
 
-/// Why a session was not recovered.
+/// Why the recovery of a session failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecoveryFailure {
-    /// The store did not answer, or not now; the next attempt may go well.
-    Store,
-    /// What is stored cannot be used.
-    Stored,
+    /// The store did not answer; a retry may succeed.
+    Unavailable,
+    /// The stored data is unusable.
+    Unusable,
 }
 
-label!(RecoveryFailure, "because", Store: "store", Stored: "stored");
+label!(RecoveryFailure, "reason", Unavailable: "unavailable", Unusable: "unusable");
 
 impl Label for CloseCode {
     const KEY: &'static str = "code";
@@ -192,7 +192,7 @@ mod tests {
     use super::Label;
 
     #[test]
-    fn rejections_have_the_names_that_clients_see() {
+    fn rejections_have_their_wire_names() {
         for code in RejectionCode::ALL {
             let on_the_wire = serde_json::to_value(code).expect("it is a word");
             assert_eq!(code.name(), on_the_wire);

@@ -1,18 +1,18 @@
-//! Every metric by its name, unit and meaning.
+//! The list of all metrics, with names, units and help texts.
 //!
-//! Labels come from closed lists (`labels`), except the routes of HTTP, which the server's own code
-//! lists. Never here: names, addresses, tokens, codes of sessions, or anything else that a client
-//! chooses.
+//! Label values come from closed lists (`labels`), or are the route patterns of the HTTP router. They are
+//! never chosen by a client: no names, addresses, tokens or session codes.
 
 use metrics::{Counter, Gauge, Histogram, Unit};
 use protocol::{CloseCode, RejectionCode};
 
+use super::kinds::{Described, Family, Metric, Peak};
 use super::labels::{
-    AppendFailure, Attached, CodeLimit, Handshake, Late, Lost, RecoveryFailure, Refused, Write,
+    AppendFailure, AttachSource, CodeLimit, HandshakeFailure, LossReason, RecoveryFailure,
+    RefusalReason, RequestPart, WriteOutcome,
 };
-use super::recorder::{Described, Family, Metric, Peak};
 
-/// Lists each metric once: the text is its help in `/metrics` and the field's documentation here.
+/// Declares each metric once: the text is both its help in `/metrics` and the documentation of the field.
 macro_rules! metrics {
     ($($field:ident: $kind:ty = $name:literal in $unit:ident, $help:literal;)+) => {
         /// The metrics of this process.
@@ -34,12 +34,12 @@ macro_rules! metrics {
     };
 }
 
-/// Upper bounds of the buckets of every time, in seconds: from a commit on a fast disk to a stall.
+/// Bucket upper bounds of all durations, in seconds: from a commit on a fast disk to a stall.
 pub(super) const SECONDS_BUCKETS: [f64; 15] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0,
 ];
-/// Upper bounds of the buckets of numbers of things.
+/// Bucket upper bounds of counts.
 pub(super) const COUNT_BUCKETS: [f64; 11] = [
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0,
 ];
@@ -47,175 +47,175 @@ pub(super) const COUNT_BUCKETS: [f64; 11] = [
 pub(super) const HTTP_REQUESTS: Described = Described {
     name: "cluecast_http_requests_total",
     unit: Unit::Count,
-    help: "Requests answered, by route and status.",
+    help: "HTTP requests answered, by route and status.",
 };
 pub(super) const HTTP_SECONDS: Described = Described {
     name: "cluecast_http_request_seconds",
     unit: Unit::Seconds,
-    help: "From a request's header to its answer's header, by route.",
+    help: "Time from a request's header to the header of its response, by route.",
 };
 
 metrics! {
     connections_open: Gauge = "cluecast_connections_open" in Count,
-        "Connections that have a place, HTTP and WebSocket.";
+        "Open connections, HTTP and WebSocket.";
     connections_unauthenticated: Gauge = "cluecast_connections_unauthenticated" in Count,
-        "Connections that have not shown a valid token and count against their address.";
+        "Open connections without a valid token, which count against the limit of their address.";
     connections_accepted: Counter = "cluecast_connections_accepted_total" in Count,
-        "Connections that were given a place.";
-    connections_refused: Family<Refused> = "cluecast_connections_refused_total" in Count,
-        "Connections that were sent away, by reason.";
+        "Connections accepted.";
+    connections_refused: Family<RefusalReason> = "cluecast_connections_refused_total" in Count,
+        "Connections refused, by reason.";
     requests_reserved: Counter = "cluecast_requests_reserved_total" in Count,
-        "Requests answered on connections beyond the bounds: of monitors, game masters and admins.";
-    requests_late: Family<Late> = "cluecast_requests_late_total" in Count,
-        "Requests whose header or body was not complete in time.";
-    handshakes_failed: Family<Handshake> = "cluecast_tls_handshakes_failed_total" in Count,
-        "TLS handshakes that came to nothing.";
+        "Requests served on the connections reserved for health checks, metrics, game masters and admins.";
+    requests_late: Family<RequestPart> = "cluecast_requests_timed_out_total" in Count,
+        "Requests whose header or body timed out, by part.";
+    handshakes_failed: Family<HandshakeFailure> = "cluecast_tls_handshakes_failed_total" in Count,
+        "Failed TLS handshakes, by reason.";
     origins_refused: Counter = "cluecast_origins_refused_total" in Count,
-        "WebSockets refused to web pages of another origin that is not listed.";
+        "WebSockets refused because the origin of the web page is not allowed.";
     hellos_failed: Family<CloseCode> = "cluecast_hellos_failed_total" in Count,
-        "Connections closed before they were attached, by close code.";
+        "WebSockets closed by the server before `hello` succeeded, by close code.";
     connections_closed: Family<CloseCode> = "cluecast_connections_closed_total" in Count,
         "WebSockets closed by the server, by close code.";
     connections_gone: Counter = "cluecast_connections_gone_total" in Count,
-        "WebSockets that the other side closed or that broke.";
-    connections_lost: Family<Lost> = "cluecast_connections_lost_total" in Count,
-        "WebSockets given up because the other side took nothing or gave no sign of life.";
-    socket_writes: Family<Write> = "cluecast_socket_writes_total" in Count,
-        "Tries to write to a socket, each a system call, by whether anything was taken.";
-    socket_refusals_peak: Peak = "cluecast_socket_writes_refused_peak" in Count,
-        "The most writes a second to a socket that took nothing, since the process started.";
+        "WebSockets that the client closed or that broke.";
+    connections_lost: Family<LossReason> = "cluecast_connections_lost_total" in Count,
+        "Connections dropped because a pong or a write timed out, by reason.";
+    socket_writes: Family<WriteOutcome> = "cluecast_socket_writes_total" in Count,
+        "Write system calls on sockets, by outcome.";
+    socket_refusals_peak: Peak = "cluecast_socket_writes_blocked_peak" in Count,
+        "Peak rate of blocked writes per second on one socket since the process started.";
     commands_received: Counter = "cluecast_commands_received_total" in Count,
-        "Commands that were read from connections.";
+        "Commands received from connections.";
     commands_accepted: Counter = "cluecast_commands_accepted_total" in Count,
-        "Commands answered with a receipt, those that were sent again included.";
+        "Commands answered with a receipt, repeated ones included.";
     commands_rejected: Family<RejectionCode> = "cluecast_commands_rejected_total" in Count,
         "Commands answered with a rejection, by code.";
     new_teams_refused: Counter = "cluecast_new_teams_refused_total" in Count,
-        "Teams that were not founded, because too many before were from the same address.";
+        "New teams refused by the rate limit of their address.";
     wrong_codes: Counter = "cluecast_wrong_codes_total" in Count,
-        "Session, team and link codes that nothing has.";
+        "Unknown session, team and link codes received.";
     code_attempts_refused: Family<CodeLimit> = "cluecast_code_attempts_refused_total" in Count,
-        "Attempts at a code that were not looked at, because too many before were wrong.";
+        "Codes refused without a lookup, because a rate limit of wrong codes was exhausted, by limit.";
     mailbox_refusals: Counter = "cluecast_mailbox_refusals_total" in Count,
-        "Requests that a session's mailbox was too full for.";
+        "Requests refused because the session's mailbox was full.";
     requests_dropped: Counter = "cluecast_requests_dropped_total" in Count,
-        "Commands, attachments and HTTP requests dropped before they ran: their client was gone.";
+        "Commands, attachments and HTTP requests dropped before they ran, because the client had disconnected.";
     backlog_refusals: Counter = "cluecast_backlog_refusals_total" in Count,
-        "Commands refused because a session's oldest event waited too long to become durable.";
+        "Commands refused because the session's oldest event was not durable in time.";
     oldest_wait_seconds: Gauge = "cluecast_journal_oldest_wait_seconds" in Seconds,
-        "How long the oldest event of any session has been waiting to become durable, or a session for its recovery.";
+        "Age of the oldest event of any session that is not durable yet, or of the longest running recovery.";
     outboxes_overflowed: Counter = "cluecast_outboxes_overflowed_total" in Count,
-        "Connections that read too slowly and were told to resume.";
+        "Connections closed because their outbound queue was full; clients resume.";
     outbox_bytes_peak: Peak = "cluecast_outbox_bytes_peak" in Bytes,
-        "The most that waited for one connection since the process started.";
+        "Peak bytes queued for one connection since the process started.";
     outbox_frames_peak: Peak = "cluecast_outbox_frames_peak" in Count,
-        "The most frames that waited for one connection since the process started.";
+        "Peak frames queued for one connection since the process started.";
     updates_delivered: Counter = "cluecast_updates_delivered_total" in Count,
-        "Updates handed to connections: one that goes to ten of them counts ten times.";
+        "Updates queued for connections; an update to ten connections counts ten times.";
     frames_written: Counter = "cluecast_frames_written_total" in Count,
         "Frames written to sockets.";
-    attachments: Family<Attached> = "cluecast_attachments_total" in Count,
-        "Connections attached, by how they got up to date.";
+    attachments: Family<AttachSource> = "cluecast_attachments_total" in Count,
+        "Connections attached, by the source of what they had missed.";
     latest_encoded: Counter = "cluecast_latest_encoded_total" in Count,
-        "Boards, standings and presences encoded: once for all who get the same.";
+        "Boards, standings and presence values encoded; one encoding serves all recipients of the same value.";
     latest_replaced: Counter = "cluecast_latest_replaced_total" in Count,
-        "Boards, standings and presences that a newer one replaced before they were sent.";
+        "Boards, standings and presence values replaced by a newer one before they were sent.";
     client_snapshots_encoded: Counter = "cluecast_client_snapshots_encoded_total" in Count,
-        "Snapshots and overviews encoded for clients.";
+        "Client snapshots and overviews encoded.";
     client_snapshots_shared: Counter = "cluecast_client_snapshots_shared_total" in Count,
-        "Snapshots and overviews that clients were given as encoded for another one.";
+        "Client snapshots and overviews served from the cache.";
     ring_bytes: Gauge = "cluecast_ring_bytes" in Bytes,
-        "Updates kept for those who come back, of all sessions.";
+        "Bytes of updates kept for reconnecting clients, in all sessions.";
     ring_evictions: Counter = "cluecast_ring_evictions_total" in Count,
-        "Updates that the rings let go of.";
+        "Updates evicted from the rings.";
     commit_batches: Histogram = "cluecast_journal_commit_batches" in Count,
-        "Batches that one commit made durable.";
+        "Batches per commit.";
     commit_seconds: Histogram = "cluecast_journal_commit_seconds" in Seconds,
-        "From the begin of a transaction to its commit on the disk.";
+        "Time from the start of a transaction to its durable commit.";
     append_seconds: Histogram = "cluecast_journal_append_seconds" in Seconds,
-        "From handing a batch in to its being durable, on PostgreSQL.";
+        "Time from the submission of a batch until it is durable, on PostgreSQL.";
     lane_connects_failed: Counter = "cluecast_journal_lane_connects_failed_total" in Count,
-        "Attempts of the journal's lanes to connect to PostgreSQL that failed.";
+        "Failed attempts of append connections to connect to PostgreSQL.";
     append_failures: Family<AppendFailure> = "cluecast_journal_append_failures_total" in Count,
-        "Batches that were not appended or may not have been, by kind.";
+        "Batches that were not appended, or whose outcome is unknown, by kind.";
     checkpoint_seconds: Histogram = "cluecast_journal_checkpoint_seconds" in Seconds,
-        "How long moving the write-ahead log into the database took.";
+        "Duration of checkpoints of the write-ahead log.";
     wal_bytes: Gauge = "cluecast_journal_wal_bytes" in Bytes,
-        "Size of the write-ahead log's file.";
+        "Size of the write-ahead log file.";
     cluster_nodes: Gauge = "cluecast_cluster_nodes" in Count,
-        "Nodes that the store knows, this one included.";
-    cluster_beat_seconds: Histogram = "cluecast_cluster_beat_seconds" in Seconds,
-        "How long the store took to answer that this node is alive.";
-    cluster_beats_failed: Counter = "cluecast_cluster_beats_failed_total" in Count,
-        "Beats that the store did not answer well or in time.";
-    cluster_beats_withheld: Counter = "cluecast_cluster_beats_withheld_total" in Count,
-        "Beats that were left out because the runtime hung.";
-    cluster_validity_lapses: Counter = "cluecast_cluster_validity_lapses_total" in Count,
-        "Times that the node might not speak for its sessions, because no beat was answered.";
-    cluster_times_forgotten: Counter = "cluecast_cluster_times_forgotten_total" in Count,
-        "Times that other nodes took this one for dead.";
-    cluster_nodes_buried: Counter = "cluecast_cluster_nodes_buried_total" in Count,
-        "Nodes that this one found dead.";
-    cluster_sessions_taken: Counter = "cluecast_cluster_sessions_taken_total" in Count,
-        "Sessions that this node claimed: free ones, those of the dead, and those given to it.";
-    cluster_sessions_given: Counter = "cluecast_cluster_sessions_given_total" in Count,
-        "Sessions that this node gave to others or released.";
+        "Members of the cluster, this node included.";
+    cluster_heartbeat_seconds: Histogram = "cluecast_cluster_heartbeat_seconds" in Seconds,
+        "Round-trip time of heartbeats to the store.";
+    cluster_heartbeats_failed: Counter = "cluecast_cluster_heartbeats_failed_total" in Count,
+        "Heartbeats that failed or timed out.";
+    cluster_heartbeats_withheld: Counter = "cluecast_cluster_heartbeats_withheld_total" in Count,
+        "Heartbeats withheld because the runtime hung.";
+    cluster_lease_expirations: Counter = "cluecast_cluster_lease_expirations_total" in Count,
+        "Times that this node's lease expired.";
+    cluster_evictions_suffered: Counter = "cluecast_cluster_evictions_suffered_total" in Count,
+        "Times that other nodes declared this node dead and evicted it.";
+    cluster_nodes_evicted: Counter = "cluecast_cluster_nodes_evicted_total" in Count,
+        "Nodes that this node declared dead and evicted.";
+    cluster_sessions_claimed: Counter = "cluecast_cluster_sessions_claimed_total" in Count,
+        "Sessions claimed by this node: without an owner, of a dead node, or handed off to it.";
+    cluster_sessions_released: Counter = "cluecast_cluster_sessions_released_total" in Count,
+        "Sessions that this node handed off to another node or released.";
     cluster_claims_lost: Counter = "cluecast_cluster_claims_lost_total" in Count,
-        "Claims that another node's came before.";
+        "Claims lost to another node.";
     cluster_claims_busy: Counter = "cluecast_cluster_claims_busy_total" in Count,
-        "Claims that an append of a dead owner held up.";
+        "Claims delayed by an append of a dead owner.";
     cluster_route_seconds: Histogram = "cluecast_cluster_route_seconds" in Seconds,
-        "How long requests waited for somebody to own their session.";
+        "Time that requests waited for a node to own their session.";
     cluster_routes_missing: Counter = "cluecast_cluster_routes_missing_total" in Count,
-        "Requests whose session nobody owned for as long as they may wait.";
+        "Requests that timed out because no node owned their session.";
     relays_open: Gauge = "cluecast_relays_open" in Count,
-        "WebSockets that this node relays to the owners of their sessions.";
+        "WebSockets that this node relays to the owner of their session.";
     relays_broken: Counter = "cluecast_relays_broken_total" in Count,
-        "Relayed WebSockets whose owner went away without a goodbye.";
+        "Relayed WebSockets whose owner disconnected without a close frame.";
     requests_relayed: Counter = "cluecast_requests_relayed_total" in Count,
-        "Requests that were passed on to the owner of their session.";
+        "HTTP requests relayed to the owner of their session.";
     requests_misdirected: Counter = "cluecast_requests_misdirected_total" in Count,
-        "Requests that came to the wrong node or to none, and were passed on again.";
+        "Requests relayed again, because the first node was unreachable or did not own the session.";
     sessions_open: Gauge = "cluecast_sessions_open" in Count,
-        "Sessions whose actor runs.";
+        "Open sessions: those with a running actor.";
     sessions_broken: Gauge = "cluecast_sessions_broken" in Count,
-        "Sessions that stay closed until somebody acts: the log says why.";
+        "Sessions closed until an operator acts; the log has the reason.";
     sessions_finished: Counter = "cluecast_sessions_finished_total" in Count,
-        "Sessions that were noted as finished, each once an owner.";
+        "Sessions marked as finished, once per owner.";
     sessions_retired: Counter = "cluecast_sessions_retired_total" in Count,
-        "Finished sessions that were closed because nobody used them any more.";
+        "Finished sessions closed after session.idle_ms_max without use.";
     snapshots_stored: Counter = "cluecast_snapshots_stored_total" in Count,
-        "States of sessions that were stored.";
+        "Snapshots of session states stored.";
     snapshots_failed: Counter = "cluecast_snapshots_failed_total" in Count,
-        "States of sessions that could not be stored.";
+        "Snapshots of session states that could not be stored.";
     snapshots_unverified: Counter = "cluecast_snapshots_unverified_total" in Count,
-        "States that were stored and, read back, were not what they should be or could not be read.";
+        "Stored snapshots that failed verification when read back.";
     snapshots_damaged: Counter = "cluecast_snapshots_damaged_total" in Count,
-        "Stored states that a recovery passed over, because they were damaged.";
+        "Damaged snapshots that a recovery skipped.";
     archived_events: Counter = "cluecast_archived_events_total" in Count,
-        "Events that the archive took; those of a piece that is archived again count again.";
-    archive_pieces: Gauge = "cluecast_archive_pieces_under_way" in Count,
-        "Pieces that the archive is taking; one for long means that the archive hangs.";
+        "Events archived; events that are archived again count again.";
+    archive_pieces: Gauge = "cluecast_archive_pieces_in_progress" in Count,
+        "Archive writes in progress; one that stays means that the archive hangs.";
     archive_stalls: Counter = "cluecast_archive_stalls_total" in Count,
-        "Pieces that the archive had not taken after a minute.";
+        "Archive writes that were not complete after a minute.";
     archive_failures: Counter = "cluecast_archive_failures_total" in Count,
-        "Times that old batches stayed in the journal because a step of archiving failed.";
+        "Failed archiving steps; the batches stay in the journal.";
     truncated_batches: Counter = "cluecast_journal_truncated_batches_total" in Count,
-        "Old batches that were deleted from the journal, after they were archived.";
+        "Batches deleted from the journal after they were archived.";
     recovery_seconds: Histogram = "cluecast_recovery_seconds" in Seconds,
-        "From the claim of a session to its state, also at the first start.";
+        "Time from the claim of a session until its state is recovered, first starts included.";
     recoveries_failed: Family<RecoveryFailure> = "cluecast_recoveries_failed_total" in Count,
-        "Attempts to recover a session that failed: the store did not answer, or what is stored cannot be used.";
+        "Failed attempts to recover a session: the store did not answer, or the stored data is unusable.";
     actor_panics: Counter = "cluecast_actor_panics_total" in Count,
-        "Actors that an invariant which did not hold brought down.";
+        "Session actors that panicked.";
     commands_quarantined: Counter = "cluecast_commands_quarantined_total" in Count,
-        "Commands that the rules failed on and that are not tried again.";
+        "Commands that panicked the rules and are refused from now on.";
     process_resident: Gauge = "process_resident_memory_bytes" in Bytes,
-        "Memory of this process that is in RAM (Linux only).";
+        "Resident memory of this process (Linux only).";
     process_open_files: Gauge = "process_open_fds" in Count,
-        "Files and sockets that this process has open (Linux only).";
+        "Open file descriptors of this process (Linux only).";
     process_threads: Gauge = "process_threads" in Count,
         "Threads of this process (Linux only).";
     process_cpu: Gauge = "process_cpu_seconds_total" in Seconds,
-        "Processor time of this process, user and system (Linux only).";
+        "CPU time of this process, user and system (Linux only).";
 }

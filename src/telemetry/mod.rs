@@ -1,17 +1,19 @@
-//! Telemetry: structured logs on standard error (`logs`), and metrics for `/metrics`.
+//! Telemetry: structured logs on standard error, and metrics for `/metrics`.
 //!
-//! Never logged and never a label: answers and guesses, tokens, names, addresses.
+//! Logs and labels never contain answers, guesses, tokens, names or addresses.
 
+mod kinds;
 mod labels;
 mod logs;
 mod metrics;
 mod process;
 mod recorder;
 
+pub use kinds::{Family, Peak, as_f64};
 pub use labels::{
-    AppendFailure, Attached, CodeLimit, Handshake, Label, Late, Lost, RecoveryFailure, Refused,
-    Write,
+    AppendFailure, AttachSource, CodeLimit, HandshakeFailure, Label, LossReason, RecoveryFailure,
+    RefusalReason, RequestPart, WriteOutcome,
 };
 pub use logs::init;
 pub use metrics::Metrics;
-pub use recorder::{Family, Peak, as_f64, count_request, metrics, render, upkeep};
+pub use recorder::{count_request, metrics, render, upkeep};

@@ -1,15 +1,15 @@
-//! What the operating system tells about this process, read from `/proc` where there is one. Packages
-//! that do it for every system need a C compiler's headers on some.
+//! Metrics of this process, read from `/proc` on Linux. A package that supports every system would need
+//! C headers on some.
 
 use std::fs;
 
+use super::kinds::as_f64;
 use super::metrics::Metrics;
-use super::recorder::as_f64;
 
-/// Ticks a second in `/proc/self/stat`: Linux promises this to programs, whatever its own clock.
+/// Clock ticks per second in `/proc/self/stat`. Linux fixes this value for user space.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Sets the gauges of the process to what is true now; leaves those that cannot be read.
+/// Updates the gauges of the process. A gauge whose source cannot be read keeps its value.
 pub(super) fn observe(metrics: &Metrics) {
     if let Ok(status) = fs::read_to_string("/proc/self/status") {
         if let Some(kib) = field(&status, "VmRSS:") {
@@ -28,15 +28,15 @@ pub(super) fn observe(metrics: &Metrics) {
     }
 }
 
-/// The number after a name, as in `Threads:\t3`.
+/// The number after a field name, as in `Threads:\t3`.
 fn field(status: &str, name: &str) -> Option<u64> {
     let mut lines = status.lines();
     let rest = lines.find_map(|line| line.strip_prefix(name))?;
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// `utime` and `stime`, the 14th and 15th field. The second is the program's name in brackets, which
-/// may hold anything.
+/// The sum of `utime` and `stime`, fields 14 and 15. Field 2, the program name in parentheses, may contain
+/// any character, so parsing starts after the last parenthesis.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace().skip(11);
@@ -50,7 +50,7 @@ mod tests {
     use super::{cpu_ticks, field};
 
     #[test]
-    fn fields_are_found() {
+    fn fields_are_parsed() {
         let status = "Name:\tcluecast\nVmRSS:\t    5124 kB\nThreads:\t3\n";
         assert_eq!(field(status, "VmRSS:"), Some(5_124));
         assert_eq!(field(status, "Threads:"), Some(3));

@@ -69,7 +69,7 @@ fn good_settings_have_status_0() {
     let file = write(&folder, "good.toml", "[session]\nmailbox_max = 100\n");
     let printed = config("check").file(&file).run();
     assert_eq!(printed.code, Some(0), "{}", printed.err);
-    assert_eq!(printed.out, "The settings are good.\n");
+    assert_eq!(printed.out, "The settings are valid.\n");
     let printed = config("check").file(&file).arguments(&["--json"]).run();
     let json: Value = serde_json::from_str(&printed.out).expect("it is JSON");
     assert_eq!(json, serde_json::json!({ "mistakes": [] }));
@@ -98,15 +98,16 @@ fn all_mistakes_of_all_layers_are_told_at_once_with_status_1() {
     assert_eq!(printed.code, Some(1));
     let (one, two) = (one.display(), two.display());
     let expected = [
-        format!("{latin}:2: not UTF-8", latin = latin.display()),
+        format!("{latin}:2: the file is not UTF-8", latin = latin.display()),
         format!("{missing}: cannot be read", missing = missing.display()),
         // Also what a later file replaces.
         format!("{one}:2: session.mailbox_max: 1 is out of range, 16 to 100000"),
-        format!("{one}:3: session.turn_requests_max: a whole number is expected, not text"),
-        format!("{one}:5: gateway.venue: no such key; did you mean gateway.venues?"),
+        format!("{one}:3: session.turn_requests_max: expected an integer, not a string"),
+        format!("{one}:5: gateway.venue: unknown key; did you mean gateway.venues?"),
         format!("{two}:3: "),
-        "CLUECAST_DELIVERY__HEADS_EVERY_MS: delivery.heads_every_ms: a whole number".to_owned(),
-        "CLUECAST_TYPO: typo: no such key".to_owned(),
+        "CLUECAST_DELIVERY__HEADS_EVERY_MS: delivery.heads_every_ms: expected an integer"
+            .to_owned(),
+        "CLUECAST_TYPO: typo: unknown key".to_owned(),
         "--set: `nonsense` is not of the form section.key=value".to_owned(),
         "--set: limits.commands_burst: 0 is out of range, 1 to 1000000".to_owned(),
         "10 mistakes".to_owned(),
@@ -130,7 +131,7 @@ fn all_mistakes_of_all_layers_are_told_at_once_with_status_1() {
     assert_eq!(of_one["origin"], format!("{one}:5"));
     assert_eq!(
         of_one["message"],
-        "no such key; did you mean gateway.venues?"
+        "unknown key; did you mean gateway.venues?"
     );
 }
 
@@ -162,7 +163,7 @@ fn every_value_is_shown_with_its_origin() {
     let expected = [
         ("session.mailbox_max", "100", file_line.as_str()),
         ("telemetry.log", "\"warn\"", "--set"),
-        ("limits.commands_burst", "40", "built in"),
+        ("limits.commands_burst", "40", "built-in default"),
         (
             "gateway.venues",
             "[\"10.1.0.0/16\", \"2001:db8::/32\"]",

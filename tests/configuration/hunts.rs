@@ -21,7 +21,7 @@ fn a_file_in_place_of_its_folder_is_refused() {
     let file = folder.path().join("hunt.toml");
     std::fs::write(&file, "[hunt]").expect("written");
     let told = refusal(&file);
-    assert!(told.contains("it is a file; name the folder"), "{told}");
+    assert!(told.contains("is a file; give the directory"), "{told}");
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_text_that_is_not_utf_8_is_refused_with_its_line() {
     std::fs::write(folder.path().join("body.md"), b"first\nsecond \xff").expect("written");
     let told = refusal(folder.path());
     assert!(
-        told.contains("body.md: it is not UTF-8 in line 2"),
+        told.contains("body.md is not valid UTF-8 in line 2"),
         "{told}"
     );
 }
@@ -44,7 +44,7 @@ fn nothing_is_read_that_lies_elsewhere() {
     symlink(&secret, folder.path().join("body.md")).expect("a link");
     let told = refusal(folder.path());
     assert!(
-        told.contains("body.md: it leads out of the hunt's folder"),
+        told.contains("body.md is a link out of the hunt's directory"),
         "{told}"
     );
 }

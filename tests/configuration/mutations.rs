@@ -251,7 +251,7 @@ fn contradictions(all: &mut Vec<Mutation>) {
             "cluster.address",
         ),
         (
-            "[cluster]\nvalid_ms = 3000\nexit_after_ms = 3000\n",
+            "[cluster]\nlease_ms = 3000\nexit_after_ms = 3000\n",
             3,
             "cluster.exit_after_ms",
         ),

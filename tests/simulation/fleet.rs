@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::clock::{Clock, SimulatedClock};
-use cluecast::cluster::Validity;
+use cluecast::cluster::Lease;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
-use cluecast::journal::{Epoch, Incarnation, Journal, Ownership, SessionId, SessionRecord};
+use cluecast::journal::{Epoch, Incarnation, Ledger, Ownership, SessionId, SessionRecord};
 use cluecast::session::{
     Archiving, InjectedFault, JournalAccess, Outcome, Services, SessionExit, SessionHandle,
     SessionSpec, Unavailable, launch,
@@ -303,7 +303,7 @@ impl Fleet {
         let services = Services {
             journal: Arc::new(place.link.clone()),
             owner,
-            access: JournalAccess::Shared(Validity::for_ever()),
+            access: JournalAccess::Shared(Lease::unlimited()),
             clock: Clock::Simulated(place.clock.clone()),
             config: SessionConfig {
                 mailbox_max: 64,

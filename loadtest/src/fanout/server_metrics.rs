@@ -34,7 +34,7 @@ impl ServerMetrics {
             resident_bytes: metric("process_resident_memory_bytes"),
             outbox_bytes_peak: metric("cluecast_outbox_bytes_peak"),
             outboxes_overflowed: metric("cluecast_outboxes_overflowed_total"),
-            refused_writes_peak: metric("cluecast_socket_writes_refused_peak"),
+            refused_writes_peak: metric("cluecast_socket_writes_blocked_peak"),
             socket_bytes_max: None,
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ipnet::IpNet;
 
-use crate::telemetry::{Refused, metrics};
+use crate::telemetry::{RefusalReason, metrics};
 
 /// Length of the IPv6 prefix that identifies a subscriber, who has 2^64 addresses below it.
 const IPV6_PREFIX_BITS: u32 = 64;
@@ -58,14 +58,14 @@ impl AddressQuota {
     pub(super) fn acquire(
         this: &Arc<Self>,
         key: SubscriberKey,
-    ) -> Result<Option<AddressPermit>, Refused> {
+    ) -> Result<Option<AddressPermit>, RefusalReason> {
         let SubscriberKey::Address(address) = key else {
             return Ok(None);
         };
         let mut counts = this.counts();
         let count = counts.entry(address).or_default();
         if *count >= this.per_address_max {
-            return Err(Refused::Address);
+            return Err(RefusalReason::Address);
         }
         *count += 1;
         drop(counts);

@@ -1,6 +1,6 @@
-//! Token buckets that can be refunded, one a subscriber where that is wanted.
+//! Token buckets with refunds, and a map with one bucket per subscriber.
 //!
-//! A limiter without refunds could not tell attempts that turned out well from those that did not.
+//! A limiter without refunds could not exempt attempts that succeeded.
 //!
 //! Bounded: above [`ADDRESSES_MAX`] addresses, those whose buckets have refilled are evicted, which makes no
 //! difference to them. Overflow policy: if that frees nothing, all further addresses use one bucket
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::addresses::SubscriberKey;
-use crate::config::Allowance;
+use crate::config::RateLimit;
 
 /// Addresses that have a bucket of their own; some 6 MB.
 const ADDRESSES_MAX: usize = 65_536;
@@ -31,9 +31,9 @@ pub(super) struct TokenBucket {
     full_at: Mutex<Instant>,
 }
 
-/// One token bucket a subscriber.
+/// One token bucket per subscriber.
 pub(super) struct AddressBuckets {
-    limit: Allowance,
+    limit: RateLimit,
     tracked: Mutex<TrackedBuckets>,
     overflow: Arc<TokenBucket>,
 }
@@ -45,7 +45,7 @@ struct TrackedBuckets {
 
 impl TokenBucket {
     /// A full bucket.
-    pub(super) fn new(limit: Allowance) -> Self {
+    pub(super) fn new(limit: RateLimit) -> Self {
         Self {
             refill: Duration::from_mins(1) / limit.per_minute.get(),
             capacity: limit.burst.get(),
@@ -85,7 +85,7 @@ impl TokenBucket {
 }
 
 impl AddressBuckets {
-    pub(super) fn new(limit: Allowance) -> Self {
+    pub(super) fn new(limit: RateLimit) -> Self {
         Self {
             limit,
             tracked: Mutex::new(TrackedBuckets {
@@ -140,7 +140,7 @@ mod tests {
     use tokio::time::{Instant, advance};
 
     use super::{ADDRESSES_MAX, AddressBuckets, SubscriberKey};
-    use crate::config::Allowance;
+    use crate::config::RateLimit;
 
     fn key(number: usize) -> SubscriberKey {
         let number = u32::try_from(number).expect("there are fewer");
@@ -154,7 +154,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn untracked_addresses_share_a_bucket_until_others_are_evicted() {
-        let once_a_minute = Allowance {
+        let once_a_minute = RateLimit {
             per_minute: NonZeroU32::MIN,
             burst: NonZeroU32::MIN,
         };

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::addresses::SubscriberKey;
 use super::buckets::{AddressBuckets, TokenBucket};
-use crate::config::{Allowance, LimitsConfig};
+use crate::config::{LimitsConfig, RateLimit};
 use crate::journal::SessionId;
 use crate::telemetry::{CodeLimit, metrics};
 
@@ -21,7 +21,7 @@ use crate::telemetry::{CodeLimit, metrics};
 pub struct CodeAttempts {
     addresses: AddressBuckets,
     server: Arc<TokenBucket>,
-    session_limit: Allowance,
+    session_limit: RateLimit,
     sessions: DashMap<SessionId, Arc<TokenBucket>>,
 }
 
@@ -109,7 +109,10 @@ impl CodeAttempt {
             }
             Err(retry_after) => {
                 self.refund_held();
-                metrics().code_attempts_refused.of(limit).increment(1);
+                metrics()
+                    .code_attempts_refused
+                    .with_label(limit)
+                    .increment(1);
                 Err(TooManyWrongCodes { limit, retry_after })
             }
         }

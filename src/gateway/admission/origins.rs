@@ -46,6 +46,6 @@ impl Origins {
     }
 
     fn is_listed(&self, origin: &str) -> bool {
-        self.listed.iter().any(|listed| listed.is(origin))
+        self.listed.iter().any(|listed| listed.matches(origin))
     }
 }

@@ -15,7 +15,7 @@ use super::addresses::{AddressPermit, AddressQuota, SubscriberKey};
 use super::reserve::ReservedSlots;
 use crate::config::GatewayConfig;
 use crate::gateway::net::forwarded::Proxies;
-use crate::telemetry::{Refused, metrics};
+use crate::telemetry::{RefusalReason, metrics};
 
 /// The connection slots of the public listener.
 pub(in crate::gateway) struct ConnectionSlots {
@@ -25,7 +25,7 @@ pub(in crate::gateway) struct ConnectionSlots {
     reserve: ReservedSlots,
 }
 
-/// How an accepted connection was admitted, which decides whom its requests are counted for.
+/// How an accepted connection was admitted: decides which slot its requests are counted for.
 #[derive(Clone)]
 pub(in crate::gateway) enum Admission {
     /// A connection of one client.
@@ -38,7 +38,7 @@ pub(in crate::gateway) enum Admission {
     },
     /// A connection beyond the limits, whose request must be eligible for the reserve.
     Reserved {
-        refused: Refused,
+        refused: RefusalReason,
         address: IpAddr,
         slot: Arc<ConnectionSlot>,
         limits: Arc<ConnectionSlots>,
@@ -72,7 +72,10 @@ impl ConnectionSlots {
     }
 
     /// Admits a connection, within the limits or with a reserved slot.
-    pub(in crate::gateway) fn admit(self: &Arc<Self>, from: IpAddr) -> Result<Admission, Refused> {
+    pub(in crate::gateway) fn admit(
+        self: &Arc<Self>,
+        from: IpAddr,
+    ) -> Result<Admission, RefusalReason> {
         let address = from.to_canonical();
         let refused = match self.admit_within_limits(address) {
             Ok(admission) => return Ok(admission),
@@ -93,9 +96,9 @@ impl ConnectionSlots {
         self.addresses.key(self.proxies.client(proxy, headers))
     }
 
-    fn admit_within_limits(self: &Arc<Self>, address: IpAddr) -> Result<Admission, Refused> {
+    fn admit_within_limits(self: &Arc<Self>, address: IpAddr) -> Result<Admission, RefusalReason> {
         let permit = self.slots.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| Refused::Full)?;
+        let permit = permit.map_err(|_| RefusalReason::Full)?;
         if self.proxies.contain(address) {
             return Ok(Admission::Proxy {
                 address,
@@ -119,7 +122,7 @@ impl Admission {
     pub(in crate::gateway) fn slot(
         &self,
         headers: &HeaderMap,
-    ) -> Result<Arc<ConnectionSlot>, Refused> {
+    ) -> Result<Arc<ConnectionSlot>, RefusalReason> {
         match self {
             Self::Client(slot) => Ok(slot.clone()),
             Self::Proxy {
@@ -160,7 +163,7 @@ impl Admission {
     }
 
     /// Why requests that are not eligible for the reserve are refused; none within the limits.
-    pub(in crate::gateway) fn refused(&self) -> Option<Refused> {
+    pub(in crate::gateway) fn refused(&self) -> Option<RefusalReason> {
         match self {
             Self::Client(_) | Self::Proxy { .. } => None,
             Self::Reserved { refused, .. } => Some(*refused),
@@ -227,7 +230,7 @@ mod tests {
 
     use super::{ConnectionSlot, ConnectionSlots};
     use crate::config::{Config, GatewayConfig, Layers};
-    use crate::telemetry::Refused;
+    use crate::telemetry::RefusalReason;
 
     fn slots(connections_max: usize) -> Arc<ConnectionSlots> {
         let config = Config::read(Layers::built_in()).expect("the built-in settings are valid");
@@ -244,7 +247,7 @@ mod tests {
     fn connect(
         slots: &Arc<ConnectionSlots>,
         address: &str,
-    ) -> Result<Arc<ConnectionSlot>, Refused> {
+    ) -> Result<Arc<ConnectionSlot>, RefusalReason> {
         let address = address.parse::<IpAddr>().expect("an IP address");
         slots.admit(address)?.slot(&HeaderMap::new())
     }
@@ -254,12 +257,18 @@ mod tests {
         let slots = slots(100);
         let first = connect(&slots, "192.0.2.1").expect("a free slot");
         let second = connect(&slots, "192.0.2.1").expect("a free slot");
-        assert_eq!(connect(&slots, "192.0.2.1").err(), Some(Refused::Address));
+        assert_eq!(
+            connect(&slots, "192.0.2.1").err(),
+            Some(RefusalReason::Address)
+        );
         connect(&slots, "192.0.2.2").expect("another address");
         first.mark_authenticated();
         first.mark_authenticated();
         let third = connect(&slots, "192.0.2.1").expect("one has authenticated");
-        assert_eq!(connect(&slots, "192.0.2.1").err(), Some(Refused::Address));
+        assert_eq!(
+            connect(&slots, "192.0.2.1").err(),
+            Some(RefusalReason::Address)
+        );
         drop(second);
         connect(&slots, "192.0.2.1").expect("one has closed");
         drop((first, third));
@@ -276,9 +285,15 @@ mod tests {
             "::ffff:192.0.2.1",
         ]
         .map(|address| connect(&slots, address).expect("a free slot"));
-        assert_eq!(connect(&slots, "2001:db8::3").err(), Some(Refused::Address));
+        assert_eq!(
+            connect(&slots, "2001:db8::3").err(),
+            Some(RefusalReason::Address)
+        );
         let mapped = connect(&slots, "192.0.2.1").expect("the second of this address");
-        assert_eq!(connect(&slots, "192.0.2.1").err(), Some(Refused::Address));
+        assert_eq!(
+            connect(&slots, "192.0.2.1").err(),
+            Some(RefusalReason::Address)
+        );
         drop((held, mapped));
     }
 
@@ -288,8 +303,11 @@ mod tests {
         let held: Vec<_> = (0..4)
             .map(|_| connect(&slots, "10.1.2.3").expect("a venue"))
             .collect();
-        assert_eq!(connect(&slots, "10.1.2.3").err(), Some(Refused::Full));
-        assert_eq!(connect(&slots, "192.0.2.1").err(), Some(Refused::Full));
+        assert_eq!(connect(&slots, "10.1.2.3").err(), Some(RefusalReason::Full));
+        assert_eq!(
+            connect(&slots, "192.0.2.1").err(),
+            Some(RefusalReason::Full)
+        );
         drop(held);
         connect(&slots, "192.0.2.1").expect("all have closed");
     }
@@ -306,7 +324,7 @@ mod tests {
             admission.slot(&headers)
         };
         let held = ["192.0.2.1", "192.0.2.1"].map(|client| request(client).expect("a free slot"));
-        assert_eq!(request("192.0.2.1").err(), Some(Refused::Address));
+        assert_eq!(request("192.0.2.1").err(), Some(RefusalReason::Address));
         request("192.0.2.2").expect("another client");
         let venue: Vec<_> = (0..9)
             .map(|_| request("10.1.2.3").expect("a venue"))
@@ -321,7 +339,10 @@ mod tests {
         // The proxy's permit is held while an upgraded connection lasts.
         drop(admission);
         let second = slots.admit(proxy).expect("the first client has closed");
-        assert_eq!(connect(&slots, "192.0.2.3").err(), Some(Refused::Full));
+        assert_eq!(
+            connect(&slots, "192.0.2.3").err(),
+            Some(RefusalReason::Full)
+        );
         drop((venue, second));
         connect(&slots, "192.0.2.3").expect("all have closed");
     }

@@ -177,7 +177,10 @@ mod tests {
                 reason.starts_with(&format!("{}: ", code.name())),
                 "{reason}"
             );
-            assert!(reason.len() <= 123, "a close frame has room for 125 bytes");
+            assert!(
+                reason.len() <= 123,
+                "a close frame holds 123 bytes of reason"
+            );
         }
         let bad = Ending::bad_message(DecodeError::TrailingBytes(3));
         assert!(bad.reason().starts_with("bad_message: 3 bytes"), "{bad:?}");

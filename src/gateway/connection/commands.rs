@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::closing::{Ending, ending_of};
 use crate::delivery::{
-    self, Attach, Attaching, Hub, Identity, Outbox, Peer, rejection_code, rejection_message,
+    self, Attach, Hub, Identity, Outbox, Peer, PendingOutbox, rejection_code, rejection_message,
 };
 use crate::gateway::Gateway;
 use crate::gateway::admission::message_rate::MessageRateLimiter;
@@ -66,7 +66,7 @@ impl AttachedClient {
         let attach = Mail::Attach(Attach {
             identity: self.identity,
             cursor,
-            outbox: Attaching::new(self.outbox.clone()),
+            outbox: PendingOutbox::new(self.outbox.clone()),
             codec: self.codec,
         });
         let sent = self.session.send(attach);
@@ -103,7 +103,7 @@ impl AttachedClient {
     }
 
     fn reject(&self, id: u64, code: RejectionCode, message: String, wait: Option<Duration>) {
-        metrics().commands_rejected.of(code).increment(1);
+        metrics().commands_rejected.with_label(code).increment(1);
         let now = self.gateway.sessions.clock().now();
         // Rounded up by a millisecond, so that a retry at exactly this time is accepted.
         let wait_ms = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);

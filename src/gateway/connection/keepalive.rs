@@ -1,7 +1,7 @@
 //! Keepalive: pings an idle connection and times out if nothing is received in answer.
 //!
-//! Pure: takes the time and the moments of input, returns what to do. Each idle period is shortened by a random
-//! part (jitter), so that connections that were opened together are not pinged together.
+//! Pure: takes the time and the moments of input, returns what to do. Each idle period is shortened by a
+//! random part (jitter), so that connections that were opened together are not pinged together.
 
 use std::time::Duration;
 

@@ -18,10 +18,10 @@ use crate::gateway::Gateway;
 use crate::gateway::admission::slots::ConnectionSlot;
 use crate::gateway::net::stream::Stream;
 use crate::gateway::ws::Socket;
-use crate::telemetry::{Lost, metrics};
+use crate::telemetry::{LossReason, metrics};
 
-/// Reconnect delay, drawn per client, that a stopping server sends: after a restart, which takes a few hundred
-/// milliseconds, and spread to flatten the mass reconnect.
+/// Reconnect delay, drawn per client, that a stopping server sends: after a restart, which takes a few
+/// hundred milliseconds, and spread to flatten the mass reconnect.
 const GOAWAY_MS: RangeInclusive<u64> = 1_000..=3_000;
 
 /// A WebSocket before its `hello`.
@@ -54,13 +54,13 @@ impl Connection {
             Ok((attached, mut frames)) => attached.serve(&mut self.socket, &mut frames).await,
             Err(ending) => {
                 if let Some(code) = ending.code() {
-                    metrics().hellos_failed.of(code).increment(1);
+                    metrics().hellos_failed.with_label(code).increment(1);
                 }
                 ending
             }
         };
         match ending.code() {
-            Some(code) => metrics().connections_closed.of(code).increment(1),
+            Some(code) => metrics().connections_closed.with_label(code).increment(1),
             None => metrics().connections_gone.increment(1),
         }
         close(&mut self.socket, &ending).await;
@@ -131,7 +131,10 @@ impl AttachedClient {
             .stalled_since()
             .map(|at| at + self.gateway.config.write_max);
         if write_timeout_at.is_some_and(|at| at <= now) {
-            metrics().connections_lost.of(Lost::Stuck).increment(1);
+            metrics()
+                .connections_lost
+                .with_label(LossReason::WriteTimeout)
+                .increment(1);
             return Err(Ending::Gone);
         }
         let next = match keepalive.next_action(now) {
@@ -141,7 +144,10 @@ impl AttachedClient {
                 until
             }
             KeepaliveAction::TimedOut => {
-                metrics().connections_lost.of(Lost::Silent).increment(1);
+                metrics()
+                    .connections_lost
+                    .with_label(LossReason::PongTimeout)
+                    .increment(1);
                 return Err(Ending::Gone);
             }
         };

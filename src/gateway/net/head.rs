@@ -1,8 +1,9 @@
 //! Reads the head of a connection's first request with little memory.
 //!
-//! hyper keeps buffers and state of some ten kilobytes for a connection. Until a client has sent a whole head,
-//! the server keeps only the bytes that have arrived, so that thousands of slow connections cost little. The
-//! head is not validated here: input that cannot become a head is returned at once, for hyper to reject.
+//! hyper keeps buffers and state of some ten kilobytes for a connection. Until a client has sent a whole
+//! head, the server keeps only the bytes that have arrived, so that thousands of slow connections cost
+//! little. The head is not validated here: input that cannot become a head is returned at once, for hyper
+//! to reject.
 
 use std::future::poll_fn;
 use std::io::Error;

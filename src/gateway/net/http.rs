@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::stream::Stream;
-use crate::telemetry::{Lost, metrics};
+use crate::telemetry::{LossReason, metrics};
 
 /// Timeout of a graceful shutdown for the request in progress. A client that takes longer, to send it or to
 /// read its answer, is cut off, because the sessions are still to be handed off.
@@ -62,7 +62,10 @@ impl<S> WriteTimeout<S> {
         if stalled.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        metrics().connections_lost.of(Lost::Stuck).increment(1);
+        metrics()
+            .connections_lost
+            .with_label(LossReason::WriteTimeout)
+            .increment(1);
         self.stalled = None;
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }

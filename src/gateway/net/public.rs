@@ -26,7 +26,7 @@ use super::tls::Tls;
 use crate::gateway::Gateway;
 use crate::gateway::admission::reserve;
 use crate::gateway::admission::slots::{Admission, ConnectionSlot, ConnectionSlots};
-use crate::telemetry::{Handshake, Late, metrics};
+use crate::telemetry::{HandshakeFailure, RequestPart, metrics};
 
 /// Extension of each request: the connection slot that it is counted for.
 pub type Slot = Arc<ConnectionSlot>;
@@ -52,7 +52,10 @@ pub async fn listen(gateway: Gateway, listener: TcpListener, router: Router) {
                 gateway.tasks.spawn(serving);
             }
             Err(refused) => {
-                metrics().connections_refused.of(refused).increment(1);
+                metrics()
+                    .connections_refused
+                    .with_label(refused)
+                    .increment(1);
                 let opening = open(stream, gateway.tls.clone());
                 if let Some(sending) = refusals.send(refused.into(), opening) {
                     gateway.tasks.spawn(sending);
@@ -74,12 +77,15 @@ async fn open(stream: TcpStream, tls: Option<Arc<Tls>>) -> std::io::Result<Strea
         Ok(Err(error)) => {
             metrics()
                 .handshakes_failed
-                .of(Handshake::Refused)
+                .with_label(HandshakeFailure::Failed)
                 .increment(1);
             Err(error)
         }
         Err(_elapsed) => {
-            metrics().handshakes_failed.of(Handshake::Late).increment(1);
+            metrics()
+                .handshakes_failed
+                .with_label(HandshakeFailure::Timeout)
+                .increment(1);
             Err(ErrorKind::TimedOut.into())
         }
     }
@@ -125,7 +131,10 @@ impl ClientConnection {
                 Ok(Some(stream))
             }
             (Head::Empty | Head::Late, Some(refused)) => {
-                metrics().connections_refused.of(refused).increment(1);
+                metrics()
+                    .connections_refused
+                    .with_label(refused)
+                    .increment(1);
                 self.refuse(refused.into(), stream).await;
                 Ok(None)
             }
@@ -139,7 +148,10 @@ impl ClientConnection {
 
     /// Refuses a request whose header did not arrive in time.
     async fn refuse_late(&self, stream: Stream) {
-        metrics().requests_late.of(Late::Header).increment(1);
+        metrics()
+            .requests_late
+            .with_label(RequestPart::Header)
+            .increment(1);
         self.refuse(ConnectionRefusal::HeaderTimeout, stream).await;
     }
 
@@ -169,7 +181,10 @@ impl ClientConnection {
                 match answering {
                     Ok(answering) => answering.await,
                     Err(refused) => {
-                        metrics().connections_refused.of(refused).increment(1);
+                        metrics()
+                            .connections_refused
+                            .with_label(refused)
+                            .increment(1);
                         Ok(ConnectionRefusal::from(refused).response())
                     }
                 }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use super::stream::Stream;
-use crate::telemetry::Refused;
+use crate::telemetry::RefusalReason;
 
 /// Refusals that are sent at the same time.
 const SENDING_MAX: usize = 64;
@@ -156,11 +156,11 @@ impl Answer {
     }
 }
 
-impl From<Refused> for ConnectionRefusal {
-    fn from(refused: Refused) -> Self {
+impl From<RefusalReason> for ConnectionRefusal {
+    fn from(refused: RefusalReason) -> Self {
         match refused {
-            Refused::Full => Self::ConnectionLimit,
-            Refused::Address => Self::AddressQuota,
+            RefusalReason::Full => Self::ConnectionLimit,
+            RefusalReason::Address => Self::AddressQuota,
         }
     }
 }

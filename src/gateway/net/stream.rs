@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
-use crate::telemetry::{Write, metrics};
+use crate::telemetry::{WriteOutcome, metrics};
 
 /// Window in which refused writes are counted together.
 const REFUSALS_WINDOW: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ impl Tcp {
             count: 0,
         });
         refusals.count += 1;
-        metrics().socket_refusals_peak.note(refusals.count);
+        metrics().socket_refusals_peak.observe(refusals.count);
         self.refusals = Some(refusals);
     }
 
@@ -83,11 +83,11 @@ impl Tcp {
             let is_refused =
                 matches!(&written, Err(error) if error.kind() == ErrorKind::WouldBlock);
             let outcome = if is_refused {
-                Write::Refused
+                WriteOutcome::Blocked
             } else {
-                Write::Done
+                WriteOutcome::Done
             };
-            metrics().socket_writes.of(outcome).increment(1);
+            metrics().socket_writes.with_label(outcome).increment(1);
             if !is_refused {
                 self.refusals = None;
                 return Poll::Ready(written);

@@ -38,7 +38,10 @@ pub enum TlsError {
         reason: pem::Error,
     },
     /// The file holds no certificate.
-    #[error("{}: the file holds no PEM certificate; write the server's own certificate first", path.display())]
+    #[error(
+        "{}: the file holds no PEM certificate; write the server's own certificate first",
+        path.display()
+    )]
     NoCertificate {
         /// The file.
         path: PathBuf,

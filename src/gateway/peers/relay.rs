@@ -1,8 +1,9 @@
-//! Relays a WebSocket to the node that owns its session: bytes in both directions, with a bounded buffer each.
+//! Relays a WebSocket to the node that owns its session: bytes in both directions, with a bounded buffer
+//! each.
 //!
-//! The relay only tracks the boundaries of the owner's frames. It can thus send a close frame after the last
-//! whole frame if the owner disappears, and notice when the owner has accepted the client. Backpressure passes
-//! through: what the client does not read waits at the owner, within its limits.
+//! The relay only tracks the boundaries of the owner's frames. It can thus send a close frame after the
+//! last whole frame if the owner disappears, and notice when the owner has accepted the client.
+//! Backpressure passes through: what the client does not read waits at the owner, within its limits.
 
 use std::io::{Error, ErrorKind};
 use std::ops::RangeInclusive;

@@ -1,17 +1,19 @@
-//! A WebSocket over any stream: TCP, TLS, or one that a test scripts. The only code that reads or writes frame
-//! headers and close frames; `peers::relay` also tracks the frame boundaries of what it passes through.
+//! A WebSocket over any stream: TCP, TLS, or one that a test scripts.
 //!
-//! tungstenite handles the rules of RFC 6455, reading, pongs and the closing handshake. Writing is ours: messages
-//! are shared bytes and go to the operating system as they are, many in one call, without a copy in a buffer per
-//! connection that never shrinks. `queue` keeps the order, so that no pong lands inside a frame and no frame
-//! follows a close frame.
+//! Only this module reads or writes frame headers and close frames. The exception is `peers::relay`, which
+//! passes frames through: it tracks their boundaries and may append a close frame.
+//!
+//! tungstenite handles the rules of RFC 6455, reading, pongs and the closing handshake. Writing is ours:
+//! messages are shared bytes and go to the operating system as they are, many in one call, without a copy
+//! in a buffer per connection that never shrinks. `queue` keeps the order, so that no pong lands inside a
+//! frame and no frame follows a close frame.
 //!
 //! # How to drive it
-//! One task owns a socket. It always awaits [`Socket::next`], which writes queued frames and reads input, also
-//! while the peer reads nothing; and it offers messages when there is room. [`Socket::next`] is cancel-safe.
-//! Memory is bounded: one message that is being read, up to its limit; one batch of messages, which the owner
-//! bounds; and one control frame of each kind. After a stream has accepted nothing, it is tried again only when it
-//! reports that it is writable.
+//! One task owns a socket. It always awaits [`Socket::next`], which writes queued frames and reads input,
+//! also while the peer reads nothing; and it offers messages when there is room. [`Socket::next`] is
+//! cancel-safe. Memory is bounded: one message that is being read, up to its limit; one batch of messages,
+//! which the owner bounds; and one control frame of each kind. After a stream has accepted nothing, it is
+//! tried again only when it reports that it is writable.
 //!
 //! Never here: what a message means, timeouts, and the identity of the client.
 
@@ -115,8 +117,8 @@ pub enum SocketError {
     /// A message is longer than the socket's limit.
     #[error("a message is too long")]
     TooLong,
-    /// Queued messages were discarded, because the condition of [`Socket::send_while`] no longer held. Reported
-    /// once.
+    /// Queued messages were discarded, because the condition of [`Socket::send_while`] no longer held.
+    /// Reported once.
     #[error("queued messages were discarded because the node's lease had expired")]
     Expired,
 }
@@ -138,8 +140,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Sends messages only while `condition` holds. Otherwise queued messages are discarded, except the rest of
-    /// one that is partly written.
+    /// Sends messages only while `condition` holds. Otherwise queued messages are discarded, except the
+    /// rest of one that is partly written.
     pub fn send_while(&mut self, condition: impl Fn() -> bool + Send + Sync + 'static) {
         self.send_condition = SendCondition(Some(Box::new(condition)));
     }
@@ -184,9 +186,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         poll_fn(|cx| self.poll_write_out(cx)).await
     }
 
-    /// Ends the connection: sends queued messages, then the close frame, if one is given and none was sent yet;
-    /// waits for the peer's; and closes the stream so that everything written arrives. The caller sets a
-    /// timeout.
+    /// Ends the connection: sends queued messages, then the close frame, if one is given and none was sent
+    /// yet; waits for the peer's; and closes the stream so that everything written arrives. The caller sets
+    /// a timeout.
     pub async fn finish(&mut self, close: Option<(u16, &str)>) -> Result<(), SocketError> {
         if let Some((code, reason)) = close {
             // Ours first: the queue accepts only one close frame, and drops tungstenite's.

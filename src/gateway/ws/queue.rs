@@ -1,8 +1,8 @@
 //! The write queue of one socket, in the order in which frames are sent.
 //!
-//! The rest of a frame that is partly written comes first, then a pong and a ping, then the messages, then the
-//! close frame, and nothing after it. So a control frame is never inside another frame, and an urgent one does
-//! not wait behind a long snapshot.
+//! The rest of a frame that is partly written comes first, then a pong and a ping, then the messages, then
+//! the close frame, and nothing after it. So a control frame is never inside another frame, and an urgent
+//! one does not wait behind a long snapshot.
 //!
 //! Bounded: one batch of messages, whose size the caller bounds, and one control frame of each kind. Overflow
 //! policy: a newer pong replaces an older one, which is enough (RFC 6455, section 5.5.3).
@@ -16,8 +16,8 @@ use protocol::FrameKind;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// Messages per system call, each as a header and a payload. Far below the operating system's limit (`IOV_MAX` is
-/// 1,024), and 32 merged writes are nearly all that merging can gain.
+/// Messages per system call, each as a header and a payload. Far below the operating system's limit
+/// (`IOV_MAX` is 1,024), and 32 merged writes are nearly all that merging can gain.
 const MESSAGES_PER_WRITE_MAX: usize = 32;
 /// The rest of a partly written frame (header and payload), a pong, a ping, and the close frame.
 const OTHER_SLICES_MAX: usize = 5;

@@ -1,4 +1,4 @@
-//! The socket on a stream that does as a test says.
+//! The socket on a stream that each test scripts.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -24,14 +24,14 @@ const CLOSE: u8 = 0x88;
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 
-/// A stream that gives what is put in, and takes as much as there is room for.
+/// A stream that returns the bytes of `input`, and accepts as many bytes as `writable`.
 #[derive(Default)]
 struct Scripted {
-    coming: VecDeque<u8>,
-    at_a_time: Option<usize>,
+    input: VecDeque<u8>,
+    read_max: Option<usize>,
     has_ended: bool,
-    taken: Vec<u8>,
-    room: usize,
+    written: Vec<u8>,
+    writable: usize,
 }
 
 impl AsyncRead for Scripted {
@@ -40,12 +40,12 @@ impl AsyncRead for Scripted {
         _cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<Result<(), Error>> {
-        let most = self.at_a_time.unwrap_or(usize::MAX);
-        let count = most.min(into.remaining()).min(self.coming.len());
+        let most = self.read_max.unwrap_or(usize::MAX);
+        let count = most.min(into.remaining()).min(self.input.len());
         if count == 0 && !self.has_ended {
             return Poll::Pending;
         }
-        let read: Vec<u8> = self.coming.drain(..count).collect();
+        let read: Vec<u8> = self.input.drain(..count).collect();
         into.put_slice(&read);
         Poll::Ready(Ok(()))
     }
@@ -57,12 +57,12 @@ impl AsyncWrite for Scripted {
         _cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, Error>> {
-        let count = bytes.len().min(self.room);
+        let count = bytes.len().min(self.writable);
         if count == 0 {
             return Poll::Pending;
         }
-        self.room -= count;
-        self.taken.extend_from_slice(&bytes[..count]);
+        self.writable -= count;
+        self.written.extend_from_slice(&bytes[..count]);
         Poll::Ready(Ok(count))
     }
 
@@ -76,7 +76,7 @@ impl AsyncWrite for Scripted {
     }
 }
 
-/// A socket that takes nothing yet.
+/// A socket whose stream accepts nothing yet.
 fn socket() -> Socket<Scripted> {
     Socket::new(Scripted::default(), Bytes::new(), LIMITS)
 }
@@ -85,7 +85,7 @@ fn stream(socket: &mut Socket<Scripted>) -> &mut Scripted {
     &mut socket.inner.get_mut().stream
 }
 
-/// A frame of a client.
+/// A masked frame, as a client sends it.
 fn from_client(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
@@ -101,12 +101,12 @@ fn from_client(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What happens without waiting.
+/// Polls once.
 fn now<T>(future: impl Future<Output = T>) -> Poll<T> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Lets everything come that is on its way.
+/// Receives all input.
 fn receive_all(socket: &mut Socket<Scripted>) -> Vec<Result<Received, SocketError>> {
     let mut all = Vec::new();
     while let Poll::Ready(received) = now(socket.next()) {
@@ -119,10 +119,10 @@ fn receive_all(socket: &mut Socket<Scripted>) -> Vec<Result<Received, SocketErro
     all
 }
 
-/// The frames that were taken: their first byte, and their payload.
-fn frames(mut taken: &[u8]) -> Vec<(u8, Vec<u8>)> {
+/// Parses written frames into first byte and payload.
+fn frames(mut written: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
-    while let [first, length, rest @ ..] = taken {
+    while let [first, length, rest @ ..] = written {
         let (length, rest) = match length {
             126 => (
                 usize::from(u16::from_be_bytes([rest[0], rest[1]])),
@@ -135,7 +135,7 @@ fn frames(mut taken: &[u8]) -> Vec<(u8, Vec<u8>)> {
             length => (usize::from(*length), rest),
         };
         frames.push((*first, rest[..length].to_vec()));
-        taken = &rest[length..];
+        written = &rest[length..];
     }
     frames
 }
@@ -145,7 +145,7 @@ fn offer(socket: &mut Socket<Scripted>, messages: &[&str]) {
         .iter()
         .map(|message| Bytes::from((*message).to_owned()));
     let offered = socket.offer(FrameKind::Text, messages.collect());
-    offered.expect("there is room");
+    offered.expect("the queue has room");
 }
 
 fn frame(first: u8, payload: &str) -> (u8, Vec<u8>) {
@@ -153,7 +153,7 @@ fn frame(first: u8, payload: &str) -> (u8, Vec<u8>) {
 }
 
 #[test]
-fn messages_of_any_length_leave_as_frames_however_little_is_taken_at_a_time() {
+fn messages_of_any_length_become_frames_however_writes_are_split() {
     let lengths = [0, 1, 125, 126, 65_535, 65_536, 70_000];
     let messages: Vec<Bytes> = lengths
         .iter()
@@ -162,32 +162,36 @@ fn messages_of_any_length_leave_as_frames_however_little_is_taken_at_a_time() {
     for at_a_time in [1, 2, 3, 9, 10_000, usize::MAX] {
         let mut socket = socket();
         let offered = socket.offer(FrameKind::Binary, messages.clone().into());
-        offered.expect("there is room");
+        offered.expect("the queue has room");
         while !socket.has_room() {
-            stream(&mut socket).room = at_a_time;
+            stream(&mut socket).writable = at_a_time;
             assert!(now(socket.next()).is_pending());
         }
         let expected: Vec<_> = messages.iter().map(|m| (BINARY, m.to_vec())).collect();
-        assert_eq!(frames(&stream(&mut socket).taken), expected, "{at_a_time}");
+        assert_eq!(
+            frames(&stream(&mut socket).written),
+            expected,
+            "{at_a_time}"
+        );
     }
 }
 
 #[test]
-fn a_pong_waits_for_the_frame_that_has_begun_and_for_no_other() {
+fn a_pong_waits_only_for_the_frame_that_is_partly_written() {
     for begun in 1..8 {
         let mut socket = socket();
         offer(&mut socket, &["first", "second", "third"]);
-        stream(&mut socket).room = begun;
+        stream(&mut socket).writable = begun;
         assert!(now(socket.next()).is_pending());
         stream(&mut socket)
-            .coming
+            .input
             .extend(from_client(PING, b"alive?"));
         let received = receive_all(&mut socket);
         assert!(
             matches!(received[..], [Ok(Received::Control)]),
             "{received:?}"
         );
-        stream(&mut socket).room = usize::MAX;
+        stream(&mut socket).writable = usize::MAX;
         assert!(now(socket.next()).is_pending());
         let expected = [
             frame(TEXT, "first"),
@@ -196,7 +200,7 @@ fn a_pong_waits_for_the_frame_that_has_begun_and_for_no_other() {
             frame(TEXT, "third"),
         ];
         assert_eq!(
-            frames(&stream(&mut socket).taken),
+            frames(&stream(&mut socket).written),
             expected,
             "{begun} bytes"
         );
@@ -204,82 +208,78 @@ fn a_pong_waits_for_the_frame_that_has_begun_and_for_no_other() {
 }
 
 #[test]
-fn of_many_pings_only_the_newest_is_answered_while_nothing_is_taken() {
+fn only_the_newest_ping_is_answered_while_the_peer_reads_nothing() {
     let mut socket = socket();
     for number in 0..10_000 {
         let ping = from_client(PING, format!("{number}").as_bytes());
-        stream(&mut socket).coming.extend(ping);
+        stream(&mut socket).input.extend(ping);
         assert_eq!(receive_all(&mut socket).len(), 1);
     }
     assert!(socket.stalled_since().is_some());
-    stream(&mut socket).room = usize::MAX;
+    stream(&mut socket).writable = usize::MAX;
     assert!(now(socket.next()).is_pending());
     assert!(socket.stalled_since().is_none());
-    assert_eq!(frames(&stream(&mut socket).taken), [frame(PONG, "9999")]);
+    assert_eq!(frames(&stream(&mut socket).written), [frame(PONG, "9999")]);
 }
 
 #[test]
-fn every_ping_is_answered_while_there_is_room() {
+fn every_ping_is_answered_while_the_peer_reads() {
     let mut socket = socket();
-    stream(&mut socket).room = usize::MAX;
+    stream(&mut socket).writable = usize::MAX;
     for payload in ["a", "b", "c"] {
         stream(&mut socket)
-            .coming
+            .input
             .extend(from_client(PING, payload.as_bytes()));
     }
     receive_all(&mut socket);
     let expected = ["a", "b", "c"].map(|payload| frame(PONG, payload));
-    assert_eq!(frames(&stream(&mut socket).taken), expected);
+    assert_eq!(frames(&stream(&mut socket).written), expected);
 }
 
 #[test]
 fn nothing_follows_the_close_frame() {
     let mut socket = socket();
     offer(&mut socket, &["first"]);
-    // A ping whose pong is still to be written when the connection is closed.
-    stream(&mut socket).coming.extend(from_client(PING, b""));
+    // The pong to this ping is still queued when the connection is closed.
+    stream(&mut socket).input.extend(from_client(PING, b""));
     assert!(now(socket.next()).is_ready());
     assert!(now(socket.finish(Some((4409, "replaced")))).is_pending());
-    stream(&mut socket)
-        .coming
-        .extend(from_client(PING, b"late"));
+    stream(&mut socket).input.extend(from_client(PING, b"late"));
     socket.ping();
     assert!(now(socket.next()).is_ready());
     let offered = socket.offer(FrameKind::Text, ["late".into()].into());
     assert_eq!(offered, Err(OfferError::Closing));
 
-    stream(&mut socket).room = usize::MAX;
+    stream(&mut socket).writable = usize::MAX;
     stream(&mut socket)
-        .coming
+        .input
         .extend(from_client(CLOSE, &4409_u16.to_be_bytes()));
     let finished = now(socket.finish(Some((1000, "a second reason"))));
     assert!(matches!(finished, Poll::Ready(Ok(()))), "{finished:?}");
     let mut close = 4409_u16.to_be_bytes().to_vec();
     close.extend(b"replaced");
     let expected = [frame(TEXT, "first"), (CLOSE, close)];
-    assert_eq!(frames(&stream(&mut socket).taken), expected);
+    assert_eq!(frames(&stream(&mut socket).written), expected);
 }
 
 #[test]
 fn a_close_frame_is_answered_and_ends_the_stream() {
     let mut socket = socket();
-    stream(&mut socket).room = usize::MAX;
+    stream(&mut socket).writable = usize::MAX;
     let close = [1000_u16.to_be_bytes().as_slice(), b"bye"].concat();
-    stream(&mut socket)
-        .coming
-        .extend(from_client(CLOSE, &close));
+    stream(&mut socket).input.extend(from_client(CLOSE, &close));
     let received = receive_all(&mut socket);
     assert!(
         matches!(received[..], [Ok(Received::Close), Err(SocketError::Ended)]),
         "{received:?}"
     );
     assert!(matches!(now(socket.finish(None)), Poll::Ready(Ok(()))));
-    assert_eq!(frames(&stream(&mut socket).taken), [(CLOSE, close)]);
+    assert_eq!(frames(&stream(&mut socket).written), [(CLOSE, close)]);
     assert!(stream(&mut socket).has_ended);
 }
 
 #[test]
-fn a_second_batch_waits_until_the_first_has_left() {
+fn a_second_batch_is_refused_until_the_first_is_written() {
     let mut socket = socket();
     offer(&mut socket, &["first"]);
     let second = || ["second".into()].into();
@@ -287,19 +287,19 @@ fn a_second_batch_waits_until_the_first_has_left() {
         socket.offer(FrameKind::Text, second()),
         Err(OfferError::Busy)
     );
-    stream(&mut socket).room = 1;
+    stream(&mut socket).writable = 1;
     assert!(now(socket.next()).is_pending());
     assert_eq!(
         socket.offer(FrameKind::Text, second()),
         Err(OfferError::Busy)
     );
-    stream(&mut socket).room = usize::MAX;
+    stream(&mut socket).writable = usize::MAX;
     assert!(now(socket.next()).is_pending());
     assert_eq!(socket.offer(FrameKind::Text, second()), Ok(()));
 }
 
 #[test]
-fn what_breaks_the_rules_ends_the_reading_and_is_told_by_a_code() {
+fn a_protocol_violation_ends_reading_and_has_a_close_code() {
     let too_long = {
         let mut header = vec![BINARY, MASKED + 127];
         header.extend(u64::MAX.to_be_bytes());
@@ -317,28 +317,26 @@ fn what_breaks_the_rules_ends_the_reading_and_is_told_by_a_code() {
     ];
     for (bytes, code) in table {
         let mut socket = socket();
-        stream(&mut socket).room = usize::MAX;
-        stream(&mut socket)
-            .coming
-            .extend(from_client(TEXT, b"good"));
-        stream(&mut socket).coming.extend(&bytes);
+        stream(&mut socket).writable = usize::MAX;
+        stream(&mut socket).input.extend(from_client(TEXT, b"good"));
+        stream(&mut socket).input.extend(&bytes);
         let received = receive_all(&mut socket);
         let [Ok(Received::Message(FrameKind::Text, good)), Err(error)] = &received[..] else {
             panic!("{bytes:?}: {received:?}");
         };
         assert_eq!(good, "good");
         assert_eq!(error.close_code(), Some(code), "{bytes:?}: {error}");
-        // More of it is not looked at, whatever it is.
-        stream(&mut socket).coming.extend(vec![0xff; 1_000]);
+        // Further input is not validated.
+        stream(&mut socket).input.extend(vec![0xff; 1_000]);
         let finished = now(socket.finish(Some((code, ""))));
         assert!(matches!(finished, Poll::Ready(Ok(()))), "{finished:?}");
         let expected = [(CLOSE, code.to_be_bytes().to_vec())];
-        assert_eq!(frames(&stream(&mut socket).taken), expected);
+        assert_eq!(frames(&stream(&mut socket).written), expected);
     }
 }
 
-/// Gives how many bytes of a text were read until it was refused; all of them if it was not.
-fn read_of_text(text: &[u8], frames: usize) -> Result<usize, usize> {
+/// Reads a text in some frames; returns its length, or how many bytes were read until it was rejected.
+fn read_text(text: &[u8], frames: usize) -> Result<usize, usize> {
     let mut socket = socket();
     let part = text.len().div_ceil(frames).max(1);
     let mut parts = text.chunks(part).peekable();
@@ -352,7 +350,7 @@ fn read_of_text(text: &[u8], frames: usize) -> Result<usize, usize> {
             if at >= 6 {
                 read += 1;
             }
-            stream(&mut socket).coming.push_back(*byte);
+            stream(&mut socket).input.push_back(*byte);
             match now(socket.next()) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(received)) => {
@@ -370,7 +368,7 @@ fn read_of_text(text: &[u8], frames: usize) -> Result<usize, usize> {
 }
 
 #[test]
-fn text_is_refused_at_the_first_byte_that_cannot_be_utf_8() {
+fn text_is_rejected_at_the_first_byte_that_cannot_be_utf_8() {
     for frames in [1, 2, 3, 100] {
         for (good, bad) in [
             ("", &b"\xff"[..]),
@@ -381,36 +379,36 @@ fn text_is_refused_at_the_first_byte_that_cannot_be_utf_8() {
             ("é", b"\x80"),
         ] {
             let text = [good.as_bytes(), bad, b"edited"].concat();
-            // Two of these show only with their second byte.
-            let shows_with = if matches!(bad[0], 0xf4 | 0xed) { 2 } else { 1 };
-            let refused_at = good.len() + shows_with;
+            // Two of these are detected only at their second byte.
+            let detected_after = if matches!(bad[0], 0xf4 | 0xed) { 2 } else { 1 };
+            let rejected_at = good.len() + detected_after;
             assert_eq!(
-                read_of_text(&text, frames),
-                Err(refused_at),
+                read_text(&text, frames),
+                Err(rejected_at),
                 "{text:?} in {frames}"
             );
         }
         for good in ["aé€💡", "💡💡💡", "plain"] {
             let bytes = good.as_bytes();
             assert_eq!(
-                read_of_text(bytes, frames),
+                read_text(bytes, frames),
                 Ok(bytes.len()),
                 "{good} in {frames}"
             );
         }
     }
-    // One that ends within a character.
-    assert_eq!(read_of_text("é".as_bytes().split_at(1).0, 1), Err(1));
+    // A text that ends within a character.
+    assert_eq!(read_text("é".as_bytes().split_at(1).0, 1), Err(1));
 }
 
 #[test]
-fn a_binary_message_may_hold_anything() {
+fn a_binary_message_may_hold_any_bytes() {
     let mut socket = socket();
     stream(&mut socket)
-        .coming
+        .input
         .extend(from_client(BINARY, &[0xff; 300]));
     stream(&mut socket)
-        .coming
+        .input
         .extend(from_client(PING, &[0xff; 3]));
     let received = receive_all(&mut socket);
     assert!(
@@ -426,12 +424,12 @@ fn a_binary_message_may_hold_anything() {
 }
 
 #[test]
-fn what_was_read_with_the_request_comes_first() {
+fn bytes_read_with_the_request_come_first() {
     let early = from_client(TEXT, b"early");
     let (begin, end) = early.split_at(4);
     let begin = Bytes::copy_from_slice(begin);
     let mut socket = Socket::new(Scripted::default(), begin, LIMITS);
-    stream(&mut socket).coming.extend(end);
+    stream(&mut socket).input.extend(end);
     let received = receive_all(&mut socket);
     assert!(
         matches!(&received[..], [Ok(Received::Message(FrameKind::Text, text))] if text == "early"),
@@ -440,40 +438,40 @@ fn what_was_read_with_the_request_comes_first() {
 }
 
 #[test]
-fn a_reason_is_cut_to_what_a_frame_holds() {
+fn a_long_reason_is_truncated() {
     let mut socket = socket();
-    stream(&mut socket).room = usize::MAX;
+    stream(&mut socket).writable = usize::MAX;
     stream(&mut socket).has_ended = true;
     let reason = "é".repeat(100);
     assert!(matches!(
         now(socket.finish(Some((4400, &reason)))),
         Poll::Ready(Ok(()))
     ));
-    let taken = frames(&stream(&mut socket).taken);
-    let [(CLOSE, payload)] = &taken[..] else {
-        panic!("{taken:?}");
+    let written = frames(&stream(&mut socket).written);
+    let [(CLOSE, payload)] = &written[..] else {
+        panic!("{written:?}");
     };
     assert_eq!(payload.len(), 2 + 122, "a whole character less than 123");
 }
 
 #[test]
-fn what_waits_while_it_may_not_be_said_is_forgotten() {
+fn queued_messages_are_discarded_while_the_condition_does_not_hold() {
     let mut socket = socket();
     let messages = [b"begun", b"later", b"close"].map(|text| Bytes::from_static(text));
     socket
         .offer(FrameKind::Binary, messages.into())
-        .expect("there is room");
-    stream(&mut socket).room = 3;
+        .expect("the queue has room");
+    stream(&mut socket).writable = 3;
     assert!(now(socket.next()).is_pending());
     socket.send_while(|| false);
-    stream(&mut socket).room = usize::MAX;
+    stream(&mut socket).writable = usize::MAX;
     let all = receive_all(&mut socket);
     assert!(matches!(all[..], [Err(SocketError::Expired)]), "{all:?}");
     assert!(
         now(socket.finish(Some((4411, "")))).is_pending(),
-        "the other side does not answer"
+        "the peer does not answer"
     );
-    let left = frames(&stream(&mut socket).taken);
+    let left = frames(&stream(&mut socket).written);
     let expected = [
         (BINARY, b"begun".to_vec()),
         (CLOSE, 4411_u16.to_be_bytes().to_vec()),

@@ -1,8 +1,8 @@
 //! Validates text messages byte by byte as they arrive, and fails at the first byte that cannot be UTF-8.
 //!
-//! tungstenite validates a text frame when it is complete. RFC 6455 (section 8.1) wants the connection failed as
-//! soon as the text is known to be invalid, and such a frame should not be buffered. Never here: any other rule
-//! of frames; a malformed frame is only skipped here, and tungstenite rejects it.
+//! tungstenite validates a text frame when it is complete. RFC 6455 (section 8.1) wants the connection
+//! failed as soon as the text is known to be invalid, and such a frame should not be buffered. Never here:
+//! any other rule of frames; a malformed frame is only skipped here, and tungstenite rejects it.
 
 /// Longest header: two bytes, a length of up to eight, and a mask of four (RFC 6455, section 5.2).
 const HEADER_BYTES_MAX: usize = 14;

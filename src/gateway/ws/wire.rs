@@ -1,7 +1,7 @@
 //! The stream as tungstenite sees it: reads come from the stream, and writes go to the queue.
 //!
-//! For tungstenite every write succeeds at once, so it buffers nothing. [`super::Socket`] decides when bytes are
-//! sent. Reading never writes.
+//! For tungstenite every write succeeds at once, so it buffers nothing. [`super::Socket`] decides when
+//! bytes are sent. Reading never writes.
 
 use std::io::{Error, ErrorKind, IoSlice, Read, Write};
 use std::pin::Pin;

@@ -34,7 +34,7 @@ impl Append {
                     AppendError::Refused(_) => AppendFailure::Refused,
                     AppendError::Unknown(_) => AppendFailure::Unknown,
                 };
-                metrics().append_failures.of(kind).increment(1);
+                metrics().append_failures.with_label(kind).increment(1);
             }
         }
         // Whoever asked may be gone; then there is nobody to tell.

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 /// Nodes that were heard of so recently count as running.
 const RUNNING_WITHIN_S: f64 = 10.0;
 
-/// Longer than any node's `cluster.beat_every_ms`.
+/// Longer than any node's `cluster.heartbeat_interval_ms`.
 const BEAT_WAIT: Duration = Duration::from_millis(5_500);
 
 /// What a server's write-ahead log is a part of.
@@ -97,7 +97,7 @@ impl HeardOf {
     async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let (recently, later) = sqlx::query_as(
             "SELECT count(*) FILTER (WHERE age BETWEEN 0 AND $1), count(*) FILTER (WHERE age < 0) \
-             FROM (SELECT extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age FROM node) \
+             FROM (SELECT extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 AS age FROM node) \
              AS nodes",
         )
         .bind(RUNNING_WITHIN_S)

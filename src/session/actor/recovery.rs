@@ -45,9 +45,9 @@ impl RecoverError {
     /// Whether the store did not respond, or what it holds cannot be used, which needs an operator.
     pub(super) fn failure(&self) -> RecoveryFailure {
         match self {
-            Self::Journal(_) | Self::Claim(_) | Self::Lost => RecoveryFailure::Store,
+            Self::Journal(_) | Self::Claim(_) | Self::Lost => RecoveryFailure::Unavailable,
             Self::Record { .. } | Self::Archived { .. } | Self::Gap { .. } => {
-                RecoveryFailure::Stored
+                RecoveryFailure::Unusable
             }
         }
     }
@@ -164,7 +164,7 @@ async fn load_start(context: &SessionContext) -> Result<Start, RecoverError> {
         match records::decode_state(&snapshot.state) {
             Ok(progress) => return Ok(Start::new(context, progress, seq, loaded.tail)),
             Err(error @ records::RecordError::Damaged(_)) => report_damaged(context, seq, &error),
-            Err(source @ records::RecordError::LaterFormat { .. }) => {
+            Err(source @ records::RecordError::UnknownFormat { .. }) => {
                 return Err(RecoverError::Record { seq, source });
             }
         }

@@ -172,13 +172,13 @@ impl<D: Delivery> Supervisor<D> {
     fn report_failed_recovery(&self, error: &RecoverError) -> Attempt {
         let session = self.context.session();
         let failure = error.failure();
-        metrics().recoveries_failed.of(failure).increment(1);
+        metrics().recoveries_failed.with_label(failure).increment(1);
         match failure {
-            RecoveryFailure::Store => {
+            RecoveryFailure::Unavailable => {
                 tracing::warn!(session.id = %session, %error, "recovery failed; trying again");
                 Attempt::NotRecovered
             }
-            RecoveryFailure::Stored => {
+            RecoveryFailure::Unusable => {
                 tracing::error!(
                     session.id = %session, %error,
                     "recovery failed: the stored session cannot be read"
