@@ -3,10 +3,9 @@
 //!
 //! `vfs` puts a recorder (`recorder`) between SQLite and its files. `recorder_on_sqlite` shows with
 //! plain SQL that the recorder tells the safe settings from the unsafe ones; `journal` holds the
-//! server's journal to it, and `server` a whole server with players (`player`) on WebSockets.
+//! server's journal to it, and `server` a whole server with players on WebSockets.
 
 mod journal;
-mod player;
 mod recorder;
 mod recorder_on_sqlite;
 mod server;

@@ -2,7 +2,6 @@
 //! at several moments, and a server that starts from what is left has every acknowledged guess, once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,22 +12,16 @@ use cluecast::config::{Config, Layers};
 use cluecast::gateway::Grant;
 use cluecast::journal::{SqliteJournal, SqliteOptions, SqliteSynchronous};
 use protocol::Receipt;
-use protocol::rest::{
-    CreateHunt, CreateSession, ExportLine, FailureCode, HuntCreated, Join, Joined, SessionCreated,
-    SessionState,
-};
-use testkit::Rest;
+use protocol::rest::Joined;
+use testkit::app::{ANSWER, PUZZLES, Session, TestClient};
 use tokio::task::JoinSet;
 
-use crate::player::Player;
 use crate::recorder::Recorder;
 use crate::vfs;
 
 const TEAMS: usize = 6;
-const PUZZLES: u64 = 10;
 const IMAGES: u32 = 8;
 const TOKEN_KEY: &str = "token.key";
-const REST_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// The receipts that a device has, by the ids of its commands.
 type Receipts = BTreeMap<u64, Receipt>;
@@ -41,25 +34,16 @@ fn acknowledged_now(acknowledged: &Acknowledged) -> Vec<Receipts> {
     acknowledged.unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-fn hunt_file() -> String {
-    let puzzle = |number: u64| {
-        format!(
-            "\n[puzzle.p{number}]\nround = \"only\"\ntitle = \"Puzzle {number}\"\npoints = 1\nanswer = \"SOLVED\"\n"
-        )
-    };
-    let puzzles: String = (0..PUZZLES).map(puzzle).collect();
-    format!("[hunt]\ntitle = \"Power\"\n\n[round.only]\ntitle = \"Only\"\n{puzzles}")
-}
-
 /// What the command with this id guesses: on every puzzle, a few wrong ones and then the answer of
 /// one after the other, and after that only wrong ones on the last.
 fn guess_of(id: u64) -> (String, String) {
     const WRONG_BEFORE_ANSWER: u64 = 7;
     let turn = id / (WRONG_BEFORE_ANSWER + 1);
-    let puzzle = turn.min(PUZZLES - 1);
-    let is_answer = id % (WRONG_BEFORE_ANSWER + 1) == WRONG_BEFORE_ANSWER && turn < PUZZLES - 1;
+    let last = PUZZLES as u64 - 1;
+    let puzzle = turn.min(last);
+    let is_answer = id % (WRONG_BEFORE_ANSWER + 1) == WRONG_BEFORE_ANSWER && turn < last;
     let guess = if is_answer {
-        "solved".to_owned()
+        ANSWER.to_owned()
     } else {
         format!("wrong {id}")
     };
@@ -79,117 +63,84 @@ fn config(folder: &Path) -> Config {
     Config::read(layers).expect("the settings are valid")
 }
 
-async fn start(folder: &Path, options: SqliteOptions) -> (Server, Rest) {
+async fn start(folder: &Path, options: SqliteOptions) -> Server {
     let journal = SqliteJournal::open(options).await.expect("it opens");
     let server = Server::start_on(&config(folder), Arc::new(journal)).await;
-    let server = server.unwrap_or_else(|error| panic!("the server does not start: {error}"));
-    let rest = Rest::new(&format!("http://{}", server.address()), REST_WAIT_MAX);
-    (server, rest.expect("it is an address"))
+    server.unwrap_or_else(|error| panic!("the server does not start: {error}"))
 }
 
-/// A session that runs, and a device in each of its teams.
-struct Session {
-    code: String,
-    game_master_token: String,
+/// A running session, and a device in each of its teams.
+struct Played {
+    session: Session,
     devices: Vec<Joined>,
 }
 
-async fn begin_session(server: &Server, rest: &Rest) -> Session {
-    let admin = server
-        .gateway()
-        .tokens()
-        .seal(Grant::Admin, Clock::System.now());
-    let admin = Some(admin.as_str());
-    let files = BTreeMap::from([("hunt.toml".to_owned(), hunt_file())]);
-    let hunt: HuntCreated = rest
-        .post("/hunts", admin, &CreateHunt { files })
-        .await
-        .expect("the hunt is valid");
-    let asked = CreateSession {
-        hunt: hunt.revision,
-        code: None,
-    };
-    let created: SessionCreated = rest
-        .post("/sessions", admin, &asked)
-        .await
-        .expect("it is created");
+async fn begin_session(server: &Server) -> Played {
+    let tokens = server.gateway().tokens();
+    let admin = tokens.seal(Grant::Admin, Clock::System.now());
+    let mut bare = Session::none(server.address(), &admin);
+    bare.upload_hunt().await;
+    let session = bare.create().await;
     let mut devices = Vec::new();
     for number in 0..TEAMS {
-        let join = Join {
-            session: created.session.clone(),
-            new_team: Some(format!("Team {number}")),
-            team_code: None,
-            name: "Ana".to_owned(),
-        };
-        devices.push(rest.post("/join", None, &join).await.expect("she joins"));
+        devices.push(session.join(&format!("Team {number}")).await);
     }
-    let start = format!("/sessions/{}/start", created.session);
-    let token = created.game_master_token;
-    let _: SessionState = rest
-        .post_empty(&start, Some(&token))
-        .await
-        .expect("it starts");
-    Session {
-        code: created.session,
-        game_master_token: token,
-        devices,
-    }
+    session.order("start").await;
+    Played { session, devices }
 }
 
 /// Guesses without a pause, and notes each receipt when it has arrived.
-async fn play(mut player: Player, team: usize, acknowledged: Acknowledged) {
+async fn play(mut player: TestClient, team: usize, acknowledged: Acknowledged) {
     for id in 1..=COMMANDS_MAX {
         let (puzzle, guess) = guess_of(id);
-        let receipt = player.guess(id, &puzzle, &guess).await;
+        let answer = player.guess_as(id, &puzzle, &guess).await;
+        let receipt = answer.expect_accepted();
         let mut acknowledged = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         acknowledged[team].insert(id, receipt);
     }
 }
 
 /// The commands that a server's journal holds, by device; panics if one of them counted twice.
-async fn judged(rest: &Rest, session: &Session) -> BTreeSet<(String, u64)> {
+async fn judged(session: &Session) -> BTreeSet<(String, u64)> {
     let mut judged = BTreeSet::new();
     let mut solves = BTreeSet::new();
-    let path = format!("/sessions/{}/export", session.code);
-    let read = rest.get_lines(
-        &path,
-        Some(&session.game_master_token),
-        |line: ExportLine<serde_json::Value>| {
-            if line.event["type"] != "guess_judged" {
-                return;
-            }
-            let device = line.device.expect("guesses come from devices");
-            let command = line.command.expect("guesses are commands");
-            assert!(
-                judged.insert((device.clone(), command)),
-                "{device} {command} counted twice"
-            );
-            if line.event["verdict"] == "correct" {
-                let puzzle = line.event["puzzle"].to_string();
-                assert!(solves.insert((device, puzzle)), "a solve counted twice");
-            }
-        },
-    );
-    match read.await {
-        Ok(_) => judged,
-        // Not even the session is left: its token is told what any other session's is.
-        Err(error) if error.code() == Some(FailureCode::Forbidden) => BTreeSet::new(),
-        Err(error) => panic!("{error}"),
+    let export = session.get("/export", &session.game_master_token).await;
+    if export.status == 403 {
+        // Not even the session is left: its token is refused like that of any other session.
+        return judged;
     }
+    for line in export.lines() {
+        if line["event"]["type"] != "guess_judged" {
+            continue;
+        }
+        let device = line["device"].as_str().expect("guesses come from devices");
+        let device = device.to_owned();
+        let command = line["command"].as_u64().expect("guesses are commands");
+        assert!(
+            judged.insert((device.clone(), command)),
+            "{device} {command} counted twice"
+        );
+        if line["event"]["verdict"] == "correct" {
+            let puzzle = line["event"]["puzzle"].to_string();
+            assert!(solves.insert((device, puzzle)), "a solve counted twice");
+        }
+    }
+    judged
 }
 
 /// Starts a server from what is left in a folder, and gives how many acknowledged guesses it lacks.
-async fn lost(left: &Path, session: &Session, acknowledged: &[Receipts]) -> usize {
-    let (server, rest) = start(left, SqliteOptions::new(left)).await;
-    let judged = judged(&rest, session).await;
+async fn lost(left: &Path, played: &Played, acknowledged: &[Receipts]) -> usize {
+    let server = start(left, SqliteOptions::new(left)).await;
+    let session = played.session.via(&Session::none(server.address(), ""));
+    let judged = judged(&session).await;
     let mut lost = 0;
-    for (device, receipts) in session.devices.iter().zip(acknowledged) {
+    for (device, receipts) in played.devices.iter().zip(acknowledged) {
         let is_lost = |id: &&u64| !judged.contains(&(device.device.clone(), **id));
         lost += receipts.keys().filter(is_lost).count();
     }
     if lost == 0 {
-        for (device, receipts) in session.devices.iter().zip(acknowledged) {
-            send_last_again(server.address(), session, device, receipts).await;
+        for (device, receipts) in played.devices.iter().zip(acknowledged) {
+            send_last_again(&session, device, receipts).await;
         }
     }
     server.stop().await.expect("it stops");
@@ -197,28 +148,26 @@ async fn lost(left: &Path, session: &Session, acknowledged: &[Receipts]) -> usiz
 }
 
 /// After the restart a device knows where it was, and its last command gives the same receipt again.
-async fn send_last_again(
-    address: SocketAddr,
-    session: &Session,
-    device: &Joined,
-    receipts: &Receipts,
-) {
-    let mut player = Player::connect(address, &session.code, &device.token).await;
+async fn send_last_again(session: &Session, device: &Joined, receipts: &Receipts) {
+    let mut player = session.attach(&device.token).await;
     let Some((id, receipt)) = receipts.last_key_value() else {
         return;
     };
     assert!(player.welcome.last_command >= *id);
     let points: u32 = receipts.values().filter_map(|receipt| receipt.points).sum();
-    assert!(player.snapshot.team.score >= points);
+    let snapshot = player.snapshot.as_ref();
+    let score = snapshot.expect("it has no cursor").team.score;
+    assert!(score >= points);
     let (puzzle, guess) = guess_of(*id);
-    assert_eq!(player.guess(*id, &puzzle, &guess).await, *receipt);
+    let again = player.guess_as(*id, &puzzle, &guess).await;
+    assert_eq!(again.expect_accepted(), *receipt);
 }
 
 /// Cuts the power at several moments; gives how many acknowledged guesses were lost in all.
 async fn cut_power(
     recorder: &Recorder,
     folder: &Path,
-    session: &Session,
+    played: &Played,
     acknowledged: &Acknowledged,
 ) -> usize {
     let mut lost_in_all = 0;
@@ -232,7 +181,7 @@ async fn cut_power(
         // The key is no file of SQLite's; it was synced before it came into use.
         let copied = std::fs::copy(folder.join(TOKEN_KEY), left.path().join(TOKEN_KEY));
         copied.expect("the token key is there");
-        lost_in_all += lost(left.path(), session, &before).await;
+        lost_in_all += lost(left.path(), played, &before).await;
     }
     lost_in_all
 }
@@ -253,16 +202,16 @@ async fn lost_in_all(
         vfs: Some(vfs),
         ..SqliteOptions::new(folder.path())
     };
-    let (server, rest) = start(folder.path(), options).await;
-    let session = begin_session(&server, &rest).await;
+    let server = start(folder.path(), options).await;
+    let played = begin_session(&server).await;
 
     let acknowledged = Acknowledged::new(Mutex::new(vec![Receipts::new(); TEAMS]));
     let mut players = JoinSet::new();
-    for (team, device) in session.devices.iter().enumerate() {
-        let player = Player::connect(server.address(), &session.code, &device.token).await;
+    for (team, device) in played.devices.iter().enumerate() {
+        let player = played.session.attach(&device.token).await;
         players.spawn(play(player, team, Arc::clone(&acknowledged)));
     }
-    let lost = cut_power(&recorder, folder.path(), &session, &acknowledged).await;
+    let lost = cut_power(&recorder, folder.path(), &played, &acknowledged).await;
     players.shutdown().await;
     for receipts in acknowledged_now(&acknowledged) {
         assert!(!receipts.is_empty(), "every team guessed meanwhile");

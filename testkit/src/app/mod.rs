@@ -1,7 +1,7 @@
 //! One server process with a session on it, and clients that check everything they receive.
 //!
 //! ```no_run
-//! # use testkit::app::{ANSWER, TestApp};
+//! # use cluecast_testkit::app::{ANSWER, TestApp};
 //! # use protocol::{Event, Target};
 //! # async fn story() {
 //! let mut app = TestApp::running(&["limits.commands_burst=20"]).await;
