@@ -1,10 +1,3 @@
--- The oldest program that may run on this schema, by the last step that it knows. A later step raises
--- it when it takes away what earlier programs need.
-CREATE TABLE compatibility (
-    runs_from_step bigint NOT NULL
-);
-INSERT INTO compatibility (runs_from_step) VALUES (1);
-
 CREATE TABLE hunt (
     revision text PRIMARY KEY,
     files bytea NOT NULL
@@ -14,18 +7,21 @@ CREATE TABLE session (
     id bigint PRIMARY KEY,
     code text NOT NULL UNIQUE,
     hunt_revision text NOT NULL REFERENCES hunt (revision),
-    created_at_ms bigint NOT NULL
+    created_at_ms bigint NOT NULL,
+    -- The finish is in the journal. Nodes claim a finished session only on request.
+    is_finished boolean NOT NULL DEFAULT false
 );
+CREATE INDEX session_finished ON session (id) WHERE is_finished;
 
--- Who may append. Narrow and without foreign keys: every append locks the rows of its sessions here,
--- which writes to them, and the room left on each page keeps those writes on it.
+-- Which node may append. Narrow and without foreign keys: every append locks the rows of its sessions
+-- here, which writes to them; the low fill factor keeps those updates on the same page.
 CREATE TABLE ownership (
     session_id bigint PRIMARY KEY,
-    owner_inc bigint,
+    owner_incarnation bigint,
     epoch bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- One row a batch of events.
+-- One row per batch of events.
 CREATE TABLE journal (
     session_id bigint NOT NULL,
     seq bigint NOT NULL,
@@ -36,17 +32,21 @@ CREATE TABLE journal (
     PRIMARY KEY (session_id, seq),
     CHECK (last_seq >= seq)
 );
--- Batches are written once and seldom read: compressing them would cost every append.
+-- Batches are written once and rarely read: compressing them would slow down every append.
 ALTER TABLE journal ALTER COLUMN events SET STORAGE EXTERNAL;
 
 CREATE TABLE snapshot (
     session_id bigint NOT NULL,
     seq bigint NOT NULL,
     state bytea NOT NULL,
+    -- SHA-256 of seq (8 bytes, big-endian) and state.
+    digest bytea NOT NULL,
+    -- It was read back and found correct.
+    is_verified boolean NOT NULL DEFAULT false,
     PRIMARY KEY (session_id, seq)
 );
 
--- Personal data, outside of what is replayed, so that it can be erased.
+-- Personal data, kept outside of the replayed events so that it can be erased.
 CREATE TABLE name (
     session_id bigint NOT NULL,
     id bigint NOT NULL,
@@ -54,13 +54,23 @@ CREATE TABLE name (
     PRIMARY KEY (session_id, id)
 );
 
--- Who may be alive. It says nothing about who may write.
+-- Which nodes may be alive; it never decides which node may write.
 CREATE TABLE node (
-    inc bigint PRIMARY KEY,
+    incarnation bigint PRIMARY KEY,
     address text NOT NULL,
     version text NOT NULL,
     weight bigint NOT NULL,
-    valid_ms bigint NOT NULL,
+    lease_ms bigint NOT NULL,
     is_leaving boolean NOT NULL,
-    seen_at timestamptz NOT NULL
+    heartbeat_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
+
+-- One row: the generation of every stream, and the system and timeline that the journal was last written
+-- on. On another system, or on an earlier timeline, acknowledged events may be missing.
+CREATE TABLE lineage (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    generation bigint NOT NULL DEFAULT 1,
+    system_identifier bigint,
+    timeline bigint
+);
+INSERT INTO lineage DEFAULT VALUES;

@@ -68,7 +68,6 @@ impl Migrate {
             let printed = serde_json::json!({
                 "steps": steps.collect::<Vec<_>>(),
                 "later": after.later,
-                "runs_from_step": after.runs_from_step,
                 "ready": after.check().is_ok(),
             });
             return print_line(printed);

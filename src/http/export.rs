@@ -13,7 +13,7 @@ use super::answers::{Failed, InPath};
 use super::identity::Bearer;
 use crate::gateway::Gateway;
 use crate::journal::records::{self, RecordError};
-use crate::journal::{Journal, ReadError, SessionId, StoredBatch};
+use crate::journal::{History, ReadError, SessionId, StoredBatch};
 
 /// Batches read at a time: what one export keeps in memory.
 const BATCHES_AT_A_TIME: usize = 256;
@@ -50,7 +50,7 @@ pub(super) async fn export(
 
 /// The lines of the batches after event `after`, and the last event of them.
 async fn next_lines(
-    journal: &dyn Journal,
+    journal: &dyn History,
     session: SessionId,
     after: u64,
 ) -> Result<Option<(Bytes, u64)>, ExportError> {

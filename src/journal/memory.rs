@@ -5,13 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::FutureExt;
 
+use super::Journal;
+use super::answer::{Answer, JournalError};
+use super::catalogue::{Catalogue, CreateError, SessionRecord};
+use super::history::{BatchesMax, History, ReadError, contiguous};
+use super::ledger::{
+    AppendError, Batch, ClaimError, Ledger, Loaded, Name, Snapshot, StoredBatch, TruncateError,
+    Truncation,
+};
+use super::membership::Membership;
 use super::nodes::Nodes;
-use super::types::contiguous;
-use super::{
-    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
-    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
-    TruncateError, Truncation,
+use crate::ids::{
+    Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
 };
 
 /// Keeps everything in memory. Clones share it.
@@ -57,13 +63,13 @@ impl StoredSession {
         }
     }
 
-    /// Makes `to` the owner if `ground` still holds.
-    fn change_hands(
+    /// Sets the owner if the ownership is the expected one.
+    fn set_owner(
         &mut self,
-        ground: Ownership,
+        expected: Ownership,
         to: Option<Incarnation>,
     ) -> Result<(), ClaimError> {
-        if self.ownership() != ground {
+        if self.ownership() != expected {
             return Err(ClaimError::Lost);
         }
         self.owner = to;
@@ -166,7 +172,7 @@ fn load_from(session: &StoredSession, before: u64) -> Loaded {
     let usable = session.snapshots.range(..before.min(head + 1)).rev();
     let mut loaded = Loaded::default();
     for (seq, stored) in usable {
-        if stored.snapshot.is_sound() {
+        if stored.snapshot.is_intact() {
             loaded.snapshot = Some(stored.snapshot.clone());
             break;
         }
@@ -225,50 +231,11 @@ fn done<T: Send + 'static, E: Send + 'static>(result: Result<T, E>) -> Answer<T,
     std::future::ready(result).boxed()
 }
 
-impl Journal for MemoryJournal {
-    fn generation(&self) -> Answer<u32> {
-        done(Ok(1))
-    }
-
-    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
-        self.stored().hunts.entry(revision).or_insert(files);
-        done(Ok(()))
-    }
-
-    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
-        done(Ok(self.stored().hunts.get(&revision).cloned()))
-    }
-
-    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        done(self.create(session))
-    }
-
-    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        let stored = self.stored();
-        let records = stored
-            .order
-            .iter()
-            .map(|id| stored.sessions[id].record.clone());
-        done(Ok(records.collect()))
-    }
-
+impl Ledger for MemoryJournal {
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         let stored = self.stored();
         let ownerships = stored.sessions.values().map(StoredSession::ownership);
         done(Ok(ownerships.collect()))
-    }
-
-    fn mark_finished(&self, session: SessionId) -> Answer<()> {
-        done(self.with_session("note a finish", session, |session| {
-            session.is_finished = true;
-        }))
-    }
-
-    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
-        let stored = self.stored();
-        let finished = stored.sessions.values();
-        let finished = finished.filter(|session| session.is_finished);
-        done(Ok(finished.map(|session| session.record.id).collect()))
     }
 
     fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
@@ -279,7 +246,7 @@ impl Journal for MemoryJournal {
 
     fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
         let claimed = self.with_session("claim", claim.expected.session, |session| {
-            session.change_hands(claim.expected, Some(claim.to))?;
+            session.set_owner(claim.expected, Some(claim.to))?;
             session.epoch = Epoch(session.epoch.0 + 1);
             Ok(session.epoch)
         });
@@ -292,38 +259,19 @@ impl Journal for MemoryJournal {
         owner: Incarnation,
         epoch: Epoch,
     ) -> Answer<(), ClaimError> {
-        let owner = Some(owner);
-        let ground = Ownership {
+        let held = Ownership {
             session,
-            owner,
+            owner: Some(owner),
             epoch,
         };
-        let released = self.with_session("release", session, |session| {
-            session.change_hands(ground, None)
-        });
+        let released =
+            self.with_session("release", session, |session| session.set_owner(held, None));
         done(released.unwrap_or(Err(ClaimError::Lost)))
     }
 
-    fn evict(&self, _incarnation: Incarnation) -> Answer<()> {
+    fn terminate_connections(&self, _incarnation: Incarnation) -> Answer<()> {
         // An append is over when its call returns.
         done(Ok(()))
-    }
-
-    fn join(&self, node: NodeRecord) -> Answer<()> {
-        self.nodes.join(node);
-        done(Ok(()))
-    }
-
-    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        done(Ok(self.nodes.beat(node)))
-    }
-
-    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        done(Ok(self.nodes.all()))
-    }
-
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
-        done(Ok(self.nodes.forget(incarnation, last_sign)))
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
@@ -336,36 +284,13 @@ impl Journal for MemoryJournal {
         done(self.with_session("load", session, |session| load_from(session, seq)))
     }
 
-    fn read(
-        &self,
-        session: SessionId,
-        after_seq: u64,
-        limit: usize,
-    ) -> Answer<Vec<StoredBatch>, ReadError> {
-        let read = self.with_session("read", session, |session| {
-            let later = session
-                .batches
-                .iter()
-                .filter(|batch| batch.last_seq > after_seq);
-            later.take(limit).cloned().collect()
-        });
-        done(read.map_or_else(
-            |error| Err(error.into()),
-            |batches| contiguous(after_seq, batches),
-        ))
-    }
-
-    fn oldest(
-        &self,
-        session: SessionId,
-        through_seq: u64,
-        max: BatchesMax,
-    ) -> Answer<Vec<StoredBatch>> {
-        done(self.with_session("read the oldest", session, |session| {
-            let old = session.batches.iter();
-            let old = old.take_while(|batch| batch.last_seq <= through_seq);
-            let count = max.fitting(old.clone().map(|batch| batch.events.len()));
-            old.take(count).cloned().collect()
+    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
+        done(self.with_session("read names", session, |session| {
+            let names = session.names.iter().map(|(id, text)| Name {
+                id: *id,
+                text: text.clone(),
+            });
+            names.collect()
         }))
     }
 
@@ -402,15 +327,106 @@ impl Journal for MemoryJournal {
         });
         done(truncated.unwrap_or_else(|error| Err(error.into())))
     }
+}
 
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        done(self.with_session("read names", session, |session| {
-            let names = session.names.iter().map(|(id, text)| Name {
-                id: *id,
-                text: text.clone(),
-            });
-            names.collect()
+impl Membership for MemoryJournal {
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.nodes.join(node);
+        done(Ok(()))
+    }
+
+    fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
+        done(Ok(self.nodes.heartbeat(node)))
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
+        done(Ok(self.nodes.all()))
+    }
+
+    fn remove(
+        &self,
+        incarnation: Incarnation,
+        last_heartbeat: Option<HeartbeatSeq>,
+    ) -> Answer<bool> {
+        done(Ok(self.nodes.remove(incarnation, last_heartbeat)))
+    }
+}
+
+impl Catalogue for MemoryJournal {
+    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
+        self.stored().hunts.entry(revision).or_insert(files);
+        done(Ok(()))
+    }
+
+    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
+        done(Ok(self.stored().hunts.get(&revision).cloned()))
+    }
+
+    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
+        done(self.create(session))
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        let stored = self.stored();
+        let records = stored
+            .order
+            .iter()
+            .map(|id| stored.sessions[id].record.clone());
+        done(Ok(records.collect()))
+    }
+
+    fn mark_finished(&self, session: SessionId) -> Answer<()> {
+        done(self.with_session("record a finish", session, |session| {
+            session.is_finished = true;
         }))
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        let stored = self.stored();
+        let finished = stored.sessions.values();
+        let finished = finished.filter(|session| session.is_finished);
+        done(Ok(finished.map(|session| session.record.id).collect()))
+    }
+}
+
+impl History for MemoryJournal {
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        let read = self.with_session("read", session, |session| {
+            let later = session
+                .batches
+                .iter()
+                .filter(|batch| batch.last_seq > after_seq);
+            later.take(limit).cloned().collect()
+        });
+        done(read.map_or_else(
+            |error| Err(error.into()),
+            |batches| contiguous(after_seq, batches),
+        ))
+    }
+
+    fn read_oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        done(self.with_session("read the oldest", session, |session| {
+            let old = session.batches.iter();
+            let old = old.take_while(|batch| batch.last_seq <= through_seq);
+            let count = max.fitting(old.clone().map(|batch| batch.events.len()));
+            old.take(count).cloned().collect()
+        }))
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn generation(&self) -> Answer<u32> {
+        done(Ok(1))
     }
 
     fn close(&self) -> Answer<()> {

@@ -1,73 +1,87 @@
-//! The nodes of a journal that only one process has open: they are kept in its memory.
+//! Membership for stores that only one process opens: kept in memory and lost with the process.
 //!
-//! In simulations several nodes share one journal, and the time is tokio's.
+//! In simulations several nodes share one journal; time is tokio's, so that a paused clock governs it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::time::Instant;
 
-use super::{HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus};
+use crate::ids::{HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus};
 
-/// The known nodes. Clones share them. As many as join: in one process that is one.
+/// The members. Clones share them. In a running server it holds one node.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Nodes {
-    heard_of: Arc<Mutex<HeardOf>>,
+    members: Arc<Mutex<Members>>,
 }
 
 #[derive(Debug, Default)]
-struct HeardOf {
-    nodes: BTreeMap<Incarnation, (NodeRecord, HeartbeatSeq, Instant)>,
-    signs: i64,
+struct Members {
+    nodes: BTreeMap<Incarnation, Member>,
+    heartbeats: i64,
 }
 
-impl HeardOf {
-    fn note(&mut self, node: NodeRecord) {
-        self.signs += 1;
-        let key = node.incarnation;
-        self.nodes
-            .insert(key, (node, HeartbeatSeq(self.signs), Instant::now()));
+#[derive(Debug)]
+struct Member {
+    record: NodeRecord,
+    last_heartbeat: HeartbeatSeq,
+    heartbeat_at: Instant,
+}
+
+impl Members {
+    fn record_heartbeat(&mut self, record: NodeRecord) {
+        self.heartbeats += 1;
+        let incarnation = record.incarnation;
+        let member = Member {
+            record,
+            last_heartbeat: HeartbeatSeq(self.heartbeats),
+            heartbeat_at: Instant::now(),
+        };
+        self.nodes.insert(incarnation, member);
     }
 }
 
 impl Nodes {
     pub(super) fn join(&self, node: NodeRecord) {
-        self.heard_of().note(node);
+        self.members().record_heartbeat(node);
     }
 
-    pub(super) fn beat(&self, node: NodeRecord) -> HeartbeatOutcome {
-        let mut heard_of = self.heard_of();
-        if !heard_of.nodes.contains_key(&node.incarnation) {
+    pub(super) fn heartbeat(&self, node: NodeRecord) -> HeartbeatOutcome {
+        let mut members = self.members();
+        if !members.nodes.contains_key(&node.incarnation) {
             return HeartbeatOutcome::Evicted;
         }
-        heard_of.note(node);
+        members.record_heartbeat(node);
         HeartbeatOutcome::Renewed
     }
 
     pub(super) fn all(&self) -> Vec<NodeStatus> {
-        let heard_of = self.heard_of();
-        let nodes = heard_of.nodes.values();
-        let nodes = nodes.map(|(record, last_sign, at)| NodeStatus {
-            record: record.clone(),
-            last_heartbeat: *last_sign,
-            age: at.elapsed(),
+        let members = self.members();
+        let nodes = members.nodes.values().map(|member| NodeStatus {
+            record: member.record.clone(),
+            last_heartbeat: member.last_heartbeat,
+            age: member.heartbeat_at.elapsed(),
         });
         nodes.collect()
     }
 
-    pub(super) fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> bool {
-        let mut heard_of = self.heard_of();
-        if let Some((_, last, _)) = heard_of.nodes.get(&incarnation)
-            && last_sign.is_some_and(|sign| sign != *last)
+    pub(super) fn remove(
+        &self,
+        incarnation: Incarnation,
+        last_heartbeat: Option<HeartbeatSeq>,
+    ) -> bool {
+        let mut members = self.members();
+        if let Some(member) = members.nodes.get(&incarnation)
+            && last_heartbeat.is_some_and(|last| last != member.last_heartbeat)
         {
             return false;
         }
-        heard_of.nodes.remove(&incarnation);
+        members.nodes.remove(&incarnation);
         true
     }
 
-    fn heard_of(&self) -> MutexGuard<'_, HeardOf> {
-        self.heard_of
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members
             .lock()
             .expect("nothing panics while it holds the lock")
     }

@@ -1,8 +1,6 @@
-//! What the bytes in a journal mean: entries and states as named MessagePack, each with the
-//! number of its format.
+//! The encoding of events and states in a journal: named MessagePack, each record with its format number.
 //!
-//! A node reads every format up to the one that it writes; it refuses a higher one, which a later version
-//! wrote.
+//! A program reads only the formats that it writes. It refuses any other by its number.
 
 use std::io::{Read, Write};
 
@@ -10,10 +8,9 @@ use hunt::{Entry, Progress};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The format in which entries are written.
-const ENTRIES_FORMAT: u16 = 1;
-/// The format in which states are written. In the first, guesses and receipts had the names of their
-/// fields.
+/// The format of entries.
+const ENTRIES_FORMAT: u16 = 2;
+/// The format of states.
 const STATE_FORMAT: u16 = 2;
 
 #[derive(Serialize)]
@@ -45,18 +42,18 @@ struct FormatOnly {
     format: u16,
 }
 
-/// Stored bytes cannot be understood.
+/// Why stored bytes were not decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// A later version wrote them.
-    #[error("written in format {format}, and this version reads up to {max}; run a later version")]
-    LaterFormat {
-        /// The one that it is written in.
+    /// Another version of the program wrote them.
+    #[error("written in format {format}, and this version reads format {known} only")]
+    UnknownFormat {
+        /// The format of the record.
         format: u16,
-        /// The highest that this version reads.
-        max: u16,
+        /// The format that this version reads.
+        known: u16,
     },
-    /// They are damaged.
+    /// They are malformed.
     #[error("damaged: {0}")]
     Damaged(#[from] rmp_serde::decode::Error),
 }
@@ -92,26 +89,27 @@ pub fn decode_state(bytes: &[u8]) -> Result<Progress, RecordError> {
     Ok(record.progress)
 }
 
-/// Decodes a state as it comes, which takes longer. One in a later format may be taken for damaged.
+/// Decodes a state from a stream, which is slower than [`decode_state`]. A state in another format may be
+/// reported as damaged.
 pub fn read_state(from: impl Read) -> Result<Progress, RecordError> {
     let record: State = rmp_serde::from_read(from)?;
     check_format(record.format, STATE_FORMAT)?;
     Ok(record.progress)
 }
 
-/// Decodes a record. Only of one that cannot be decoded the format is looked at alone, since that reads
-/// all of it once more.
-fn decode<T: DeserializeOwned>(bytes: &[u8], max: u16) -> Result<T, RecordError> {
+/// Decodes a record. Only when that fails is the format read alone, because that parses the whole record
+/// once more.
+fn decode<T: DeserializeOwned>(bytes: &[u8], known: u16) -> Result<T, RecordError> {
     rmp_serde::from_slice(bytes).or_else(|damaged| {
         let FormatOnly { format } = rmp_serde::from_slice(bytes)?;
-        check_format(format, max)?;
+        check_format(format, known)?;
         Err(damaged.into())
     })
 }
 
-fn check_format(format: u16, max: u16) -> Result<(), RecordError> {
-    if format > max {
-        return Err(RecordError::LaterFormat { format, max });
+fn check_format(format: u16, known: u16) -> Result<(), RecordError> {
+    if format != known {
+        return Err(RecordError::UnknownFormat { format, known });
     }
     Ok(())
 }
@@ -138,38 +136,51 @@ mod tests {
     }
 
     #[test]
-    fn a_later_format_is_refused_by_its_number() {
-        let mut bytes = encode_entries(&[]);
-        let place = bytes
+    fn an_unknown_format_is_refused_by_its_number() {
+        let written = encode_entries(&[]);
+        let index = written
             .iter()
-            .position(|byte| u16::from(*byte) == ENTRIES_FORMAT);
-        bytes[place.expect("the format is there")] = 2;
-        let refused = decode_entries(&bytes);
-        assert!(
-            matches!(refused, Err(RecordError::LaterFormat { format: 2, max: 1 })),
-            "{refused:?}"
-        );
+            .position(|byte| u16::from(*byte) == ENTRIES_FORMAT)
+            .expect("the format is there");
+        for other in [1, 3] {
+            let mut bytes = written.clone();
+            bytes[index] = other;
+            let refused = decode_entries(&bytes);
+            assert!(
+                matches!(
+                    refused,
+                    Err(RecordError::UnknownFormat { format, known: 2 }) if format == u16::from(other)
+                ),
+                "{refused:?}"
+            );
+        }
     }
-    /// Of a later version's record only the number is sure to be there.
+
+    /// Of another version's record only the format number is known.
     #[test]
-    fn a_later_format_is_refused_by_its_number_whatever_it_holds() {
+    fn an_unknown_format_is_refused_by_its_number_whatever_it_holds() {
         #[derive(serde::Serialize)]
-        struct Later {
+        struct Unknown {
             format: u16,
             other: &'static str,
         }
-        let other = "what nobody knows yet";
-        let bytes = |format| rmp_serde::to_vec_named(&Later { format, other }).expect("it is text");
-        let refused = decode_entries(&bytes(2));
-        assert!(
-            matches!(refused, Err(RecordError::LaterFormat { format: 2, max: 1 })),
-            "{refused:?}"
-        );
-        let refused = decode_state(&bytes(3));
-        assert!(
-            matches!(refused, Err(RecordError::LaterFormat { format: 3, max: 2 })),
-            "{refused:?}"
-        );
+        let other = "fields of another version";
+        let bytes =
+            |format| rmp_serde::to_vec_named(&Unknown { format, other }).expect("it is text");
+        for format in [1, 3] {
+            let entries = decode_entries(&bytes(format)).map(drop);
+            let state = decode_state(&bytes(format)).map(drop);
+            for refused in [entries, state] {
+                assert!(
+                    matches!(
+                        refused,
+                        Err(RecordError::UnknownFormat { format: found, known: 2 })
+                            if found == format
+                    ),
+                    "{refused:?}"
+                );
+            }
+        }
         let damaged = decode_state(&bytes(2));
         assert!(
             matches!(damaged, Err(RecordError::Damaged(_))),

@@ -62,7 +62,7 @@ impl Store for JournalStore {
     }
 
     fn evict(&self, node: Incarnation) -> Answer<()> {
-        converted(self.0.evict(node))
+        converted(self.0.terminate_connections(node))
     }
 
     fn join(&self, node: NodeRecord) -> Answer<()> {
@@ -70,7 +70,7 @@ impl Store for JournalStore {
     }
 
     fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        converted(self.0.beat(node))
+        converted(self.0.heartbeat(node))
     }
 
     fn nodes(&self) -> Answer<Vec<NodeStatus>> {
@@ -78,6 +78,6 @@ impl Store for JournalStore {
     }
 
     fn forget(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
-        converted(self.0.forget(node, last))
+        converted(self.0.remove(node, last))
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, MemoryJournal,
-    Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot,
-    StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
+    Membership, MemoryJournal, Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use tokio::sync::watch;
 
@@ -82,35 +82,7 @@ fn answered<T: Send + 'static, E: Send + 'static>(
     })
 }
 
-impl Journal for Fragile {
-    fn generation(&self) -> Answer<u32> {
-        self.inner.generation()
-    }
-
-    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
-        self.through(move |inner| inner.put_hunt(revision, files))
-    }
-
-    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
-        self.through(move |inner| inner.hunt(revision))
-    }
-
-    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        self.through(move |inner| inner.create_session(session))
-    }
-
-    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        self.through(|inner| inner.sessions())
-    }
-
-    fn mark_finished(&self, session: SessionId) -> Answer<()> {
-        self.inner.mark_finished(session)
-    }
-
-    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
-        self.inner.finished_sessions()
-    }
-
+impl Ledger for Fragile {
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.looks.send_modify(|looks| *looks += 1);
         self.through(|inner| inner.ownerships())
@@ -144,24 +116,8 @@ impl Journal for Fragile {
         self.through(move |inner| inner.release(session, owner, epoch))
     }
 
-    fn evict(&self, incarnation: Incarnation) -> Answer<()> {
-        self.through(move |inner| inner.evict(incarnation))
-    }
-
-    fn join(&self, node: NodeRecord) -> Answer<()> {
-        self.through(move |inner| inner.join(node))
-    }
-
-    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        self.through(move |inner| inner.beat(node))
-    }
-
-    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        self.through(|inner| inner.nodes())
-    }
-
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
-        self.through(move |inner| inner.forget(incarnation, last_sign))
+    fn terminate_connections(&self, incarnation: Incarnation) -> Answer<()> {
+        self.through(move |inner| inner.terminate_connections(incarnation))
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
@@ -177,22 +133,8 @@ impl Journal for Fragile {
         self.through(move |inner| inner.load_before(session, seq))
     }
 
-    fn read(
-        &self,
-        session: SessionId,
-        after_seq: u64,
-        limit: usize,
-    ) -> Answer<Vec<StoredBatch>, ReadError> {
-        self.through(move |inner| inner.read(session, after_seq, limit))
-    }
-
-    fn oldest(
-        &self,
-        session: SessionId,
-        through_seq: u64,
-        max: BatchesMax,
-    ) -> Answer<Vec<StoredBatch>> {
-        self.through(move |inner| inner.oldest(session, through_seq, max))
+    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
+        self.through(move |inner| inner.names(session))
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
@@ -214,9 +156,79 @@ impl Journal for Fragile {
     fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
         self.through(move |inner| inner.truncate(truncation))
     }
+}
 
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.through(move |inner| inner.names(session))
+impl Membership for Fragile {
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.through(move |inner| inner.join(node))
+    }
+
+    fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
+        self.through(move |inner| inner.heartbeat(node))
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
+        self.through(|inner| inner.nodes())
+    }
+
+    fn remove(
+        &self,
+        incarnation: Incarnation,
+        last_heartbeat: Option<HeartbeatSeq>,
+    ) -> Answer<bool> {
+        self.through(move |inner| inner.remove(incarnation, last_heartbeat))
+    }
+}
+
+impl Catalogue for Fragile {
+    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
+        self.through(move |inner| inner.put_hunt(revision, files))
+    }
+
+    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
+        self.through(move |inner| inner.hunt(revision))
+    }
+
+    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
+        self.through(move |inner| inner.create_session(session))
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        self.through(|inner| inner.sessions())
+    }
+
+    fn mark_finished(&self, session: SessionId) -> Answer<()> {
+        self.inner.mark_finished(session)
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        self.inner.finished_sessions()
+    }
+}
+
+impl History for Fragile {
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        self.through(move |inner| inner.read(session, after_seq, limit))
+    }
+
+    fn read_oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.through(move |inner| inner.read_oldest(session, through_seq, max))
+    }
+}
+
+impl Journal for Fragile {
+    fn generation(&self) -> Answer<u32> {
+        self.inner.generation()
     }
 
     fn close(&self) -> Answer<()> {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use cluecast::cli::{Server, ServerError};
 use cluecast::config::{Config, Layers};
 use cluecast::journal::{
-    Epoch, Incarnation, Journal, MemoryJournal, Ownership, SessionId, SessionRecord,
+    Catalogue, Epoch, Incarnation, Ledger, MemoryJournal, Ownership, SessionId, SessionRecord,
 };
 use testkit::temporary_folder;
 use tokio::time::timeout;

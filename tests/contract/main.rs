@@ -6,7 +6,9 @@ mod suite;
 
 use std::sync::Arc;
 
-use cluecast::journal::{Incarnation, Journal, MemoryJournal, SqliteJournal, SqliteOptions};
+use cluecast::journal::{
+    Catalogue, Incarnation, Journal, Ledger, MemoryJournal, SqliteJournal, SqliteOptions,
+};
 use suite::{Fixture, append, batch, claim, hunt_and_session, id};
 
 /// One test for each behaviour and each implementation.
@@ -119,8 +121,8 @@ async fn sqlite_lets_only_one_process_in() {
     journal.close().await.expect("closes");
 }
 
-#[tokio::test]
-async fn sqlite_refuses_a_schema_of_a_later_version() {
+/// The message with which a folder is refused after a statement changed its database.
+async fn refusal_after(statement: &'static str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     open(folder.path()).await.close().await.expect("closes");
     let path = folder.path().join(cluecast::journal::DATABASE_FILE);
@@ -128,19 +130,38 @@ async fn sqlite_refuses_a_schema_of_a_later_version() {
     let mut connection = sqlx::ConnectOptions::connect(&options)
         .await
         .expect("connects");
-    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
-                 execution_time) VALUES (999, 'later', TRUE, x'00', 0)";
-    sqlx::query(later)
+    sqlx::raw_sql(statement)
         .execute(&mut connection)
         .await
-        .expect("inserts");
+        .expect("the statement is right");
     sqlx::Connection::close(connection).await.expect("closes");
     let opened = SqliteJournal::open(SqliteOptions::new(folder.path())).await;
     let refused = opened
         .map(drop)
-        .expect_err("the schema is later")
-        .to_string();
+        .expect_err("the schema is another version's");
+    refused.to_string()
+}
+
+#[tokio::test]
+async fn sqlite_refuses_a_schema_of_a_later_version() {
+    let refused = refusal_after(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (999, 'later', TRUE, x'00', 0)",
+    )
+    .await;
     assert!(refused.contains("later version"), "{refused}");
+}
+
+#[tokio::test]
+async fn sqlite_refuses_a_schema_of_an_earlier_version_with_advice() {
+    let refused = refusal_after(
+        "UPDATE _sqlx_migrations SET checksum = x'00'; \
+         INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (2, 'snapshots', TRUE, x'01', 0), (3, 'finished', TRUE, x'02', 0)",
+    )
+    .await;
+    assert!(refused.contains("earlier version"), "{refused}");
+    assert!(refused.contains("move the folder away"), "{refused}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cluecast::journal::{DATABASE_FILE, Journal, Snapshot, SqliteJournal};
+use cluecast::journal::{DATABASE_FILE, Journal, Ledger, Snapshot, SqliteJournal};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 
@@ -58,7 +58,7 @@ async fn batches_are_committed_while_a_snapshot_is_written() {
     // One after the other they wait for at most one part each.
     assert!(last >= 16, "only {last} batches");
     let loaded = journal.load(id(1)).await.expect("loads");
-    assert!(loaded.snapshot.is_some_and(|snapshot| snapshot.is_sound()));
+    assert!(loaded.snapshot.is_some_and(|snapshot| snapshot.is_intact()));
     journal.close().await.expect("closes");
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cluecast::journal::{
-    Batch, Epoch, Incarnation, Journal, SessionId, SessionRecord, SqliteJournal, SqliteOptions,
-    SqliteSynchronous,
+    Batch, Catalogue, Epoch, Incarnation, Journal, Ledger, SessionId, SessionRecord, SqliteJournal,
+    SqliteOptions, SqliteSynchronous,
 };
 use tokio::task::JoinSet;
 

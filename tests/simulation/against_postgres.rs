@@ -4,8 +4,9 @@
 //! as a running append or claim does, and wait for its end.
 
 use cluecast::journal::{
-    AppendError, Batch, BatchesMax, Claim, ClaimError, Epoch, Incarnation, Journal, Ownership,
-    PostgresJournal, PostgresOptions, SessionId, SessionRecord, Snapshot, Truncation,
+    AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, Epoch, History, Incarnation,
+    Journal, Ledger, Ownership, PostgresJournal, PostgresOptions, SessionId, SessionRecord,
+    Snapshot, Truncation,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
@@ -335,7 +336,7 @@ impl Real {
         for (statement, hold) in schedule {
             let ownership = journal.ownership(session).await.expect("it is read");
             let rows = journal
-                .oldest(session, u64::MAX, BatchesMax::UNBOUNDED)
+                .read_oldest(session, u64::MAX, BatchesMax::UNBOUNDED)
                 .await
                 .expect("it is read");
             let found = found_rows(ownership.expect("it was created"), rows);
@@ -372,7 +373,7 @@ impl Real {
             Hold::Nothing => return,
             Hold::Share => format!("SELECT 1 FROM ownership WHERE session_id = {id} FOR SHARE"),
             Hold::TakeAway | Hold::TouchOnly => format!(
-                "UPDATE ownership SET owner_inc = {}, epoch = epoch + 1 WHERE session_id = {id}",
+                "UPDATE ownership SET owner_incarnation = {}, epoch = epoch + 1 WHERE session_id = {id}",
                 THIEF.0
             ),
         };

@@ -13,7 +13,7 @@ use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::cluster::Validity;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
-use cluecast::journal::{Epoch, Incarnation, Journal, Ownership, SessionId, SessionRecord};
+use cluecast::journal::{Epoch, Incarnation, Ledger, Ownership, SessionId, SessionRecord};
 use cluecast::session::{
     Archiving, InjectedFault, JournalAccess, Outcome, Services, SessionExit, SessionHandle,
     SessionSpec, Unavailable, launch,

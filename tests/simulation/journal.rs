@@ -4,10 +4,10 @@
 //! the node that uses it, so that an append may commit after its node has died.
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, MemoryJournal,
-    Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot,
-    StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
+    Membership, MemoryJournal, Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -155,37 +155,7 @@ async fn work(
     }
 }
 
-impl Journal for SimulatedJournal {
-    fn generation(&self) -> Answer<u32> {
-        self.committed.generation()
-    }
-
-    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
-        self.committed.put_hunt(revision, files)
-    }
-
-    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
-        self.committed.hunt(revision)
-    }
-
-    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        self.committed.create_session(session)
-    }
-
-    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        self.committed.sessions()
-    }
-
-    fn mark_finished(&self, session: SessionId) -> Answer<()> {
-        self.delayed("note a finish", move |committed| {
-            committed.mark_finished(session)
-        })
-    }
-
-    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
-        self.committed.finished_sessions()
-    }
-
+impl Ledger for SimulatedJournal {
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.committed.ownerships()
     }
@@ -207,24 +177,8 @@ impl Journal for SimulatedJournal {
         self.committed.release(session, owner, epoch)
     }
 
-    fn evict(&self, incarnation: Incarnation) -> Answer<()> {
-        self.committed.evict(incarnation)
-    }
-
-    fn join(&self, node: NodeRecord) -> Answer<()> {
-        self.committed.join(node)
-    }
-
-    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        self.committed.beat(node)
-    }
-
-    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        self.committed.nodes()
-    }
-
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
-        self.committed.forget(incarnation, last_sign)
+    fn terminate_connections(&self, incarnation: Incarnation) -> Answer<()> {
+        self.committed.terminate_connections(incarnation)
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
@@ -242,24 +196,8 @@ impl Journal for SimulatedJournal {
         self.delayed("load", move |committed| committed.load_before(session, seq))
     }
 
-    fn read(
-        &self,
-        session: SessionId,
-        after_seq: u64,
-        limit: usize,
-    ) -> Answer<Vec<StoredBatch>, ReadError> {
-        self.committed.read(session, after_seq, limit)
-    }
-
-    fn oldest(
-        &self,
-        session: SessionId,
-        through_seq: u64,
-        max: BatchesMax,
-    ) -> Answer<Vec<StoredBatch>> {
-        self.delayed("read the oldest", move |committed| {
-            committed.oldest(session, through_seq, max)
-        })
+    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
+        self.committed.names(session)
     }
 
     fn put_snapshot(&self, session: SessionId, mut snapshot: Snapshot) -> Answer<()> {
@@ -303,9 +241,83 @@ impl Journal for SimulatedJournal {
         }
         .boxed()
     }
+}
 
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.committed.names(session)
+impl Membership for SimulatedJournal {
+    fn join(&self, node: NodeRecord) -> Answer<()> {
+        self.committed.join(node)
+    }
+
+    fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
+        self.committed.heartbeat(node)
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
+        self.committed.nodes()
+    }
+
+    fn remove(
+        &self,
+        incarnation: Incarnation,
+        last_heartbeat: Option<HeartbeatSeq>,
+    ) -> Answer<bool> {
+        self.committed.remove(incarnation, last_heartbeat)
+    }
+}
+
+impl Catalogue for SimulatedJournal {
+    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
+        self.committed.put_hunt(revision, files)
+    }
+
+    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
+        self.committed.hunt(revision)
+    }
+
+    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
+        self.committed.create_session(session)
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        self.committed.sessions()
+    }
+
+    fn mark_finished(&self, session: SessionId) -> Answer<()> {
+        self.delayed("note a finish", move |committed| {
+            committed.mark_finished(session)
+        })
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        self.committed.finished_sessions()
+    }
+}
+
+impl History for SimulatedJournal {
+    fn read(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        self.committed.read(session, after_seq, limit)
+    }
+
+    fn read_oldest(
+        &self,
+        session: SessionId,
+        through_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.delayed("read the oldest", move |committed| {
+            committed.read_oldest(session, through_seq, max)
+        })
+    }
+}
+
+impl Journal for SimulatedJournal {
+    fn generation(&self) -> Answer<u32> {
+        self.committed.generation()
     }
 
     fn close(&self) -> Answer<()> {
@@ -324,7 +336,7 @@ impl Committed for CommittedTo {
     fn after(&self, seq: u64) -> Vec<StoredBatch> {
         let oldest = self
             .journal
-            .oldest(self.session, u64::MAX, BatchesMax::UNBOUNDED);
+            .read_oldest(self.session, u64::MAX, BatchesMax::UNBOUNDED);
         let stored = oldest.now_or_never().expect("memory answers at once");
         self.archive.with(seq, stored.expect("the session exists"))
     }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
-    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
-    TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
+    HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
+    Membership, Name, NodeRecord, NodeStatus, Ownership, ReadError, SessionId, SessionRecord,
+    Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
@@ -208,35 +208,7 @@ async fn serve(
     }
 }
 
-impl Journal for Link {
-    fn generation(&self) -> Answer<u32> {
-        unsupported("read the generation")
-    }
-
-    fn put_hunt(&self, _revision: String, _files: Vec<u8>) -> Answer<()> {
-        unsupported("store a hunt")
-    }
-
-    fn hunt(&self, _revision: String) -> Answer<Option<Vec<u8>>> {
-        unsupported("read a hunt")
-    }
-
-    fn create_session(&self, _session: SessionRecord) -> Answer<(), CreateError> {
-        unsupported("create a session")
-    }
-
-    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        unsupported("list sessions")
-    }
-
-    fn mark_finished(&self, _session: SessionId) -> Answer<()> {
-        unsupported("note a finish")
-    }
-
-    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
-        unsupported("list finished sessions")
-    }
-
+impl Ledger for Link {
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.call(
             "list owners",
@@ -269,24 +241,8 @@ impl Journal for Link {
         })
     }
 
-    fn evict(&self, _incarnation: Incarnation) -> Answer<()> {
-        unsupported("evict")
-    }
-
-    fn join(&self, _node: NodeRecord) -> Answer<()> {
-        unsupported("join")
-    }
-
-    fn beat(&self, _node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        unsupported("beat")
-    }
-
-    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        unsupported("list nodes")
-    }
-
-    fn forget(&self, _incarnation: Incarnation, _last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
-        unsupported("forget")
+    fn terminate_connections(&self, _incarnation: Incarnation) -> Answer<()> {
+        unsupported("terminate connections")
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
@@ -327,24 +283,8 @@ impl Journal for Link {
         self.call("load", move |store| async move { store.load_before(seq) })
     }
 
-    fn read(
-        &self,
-        _session: SessionId,
-        _after_seq: u64,
-        _limit: usize,
-    ) -> Answer<Vec<StoredBatch>, ReadError> {
-        unsupported("read")
-    }
-
-    fn oldest(
-        &self,
-        _session: SessionId,
-        through_seq: u64,
-        max: BatchesMax,
-    ) -> Answer<Vec<StoredBatch>> {
-        self.call("read the oldest", move |store| async move {
-            store.oldest(through_seq, max)
-        })
+    fn names(&self, _session: SessionId) -> Answer<Vec<Name>> {
+        self.call("read names", |store| async move { store.names() })
     }
 
     fn put_snapshot(&self, _session: SessionId, snapshot: Snapshot) -> Answer<()> {
@@ -381,9 +321,81 @@ impl Journal for Link {
         });
         async move { truncated.await? }.boxed()
     }
+}
 
-    fn names(&self, _session: SessionId) -> Answer<Vec<Name>> {
-        self.call("read names", |store| async move { store.names() })
+impl Membership for Link {
+    fn join(&self, _node: NodeRecord) -> Answer<()> {
+        unsupported("join")
+    }
+
+    fn heartbeat(&self, _node: NodeRecord) -> Answer<HeartbeatOutcome> {
+        unsupported("record a heartbeat")
+    }
+
+    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
+        unsupported("list nodes")
+    }
+
+    fn remove(
+        &self,
+        _incarnation: Incarnation,
+        _last_heartbeat: Option<HeartbeatSeq>,
+    ) -> Answer<bool> {
+        unsupported("remove a node")
+    }
+}
+
+impl Catalogue for Link {
+    fn put_hunt(&self, _revision: String, _files: Vec<u8>) -> Answer<()> {
+        unsupported("store a hunt")
+    }
+
+    fn hunt(&self, _revision: String) -> Answer<Option<Vec<u8>>> {
+        unsupported("read a hunt")
+    }
+
+    fn create_session(&self, _session: SessionRecord) -> Answer<(), CreateError> {
+        unsupported("create a session")
+    }
+
+    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
+        unsupported("list sessions")
+    }
+
+    fn mark_finished(&self, _session: SessionId) -> Answer<()> {
+        unsupported("note a finish")
+    }
+
+    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
+        unsupported("list finished sessions")
+    }
+}
+
+impl History for Link {
+    fn read(
+        &self,
+        _session: SessionId,
+        _after_seq: u64,
+        _limit: usize,
+    ) -> Answer<Vec<StoredBatch>, ReadError> {
+        unsupported("read")
+    }
+
+    fn read_oldest(
+        &self,
+        _session: SessionId,
+        through_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.call("read the oldest", move |store| async move {
+            store.oldest(through_seq, max)
+        })
+    }
+}
+
+impl Journal for Link {
+    fn generation(&self) -> Answer<u32> {
+        unsupported("read the generation")
     }
 
     fn close(&self) -> Answer<()> {

@@ -52,7 +52,7 @@ impl States {
     pub fn usable(&self, before_seq: u64) -> (Option<Snapshot>, Vec<u64>) {
         let mut damaged = Vec::new();
         for (seq, (snapshot, _)) in self.0.range(..before_seq).rev() {
-            if snapshot.is_sound() {
+            if snapshot.is_intact() {
                 return (Some(snapshot.clone()), damaged);
             }
             damaged.push(*seq);

@@ -8,8 +8,8 @@ use cluecast::clock::Clock;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{
-    Answer, Archive, ArchiveError, ArchivePlace, Incarnation, Journal, MemoryJournal, Piece,
-    SessionId, SessionRecord,
+    Answer, Archive, ArchiveError, ArchivePlace, History, Incarnation, Journal, Ledger,
+    MemoryJournal, Piece, SessionId, SessionRecord,
 };
 use cluecast::session::{
     Archiving, InjectedFault, JournalAccess, Services, SessionHandle, SessionSpec, launch,

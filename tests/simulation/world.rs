@@ -8,7 +8,7 @@ use std::time::Duration;
 use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
-use cluecast::journal::{Incarnation, Journal, SessionId, SessionRecord};
+use cluecast::journal::{Catalogue, Incarnation, SessionId, SessionRecord};
 use cluecast::session::{
     Archiving, InjectedFault, JournalAccess, Outcome, Services, SessionHandle, SessionSpec,
     Unavailable, launch,

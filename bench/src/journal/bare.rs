@@ -25,10 +25,10 @@ pub(super) enum Statement {
 const UNPROVEN: &str = "\
     WITH wanted AS MATERIALIZED (\
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
-        AS w (session_id, owner_inc, epoch, first_seq)), \
+        AS w (session_id, owner_incarnation, epoch, first_seq)), \
     held AS MATERIALIZED (\
         SELECT o.session_id FROM wanted w JOIN ownership o \
-        ON o.session_id = w.session_id AND o.owner_inc = w.owner_inc \
+        ON o.session_id = w.session_id AND o.owner_incarnation = w.owner_incarnation \
         AND o.epoch = w.epoch FOR SHARE OF o), \
     written AS (\
         INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \

@@ -210,7 +210,7 @@ fn cells(arguments: &Arguments) -> Vec<Cell> {
 async fn create_sessions(table: &mut PgConnection) -> Result<(), BenchError> {
     for from in [BARE_FROM, WRITER_FROM] {
         sqlx::query(
-            "INSERT INTO ownership (session_id, owner_inc, epoch) \
+            "INSERT INTO ownership (session_id, owner_incarnation, epoch) \
              SELECT generate_series($1, $1 + $2 - 1), $3, $4",
         )
         .bind(from.cast_signed())

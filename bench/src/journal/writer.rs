@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use cluecast::journal::{
-    Answer, AppendError, Batch, Journal, PostgresJournal, PostgresOptions, SessionId,
+    Answer, AppendError, Batch, Journal, Ledger, PostgresJournal, PostgresOptions, SessionId,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;

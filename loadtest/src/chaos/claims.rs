@@ -67,8 +67,8 @@ mod tests {
         INSERT INTO ownership VALUES (1, 10, 1);
         INSERT INTO journal VALUES (1, 1, 1, 1, 0, '')";
     const CLAIM: &str = "
-        UPDATE ownership SET owner_inc = 20, epoch = epoch + 1 WHERE session_id = 1 AND epoch = 1";
-    const RELEASE: &str = "UPDATE ownership SET owner_inc = NULL WHERE session_id = 1";
+        UPDATE ownership SET owner_incarnation = 20, epoch = epoch + 1 WHERE session_id = 1 AND epoch = 1";
+    const RELEASE: &str = "UPDATE ownership SET owner_incarnation = NULL WHERE session_id = 1";
     const NEXT_APPEND: &str = "INSERT INTO journal VALUES (1, 3, 3, 2, 0, '')";
     const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
 
@@ -132,13 +132,13 @@ mod tests {
     async fn a_row_that_was_appended_without_the_lock_is_stale() {
         let without = "
             INSERT INTO journal SELECT session_id, 2, 2, 1, 0, '' FROM ownership
-             WHERE session_id = 1 AND owner_inc = 10 AND epoch = 1";
+             WHERE session_id = 1 AND owner_incarnation = 10 AND epoch = 1";
         let checker = appended_during_a_claim(without, false).await;
         assert_eq!(checker.stale, 1, "{:?}", checker.problems);
         let with = "
             WITH held AS MATERIALIZED (
                 SELECT session_id FROM ownership
-                 WHERE session_id = 1 AND owner_inc = 10 AND epoch = 1 FOR SHARE)
+                 WHERE session_id = 1 AND owner_incarnation = 10 AND epoch = 1 FOR SHARE)
             INSERT INTO journal SELECT session_id, 2, 2, 1, 0, '' FROM held";
         let checker = appended_during_a_claim(with, true).await;
         assert_eq!(checker.stale, 0, "{:?}", checker.problems);

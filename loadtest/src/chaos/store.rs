@@ -21,14 +21,14 @@ const LOOK_WAIT_MAX: Duration = Duration::from_secs(5);
 const ROWS_WAIT_MAX: Duration = Duration::from_mins(5);
 
 const OWNED: &str = "
-    SELECT s.code, o.owner_inc, o.epoch FROM session s JOIN ownership o ON o.session_id = s.id";
+    SELECT s.code, o.owner_incarnation, o.epoch FROM session s JOIN ownership o ON o.session_id = s.id";
 
 const ROWS: &str = "
     SELECT s.code, j.seq, j.last_seq, j.epoch
       FROM journal j JOIN session s ON s.id = j.session_id
      ORDER BY j.session_id, j.seq";
 
-const NODES: &str = "SELECT address, inc FROM node ORDER BY seen_at";
+const NODES: &str = "SELECT address, incarnation FROM node ORDER BY heartbeat_at";
 
 /// Ownership of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]

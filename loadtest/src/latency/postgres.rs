@@ -26,10 +26,10 @@ const EPOCH: i64 = 1;
 /// The statement by which the server appends: the harness may not ask it, and a test compares.
 pub const APPEND_STATEMENT: &str = "WITH wanted AS MATERIALIZED (\
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
-     AS w (session_id, owner_inc, epoch, first_seq)), \
+     AS w (session_id, owner_incarnation, epoch, first_seq)), \
  held AS MATERIALIZED (\
      SELECT o.session_id, w.first_seq FROM wanted w JOIN ownership o \
-     ON o.session_id = w.session_id AND o.owner_inc = w.owner_inc \
+     ON o.session_id = w.session_id AND o.owner_incarnation = w.owner_incarnation \
      AND o.epoch = w.epoch FOR SHARE OF o), \
  fitting AS MATERIALIZED (\
      SELECT session_id FROM held WHERE first_seq = 1 + coalesce((\
@@ -161,12 +161,14 @@ impl BareWindow {
             ("jit", "off"),
         ]);
         let mut connection = connect.connect().await?;
-        sqlx::query("INSERT INTO ownership (session_id, owner_inc, epoch) VALUES ($1, $2, $3)")
-            .bind(self.session)
-            .bind(OWNER)
-            .bind(EPOCH)
-            .execute(&mut connection)
-            .await?;
+        sqlx::query(
+            "INSERT INTO ownership (session_id, owner_incarnation, epoch) VALUES ($1, $2, $3)",
+        )
+        .bind(self.session)
+        .bind(OWNER)
+        .bind(EPOCH)
+        .execute(&mut connection)
+        .await?;
         self.commit(&mut connection, 0, &[]).await?;
         Ok(connection)
     }

@@ -39,10 +39,10 @@ macro_rules! append_statement {
         concat!(
             "WITH wanted AS MATERIALIZED (\
                  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
-                 AS w (session_id, owner_inc, epoch, first_seq)), \
+                 AS w (session_id, owner_incarnation, epoch, first_seq)), \
              held AS MATERIALIZED (\
                  SELECT o.session_id, w.first_seq FROM wanted w JOIN ownership o \
-                 ON o.session_id = w.session_id AND o.owner_inc = w.owner_inc \
+                 ON o.session_id = w.session_id AND o.owner_incarnation = w.owner_incarnation \
                  AND o.epoch = w.epoch FOR SHARE OF o), \
              fitting AS MATERIALIZED (\
                  SELECT session_id FROM held WHERE first_seq = 1 + coalesce((\

@@ -97,7 +97,7 @@ impl HeardOf {
     async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let (recently, later) = sqlx::query_as(
             "SELECT count(*) FILTER (WHERE age BETWEEN 0 AND $1), count(*) FILTER (WHERE age < 0) \
-             FROM (SELECT extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age FROM node) \
+             FROM (SELECT extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 AS age FROM node) \
              AS nodes",
         )
         .bind(RUNNING_WITHIN_S)

@@ -8,6 +8,7 @@
 //! Never here: changing the schema of a database that a server is started on (`schema` refuses it).
 
 mod append;
+mod calls;
 mod connect;
 mod group;
 mod heart;
@@ -28,18 +29,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::types::contiguous;
-use super::{
-    Answer, AppendError, Batch, BatchesMax, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, Incarnation, Journal, JournalError, Loaded, Name, NodeRecord,
-    NodeStatus, Ownership, ReadError, SessionId, SessionRecord, Snapshot, StoredBatch,
-    TruncateError, Truncation,
-};
+use super::answer::{Answer, JournalError};
+use super::ledger::ClaimError;
+use crate::ids::{Incarnation, SessionId};
 use connect::Connector;
 use group::{Append, FlushMax};
 use heart::Heart;
@@ -168,10 +164,13 @@ impl PostgresJournal {
         status.map_err(failed(ACTION))?.map_err(failed(ACTION))
     }
 
-    /// Brings a database's schema up to date. Servers of the release before go on meanwhile.
+    /// Applies the missing steps of the schema. Refuses a database with the schema of an earlier version.
     pub async fn migrate(options: &PostgresOptions) -> Result<(), JournalError> {
         let connected = options.connector().single().await;
         let mut connection = connected.map_err(failed("change the schema"))?;
+        let status = schema::status(&mut connection).await;
+        let status = status.map_err(failed("change the schema"))?;
+        status.map_err(failed("change the schema"))?;
         let applied = schema::apply(&mut connection).await;
         applied.map_err(failed("change the schema"))
     }
@@ -227,228 +226,5 @@ fn failed<E: std::fmt::Display>(action: &'static str) -> impl Fn(E) -> JournalEr
     move |error| JournalError {
         action,
         reason: error.to_string(),
-    }
-}
-
-impl Journal for PostgresJournal {
-    fn generation(&self) -> Answer<u32> {
-        let read = self.query("read the generation", queries::generation);
-        async move {
-            let generation = u32::try_from(read.await?);
-            generation.map_err(failed("read the generation"))
-        }
-        .boxed()
-    }
-
-    fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
-        self.query("store a hunt", |connection| {
-            queries::put_hunt(connection, revision, files)
-        })
-    }
-
-    fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
-        self.query("read a hunt", |connection| {
-            queries::hunt(connection, revision)
-        })
-    }
-
-    fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        let pool = &self.shared.pool;
-        let created = pool.run(|connection| queries::create_session(connection, session));
-        async move {
-            let error = match created.await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            let database = error.as_database_error();
-            Err(match database.map(sqlx::error::DatabaseError::kind) {
-                Some(sqlx::error::ErrorKind::UniqueViolation) => CreateError::CodeTaken,
-                Some(sqlx::error::ErrorKind::ForeignKeyViolation) => CreateError::UnknownHunt,
-                _ => failed("create a session")(error).into(),
-            })
-        }
-        .boxed()
-    }
-
-    fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        self.query("list sessions", queries::sessions)
-    }
-
-    fn session_by_code(&self, code: String) -> Answer<Option<SessionRecord>> {
-        self.query("find a session", |connection| {
-            queries::session_by_code(connection, code)
-        })
-    }
-
-    fn mark_finished(&self, session: SessionId) -> Answer<()> {
-        self.query("note a finish", move |connection| {
-            queries::mark_finished(connection, session)
-        })
-    }
-
-    fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
-        self.query("list finished sessions", queries::finished_sessions)
-    }
-
-    fn ownerships(&self) -> Answer<Vec<Ownership>> {
-        self.query("list who owns the sessions", ownership::all)
-    }
-
-    fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
-        self.query("tell who owns a session", move |connection| {
-            ownership::one(connection, session)
-        })
-    }
-
-    fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
-        self.change_owner("claim", move |connection| {
-            ownership::claim(connection, claim)
-        })
-    }
-
-    fn release(
-        &self,
-        session: SessionId,
-        owner: Incarnation,
-        epoch: Epoch,
-    ) -> Answer<(), ClaimError> {
-        self.change_owner("release", move |connection| {
-            ownership::release(connection, session, owner, epoch)
-        })
-    }
-
-    fn evict(&self, incarnation: Incarnation) -> Answer<()> {
-        self.query("evict a node", move |connection| {
-            ownership::evict(connection, incarnation)
-        })
-    }
-
-    fn join(&self, node: NodeRecord) -> Answer<()> {
-        self.query("make a node known", |connection| {
-            ownership::join(connection, node)
-        })
-    }
-
-    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        let shared = self.shared.clone();
-        async move { shared.heart.beat(node).await.map_err(failed("beat")) }.boxed()
-    }
-
-    fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        self.query("list the nodes", ownership::nodes)
-    }
-
-    fn forget(&self, incarnation: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
-        self.query("forget a node", move |connection| {
-            ownership::forget(connection, incarnation, last_sign)
-        })
-    }
-
-    fn append(&self, batch: Batch) -> Answer<(), AppendError> {
-        let (reply, answer) = oneshot::channel();
-        let lane = self.lane_of(batch.session);
-        let append = Append {
-            batch,
-            reply,
-            since: Instant::now(),
-        };
-        // At once if there is room, so that appends keep the order of the calls.
-        let queued = lane.try_send(append).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(append) => Some((lane.clone(), append)),
-            mpsc::error::TrySendError::Closed(_) => None,
-        });
-        async move {
-            let closed = || AppendError::Refused("the journal is closed".to_owned());
-            if let Err(queued) = queued {
-                let (lane, append) = queued.ok_or_else(closed)?;
-                lane.send(append).await.map_err(|_| closed())?;
-            }
-            let lost = AppendError::Unknown("the lane ended".to_owned());
-            answer.await.unwrap_or(Err(lost))
-        }
-        .boxed()
-    }
-
-    fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
-        self.query("load", move |connection| {
-            snapshots::load(connection, session, seq)
-        })
-    }
-
-    fn read(
-        &self,
-        session: SessionId,
-        after_seq: u64,
-        limit: usize,
-    ) -> Answer<Vec<StoredBatch>, ReadError> {
-        let read = self.query("read", move |connection| {
-            queries::batches(connection, session, after_seq, limit)
-        });
-        async move { contiguous(after_seq, read.await?) }.boxed()
-    }
-
-    fn oldest(
-        &self,
-        session: SessionId,
-        through_seq: u64,
-        max: BatchesMax,
-    ) -> Answer<Vec<StoredBatch>> {
-        self.query("read the oldest", move |connection| {
-            queries::oldest(connection, session, through_seq, max)
-        })
-    }
-
-    fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
-        self.query("store a snapshot", move |connection| {
-            snapshots::put(connection, session, snapshot)
-        })
-    }
-
-    fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
-        self.query("read a snapshot", move |connection| {
-            snapshots::one(connection, session, seq)
-        })
-    }
-
-    fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
-        self.query("verify a snapshot", move |connection| {
-            snapshots::mark_verified(connection, session, seq, digest)
-        })
-    }
-
-    fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
-        self.query("list snapshots", move |connection| {
-            snapshots::verified(connection, session)
-        })
-    }
-
-    fn truncate(&self, truncation: Truncation) -> Answer<u64, TruncateError> {
-        let truncated = self.query("truncate", move |connection| {
-            snapshots::truncate(connection, truncation)
-        });
-        async move { truncated.await? }.boxed()
-    }
-
-    fn names(&self, session: SessionId) -> Answer<Vec<Name>> {
-        self.query("read names", move |connection| {
-            queries::names(connection, session)
-        })
-    }
-
-    fn close(&self) -> Answer<()> {
-        let shared = self.shared.clone();
-        async move {
-            shared.stop.cancel();
-            let mut lanes = shared.lane_tasks.lock().await;
-            while let Some(ended) = lanes.join_next().await {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a lane of the journal failed");
-                }
-            }
-            shared.pool.close().await;
-            shared.heart.close().await;
-            Ok(())
-        }
-        .boxed()
     }
 }

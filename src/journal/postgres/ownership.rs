@@ -31,7 +31,7 @@ pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
 pub(super) fn all(connection: &mut PgConnection) -> Query<'_, Vec<Ownership>> {
     async move {
         let rows: Vec<(i64, Option<i64>, i64)> =
-            sqlx::query_as("SELECT session_id, owner_inc, epoch FROM ownership")
+            sqlx::query_as("SELECT session_id, owner_incarnation, epoch FROM ownership")
                 .fetch_all(connection)
                 .await?;
         Ok(rows.into_iter().map(ownership).collect())
@@ -45,7 +45,7 @@ pub(super) fn one(
 ) -> Query<'_, Option<Ownership>> {
     async move {
         let row: Option<(i64, Option<i64>, i64)> = sqlx::query_as(
-            "SELECT session_id, owner_inc, epoch FROM ownership WHERE session_id = $1",
+            "SELECT session_id, owner_incarnation, epoch FROM ownership WHERE session_id = $1",
         )
         .bind(session.as_i64())
         .fetch_optional(connection)
@@ -67,8 +67,8 @@ fn ownership((session, owner, epoch): (i64, Option<i64>, i64)) -> Ownership {
 pub(super) fn claim(connection: &mut PgConnection, claim: Claim) -> Query<'_, Option<Epoch>> {
     async move {
         let epoch: Option<i64> = sqlx::query_scalar(
-            "UPDATE ownership SET owner_inc = $4, epoch = epoch + 1 \
-             WHERE session_id = $1 AND epoch = $2 AND owner_inc IS NOT DISTINCT FROM $3 \
+            "UPDATE ownership SET owner_incarnation = $4, epoch = epoch + 1 \
+             WHERE session_id = $1 AND epoch = $2 AND owner_incarnation IS NOT DISTINCT FROM $3 \
              RETURNING epoch",
         )
         .bind(claim.expected.session.as_i64())
@@ -91,8 +91,8 @@ pub(super) fn release(
 ) -> Query<'_, Option<()>> {
     async move {
         let released = sqlx::query(
-            "UPDATE ownership SET owner_inc = NULL \
-             WHERE session_id = $1 AND owner_inc = $2 AND epoch = $3",
+            "UPDATE ownership SET owner_incarnation = NULL \
+             WHERE session_id = $1 AND owner_incarnation = $2 AND epoch = $3",
         )
         .bind(session.as_i64())
         .bind(owner.0.cast_signed())
@@ -104,7 +104,10 @@ pub(super) fn release(
     .boxed()
 }
 
-pub(super) fn evict(connection: &mut PgConnection, incarnation: Incarnation) -> Query<'_, ()> {
+pub(super) fn terminate_connections(
+    connection: &mut PgConnection,
+    incarnation: Incarnation,
+) -> Query<'_, ()> {
     async move {
         sqlx::query(
             "SELECT pg_terminate_backend(pid, $2) FROM pg_stat_activity \
@@ -122,11 +125,11 @@ pub(super) fn evict(connection: &mut PgConnection, incarnation: Incarnation) -> 
 pub(super) fn join(connection: &mut PgConnection, node: NodeRecord) -> Query<'_, ()> {
     async move {
         let insert = sqlx::query(
-            "INSERT INTO node (inc, address, version, weight, valid_ms, is_leaving, seen_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp()) ON CONFLICT (inc) DO UPDATE SET \
+            "INSERT INTO node (incarnation, address, version, weight, lease_ms, is_leaving, heartbeat_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp()) ON CONFLICT (incarnation) DO UPDATE SET \
              address = excluded.address, version = excluded.version, weight = excluded.weight, \
-             valid_ms = excluded.valid_ms, is_leaving = excluded.is_leaving, \
-             seen_at = clock_timestamp()",
+             lease_ms = excluded.lease_ms, is_leaving = excluded.is_leaving, \
+             heartbeat_at = clock_timestamp()",
         );
         bind_node(insert, node).execute(connection).await?;
         Ok(())
@@ -137,8 +140,8 @@ pub(super) fn join(connection: &mut PgConnection, node: NodeRecord) -> Query<'_,
 pub(super) fn beat(connection: &mut PgConnection, node: NodeRecord) -> Query<'_, HeartbeatOutcome> {
     async move {
         let update = sqlx::query(
-            "UPDATE node SET address = $2, version = $3, weight = $4, valid_ms = $5, \
-             is_leaving = $6, seen_at = clock_timestamp() WHERE inc = $1",
+            "UPDATE node SET address = $2, version = $3, weight = $4, lease_ms = $5, \
+             is_leaving = $6, heartbeat_at = clock_timestamp() WHERE incarnation = $1",
         );
         let renewed = bind_node(update, node).execute(connection).await?;
         Ok(match renewed.rows_affected() {
@@ -164,9 +167,9 @@ fn bind_node(query: PgQuery, node: NodeRecord) -> PgQuery {
 pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeStatus>> {
     async move {
         let rows = sqlx::query(
-            "SELECT inc, address, version, weight, valid_ms, is_leaving, \
-             floor(1000 * extract(epoch FROM clock_timestamp() - seen_at))::bigint, \
-             (1000000 * extract(epoch FROM seen_at))::bigint FROM node",
+            "SELECT incarnation, address, version, weight, lease_ms, is_leaving, \
+             floor(1000 * extract(epoch FROM clock_timestamp() - heartbeat_at))::bigint, \
+             (1000000 * extract(epoch FROM heartbeat_at))::bigint FROM node",
         )
         .fetch_all(connection)
         .await?;
@@ -192,26 +195,26 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeStatus>>
     .boxed()
 }
 
-pub(super) fn forget(
+pub(super) fn remove(
     connection: &mut PgConnection,
     incarnation: Incarnation,
-    last_sign: Option<HeartbeatSeq>,
+    last_heartbeat: Option<HeartbeatSeq>,
 ) -> Query<'_, bool> {
     async move {
-        let inc = incarnation.0.cast_signed();
+        let incarnation = incarnation.0.cast_signed();
         let forgotten = sqlx::query(
-            "DELETE FROM node WHERE inc = $1 \
-             AND coalesce((1000000 * extract(epoch FROM seen_at))::bigint = $2, true)",
+            "DELETE FROM node WHERE incarnation = $1 \
+             AND coalesce((1000000 * extract(epoch FROM heartbeat_at))::bigint = $2, true)",
         )
-        .bind(inc)
-        .bind(last_sign.map(|HeartbeatSeq(sign)| sign))
+        .bind(incarnation)
+        .bind(last_heartbeat.map(|HeartbeatSeq(last)| last))
         .execute(&mut *connection)
         .await?;
         if forgotten.rows_affected() > 0 {
             return Ok(true);
         }
-        sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM node WHERE inc = $1)")
-            .bind(inc)
+        sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM node WHERE incarnation = $1)")
+            .bind(incarnation)
             .fetch_one(connection)
             .await
     }

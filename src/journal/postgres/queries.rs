@@ -48,7 +48,7 @@ pub(super) fn create_session(
             "WITH created AS (\
                  INSERT INTO session (id, code, hunt_revision, created_at_ms) \
                  VALUES ($1, $2, $3, $4) RETURNING id) \
-             INSERT INTO ownership (session_id, owner_inc, epoch) SELECT id, NULL, 0 FROM created",
+             INSERT INTO ownership (session_id, owner_incarnation, epoch) SELECT id, NULL, 0 FROM created",
         )
         .bind(session.id.as_i64())
         .bind(session.code)

@@ -5,42 +5,22 @@ use std::collections::BTreeMap;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{PgConnection, SqlSafeStr};
 
-/// The steps, oldest first; a step that was released never changes. Each may run while servers of the
-/// release before it do.
-const STEPS: [(i64, &str, &str); 4] = [
-    (
-        1,
-        "first",
-        include_str!("../../../migrations/postgres/0001_first.sql"),
-    ),
-    (
-        2,
-        "snapshots",
-        include_str!("../../../migrations/postgres/0002_snapshots.sql"),
-    ),
-    (
-        3,
-        "finished",
-        include_str!("../../../migrations/postgres/0003_finished.sql"),
-    ),
-    (
-        4,
-        "lineage",
-        include_str!("../../../migrations/postgres/0004_lineage.sql"),
-    ),
-];
-/// sqlx's own list of what was applied.
+/// The steps, oldest first. A released step never changes.
+const STEPS: [(i64, &str, &str); 1] = [(
+    1,
+    "first",
+    include_str!("../../../migrations/postgres/0001_first.sql"),
+)];
+/// The table in which sqlx records the applied steps.
 const APPLIED_TABLE: &str = "_sqlx_migrations";
 
-/// How a database stands to the steps that this program knows.
+/// The schema of a database, compared with the steps that this program knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaStatus {
     /// The steps that this program knows, oldest first.
     pub steps: Vec<SchemaStep>,
-    /// Steps that the database has and this program does not know.
+    /// Applied steps that this program does not know.
     pub later: Vec<i64>,
-    /// The last step that a program must know to run on the database; 0 without any schema.
-    pub runs_from_step: i64,
 }
 
 /// A step of the schema.
@@ -48,9 +28,9 @@ pub struct SchemaStatus {
 pub struct SchemaStep {
     /// Its number.
     pub number: i64,
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// Whether the database has it.
+    /// Whether it is applied to the database.
     pub is_applied: bool,
 }
 
@@ -62,27 +42,28 @@ pub enum SchemaError {
         "the database's schema is at step {found} and this program needs step {needed}; run `cluecast \
          migrate` with the same settings first"
     )]
-    TooOld {
-        /// The last step of the database.
+    Behind {
+        /// The last applied step; 0 for an empty database.
         found: i64,
         /// The last step of the program.
         needed: i64,
     },
-    /// The database has moved on too far.
+    /// A later version of the program has changed the schema.
     #[error(
-        "the database's schema needs a program that knows step {needed}, and this one knows {known}; \
-         install the later version"
+        "the database's schema is at step {found} and this program knows steps up to {known}; install \
+         the later version"
     )]
-    TooNew {
-        /// The step that a program must know.
-        needed: i64,
+    Ahead {
+        /// The last applied step.
+        found: i64,
         /// The last step that this program knows.
         known: i64,
     },
-    /// A step is not what this program knows by its number.
+    /// A step differs from the one that this program knows by the same number.
     #[error(
-        "step {0} of the database's schema is not the one that this program knows; is it another \
-         program's database?"
+        "step {0} of the database's schema is not this program's: an earlier version or another program \
+         created the schema, and it cannot be migrated. Create a new database, name it in \
+         journal.postgres_url, and run `cluecast migrate`"
     )]
     Foreign(i64),
     /// A step was begun and not finished.
@@ -105,7 +86,7 @@ fn last_known() -> i64 {
     STEPS.last().map_or(0, |(number, ..)| *number)
 }
 
-/// Looks at a database without changing it.
+/// Compares a database's schema with this program's, without changing it.
 pub(super) async fn status(
     connection: &mut PgConnection,
 ) -> Result<Result<SchemaStatus, SchemaError>, sqlx::Error> {
@@ -113,7 +94,7 @@ pub(super) async fn status(
     for migration in migrator().iter() {
         match applied.get(&migration.version) {
             Some(Applied {
-                is_whole: false, ..
+                is_finished: false, ..
             }) => {
                 return Ok(Err(SchemaError::Unfinished(migration.version)));
             }
@@ -123,12 +104,6 @@ pub(super) async fn status(
             Some(_) | None => {}
         }
     }
-    let runs_from_step = if applied.is_empty() {
-        0
-    } else {
-        let oldest = sqlx::query_scalar("SELECT max(runs_from_step) FROM compatibility");
-        oldest.fetch_one(&mut *connection).await?
-    };
     let steps = STEPS.map(|(number, name, _)| SchemaStep {
         number,
         name,
@@ -138,7 +113,6 @@ pub(super) async fn status(
     Ok(Ok(SchemaStatus {
         steps: steps.to_vec(),
         later: later.copied().collect(),
-        runs_from_step,
     }))
 }
 
@@ -146,16 +120,16 @@ impl SchemaStatus {
     /// Whether this program may run on the database.
     pub fn check(&self) -> Result<(), SchemaError> {
         let known = last_known();
-        if self.runs_from_step > known {
-            let needed = self.runs_from_step;
-            return Err(SchemaError::TooNew { needed, known });
+        if let Some(found) = self.later.last() {
+            let found = *found;
+            return Err(SchemaError::Ahead { found, known });
         }
         let missing = self.steps.iter().position(|step| !step.is_applied);
         match missing {
             None => Ok(()),
             Some(first) => {
                 let before = first.checked_sub(1).map(|index| &self.steps[index]);
-                Err(SchemaError::TooOld {
+                Err(SchemaError::Behind {
                     found: before.map_or(0, |step| step.number),
                     needed: known,
                 })
@@ -166,7 +140,7 @@ impl SchemaStatus {
 
 struct Applied {
     checksum: Vec<u8>,
-    is_whole: bool,
+    is_finished: bool,
 }
 
 async fn applied(connection: &mut PgConnection) -> Result<BTreeMap<i64, Applied>, sqlx::Error> {
@@ -181,15 +155,18 @@ async fn applied(connection: &mut PgConnection) -> Result<BTreeMap<i64, Applied>
         sqlx::query_as("SELECT version, checksum, success FROM _sqlx_migrations")
             .fetch_all(connection)
             .await?;
-    let applied = rows.into_iter().map(|(number, checksum, is_whole)| {
-        let applied = Applied { checksum, is_whole };
+    let applied = rows.into_iter().map(|(number, checksum, is_finished)| {
+        let applied = Applied {
+            checksum,
+            is_finished,
+        };
         (number, applied)
     });
     Ok(applied.collect())
 }
 
-/// Applies the steps that are missing. Programs that do so at the same time take turns, by a lock
-/// that the database keeps for the connection. A database of a later version is left as it is.
+/// Applies the missing steps. Concurrent runs are serialised by an advisory lock that the server holds for
+/// the connection. A database of a later version is not changed.
 pub(super) async fn apply(
     connection: &mut PgConnection,
 ) -> Result<(), sqlx::migrate::MigrateError> {

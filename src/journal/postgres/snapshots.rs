@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 use super::super::{Loaded, SessionId, Snapshot, TruncateError, Truncation};
 use super::queries::{Query, read_batches};
 
-type Row = (i64, Vec<u8>, Option<Vec<u8>>);
+type Row = (i64, Vec<u8>, Vec<u8>);
 
 /// Snapshot and tail as of one moment.
 pub(super) fn load(
@@ -37,7 +37,7 @@ pub(super) fn load(
             };
             before = row.0;
             let snapshot = stored(row);
-            if snapshot.is_sound() {
+            if snapshot.is_intact() {
                 loaded.snapshot = Some(snapshot);
                 break;
             }
@@ -52,16 +52,11 @@ pub(super) fn load(
 }
 
 fn stored((seq, state, digest): Row) -> Snapshot {
-    let seq = seq.cast_unsigned();
-    match digest {
-        Some(digest) => Snapshot {
-            seq,
-            state,
-            // Of another length it is damaged, as all zeros are.
-            digest: digest.try_into().unwrap_or_default(),
-        },
-        // A program that knew no digests wrote it.
-        None => Snapshot::new(seq, state),
+    Snapshot {
+        seq: seq.cast_unsigned(),
+        state,
+        // A digest of another length is damaged; zeros match no state.
+        digest: digest.try_into().unwrap_or_default(),
     }
 }
 
@@ -160,7 +155,7 @@ pub(super) fn truncate(
         let (is_held, is_covered, deleted): (bool, bool, i64) = sqlx::query_as(
             "WITH held AS MATERIALIZED (\
                  SELECT session_id FROM ownership \
-                 WHERE session_id = $1 AND owner_inc = $2 AND epoch = $3 FOR SHARE), \
+                 WHERE session_id = $1 AND owner_incarnation = $2 AND epoch = $3 FOR SHARE), \
              covering AS MATERIALIZED (\
                  SELECT session_id FROM held WHERE $4 <= (\
                      SELECT s.seq FROM snapshot s WHERE s.session_id = $1 AND s.is_verified \

@@ -8,12 +8,12 @@ use super::super::{AppendError, Batch};
 const INSERT_BATCH: &str = "\
     INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
     SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM ownership \
-    WHERE session_id = ?1 AND owner_inc = ?7 AND epoch = ?4 \
+    WHERE session_id = ?1 AND owner_incarnation = ?7 AND epoch = ?4 \
     AND ?2 = 1 + coalesce((SELECT last_seq FROM journal WHERE session_id = ?1 \
                            ORDER BY seq DESC LIMIT 1), 0)";
 const INSERT_NAME: &str = "INSERT INTO name (session_id, id, text) VALUES (?, ?, ?)";
 const IS_OWNER: &str = "\
-    SELECT EXISTS (SELECT 1 FROM ownership WHERE session_id = ? AND owner_inc = ? AND epoch = ?)";
+    SELECT EXISTS (SELECT 1 FROM ownership WHERE session_id = ? AND owner_incarnation = ? AND epoch = ?)";
 /// Whether a batch is there already, just as it is.
 const IS_STORED: &str = "\
     SELECT EXISTS (SELECT 1 FROM journal \

@@ -1,11 +1,11 @@
-//! The changes that are transactions of their own.
+//! Changes that are transactions of their own, on the writer's thread.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
-use super::super::{
-    Claim, ClaimError, CreateError, Epoch, Incarnation, JournalError, Ownership, SessionId,
-    SessionRecord,
-};
+use super::super::answer::JournalError;
+use super::super::catalogue::{CreateError, SessionRecord};
+use super::super::ledger::ClaimError;
+use crate::ids::{Claim, Epoch, Incarnation, Ownership, SessionId};
 
 fn failed(action: &'static str) -> impl Fn(rusqlite::Error) -> JournalError {
     move |error| JournalError {
@@ -18,10 +18,11 @@ pub(super) fn put_hunt(
     connection: &Connection,
     revision: &str,
     files: &[u8],
-) -> Result<(), JournalError> {
+) -> rusqlite::Result<()> {
     let insert = "INSERT INTO hunt (revision, files) VALUES (?, ?) ON CONFLICT DO NOTHING";
-    let inserted = connection.execute(insert, params![revision, files]);
-    inserted.map(drop).map_err(failed("store a hunt"))
+    connection
+        .execute(insert, params![revision, files])
+        .map(drop)
 }
 
 pub(super) fn create_session(
@@ -53,7 +54,7 @@ pub(super) fn create_session(
     }
     transaction
         .execute(
-            "INSERT INTO ownership (session_id, owner_inc, epoch) VALUES (?, NULL, 0)",
+            "INSERT INTO ownership (session_id, owner_incarnation, epoch) VALUES (?, NULL, 0)",
             [session.id.as_i64()],
         )
         .map_err(&failed)?;
@@ -73,15 +74,15 @@ pub(super) fn mark_finished(connection: &Connection, session: SessionId) -> rusq
     connection.execute(update, [session.as_i64()]).map(drop)
 }
 
-/// The extended code of a constraint that a statement broke.
+/// The extended error code of a violated constraint.
 fn violated(error: &rusqlite::Error) -> Option<i32> {
     let error = error.sqlite_error()?;
     (error.code == ErrorCode::ConstraintViolation).then_some(error.extended_code)
 }
 
-pub(super) fn take_ownership(connection: &Connection, claim: Claim) -> Result<Epoch, ClaimError> {
-    let update = "UPDATE ownership SET owner_inc = ?, epoch = epoch + 1 \
-                  WHERE session_id = ? AND owner_inc IS ? AND epoch = ? RETURNING epoch";
+pub(super) fn claim(connection: &Connection, claim: Claim) -> Result<Epoch, ClaimError> {
+    let update = "UPDATE ownership SET owner_incarnation = ?, epoch = epoch + 1 \
+                  WHERE session_id = ? AND owner_incarnation IS ? AND epoch = ? RETURNING epoch";
     let arguments = params![
         claim.to.0.cast_signed(),
         claim.expected.session.as_i64(),
@@ -97,8 +98,8 @@ pub(super) fn take_ownership(connection: &Connection, claim: Claim) -> Result<Ep
 }
 
 pub(super) fn release(connection: &Connection, held: Ownership) -> Result<(), ClaimError> {
-    let update = "UPDATE ownership SET owner_inc = NULL \
-                  WHERE session_id = ? AND owner_inc IS ? AND epoch = ?";
+    let update = "UPDATE ownership SET owner_incarnation = NULL \
+                  WHERE session_id = ? AND owner_incarnation IS ? AND epoch = ?";
     let arguments = params![
         held.session.as_i64(),
         held.owner.map(|Incarnation(owner)| owner.cast_signed()),

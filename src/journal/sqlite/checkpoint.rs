@@ -1,41 +1,41 @@
-//! Moves the write-ahead log into the database, on a connection of its own.
+//! Checkpoints the write-ahead log, on a connection of its own.
 //!
-//! Commits go on meanwhile, but they share the disk, and the slowest of them wait for tens of
-//! milliseconds. So the log is moved when nobody commits; while commits go on, seldom; and in any case
-//! before it grows beyond its bound.
+//! Commits continue meanwhile, but they share the disk, and the slowest of them take tens of milliseconds
+//! longer. So a checkpoint runs when commits pause; while they do not pause, once per interval; and in
+//! any case when the log exceeds its bound.
 
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{SqliteOptions, hang_up};
+use super::options::SqliteOptions;
 use crate::telemetry::{as_f64, metrics};
 
-/// The longest time between two looks at the log.
-const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
+/// Longest time between two checks of the log.
+const CHECK_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
-/// Moves nothing, and tells of the log.
-const LOOK: &str = "PRAGMA wal_checkpoint(NOOP)";
-/// Moves what can be moved without making a writer wait.
-const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
-/// Moves everything, and makes the next writer begin the log anew.
-const MOVE_ALL: &str = "PRAGMA wal_checkpoint(RESTART)";
+/// Checkpoints nothing and returns the state of the log.
+const INSPECT: &str = "PRAGMA wal_checkpoint(NOOP)";
+/// Checkpoints what it can without blocking the writer.
+const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+/// Checkpoints everything and makes the next writer restart the log.
+const RESTART: &str = "PRAGMA wal_checkpoint(RESTART)";
 
 /// The write-ahead log, in frames of one page each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Log {
     frames: u64,
-    /// How many of them are in the database too.
-    moved: u64,
+    /// How many of them are checkpointed.
+    checkpointed: u64,
 }
 
 pub(super) struct Checkpointer {
     connection: SqliteConnection,
     page_bytes: u64,
-    every: Duration,
+    interval_max: Duration,
     log_bytes_max: u64,
     last_at: Instant,
     last_seen: Log,
@@ -53,47 +53,49 @@ impl Checkpointer {
         Ok(Self {
             connection,
             page_bytes: page_bytes.cast_unsigned(),
-            every: options.checkpoint_every,
+            interval_max: options.checkpoint_every,
             log_bytes_max: options.wal_bytes_max,
             last_at: Instant::now(),
             last_seen: Log::default(),
         })
     }
 
-    /// Looks at the log until `stop`.
+    /// Checks the log until `stop`, and closes the connection.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let look_every = LOOK_EVERY_MAX.min(self.every);
+        let interval = CHECK_INTERVAL_MAX.min(self.interval_max);
         while stop
-            .run_until_cancelled(tokio::time::sleep(look_every))
+            .run_until_cancelled(tokio::time::sleep(interval))
             .await
             .is_some()
         {
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "a checkpoint of the journal failed; it will be tried again");
+            if let Err(error) = self.check().await {
+                tracing::warn!(%error, "a checkpoint of the journal failed; it will be retried");
             }
         }
-        hang_up(self.connection).await;
+        if let Err(error) = self.connection.close().await {
+            tracing::debug!(%error, "the checkpoint connection did not close cleanly");
+        }
     }
 
-    async fn look(&mut self) -> Result<(), sqlx::Error> {
-        let log = self.checkpoint(LOOK).await?;
+    async fn check(&mut self) -> Result<(), sqlx::Error> {
+        let log = self.checkpoint(INSPECT).await?;
         let log_bytes = log.frames.saturating_mul(self.page_bytes);
         metrics().wal_bytes.set(as_f64(log_bytes));
         let is_quiet = log == self.last_seen;
         self.last_seen = log;
-        if log.moved == log.frames {
+        if log.checkpointed == log.frames {
             return Ok(());
         }
         let is_large = log_bytes > self.log_bytes_max;
-        if is_quiet || is_large || self.last_at.elapsed() >= self.every {
+        if is_quiet || is_large || self.last_at.elapsed() >= self.interval_max {
             let began = Instant::now();
-            let log = self.checkpoint(MOVE).await?;
-            // A passive one never makes a writer wait, and so it never reaches the end of a log that is
-            // being written. The other does, and has only the rest to do: the writer waits for it, and
-            // begins the log anew. A log that is written anew makes a commit half as expensive as one
-            // whose file grows.
-            self.last_seen = if log.moved < log.frames {
-                self.checkpoint(MOVE_ALL).await?
+            let log = self.checkpoint(PASSIVE).await?;
+            // A passive checkpoint never blocks the writer, so that it never reaches the end of a log
+            // that is being written. The restarting one blocks it for the short rest. Afterwards the
+            // writer overwrites the log from its beginning, which makes a commit half as expensive as
+            // extending the file.
+            self.last_seen = if log.checkpointed < log.frames {
+                self.checkpoint(RESTART).await?
             } else {
                 log
             };
@@ -109,10 +111,10 @@ impl Checkpointer {
             .await?;
         // Both are -1 before there is a log.
         let frames: i64 = row.try_get(1)?;
-        let moved: i64 = row.try_get(2)?;
+        let checkpointed: i64 = row.try_get(2)?;
         Ok(Log {
             frames: frames.max(0).cast_unsigned(),
-            moved: moved.max(0).cast_unsigned(),
+            checkpointed: checkpointed.max(0).cast_unsigned(),
         })
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn finished_sessions(pool: SqlitePool) -> Result<Vec<SessionId>
 }
 
 pub(super) async fn ownerships(pool: SqlitePool) -> Result<Vec<Ownership>, sqlx::Error> {
-    let rows = sqlx::query("SELECT session_id, owner_inc, epoch FROM ownership")
+    let rows = sqlx::query("SELECT session_id, owner_incarnation, epoch FROM ownership")
         .fetch_all(&pool)
         .await?;
     rows.iter().map(stored_ownership).collect()
@@ -58,11 +58,12 @@ pub(super) async fn ownership(
     pool: SqlitePool,
     session: SessionId,
 ) -> Result<Option<Ownership>, sqlx::Error> {
-    let row =
-        sqlx::query("SELECT session_id, owner_inc, epoch FROM ownership WHERE session_id = ?")
-            .bind(session.as_i64())
-            .fetch_optional(&pool)
-            .await?;
+    let row = sqlx::query(
+        "SELECT session_id, owner_incarnation, epoch FROM ownership WHERE session_id = ?",
+    )
+    .bind(session.as_i64())
+    .fetch_optional(&pool)
+    .await?;
     row.as_ref().map(stored_ownership).transpose()
 }
 
@@ -94,7 +95,7 @@ pub(super) async fn load(
     let mut loaded = Loaded::default();
     for row in rows {
         let snapshot = whole_snapshot(&mut transaction, row).await?;
-        if snapshot.is_sound() {
+        if snapshot.is_intact() {
             loaded.snapshot = Some(snapshot);
             break;
         }

@@ -178,7 +178,7 @@ pub(super) fn truncate(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let is_owner: bool = transaction.query_row(
         "SELECT EXISTS (SELECT 1 FROM ownership \
-                        WHERE session_id = ? AND owner_inc = ? AND epoch = ?)",
+                        WHERE session_id = ? AND owner_incarnation = ? AND epoch = ?)",
         params![
             session,
             cut.owner.0.cast_signed(),

@@ -1,83 +1,37 @@
-//! The only connection that writes, on a thread of its own: a transaction for all that waits.
+//! The only connection that writes, on its own thread: one transaction for all waiting batches.
 //!
-//! It calls SQLite directly. A driver that speaks to the connection's thread for each statement adds
-//! two hand-overs to every commit, and each of those waits for a processor when there is load.
+//! It calls SQLite directly. A driver that dispatches each statement to the connection's thread adds two
+//! thread hand-overs to every commit, and each of those waits for a processor under load.
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::super::{
-    AppendError, Batch, Claim, ClaimError, CreateError, Epoch, JournalError, Ownership,
-    SessionRecord,
-};
+use super::super::answer::JournalError;
+use super::super::ledger::{AppendError, Batch};
 use super::append::{FlushError, append_together};
-use super::changes;
 use crate::telemetry::{AppendFailure, as_f64, metrics};
 
-/// Something to write, and whom to tell.
+/// Work for the writer, with the channel for its outcome.
 pub(super) enum Job {
-    /// A batch, which is committed together with others.
+    /// A batch, committed together with others.
     Append {
         batch: Batch,
         reply: oneshot::Sender<Result<(), AppendError>>,
     },
-    /// Anything else.
-    Other(Other),
-    /// The end: everything queued before it is done first.
+    /// A transaction of its own, which sends its outcome itself.
+    Change(Box<dyn FnOnce(&mut Connection) + Send>),
+    /// Ends the writer after everything that was queued before.
     Close { reply: Closing },
 }
 
-/// A job that is a transaction of its own.
-pub(super) enum Other {
-    PutHunt {
-        revision: String,
-        files: Vec<u8>,
-        reply: oneshot::Sender<Result<(), JournalError>>,
-    },
-    CreateSession {
-        session: SessionRecord,
-        reply: oneshot::Sender<Result<(), CreateError>>,
-    },
-    Claim {
-        claim: Claim,
-        reply: oneshot::Sender<Result<Epoch, ClaimError>>,
-    },
-    Release {
-        held: Ownership,
-        reply: oneshot::Sender<Result<(), ClaimError>>,
-    },
-    /// A change that tells its outcome itself.
-    Change(Box<dyn FnOnce(&mut Connection) + Send>),
-}
-
-impl Other {
-    fn run(self, connection: &mut Connection) {
-        match self {
-            Self::PutHunt {
-                revision,
-                files,
-                reply,
-            } => tell(reply, changes::put_hunt(connection, &revision, &files)),
-            Self::CreateSession { session, reply } => {
-                tell(reply, changes::create_session(connection, &session));
-            }
-            Self::Claim { claim, reply } => {
-                tell(reply, changes::take_ownership(connection, claim));
-            }
-            Self::Release { held, reply } => tell(reply, changes::release(connection, held)),
-            Self::Change(change) => change(connection),
-        }
-    }
-}
-
-/// What is waiting to be committed, and whom to tell.
+/// A batch that is not committed yet, with the channel for its outcome.
 type Append = (Batch, oneshot::Sender<Result<(), AppendError>>);
 
-/// Whom to tell that the journal is closed.
+/// The channel for the outcome of closing.
 type Closing = oneshot::Sender<Result<(), JournalError>>;
 
-/// Runs jobs in the order in which they were queued.
+/// Runs jobs in queue order.
 pub(super) struct Writer {
     connection: Connection,
     flush_batches_max: usize,
@@ -91,31 +45,31 @@ impl Writer {
         }
     }
 
-    /// Runs until a [`Job::Close`] or until nobody can send any more. Blocks its thread.
+    /// Runs until a [`Job::Close`] or until every sender is dropped. Blocks its thread.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        let closing = self.work(&mut jobs);
+        let closing = self.run_jobs(&mut jobs);
         if let Err((_, error)) = self.connection.close() {
             tracing::debug!(%error, "the journal's writer did not close cleanly");
         }
         if let Some(reply) = closing {
-            tell(reply, Ok(()));
+            send(reply, Ok(()));
         }
     }
 
-    fn work(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Option<Closing> {
-        let mut waiting = Vec::with_capacity(self.flush_batches_max);
+    fn run_jobs(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Option<Closing> {
+        let mut queued = Vec::with_capacity(self.flush_batches_max);
         let mut appends: Vec<Append> = Vec::with_capacity(self.flush_batches_max);
-        while jobs.blocking_recv_many(&mut waiting, self.flush_batches_max) > 0 {
-            for job in waiting.drain(..) {
+        while jobs.blocking_recv_many(&mut queued, self.flush_batches_max) > 0 {
+            for job in queued.drain(..) {
                 match job {
                     Job::Append { batch, reply } => appends.push((batch, reply)),
                     Job::Close { reply } => {
                         self.flush(&mut appends);
                         return Some(reply);
                     }
-                    Job::Other(other) => {
+                    Job::Change(change) => {
                         self.flush(&mut appends);
-                        other.run(&mut self.connection);
+                        change(&mut self.connection);
                     }
                 }
             }
@@ -124,8 +78,8 @@ impl Writer {
         None
     }
 
-    /// Commits batches together, and tells each of its own outcome. If one of them breaks the
-    /// transaction, each is tried alone, so that it harms no other.
+    /// Commits batches together and sends each its own outcome. If one of them aborts the transaction,
+    /// each is retried alone, so that it affects no other.
     fn flush(&mut self, appends: &mut Vec<Append>) {
         if appends.is_empty() {
             return;
@@ -139,17 +93,17 @@ impl Writer {
                     .commit_batches
                     .record(as_f64(appends.len() as u64));
                 for ((_, reply), outcome) in appends.drain(..).zip(outcomes) {
-                    tell_appended(reply, outcome);
+                    send_outcome(reply, outcome);
                 }
             }
             Err(FlushError::Unknown(reason)) => {
                 for (_, reply) in appends.drain(..) {
-                    tell_appended(reply, Err(AppendError::Unknown(reason.clone())));
+                    send_outcome(reply, Err(AppendError::Unknown(reason.clone())));
                 }
             }
             Err(FlushError::RolledBack(reason)) if appends.len() == 1 => {
                 for (_, reply) in appends.drain(..) {
-                    tell_appended(reply, Err(AppendError::Refused(reason.clone())));
+                    send_outcome(reply, Err(AppendError::Refused(reason.clone())));
                 }
             }
             Err(FlushError::RolledBack(_)) => {
@@ -161,10 +115,7 @@ impl Writer {
     }
 }
 
-fn tell_appended(
-    reply: oneshot::Sender<Result<(), AppendError>>,
-    outcome: Result<(), AppendError>,
-) {
+fn send_outcome(reply: oneshot::Sender<Result<(), AppendError>>, outcome: Result<(), AppendError>) {
     if let Err(error) = &outcome {
         let kind = match error {
             AppendError::Fenced => AppendFailure::Fenced,
@@ -175,10 +126,10 @@ fn tell_appended(
         };
         metrics().append_failures.with_label(kind).increment(1);
     }
-    tell(reply, outcome);
+    send(reply, outcome);
 }
 
-/// Whoever asked may be gone; then there is nobody to tell.
-fn tell<T>(reply: oneshot::Sender<T>, outcome: T) {
+fn send<T>(reply: oneshot::Sender<T>, outcome: T) {
+    // The caller may have dropped its future.
     drop(reply.send(outcome));
 }

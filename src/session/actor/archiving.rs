@@ -100,14 +100,14 @@ impl Archiving {
             batches: 1,
             ..PIECE_MAX
         };
-        let first = from.journal.oldest(session, through_seq, one).await?;
+        let first = from.journal.read_oldest(session, through_seq, one).await?;
         let first_seq = first.first().map_or(u64::MAX, |first| first.first_seq);
         if (through_seq + 1).saturating_sub(first_seq) < self.after_events_min {
             return Ok(());
         }
         loop {
             let permit = ArchivePlace::of(&self.permits).await;
-            let batches = from.journal.oldest(session, through_seq, PIECE_MAX);
+            let batches = from.journal.read_oldest(session, through_seq, PIECE_MAX);
             let batches = batches.await?;
             if batches.is_empty() {
                 return Ok(());

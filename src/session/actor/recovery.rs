@@ -164,7 +164,7 @@ async fn load_start(context: &SessionContext) -> Result<Start, RecoverError> {
         match records::decode_state(&snapshot.state) {
             Ok(progress) => return Ok(Start::new(context, progress, seq, loaded.tail)),
             Err(error @ records::RecordError::Damaged(_)) => report_damaged(context, seq, &error),
-            Err(source @ records::RecordError::LaterFormat { .. }) => {
+            Err(source @ records::RecordError::UnknownFormat { .. }) => {
                 return Err(RecoverError::Record { seq, source });
             }
         }

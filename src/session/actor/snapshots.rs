@@ -177,7 +177,7 @@ async fn verify(
     let stored = context.journal().snapshot(session, seq).await?;
     let stored = stored.ok_or(VerifyError::Gone)?;
     compute_beside(pacing, move |pacer| {
-        if stored.digest != digest || !stored.is_sound() {
+        if stored.digest != digest || !stored.is_intact() {
             return Err(VerifyError::Changed);
         }
         // Equal states have equal hashes, and comparing them needs no second encoding.

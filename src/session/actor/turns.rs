@@ -332,7 +332,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Output::Read(answer) => answer(),
             Output::Latest(latest) => self.delivery.release_latest(latest),
             Output::Snapshot(state) => self.snapshots.store(state),
-            Output::Finish => self.finish.write(self.context.journal()),
+            Output::Finish => self.finish.write(&**self.context.journal()),
         }
     }
 

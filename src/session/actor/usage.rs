@@ -12,7 +12,7 @@ use hunt::Phase;
 use tokio::time::Instant;
 
 use super::background::Background;
-use crate::journal::{Journal, JournalError, SessionId};
+use crate::journal::{Catalogue, JournalError, SessionId};
 use crate::telemetry::metrics;
 
 /// Users of a session, and whether it is finished. Shared by its actor and its handles.
@@ -108,8 +108,8 @@ impl FinishMarker {
     }
 
     /// Starts to write the mark; [`FinishMarker::drive`] drives it.
-    pub(super) fn write(&mut self, journal: &Arc<dyn Journal>) {
-        self.writing.start(journal.mark_finished(self.session));
+    pub(super) fn write(&mut self, catalogue: &dyn Catalogue) {
+        self.writing.start(catalogue.mark_finished(self.session));
     }
 
     /// Waits until the mark is written or writing has failed; without a write it never returns.

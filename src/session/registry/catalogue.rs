@@ -8,7 +8,7 @@ use hunt::{Bundle, Hunt, Mistake};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::journal::{Journal, JournalError, SessionId, SessionRecord};
+use crate::journal::{self, JournalError, SessionId, SessionRecord};
 
 /// Queries to the journal at the same time. Further ones wait for a permit.
 const QUERIES_MAX: usize = 4;
@@ -17,7 +17,7 @@ const HUNTS_MAX: usize = 64;
 
 /// The sessions and hunts of the journal.
 pub(super) struct Catalogue {
-    journal: Arc<dyn Journal>,
+    journal: Arc<dyn journal::Catalogue>,
     sessions: RwLock<KnownSessions>,
     /// Parsed hunts by revision.
     hunts: Mutex<HashMap<String, Arc<Hunt>>>,
@@ -53,7 +53,7 @@ pub enum OpenError {
 }
 
 impl Catalogue {
-    pub(super) fn new(journal: Arc<dyn Journal>) -> Self {
+    pub(super) fn new(journal: Arc<dyn journal::Catalogue>) -> Self {
         Self {
             journal,
             sessions: RwLock::default(),

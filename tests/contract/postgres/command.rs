@@ -39,7 +39,7 @@ fn json(output: &Output) -> Value {
 }
 
 #[tokio::test]
-async fn migrate_tells_what_is_missing_and_what_it_did() {
+async fn migrate_reports_missing_and_applied_steps() {
     let url = address().await;
     let checked = cluecast(&["migrate", "--check", "--json"], &url).await;
     assert_eq!(checked.status.code(), Some(1));
@@ -54,11 +54,7 @@ async fn migrate_tells_what_is_missing_and_what_it_did() {
     let checked = cluecast(&["migrate", "--check"], &url).await;
     assert_eq!(checked.status.code(), Some(0));
     let text = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert_eq!(
-        text,
-        "step 1 (first): applied before\nstep 2 (snapshots): applied before\n\
-         step 3 (finished): applied before\nstep 4 (lineage): applied before\n"
-    );
+    assert_eq!(text, "step 1 (first): applied before\n");
 }
 
 #[tokio::test]

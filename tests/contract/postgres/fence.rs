@@ -4,7 +4,9 @@
 //! has claimed it and read its tail, must insert nothing. The schedule is made with a trigger that waits
 //! for an advisory lock inside of the statement, before the ownership row is looked at.
 
-use cluecast::journal::{Epoch, Incarnation, Journal, PostgresJournal, PostgresOptions};
+use cluecast::journal::{
+    Epoch, History, Incarnation, Journal, Ledger, PostgresJournal, PostgresOptions,
+};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
@@ -21,7 +23,7 @@ fn late_insert(lock: &str) -> String {
         "WITH gate AS MATERIALIZED (SELECT pg_advisory_lock_shared({GATE})), \
          held AS MATERIALIZED (\
              SELECT o.session_id FROM (SELECT 1 FROM gate) AS passed, ownership o \
-             WHERE o.session_id = 1 AND o.owner_inc = 1 AND o.epoch = 1 {lock}) \
+             WHERE o.session_id = 1 AND o.owner_incarnation = 1 AND o.epoch = 1 {lock}) \
          INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
          SELECT session_id, 1, 1, 1, 5, 'late' FROM held"
     )
@@ -102,7 +104,7 @@ async fn append_over_a_release(database: PgConnectOptions) {
     let journal = open_on(PostgresOptions::new(database.clone(), NODE)).await;
     let epoch = hunt_and_session(&journal, id(1), "AAAA").await;
     let mut releasing = connect(&database).await;
-    let release = "BEGIN; UPDATE ownership SET owner_inc = NULL WHERE session_id = 1";
+    let release = "BEGIN; UPDATE ownership SET owner_incarnation = NULL WHERE session_id = 1";
     execute(&mut releasing, release.to_owned()).await;
     let append = journal.append(batch(id(1), epoch, 1..=1));
     let committing = async {
@@ -162,14 +164,14 @@ async fn an_evicted_node_holds_up_no_claim() {
         .application_name("cluecast-000000000000dead");
     let (journal, holder) = holding(&of_dead, "FOR SHARE").await;
     let ground = crate::suite::ownership(&journal, id(1)).await;
-    journal.evict(dead).await.expect("evicts");
+    journal.terminate_connections(dead).await.expect("evicts");
     let claimed = journal.claim(ground.claim_for(Incarnation(2))).await;
     claimed.expect("the server has let go of its locks");
     drop(holder);
     let of_journal = PostgresOptions::new(database, dead);
     let reopened = PostgresJournal::open(of_journal).await.expect("opens");
     // What the journal's own connections are called is what an eviction looks for.
-    journal.evict(dead).await.expect("evicts");
+    journal.terminate_connections(dead).await.expect("evicts");
     let unknown = reopened.append(batch(id(1), Epoch(1), 1..=1)).await;
     assert!(
         matches!(unknown, Err(cluecast::journal::AppendError::Unknown(_))),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cluecast::journal::{AppendError, HeartbeatOutcome, Journal, PostgresJournal, PostgresOptions};
+use cluecast::journal::{
+    AppendError, HeartbeatOutcome, Journal, Ledger, Membership, PostgresJournal, PostgresOptions,
+};
 use futures_util::future::join_all;
 use testkit::{Postgres, TcpProxy};
 use tokio::time::timeout;
@@ -17,7 +19,7 @@ const BEAT_MAX: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(15);
 
 async fn beat(journal: &PostgresJournal) -> Option<HeartbeatOutcome> {
-    let beat = timeout(BEAT_MAX, journal.beat(node())).await.ok()?;
+    let beat = timeout(BEAT_MAX, journal.heartbeat(node())).await.ok()?;
     Some(beat.expect("the server is there"))
 }
 

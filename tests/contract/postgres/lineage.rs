@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluecast::journal::{Incarnation, Journal, PostgresJournal, PostgresOptions};
+use cluecast::journal::{Incarnation, Journal, Membership, PostgresJournal, PostgresOptions};
 
 use super::{NODE, connect, empty_database, execute, node, open_on};
 
@@ -68,7 +68,7 @@ async fn no_generation_begins_beside_a_node_that_runs() {
     let raised = PostgresJournal::raise_generation(&options).await;
     let refused = raised.expect_err("a node runs").to_string();
     assert!(refused.contains("stop all of them"), "{refused}");
-    let gone = journal.forget(Incarnation(7), None).await;
+    let gone = journal.remove(Incarnation(7), None).await;
     assert!(gone.expect("forgets"));
     let raised = PostgresJournal::raise_generation(&options).await;
     assert_eq!(raised.expect("no node runs"), 2);
@@ -81,13 +81,13 @@ async fn a_node_of_a_time_that_is_still_to_come_does_not_run() {
     let journal = open_on(options.clone()).await;
     journal.join(node()).await.expect("joins");
     let mut connection = connect(&options.connect).await;
-    let to_come = "UPDATE node SET seen_at = seen_at + interval '1 hour'";
+    let to_come = "UPDATE node SET heartbeat_at = heartbeat_at + interval '1 hour'";
     execute(&mut connection, to_come.to_owned()).await;
     let seen = journal.nodes().await.expect("lists");
     assert_eq!(seen[0].age, Duration::ZERO);
     let raised = PostgresJournal::raise_generation(&options).await;
     assert_eq!(raised.expect("it is heard of no more"), 2);
-    let forgotten = journal.forget(Incarnation(7), Some(seen[0].last_heartbeat));
+    let forgotten = journal.remove(Incarnation(7), Some(seen[0].last_heartbeat));
     assert!(forgotten.await.expect("forgets"));
     journal.close().await.expect("closes");
 }

@@ -1,7 +1,8 @@
 //! What a server is refused for, and payloads that a server refuses.
 
 use cluecast::journal::{
-    AppendError, Batch, Journal, JournalError, Name, PostgresJournal, PostgresOptions,
+    AppendError, Batch, History, Journal, JournalError, Ledger, Name, PostgresJournal,
+    PostgresOptions,
 };
 use futures_util::future::join_all;
 use testkit::Postgres;
@@ -32,7 +33,7 @@ async fn a_database_without_the_schema_is_refused_until_it_is_migrated() {
 }
 
 #[tokio::test]
-async fn a_later_schema_is_refused_only_if_it_says_so() {
+async fn a_later_schema_is_refused_and_not_changed() {
     let options = PostgresOptions::new(empty_database().await, NODE);
     let journal = open_on(options.clone()).await;
     journal.close().await.expect("closes");
@@ -41,21 +42,16 @@ async fn a_later_schema_is_refused_only_if_it_says_so() {
                  (version, description, success, checksum, execution_time) \
                  VALUES (999, 'later', true, '', 0)";
     execute(&mut connection, later.to_owned()).await;
-    let opened = PostgresJournal::open(options.clone()).await;
-    let opened = opened.expect("the later step takes nothing away");
-    opened.close().await.expect("closes");
     PostgresJournal::migrate(&options)
         .await
-        .expect("there is nothing to do");
-
-    let raise = "UPDATE compatibility SET runs_from_step = 999";
-    execute(&mut connection, raise.to_owned()).await;
+        .expect("no step is missing");
     let refused = refusal(PostgresJournal::open(options).await);
-    assert!(refused.contains("knows step 999"), "{refused}");
+    assert!(refused.contains("at step 999"), "{refused}");
+    assert!(refused.contains("later version"), "{refused}");
 }
 
 #[tokio::test]
-async fn a_step_that_is_another_programs_is_refused() {
+async fn the_schema_of_an_earlier_version_is_refused_with_advice() {
     let options = PostgresOptions::new(empty_database().await, NODE);
     open_on(options.clone())
         .await
@@ -65,8 +61,17 @@ async fn a_step_that_is_another_programs_is_refused() {
     let mut connection = connect(&options.connect).await;
     let changed = "UPDATE _sqlx_migrations SET checksum = 'x'";
     execute(&mut connection, changed.to_owned()).await;
-    let refused = refusal(PostgresJournal::open(options).await);
-    assert!(refused.contains("another program"), "{refused}");
+    let later_steps = "INSERT INTO _sqlx_migrations \
+                       (version, description, success, checksum, execution_time) \
+                       VALUES (2, 'snapshots', true, 'y', 0), (3, 'finished', true, 'z', 0)";
+    execute(&mut connection, later_steps.to_owned()).await;
+    let migrated = PostgresJournal::migrate(&options).await;
+    let migrated = migrated.expect_err("it cannot be migrated").to_string();
+    let opened = refusal(PostgresJournal::open(options).await);
+    for refused in [migrated, opened] {
+        assert!(refused.contains("an earlier version"), "{refused}");
+        assert!(refused.contains("Create a new database"), "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -128,7 +128,10 @@ pub async fn evicting_a_dead_owner_takes_nothing_that_it_had_committed(fixture: 
         .append(batch(id(1), epoch, 1..=1))
         .await
         .expect("follows");
-    journal.evict(OTHER).await.expect("nobody is no failure");
+    journal
+        .terminate_connections(OTHER)
+        .await
+        .expect("nobody is no failure");
     let next = claim(journal, id(1), OTHER).await;
     assert!(next > epoch);
     assert_eq!(fixture.stored(1).await.len(), 1);
@@ -153,7 +156,7 @@ pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
         records.sort_by_key(|record| record.incarnation);
         records
     };
-    let unknown = journal.beat(node(ME)).await.expect("beats");
+    let unknown = journal.heartbeat(node(ME)).await.expect("beats");
     assert_eq!(unknown, HeartbeatOutcome::Evicted, "it has not joined");
     assert_eq!(records().await, []);
     journal.join(node(OTHER)).await.expect("joins");
@@ -164,12 +167,12 @@ pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
         is_leaving: true,
         ..node(ME)
     };
-    let renewed = journal.beat(leaving.clone()).await.expect("beats");
+    let renewed = journal.heartbeat(leaving.clone()).await.expect("beats");
     assert_eq!(renewed, HeartbeatOutcome::Renewed);
     assert_eq!(records().await, [leaving, node(OTHER)]);
-    assert!(journal.forget(ME, None).await.expect("forgets"));
-    assert!(journal.forget(ME, None).await.expect("is gone"));
-    let late = journal.beat(node(ME)).await.expect("beats");
+    assert!(journal.remove(ME, None).await.expect("forgets"));
+    assert!(journal.remove(ME, None).await.expect("is gone"));
+    let late = journal.heartbeat(node(ME)).await.expect("beats");
     assert_eq!(
         late,
         HeartbeatOutcome::Evicted,
@@ -191,13 +194,13 @@ pub async fn a_node_that_was_heard_of_is_not_forgotten(fixture: &Fixture) {
     let joined = seen().await;
     assert!(joined.age < Duration::from_hours(1), "{:?}", joined.age);
     assert_eq!(seen().await.last_heartbeat, joined.last_heartbeat);
-    let renewed = journal.beat(node(ME)).await.expect("beats");
+    let renewed = journal.heartbeat(node(ME)).await.expect("beats");
     assert_eq!(renewed, HeartbeatOutcome::Renewed);
     let beaten = seen().await;
     assert_ne!(beaten.last_heartbeat, joined.last_heartbeat);
-    let forgotten = journal.forget(ME, Some(joined.last_heartbeat)).await;
+    let forgotten = journal.remove(ME, Some(joined.last_heartbeat)).await;
     assert!(!forgotten.expect("asks"), "it gave a sign after that one");
-    let forgotten = journal.forget(ME, Some(beaten.last_heartbeat)).await;
+    let forgotten = journal.remove(ME, Some(beaten.last_heartbeat)).await;
     assert!(forgotten.expect("forgets"));
     assert_eq!(journal.nodes().await.expect("lists"), []);
 }

@@ -110,7 +110,7 @@ pub async fn a_large_snapshot_comes_back_whole(fixture: &Fixture) {
     let bytes = (0..LARGE).map(|place| u8::try_from(place % 251).expect("it fits"));
     let large = Snapshot::new(1, bytes.collect());
     put(fixture, large.clone()).await;
-    assert!(large.is_sound());
+    assert!(large.is_intact());
     assert_eq!(load(fixture).await.snapshot, Some(large));
 }
 
@@ -168,7 +168,7 @@ pub async fn two_snapshots_at_once_leave_one_that_is_sound(fixture: &Fixture) {
     let (first, second) = join(first, second).await;
     assert!(first.is_ok() || second.is_ok(), "{first:?} {second:?}");
     let loaded = load(fixture).await;
-    assert!(loaded.snapshot.is_some_and(|snapshot| snapshot.is_sound()));
+    assert!(loaded.snapshot.is_some_and(|snapshot| snapshot.is_intact()));
     assert_eq!(loaded.damaged, [0; 0]);
 }
 
@@ -182,7 +182,7 @@ pub async fn what_is_read_of_the_oldest_is_bounded_in_bytes(fixture: &Fixture) {
     let journal = &fixture.journal;
     let read = async |bytes| {
         let max = BatchesMax { batches: 9, bytes };
-        let oldest = journal.oldest(id(1), 3, max).await.expect("reads");
+        let oldest = journal.read_oldest(id(1), 3, max).await.expect("reads");
         oldest.len()
     };
     assert_eq!(read(1).await, 1, "one that is larger comes alone");
@@ -203,7 +203,7 @@ pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
         batches,
         bytes: usize::MAX,
     };
-    let oldest = journal.oldest(id(1), 3, few(2)).await.expect("reads");
+    let oldest = journal.read_oldest(id(1), 3, few(2)).await.expect("reads");
     assert_eq!(oldest.len(), 2);
     assert_eq!((oldest[0].first_seq, oldest[1].last_seq), (1, 2));
 
@@ -215,7 +215,10 @@ pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
     assert_eq!(journal.truncate(cut(epoch, 3)).await.expect("cuts"), 2);
     assert_eq!(journal.truncate(cut(epoch, 3)).await.expect("is done"), 0);
 
-    assert_eq!(journal.oldest(id(1), 3, few(9)).await.expect("reads"), []);
+    assert_eq!(
+        journal.read_oldest(id(1), 3, few(9)).await.expect("reads"),
+        []
+    );
     let beyond = journal.read(id(1), 0, 9).await;
     assert!(
         matches!(beyond, Err(ReadError::Archived { first_seq: 4 })),
