@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cluecast::delivery::{
-    Attach, Attaching, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
+    Attach, Identity, Outbox, OutboxReader, Outgoing, Peer, PendingOutbox, outbox,
 };
 use cluecast::session::{Mail, NumberedCommand, SessionHandle};
 use futures_util::FutureExt;
@@ -112,7 +112,7 @@ impl Client {
         let attach = Mail::Attach(Attach {
             identity: Identity::Device(self.device.into()),
             cursor: self.cursor,
-            outbox: Attaching::new(outbox.clone()),
+            outbox: PendingOutbox::new(outbox.clone()),
             codec: Codec::MessagePack,
         });
         if session.send(attach).is_err() {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::clock::{Clock, SimulatedClock};
-use cluecast::cluster::Validity;
+use cluecast::cluster::Lease;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{Epoch, Incarnation, Ledger, Ownership, SessionId, SessionRecord};
@@ -306,7 +306,7 @@ impl Fleet {
         let services = Services {
             journal: Arc::new(target.link.clone()),
             owner,
-            access: JournalAccess::Shared(Validity::for_ever()),
+            access: JournalAccess::Shared(Lease::unlimited()),
             clock: Clock::Simulated(target.clock.clone()),
             config: SessionConfig {
                 mailbox_max: 64,

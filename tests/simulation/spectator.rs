@@ -1,6 +1,6 @@
 //! A simulated spectator: receives the board, and checks that it receives nothing else.
 
-use cluecast::delivery::{Attach, Attaching, Identity, OutboxReader, Outgoing, outbox};
+use cluecast::delivery::{Attach, Identity, OutboxReader, Outgoing, PendingOutbox, outbox};
 use cluecast::session::{Mail, SessionHandle};
 use futures_util::FutureExt;
 use protocol::{Board, Codec, Heads, Resume, ServerMessage};
@@ -22,7 +22,7 @@ impl Spectator {
         let attach = Mail::Attach(Attach {
             identity: Identity::Spectator,
             cursor: None,
-            outbox: Attaching::new(outbox),
+            outbox: PendingOutbox::new(outbox),
             codec: Codec::Json,
         });
         session.send(attach).ok()?;
