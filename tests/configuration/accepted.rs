@@ -1,4 +1,4 @@
-//! Files that are accepted must work: a server starts with each of them and says that it is ready.
+//! Accepted files must be usable: a server starts with each of them and becomes ready.
 
 use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
@@ -8,7 +8,7 @@ use testkit::temporary_folder;
 use crate::mutations::mutations;
 use crate::{FILE, read};
 
-/// The settings as the file has them, on a free port and in a folder of its own.
+/// The settings of the file, on a free port and in a folder of its own.
 fn placed(text: &str, folder: &std::path::Path) -> Config {
     let mut layers = Layers::built_in();
     layers.add_text(FILE, text);

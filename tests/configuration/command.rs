@@ -1,4 +1,4 @@
-//! `cluecast config`, as it is typed.
+//! `cluecast config`, run as a program.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -20,7 +20,7 @@ struct Config {
     command: Command,
 }
 
-/// What came out: whether the status is 0, standard output, standard error.
+/// Exit status, standard output and standard error.
 struct Printed {
     code: Option<i32>,
     out: String,
@@ -76,7 +76,7 @@ fn good_settings_have_status_0() {
 }
 
 #[test]
-fn all_mistakes_of_all_layers_are_told_at_once_with_status_1() {
+fn all_mistakes_of_all_layers_are_reported_at_once_with_status_1() {
     let folder = folder();
     let one = "[session]\nmailbox_max = 1\nturn_requests_max = \"many\"\n[gateway]\nvenue = []\n";
     let one = write(&folder, "one.toml", one);
@@ -100,7 +100,7 @@ fn all_mistakes_of_all_layers_are_told_at_once_with_status_1() {
     let expected = [
         format!("{latin}:2: the file is not UTF-8", latin = latin.display()),
         format!("{missing}: cannot be read", missing = missing.display()),
-        // Also what a later file replaces.
+        // Also of a value that a later file overrides.
         format!("{one}:2: session.mailbox_max: 1 is out of range, 16 to 100000"),
         format!("{one}:3: session.turn_requests_max: expected an integer, not a string"),
         format!("{one}:5: gateway.venue: unknown key; did you mean gateway.venues?"),
@@ -116,7 +116,7 @@ fn all_mistakes_of_all_layers_are_told_at_once_with_status_1() {
     assert_eq!(lines.len(), expected.len(), "{}", printed.err);
     for begin in &expected {
         let told = lines.iter().filter(|line| line.starts_with(begin)).count();
-        assert_eq!(told, 1, "{begin}\nis not once in\n{}", printed.err);
+        assert_eq!(told, 1, "{begin}\nmust be once in\n{}", printed.err);
     }
 
     let printed = files().arguments(&["--json"]).run();
@@ -227,7 +227,7 @@ fn no_server_starts_with_wrong_settings() {
 }
 
 #[test]
-fn a_certificate_that_a_server_could_not_use_is_refused_where_it_is_named() {
+fn an_unusable_certificate_is_reported_at_its_key() {
     let folder = folder();
     let empty = write(&folder, "empty.pem", "");
     let empty = empty.display();
@@ -239,7 +239,7 @@ fn a_certificate_that_a_server_could_not_use_is_refused_where_it_is_named() {
     let place = format!("{}:3: tls.certificate_file: ", file.display());
     assert!(printed.err.starts_with(&place), "{}", printed.err);
     assert!(
-        printed.err.contains("holds no certificate"),
+        printed.err.contains("holds no PEM certificate"),
         "{}",
         printed.err
     );

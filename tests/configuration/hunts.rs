@@ -1,4 +1,4 @@
-//! `cluecast hunt check`, on folders that are not what they should be.
+//! `cluecast hunt check` on unusable folders.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use testkit::temporary_folder;
 
-/// What it says of a folder that it refuses.
+/// The error for a folder that is refused.
 fn refusal(folder: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cluecast"));
     let printed = command.args(["hunt", "check"]).arg(folder).output();

@@ -1,19 +1,19 @@
-//! The keys of `config/default.toml` with what is written above each of them.
+//! The keys of `config/default.toml` and the comments above them.
 
 use cluecast::config::{Config, Layers};
 
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// A key as the file explains it.
+/// A key and its comment.
 #[derive(Debug, Clone)]
 pub struct Key {
     pub section: String,
     pub name: String,
-    /// Its default, as it is written.
+    /// The default, as written.
     pub value: String,
-    /// Its line, from 1 on.
+    /// The line, counted from 1.
     pub line: usize,
-    /// The comment above it, on one line.
+    /// The comment above the key, joined to one line.
     pub comment: String,
 }
 
@@ -22,7 +22,7 @@ impl Key {
         format!("{}.{}", self.section, self.name)
     }
 
-    /// The range that the comment tells, for keys that are whole numbers.
+    /// The range that the comment gives, for integer keys.
     pub fn range(&self) -> Option<(u64, u64)> {
         self.value.parse::<u64>().ok()?;
         let words: Vec<&str> = self.comment.split_whitespace().collect();
@@ -70,14 +70,14 @@ fn set(key: &Key, value: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_key_is_found_and_explained() {
+fn every_key_has_a_comment() {
     let keys = keys();
     let layers = Layers::built_in();
     let known: Vec<&str> = layers.effective().map(|(key, _, _)| key).collect();
     assert_eq!(keys.len(), known.len());
     for key in &keys {
         assert!(known.contains(&key.full().as_str()), "{}", key.full());
-        assert!(key.comment.len() >= 20, "{} is not explained", key.full());
+        assert!(key.comment.len() >= 20, "{} has no comment", key.full());
     }
 }
 

@@ -1,5 +1,5 @@
-//! Configuration: mutated files, each refused with file, line and key or accepted and working; the
-//! defaults' own explanations; and the commands that tell about settings.
+//! Configuration: mutated files are rejected with file, line and key, or accepted and usable; the comments of
+//! config/default.toml are correct; and the commands that check and show settings.
 
 mod accepted;
 mod command;
@@ -10,10 +10,10 @@ mod mutations;
 use cluecast::config::{Config, ConfigMistake, Layers, Origin};
 use mutations::{Expected, Mutation, mutations};
 
-/// What the mutated files are called.
+/// Name of the mutated files.
 const FILE: &str = "mutated.toml";
 
-/// At least as many must be tried, and each class of them must occur.
+/// Minimum number of mutations.
 const MUTATIONS_MIN: usize = 200;
 
 fn read(text: &str) -> Result<Config, Vec<ConfigMistake>> {
@@ -22,7 +22,7 @@ fn read(text: &str) -> Result<Config, Vec<ConfigMistake>> {
     Config::read(layers)
 }
 
-/// The line, key and text of a mistake, which must be in the file.
+/// The line and key of a mistake, which must be in the file.
 fn place(mistake: &ConfigMistake) -> (usize, Option<&str>) {
     let Origin::File { name, line } = &mistake.origin else {
         panic!("{mistake} names no line");
@@ -41,26 +41,32 @@ fn check(mutation: &Mutation) -> Result<(), String> {
             if mistakes.iter().map(place).eq([wanted]) {
                 Ok(())
             } else {
-                Err(format!("exactly {wanted:?} is wrong, but {mistakes:?}"))
+                Err(format!(
+                    "exactly {wanted:?} must be rejected, but {mistakes:?}"
+                ))
             }
         }
-        // Wherever it was broken, a mistake has a line of the file.
+        // Wherever the file is broken, each mistake has a line of it.
         (Expected::Either, Err(mistakes)) => {
             let within = |mistake| (1..=lines).contains(&place(mistake).0);
             if mistakes.is_empty() || !mistakes.iter().all(within) {
-                return Err(format!("a line of the file is wrong, but {mistakes:?}"));
+                return Err(format!(
+                    "each mistake must have a line of the file, but {mistakes:?}"
+                ));
             }
             Ok(())
         }
-        (Expected::Accepted, Err(mistakes)) => Err(format!("nothing is wrong, but {mistakes:?}")),
-        (Expected::Refused { line, key }, Ok(_)) => {
-            Err(format!("line {line}, {key:?} is wrong, but was accepted"))
+        (Expected::Accepted, Err(mistakes)) => {
+            Err(format!("the file must be accepted, but {mistakes:?}"))
         }
+        (Expected::Refused { line, key }, Ok(_)) => Err(format!(
+            "line {line}, {key:?} must be rejected, but was accepted"
+        )),
     }
 }
 
 #[test]
-fn mutated_files_are_refused_with_line_and_key_or_accepted() {
+fn mutated_files_are_rejected_with_line_and_key_or_accepted() {
     let mutations = mutations();
     assert!(mutations.len() >= MUTATIONS_MIN, "{}", mutations.len());
     let mut failures = Vec::new();

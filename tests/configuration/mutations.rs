@@ -1,15 +1,15 @@
-//! Files with one thing changed, made from `config/default.toml` without any chance.
+//! Deterministic mutations of `config/default.toml`, each with one change.
 
 use crate::keys::{DEFAULTS, Key, keys};
 
-/// What must come of a file.
+/// The expected result of reading a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
-    /// It is good.
+    /// The file is accepted.
     Accepted,
-    /// Exactly one thing is wrong, there.
+    /// Exactly one mistake is reported, at this line and key.
     Refused { line: usize, key: String },
-    /// Broken at a random place: it is good all the same, or every mistake has a line.
+    /// Broken at a random position: it is still accepted, or every mistake has a line.
     Either,
 }
 
@@ -20,7 +20,7 @@ pub struct Mutation {
     pub expected: Expected,
 }
 
-/// Characters put in at random places.
+/// Characters inserted at random positions.
 const INTRUDERS: [char; 12] = [
     '=', '"', '[', ']', '{', '.', '#', '\n', '\\', '7', 'x', '\u{e9}',
 ];
@@ -53,7 +53,7 @@ fn add(all: &mut Vec<Mutation>, name: String, text: String, expected: Expected) 
     });
 }
 
-/// The defaults with another text in a line.
+/// The defaults with one line replaced.
 fn with_line(line: usize, text: &str) -> String {
     let lines = DEFAULTS.lines().enumerate();
     let mut changed = String::new();
@@ -113,7 +113,7 @@ fn names_of(key: &Key, all: &mut Vec<Mutation>) {
     add(all, format!("{full} dotted"), text, Expected::Accepted);
 }
 
-/// Values of every kind that the key's is not of.
+/// Values of every type except the key's.
 fn values_of(key: &Key, all: &mut Vec<Mutation>) {
     let is_number = key.value.parse::<u64>().is_ok();
     let is_list = key.value.starts_with('[');
@@ -163,7 +163,7 @@ fn ranges_of(key: &Key, all: &mut Vec<Mutation>) {
             refused(key.line, &full),
         );
     }
-    // The ends of a range may contradict another key's default.
+    // The ends of a range may conflict with the default of another key.
     let middle = key.value.parse::<u64>().expect("it is a number") + 1;
     for (value, expected) in [
         (least, Expected::Either),
@@ -364,7 +364,7 @@ fn whole_files(all: &mut Vec<Mutation>) {
     }
 }
 
-/// A character more or less somewhere in the defaults.
+/// Inserts or removes one character at random positions of the defaults.
 fn random_breaks(all: &mut Vec<Mutation>) {
     let mut state = 1_u64;
     let mut draw = |below: usize| {
