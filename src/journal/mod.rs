@@ -26,7 +26,7 @@ pub use crate::ids::{
 };
 pub use answer::{Answer, JournalError};
 pub use archive::{
-    Archive, ArchiveError, ArchiveFile, ArchiveFolder, ArchivePlace, Piece, read_archive,
+    Archive, ArchiveError, ArchiveFile, ArchiveFolder, ArchivePermit, Piece, read_archive,
     verify_archive,
 };
 pub use catalogue::{Catalogue, CreateError, SessionRecord};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use cluecast::journal::{Answer, Archive, ArchiveError, ArchivePlace, Piece, StoredBatch};
+use cluecast::journal::{Answer, Archive, ArchiveError, ArchivePermit, Piece, StoredBatch};
 use futures_util::FutureExt;
 
 use crate::dice::Dice;
@@ -51,10 +51,10 @@ impl SimulatedArchive {
 }
 
 impl Archive for SimulatedArchive {
-    fn store(&self, piece: Piece, place: ArchivePlace) -> Answer<(), ArchiveError> {
+    fn store(&self, piece: Piece, permit: ArchivePermit) -> Answer<(), ArchiveError> {
         let archive = self.clone();
         async move {
-            let _place = place;
+            let _permit = permit;
             let takes = archive.dice.up_to_ms(TAKES_MS_MAX);
             let fails = archive.dice.chance(FAILING_PERCENT);
             let is_kept = !fails || archive.dice.chance(50);

@@ -8,7 +8,7 @@ use cluecast::clock::Clock;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{
-    Answer, Archive, ArchiveError, ArchivePlace, History, Incarnation, Journal, Ledger,
+    Answer, Archive, ArchiveError, ArchivePermit, History, Incarnation, Journal, Ledger,
     MemoryJournal, Piece, SessionId, SessionRecord,
 };
 use cluecast::session::{
@@ -31,9 +31,9 @@ const PAUSE: Duration = Duration::from_secs(6);
 struct StuckArchive;
 
 impl Archive for StuckArchive {
-    fn store(&self, piece: Piece, place: ArchivePlace) -> Answer<(), ArchiveError> {
+    fn store(&self, piece: Piece, permit: ArchivePermit) -> Answer<(), ArchiveError> {
         async move {
-            let _held = (piece, place);
+            let _held = (piece, permit);
             std::future::pending().await
         }
         .boxed()
