@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 
 GOOD = {"OK", "INFORMATIONAL"}
-# Without 12 and 13 there are so many cases; a report with fewer was cut off, or of chosen cases.
+# Number of cases without 12 and 13. A report with fewer is truncated, or of selected cases.
 ALL_CASES = 301
 
 

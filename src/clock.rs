@@ -1,4 +1,4 @@
-//! Time: the only place that reads a clock.
+//! Time. The only module that reads a clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,26 +7,26 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hunt::Timestamp;
 use tokio::time::Instant;
 
-/// Where a server's time comes from.
+/// The source of a server's time.
 #[derive(Debug, Clone)]
 pub enum Clock {
     /// The operating system's clock.
     System,
-    /// One that a simulation sets.
+    /// A clock that a simulation sets.
     Simulated(SimulatedClock),
 }
 
-/// Follows tokio's time, so that a paused runtime decides how time passes, and is moved as an operator or
-/// a time server moves the system's clock. Clones are the same clock.
+/// A wall clock that follows tokio's time, so that a paused runtime controls it. It can jump, as the system
+/// clock does when an operator or NTP sets it. Clones share the clock.
 #[derive(Debug, Clone)]
 pub struct SimulatedClock {
-    /// What it tells at `started`, in milliseconds.
+    /// The time at `started`, in milliseconds of Unix time.
     epoch_ms: Arc<AtomicU64>,
     started: Instant,
 }
 
 impl SimulatedClock {
-    /// A clock that begins now with this time.
+    /// A clock that starts now with this time.
     pub fn new(epoch: Timestamp) -> Self {
         Self {
             epoch_ms: Arc::new(AtomicU64::new(epoch.0)),
@@ -34,7 +34,7 @@ impl SimulatedClock {
         }
     }
 
-    /// Moves it, forth or back, to what it would tell had it begun with this time.
+    /// Sets the clock, forward or back, as if it had started with this time.
     pub fn jump(&self, epoch: Timestamp) {
         self.epoch_ms.store(epoch.0, Ordering::Relaxed);
     }
@@ -47,22 +47,21 @@ impl SimulatedClock {
 }
 
 impl Clock {
-    /// A clock for simulations that begins now, with tokio's time.
+    /// A simulated clock that starts now with this time.
     pub fn simulated(epoch: Timestamp) -> Self {
         Self::Simulated(SimulatedClock::new(epoch))
     }
 
-    /// The time. It may go back when an operator or a time server moves the system's clock; the
-    /// rules take care of that.
+    /// The current time. It may go back when an operator or NTP sets the system clock; the rules handle that.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the clock"
+        reason = "the only place that reads the clock"
     )]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => {
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-                // A clock before 1970 is a machine without time; the rules go on from 0.
+                // A clock before 1970 is not set; the rules start from 0.
                 let ms = since_epoch.map_or(0, |elapsed| elapsed.as_millis());
                 Timestamp(u64::try_from(ms).unwrap_or(u64::MAX))
             }
@@ -70,8 +69,8 @@ impl Clock {
         }
     }
 
-    /// Returns at or after a time; at once if it has passed. For `None` it never returns. A clock that is
-    /// moved meanwhile is not noticed: whoever waits looks at the time again.
+    /// Sleeps until a deadline; returns at once if it has passed, and never for `None`. Does not notice a jump of
+    /// the clock meanwhile: the caller must check the time again. Cancel-safe.
     pub async fn sleep_until(&self, deadline: Option<Timestamp>) {
         match deadline {
             Some(deadline) => {
@@ -83,21 +82,21 @@ impl Clock {
     }
 }
 
-/// A moment of a clock that goes on while the machine is suspended. Tokio's stands still then, and is
-/// followed otherwise, so that a paused runtime decides how time passes.
+/// A moment of a monotonic clock that includes suspension of the machine. Tokio's clock does not; otherwise this
+/// one follows it, so that a paused runtime controls time.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     at: Instant,
-    /// How long the machine had been suspended by then, since it was started.
+    /// Total time that the machine had been suspended since boot.
     suspended: Duration,
 }
 
-/// What is not counted as suspended: a machine is not suspended for so short a time, while a thread may
-/// be stopped for as long between the reads of two clocks.
+/// Shorter differences are not counted as suspension: a thread may be preempted for as long between the reads
+/// of two clocks.
 const SUSPENDED_MIN: Duration = Duration::from_millis(20);
 
 impl Moment {
-    /// This moment.
+    /// The current moment.
     pub fn now() -> Self {
         Self {
             suspended: suspended(),
@@ -105,7 +104,7 @@ impl Moment {
         }
     }
 
-    /// The time from an earlier moment on; zero from a later one.
+    /// The time since an earlier moment; zero if that moment is later.
     pub fn since(self, earlier: Self) -> Duration {
         let suspended = self.suspended.saturating_sub(earlier.suspended);
         let awake = self.at.saturating_duration_since(earlier.at);
@@ -116,7 +115,7 @@ impl Moment {
         }
     }
 
-    /// This moment, had the machine been suspended for a time.
+    /// This moment plus a suspension of the machine.
     #[cfg(test)]
     pub(crate) fn after_suspension(self, suspended: Duration) -> Self {
         Self {
@@ -139,7 +138,7 @@ fn suspended() -> Duration {
     time(ClockId::Boottime).saturating_sub(awake)
 }
 
-/// Where there is no such clock, or it is not known how to ask for it.
+/// Other systems have no such clock, or it is not supported here.
 #[cfg(not(target_os = "linux"))]
 fn suspended() -> Duration {
     Duration::ZERO

@@ -1,7 +1,9 @@
 //! Cluecast: a real-time server for live treasure and puzzle hunts.
 //!
-//! The modules are layers; each imports only from those above it in this list. `docs/ARCHITECTURE.md`
-//! tells how they work together.
+//! The modules are layers. From lowest to highest: `ids`, `config`, `telemetry`, `clock`, `journal`, `cluster`,
+//! `session`, `delivery`, `gateway`, `http`, `cli`. A module imports only from lower layers, and `journal` and
+//! `cluster` do not import each other; `tests/architecture.rs` enforces this. `docs/ARCHITECTURE.md` describes
+//! how they work together.
 
 #![forbid(unsafe_code)]
 

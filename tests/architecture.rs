@@ -39,6 +39,62 @@ const NEVER: [(&str, &[&str]); 7] = [
     ("session", &["protocol"]),
 ];
 
+/// The only folder whose files may read the rules' state and name wire messages: it turns the one into
+/// the other.
+const RENDER: &str = "src/delivery/render/";
+
+/// Files that may do both all the same: (file, why).
+const RENDER_EXCEPTIONS: [(&str, &str); 1] = [(
+    "src/delivery/hub.rs",
+    "it passes events from the actor on to render, and sends messages that hold no state",
+)];
+
+/// The parts of `hunt` that are not its state, definition or events: ids and other plain values,
+/// commands with their arguments and outcomes. Every other item counts as state.
+const HUNT_VALUES: [&str; 24] = [
+    "AnnouncementId",
+    "Audience",
+    "By",
+    "ClueId",
+    "Command",
+    "CommandId",
+    "DeskOrder",
+    "DeviceId",
+    "DurationMs",
+    "GameMasterId",
+    "GameMasterOrder",
+    "NameId",
+    "PlayerId",
+    "PlayerOrder",
+    "PuzzleId",
+    "Receipt",
+    "Rejection",
+    "Scope",
+    "Stamp",
+    "Target",
+    "TeamCode",
+    "TeamId",
+    "Timestamp",
+    "plain_code",
+];
+
+/// The parts of `protocol` that carry nothing of a session's state. Every other item counts as a message.
+const WIRE_VALUES: [&[&str]; 13] = [
+    &["protocol", "Advice"],
+    &["protocol", "CloseCode"],
+    &["protocol", "Codec"],
+    &["protocol", "Cursor"],
+    &["protocol", "DecodeError"],
+    &["protocol", "FrameKind"],
+    &["protocol", "Heads"],
+    &["protocol", "RejectionCode"],
+    &["protocol", "cost"],
+    &["protocol", "decode_body"],
+    &["protocol", "limits"],
+    &["protocol", "rest", "Failure"],
+    &["protocol", "rest", "FailureCode"],
+];
+
 /// Reads of the environment, for which `src/config` is the only place.
 const ENVIRONMENT: [&str; 6] = ["var", "var_os", "vars", "vars_os", "set_var", "remove_var"];
 
@@ -121,6 +177,7 @@ const PACKAGES: [(&str, &[&str], &[&str]); 6] = [
 enum Rule {
     LayerOrder,
     Never,
+    RenderOnly,
     UnknownLayer,
     RootReexport,
     Environment,

@@ -11,7 +11,7 @@ use super::errors::ServerError;
 use crate::cluster::{Cluster, ClusterParts, ClusterSettings, Watchdog};
 use crate::config::ClusterConfig;
 use crate::gateway::{Gateway, Peers, listen_to_nodes};
-use crate::http::{self, Routing};
+use crate::http::{self, Forwarding};
 use crate::ids::{NodeRecord, SessionId};
 use crate::session::JournalStore;
 
@@ -28,7 +28,7 @@ impl Node {
         config: &ClusterConfig,
         gateway: &Gateway,
         critical: &CriticalTasks,
-    ) -> Result<(Self, Routing), ServerError> {
+    ) -> Result<(Self, Forwarding), ServerError> {
         let failed = |reason| ServerError::BindNodes {
             address: config.listen,
             reason,
@@ -39,7 +39,7 @@ impl Node {
         let peers = Peers::new(gateway.clone());
         let sessions = gateway.sessions().clone();
         let cluster = Cluster::new(ClusterParts {
-            card: NodeRecord {
+            record: NodeRecord {
                 incarnation: sessions.owner(),
                 address: address.unwrap_or_else(|| bound.to_string()),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -49,11 +49,11 @@ impl Node {
             },
             settings: settings(config),
             store: Arc::new(JournalStore(sessions.journal().clone())),
-            validity: sessions.lease(),
+            lease: sessions.lease(),
             host: Arc::new(sessions),
-            neighbours: Arc::new(peers.clone()),
+            peers: Arc::new(peers.clone()),
         });
-        let routing = Routing::new(cluster.clone(), gateway.clone(), peers);
+        let routing = Forwarding::new(cluster.clone(), gateway.clone(), peers);
         let mut tasks = JoinSet::new();
         let router = http::router_for_nodes(gateway.clone(), &routing);
         let listening = listen_to_nodes(gateway.clone(), listener, router);

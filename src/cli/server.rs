@@ -10,7 +10,7 @@ use super::critical::CriticalTasks;
 use super::errors::ServerError;
 use super::node::Node;
 use crate::clock::Clock;
-use crate::cluster::Validity;
+use crate::cluster::Lease;
 use crate::config::{Config, JournalBackend, JournalConfig};
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, GatewayParts, KeyError, TokenKey, listen};
@@ -65,7 +65,7 @@ impl Server {
         };
         let access = match config.journal.backend {
             JournalBackend::Memory | JournalBackend::Sqlite => JournalAccess::Exclusive,
-            JournalBackend::Postgres => JournalAccess::Shared(Validity::over()),
+            JournalBackend::Postgres => JournalAccess::Shared(Lease::expired()),
         };
         let services = services(config, journal, incarnation, access).await?;
         Self::start_as(config, Services { fault, ..services }).await
@@ -235,7 +235,7 @@ async fn node_services(
     config: &Config,
     journal: Arc<dyn Journal>,
 ) -> Result<Services, JournalError> {
-    let access = JournalAccess::Shared(Validity::over());
+    let access = JournalAccess::Shared(Lease::expired());
     services(config, journal, Incarnation(rand::random()), access).await
 }
 
@@ -260,7 +260,7 @@ async fn services(
 async fn new_sessions(config: &Config, services: Services) -> Result<Sessions<Hub>, JournalError> {
     let generation = services.journal.generation().await?;
     let (delivery, clock) = (config.delivery, services.clock.clone());
-    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).of_generation(generation);
+    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).with_generation(generation);
     let sessions_max = usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX);
     Ok(Sessions::new(services, sessions_max, hub))
 }

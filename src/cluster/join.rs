@@ -1,60 +1,66 @@
-//! Before a node joins: whether its address is its own.
+//! Before a node joins: makes sure that no other live node has its address.
 //!
-//! Others reach a node, knock at it and place sessions by its address. Two that live and tell the same
-//! one would each be taken for the other's earlier life.
+//! Other nodes reach a node, probe it and place sessions by its address. Of two live nodes with one address,
+//! each would be taken for an earlier incarnation of the other.
 
 use tokio::time::sleep;
 
-use super::Shared;
+use super::observations::Observation;
 use super::ports::StoreError;
-use super::sightings::Sighting;
+use super::state::NodeState;
 use crate::ids::Incarnation;
 
 /// Why a node did not join.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// Another node lives at the same address.
+    /// Another live node has the same address.
     #[error(
-        "node {node} lives at {address} too, and each needs an address of its own; set \
-         cluster.listen, or cluster.address if others reach this node elsewhere"
+        "the live node {node} has the address {address} too; set cluster.listen to another address, or \
+         cluster.address to the host and port at which other nodes reach this one"
     )]
     AddressTaken {
-        /// Which.
+        /// The other node.
         node: Incarnation,
-        /// Where.
+        /// The address.
         address: String,
     },
-    /// The store did not make it known.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Waits until every other life at this node's address is late, and forgets it. An earlier life of this
-/// node is over and becomes late within that very time; one that beats meanwhile is another node.
-pub(super) async fn outlive_predecessors(shared: &Shared) -> Result<(), JoinError> {
-    let late = shared.patience.late;
-    let youngest = same_address(shared).await?.into_iter();
-    let Some(age) = youngest.map(|seen| seen.age).min() else {
+/// Waits until every other incarnation at this node's address is late, and evicts it. An earlier incarnation
+/// of this node is dead and becomes late within that time; one that sends heartbeats meanwhile is another
+/// node.
+pub(super) async fn evict_predecessors(node: &NodeState) -> Result<(), JoinError> {
+    let late = node.patience.late;
+    let same_address = nodes_at_my_address(node).await?.into_iter();
+    let Some(age) = same_address.map(|observed| observed.age).min() else {
         return Ok(());
     };
-    sleep(late.saturating_sub(age) + shared.patience.margin).await;
-    for seen in same_address(shared).await? {
-        let node = seen.card.incarnation;
-        let is_over = seen.age >= late && shared.store.forget(node, Some(seen.last_sign)).await?;
-        if !is_over {
-            let address = seen.card.address;
-            return Err(JoinError::AddressTaken { node, address });
+    sleep(late.saturating_sub(age) + node.patience.margin).await;
+    for observed in nodes_at_my_address(node).await? {
+        let other = observed.record.incarnation;
+        let last = Some(observed.last_heartbeat);
+        let is_gone = observed.age >= late && node.store.remove(other, last).await?;
+        if !is_gone {
+            let address = observed.record.address;
+            return Err(JoinError::AddressTaken {
+                node: other,
+                address,
+            });
         }
-        tracing::info!(%node, "the earlier life at this address is forgotten");
+        tracing::info!(node = %other, "evicted the earlier incarnation at this address");
     }
     Ok(())
 }
 
-async fn same_address(shared: &Shared) -> Result<Vec<Sighting>, StoreError> {
-    let me = shared.card();
-    let nodes = shared.nodes().await?.into_iter();
-    let is_same = |seen: &Sighting| {
-        seen.card.address == me.address && seen.card.incarnation != me.incarnation
+async fn nodes_at_my_address(node: &NodeState) -> Result<Vec<Observation>, StoreError> {
+    let me = node.record();
+    let nodes = node.observe_nodes().await?.into_iter();
+    let is_same = |observed: &Observation| {
+        let other = &observed.record;
+        other.address == me.address && other.incarnation != me.incarnation
     };
     Ok(nodes.filter(is_same).collect())
 }

@@ -1,26 +1,28 @@
-//! Several nodes on one store: who is alive, who owns which session, and where to find it.
+//! Several nodes on one store: membership, failure detection, placement and routes of sessions.
 //!
-//! The pure parts (`placement`, `suspicion`, `planner`, `validity`) decide; thin loops ask the store
-//! and the neighbours and carry the decisions out: `heart` tells that this node is alive, `watch`
-//! finds out who is not, `scan` takes, gives and throws away sessions. Their ends are traits
-//! (`ports`), and their time is tokio's, so that a simulation can drive a whole cluster.
+//! Pure modules decide (`placement`, `suspicion`, `planner`); thin tasks carry the decisions out. `heartbeat`
+//! extends this node's `lease`, `detector` evicts dead nodes, `scan` claims, hands off and abandons sessions.
+//! Everything outside is behind traits (`ports`), and time is tokio's, so that a simulation can drive a whole
+//! cluster.
 //!
-//! Architecture invariant: nothing here is needed for safety. The store's fence decides who may write,
-//! whatever a node believes; what is decided here is only how soon somebody does.
+//! Architecture invariant: safety does not depend on this module. The store's fence decides which node may
+//! write, whatever a node believes; this module decides only how soon a session has a live owner.
 //!
-//! Never here: what a session is, or how it is stored.
+//! It never knows what a session is, or how it is stored.
 
-mod heart;
+mod detector;
+mod heartbeat;
 mod join;
+mod lease;
+mod observations;
 mod placement;
 mod planner;
 mod ports;
 mod routes;
 mod scan;
-mod sightings;
+mod settings;
+mod state;
 mod suspicion;
-mod validity;
-mod watch;
 mod watchdog;
 
 #[cfg(test)]
@@ -29,290 +31,198 @@ mod tests;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch as watched};
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use join::JoinError;
-pub use ports::{Answer, ClaimError, Host, Neighbours, Probe, Store, StoreError};
-pub use routes::{Route, Unrouted};
-pub use validity::{Era, Validity};
+pub use lease::{Lease, LeaseTerm};
+pub use ports::{Answer, ClaimError, Host, PeerClient, Probe, Store, StoreError};
+pub use routes::{Route, RouteError};
+pub use settings::ClusterSettings;
 pub use watchdog::Watchdog;
 
 use crate::clock::Moment;
 use crate::ids::{Incarnation, NodeRecord, SessionId};
 use routes::Routes;
-use sightings::{Sighting, Sightings};
+use state::NodeState;
 use suspicion::Patience;
 
-/// How a node behaves towards the others.
-#[derive(Debug, Clone, Copy)]
-pub struct ClusterSettings {
-    /// Time between two beats. Other nodes are looked at as often.
-    pub heartbeat_interval: Duration,
-    /// How long an unreachable store is borne.
-    pub exit_after: Duration,
-    /// Sessions that are taken, or given away, at the same time.
-    pub moves_max: usize,
-    /// Sessions that may be moved for balance in one look.
-    pub rebalance_max: usize,
-    /// How long a request waits until somebody owns its session.
-    pub route_wait: Duration,
-    /// Requests that may wait so at the same time.
-    pub waiting_max: usize,
-}
+/// Missed heartbeats after which a node is late, in halves: two and a half.
+const LATE_HALF_HEARTBEATS: u32 = 5;
+/// Drift of two machines' clocks that is tolerated during one lease.
+const CLOCK_DRIFT_MAX: Duration = Duration::from_millis(100);
 
-/// Time between two looks at who owns what.
-const SCAN_EVERY: Duration = Duration::from_secs(1);
-/// Beats that may be missing before a node is knocked at, in halves: two and a half.
-const LATE_HALF_BEATS: u32 = 5;
-/// What two clocks are allowed to differ by while a validity lasts.
-const CLOCKS_DIFFER_MAX: Duration = Duration::from_millis(100);
-
-/// What a node is made of.
+/// The parts of a node.
 pub struct ClusterParts {
-    /// What it tells of itself.
-    pub card: NodeRecord,
-    /// How it behaves.
+    /// What the node publishes about itself.
+    pub record: NodeRecord,
+    /// Its settings.
     pub settings: ClusterSettings,
-    /// Who decides.
+    /// The store that all nodes share.
     pub store: Arc<dyn Store>,
-    /// Who runs the sessions.
+    /// Runs the sessions.
     pub host: Arc<dyn Host>,
-    /// How other nodes are reached.
-    pub neighbours: Arc<dyn Neighbours>,
-    /// The validity that the host's sessions look at.
-    pub validity: Validity,
+    /// Sends requests to other nodes.
+    pub peers: Arc<dyn PeerClient>,
+    /// The lease that the host's sessions check.
+    pub lease: Lease,
 }
 
 /// A node of a cluster. Clones share it.
 #[derive(Clone)]
 pub struct Cluster {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    me: Incarnation,
-    card: Mutex<NodeRecord>,
-    settings: ClusterSettings,
-    patience: Patience,
-    store: Arc<dyn Store>,
-    host: Arc<dyn Host>,
-    neighbours: Arc<dyn Neighbours>,
-    validity: Validity,
-    routes: Routes,
-    sightings: Mutex<Sightings>,
-    /// Asks for a look at the sessions before its time.
-    look_now: Arc<Notify>,
-    /// How often everything has been carried out that looks had given to do.
-    looks: watched::Sender<u64>,
-    /// Since when every beat has been answered, and the validity has held without a gap; none while
-    /// they are not.
-    steady_since: Mutex<Option<Instant>>,
-    /// Becomes true when the store was out of reach for too long.
-    is_lost: watched::Sender<bool>,
-    stop: CancellationToken,
+    node: Arc<NodeState>,
 }
 
 impl Cluster {
     /// A node that has not joined yet.
     pub fn new(parts: ClusterParts) -> Self {
-        let late = parts.settings.heartbeat_interval * LATE_HALF_BEATS / 2;
-        let me = parts.card.incarnation;
-        let look_now = Arc::new(Notify::new());
-        let shared = Shared {
+        let late = parts.settings.heartbeat_interval * LATE_HALF_HEARTBEATS / 2;
+        let me = parts.record.incarnation;
+        let scan_now = Arc::new(Notify::new());
+        let node = NodeState {
             me,
-            routes: Routes::new(me, parts.settings, parts.store.clone(), look_now.clone()),
-            card: Mutex::new(parts.card),
+            routes: Routes::new(me, parts.settings, parts.store.clone(), scan_now.clone()),
+            record: Mutex::new(parts.record),
             settings: parts.settings,
             patience: Patience {
                 late,
-                margin: CLOCKS_DIFFER_MAX,
+                margin: CLOCK_DRIFT_MAX,
             },
             store: parts.store,
             host: parts.host,
-            neighbours: parts.neighbours,
-            validity: parts.validity,
-            sightings: Mutex::default(),
-            look_now,
-            looks: watched::Sender::new(0),
-            steady_since: Mutex::new(None),
-            is_lost: watched::Sender::new(false),
+            peers: parts.peers,
+            lease: parts.lease,
+            observations: Mutex::default(),
+            scan_now,
+            scans_done: watch::Sender::new(0),
+            contact_since: Mutex::new(None),
+            is_lost: watch::Sender::new(false),
             stop: CancellationToken::new(),
         };
         Self {
-            shared: Arc::new(shared),
+            node: Arc::new(node),
         }
     }
 
-    /// This node's life.
+    /// This node's incarnation.
     pub fn incarnation(&self) -> Incarnation {
-        self.shared.me
+        self.node.me
     }
 
-    /// Whether the node may speak for its sessions.
-    pub fn validity(&self) -> &Validity {
-        &self.shared.validity
+    /// This node's lease.
+    pub fn lease(&self) -> &Lease {
+        &self.node.lease
     }
 
-    /// Waits until the node may speak for its sessions, or for as long as a request waits for a route:
-    /// before that it does not know which sessions are its own.
-    pub async fn settled(&self) {
-        let waiting = self.shared.validity.wait();
-        drop(timeout(self.shared.settings.route_wait, waiting).await);
+    /// Waits until this node holds its lease, at most as long as a request waits for a route. Without the lease
+    /// it does not know which sessions it owns.
+    pub async fn wait_for_lease(&self) {
+        let waiting = self.node.lease.wait_until_held();
+        drop(timeout(self.node.settings.route_wait, waiting).await);
     }
 
-    /// Joins: from now on the node is known, and may take sessions. An earlier life at the same address
-    /// is forgotten first, as soon as it is late.
+    /// Makes the node a member, which may claim sessions. First evicts an earlier incarnation at the
+    /// same address, as soon as it is late.
     pub async fn join(&self) -> Result<(), JoinError> {
-        join::outlive_predecessors(&self.shared).await?;
-        let sent = Moment::now();
-        self.shared.store.join(self.shared.card()).await?;
-        self.shared.renew(sent);
+        join::evict_predecessors(&self.node).await?;
+        let sent_at = Moment::now();
+        self.node.store.join(self.node.record()).await?;
+        self.node.extend_lease(sent_at);
         Ok(())
     }
 
-    /// Tells the others that this node is alive, until it stops. To be run where nothing else can
-    /// hold it up.
+    /// Sends heartbeats until the node stops. Must run on a thread of its own, where no other work delays it.
     pub async fn run_heartbeats(&self, watchdog: Watchdog) {
-        heart::run(&self.shared, &watchdog).await;
+        heartbeat::run(&self.node, &watchdog).await;
     }
 
-    /// Watches the others, until the node stops.
+    /// Probes and evicts dead nodes until this node stops.
     pub async fn run_failure_detector(&self) {
-        watch::run(&self.shared).await;
+        detector::run(&self.node).await;
     }
 
-    /// Takes, gives and throws away sessions, until the node stops.
+    /// Claims, hands off and abandons sessions until the node stops.
     pub async fn run_scan(&self) {
-        scan::run(&self.shared).await;
+        scan::run(&self.node).await;
     }
 
-    /// Asks for a look at the sessions at once.
-    pub fn look_now(&self) {
-        self.shared.look_now.notify_one();
+    /// Requests a scan at once.
+    pub fn request_scan(&self) {
+        self.node.scan_now.notify_one();
     }
 
-    /// Waits until all that looks have given to do has been carried out, for the first time.
+    /// Waits until all steps of the scans so far have been carried out for the first time.
     pub async fn first_scan_done(&self) {
-        let mut looks = self.shared.looks.subscribe();
-        // The sender is in `shared`, which is held here.
-        drop(looks.wait_for(|looks| *looks > 0).await);
+        let mut scans = self.node.scans_done.subscribe();
+        // An error is impossible: `node` owns the sender.
+        drop(scans.wait_for(|scans| *scans > 0).await);
     }
 
-    /// Until when a request that comes now may wait for its session.
+    /// The deadline for a request that arrives now to be routed.
     pub fn route_deadline(&self) -> Instant {
-        Instant::now() + self.shared.settings.route_wait
+        Instant::now() + self.node.settings.route_wait
     }
 
-    /// Where a session is, as soon as somebody owns it. `not_at` is a node that has just turned out
-    /// not to have it: it is named again, after a pause, only if the store says that it is the owner.
+    /// The route to a session, as soon as it has an owner. `not_at` is a node that turned out not to have the
+    /// session: it is returned again, after a pause, only if the store names it as the owner.
     pub async fn route(
         &self,
         session: SessionId,
         not_at: Option<Incarnation>,
         until: Instant,
-    ) -> Result<Route, Unrouted> {
-        self.shared.routes.find(session, not_at, until).await
+    ) -> Result<Route, RouteError> {
+        self.node.routes.find(session, not_at, until).await
     }
 
-    /// Waits until a session is here or at a node that answers, for as long as a request would; whether
-    /// it is at another node.
+    /// Waits, as long as a request would, until a session is owned by this node or by a node that answers a
+    /// probe. Returns whether another node owns it; true if that stays unknown.
     pub async fn is_elsewhere(&self, session: SessionId) -> bool {
-        let shared = &self.shared;
+        let node = &self.node;
         let until = self.route_deadline();
         let finding = async {
             loop {
-                match shared.routes.find(session, None, until).await {
+                match node.routes.find(session, None, until).await {
                     Ok(Route::Here) => return false,
-                    Ok(Route::At { node, address }) => {
-                        if shared.neighbours.probe(address).await == Probe::Alive(node) {
+                    Ok(Route::At {
+                        node: owner,
+                        address,
+                    }) => {
+                        if node.peers.probe(address).await == Probe::Alive(owner) {
                             return true;
                         }
                     }
                     Err(_) => {}
                 }
-                tokio::time::sleep(shared.settings.heartbeat_interval).await;
+                tokio::time::sleep(node.settings.heartbeat_interval).await;
             }
         };
         timeout_at(until, finding).await.unwrap_or(true)
     }
 
-    /// Waits until a session turns out to be owned by another node than this. Cancel-safe.
-    pub async fn moved(&self, session: SessionId, from: Incarnation) {
-        self.shared.routes.moved(session, from).await;
+    /// Waits until a session has another owner than `from`, or `from` is no member any more. Cancel-safe.
+    pub async fn wait_for_move(&self, session: SessionId, from: Incarnation) {
+        self.node.routes.wait_for_move(session, from).await;
     }
 
-    /// Waits until the store was out of reach for so long that the process should end.
+    /// Waits until the store was unreachable for so long that the process must exit.
     pub async fn lost(&self) {
-        let mut is_lost = self.shared.is_lost.subscribe();
-        // The sender is in `shared`, which is held here.
+        let mut is_lost = self.node.is_lost.subscribe();
+        // An error is impossible: `node` owns the sender.
         drop(is_lost.wait_for(|is_lost| *is_lost).await);
     }
 
-    /// Leaves: gives every session straight to its next owner, or to nobody if there is no other
-    /// node, and is forgotten. The loops end.
+    /// Leaves the cluster: hands off every session to its next owner, or releases it if there is no other node,
+    /// and ends the membership and the tasks.
     pub async fn leave(&self) {
-        self.shared.card_mut(|card| card.is_leaving = true);
-        scan::give_all(&self.shared).await;
-        self.shared.stop.cancel();
-        let gone = self.shared.store.forget(self.shared.me, None);
-        if let Err(error) = gone.await {
-            tracing::info!(%error, "the node was not forgotten; the others will notice");
+        self.node.set_leaving();
+        scan::hand_off_all(&self.node).await;
+        self.node.stop.cancel();
+        let evicted = self.node.store.remove(self.node.me, None);
+        if let Err(error) = evicted.await {
+            tracing::info!(%error, "could not end the membership; the other nodes will evict this one");
         }
-        self.shared.validity.end();
-    }
-}
-
-impl Shared {
-    fn card(&self) -> NodeRecord {
-        let card = self.card.lock();
-        card.expect("nothing panics while it holds the lock")
-            .clone()
-    }
-
-    fn card_mut(&self, change: impl FnOnce(&mut NodeRecord)) {
-        let card = self.card.lock();
-        change(&mut card.expect("nothing panics while it holds the lock"));
-    }
-
-    /// The nodes that the store knows, and since when this node has known what it knows of them.
-    async fn nodes(&self) -> Result<Vec<Sighting>, StoreError> {
-        let nodes = self.store.nodes().await?;
-        let sightings = self.sightings.lock();
-        let mut sightings = sightings.expect("nothing panics while it holds the lock");
-        Ok(sightings.note(nodes, Instant::now()))
-    }
-
-    /// The validity lasts from when a beat was sent that the store has answered.
-    fn renew(&self, sent: Moment) {
-        let is_steady = self.validity.holds();
-        self.validity.renew(sent, self.card().lease);
-        let since = self.steady_since.lock();
-        let mut since = since.expect("nothing panics while it holds the lock");
-        if !is_steady || since.is_none() {
-            *since = Some(Instant::now());
-        }
-    }
-
-    /// A beat was not answered. What answers the next one may be another server, or one that was
-    /// restarted meanwhile.
-    fn lost_touch(&self) {
-        let since = self.steady_since.lock();
-        *since.expect("nothing panics while it holds the lock") = None;
-    }
-
-    /// Whether this node has been in touch with the store for long enough to judge others: after a
-    /// pause of the store everyone is late, and this node merely came back first.
-    fn may_judge(&self, silence: Duration) -> bool {
-        let since = self.steady_since.lock();
-        let since = since.expect("nothing panics while it holds the lock");
-        self.validity.holds() && since.is_some_and(|since| since.elapsed() >= silence)
-    }
-
-    /// Waits for a time; false when the node stops meanwhile.
-    async fn pause(&self, wait: Duration) -> bool {
-        let waiting = tokio::time::sleep(wait);
-        self.stop.run_until_cancelled(waiting).await.is_some()
+        self.node.lease.revoke();
     }
 }

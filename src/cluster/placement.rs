@@ -1,16 +1,15 @@
-//! Which node a session should be at: weighted rendezvous hashing.
+//! Placement of sessions on nodes: weighted rendezvous hashing.
 //!
-//! Every node computes the same answer from the same list of nodes, nobody has to agree on anything,
-//! and when a node comes or goes only its own share of the sessions moves. The hash is of the node's
-//! address, not of its life: a node that was restarted gets its sessions back.
+//! Every node computes the same result from the same list of nodes, without agreement. When a node joins or
+//! leaves, only its own share of the sessions moves. The hash uses the node's address, not its incarnation,
+//! so a restarted node gets its sessions back.
 
 use crate::ids::{NodeRecord, SessionId};
 
-/// As many bits as a fraction has.
+/// Bits of the significand of an `f64`.
 const FRACTION_BITS: u32 = 53;
 
-/// The nodes in the order in which a session prefers them. Nodes that are leaving, and those without
-/// weight, come after all others.
+/// The nodes ordered by a session's preference. Leaving nodes and nodes with weight 0 come last.
 pub fn preferences(session: SessionId, nodes: &[NodeRecord]) -> Vec<&NodeRecord> {
     let mut ranked: Vec<(bool, f64, &NodeRecord)> = nodes
         .iter()
@@ -26,9 +25,9 @@ pub fn preferences(session: SessionId, nodes: &[NodeRecord]) -> Vec<&NodeRecord>
     ranked.into_iter().map(|(_, _, node)| node).collect()
 }
 
-/// The nearest node gets the session. `-ln(u) / weight` with `u` uniform in (0, 1) is the arrival
-/// time of a process with that rate: of several, the first to arrive is each one with a probability
-/// in proportion to its weight.
+/// The distance of a node from a session; the nearest node is preferred. `-ln(u) / weight` with `u` uniform
+/// in (0, 1) is exponentially distributed with rate `weight`. The minimum of several such values is each
+/// node's with a probability proportional to its weight.
 fn distance(session: SessionId, node: &NodeRecord) -> f64 {
     let mixed = mix(session.number() ^ hash(node.address.as_bytes()));
     #[expect(clippy::cast_precision_loss, reason = "the number has 53 bits")]
@@ -36,7 +35,7 @@ fn distance(session: SessionId, node: &NodeRecord) -> f64 {
     -uniform.ln() / f64::from(node.weight.max(1))
 }
 
-/// FNV-1a, which is the same in every version and on every machine, as placement must be.
+/// FNV-1a. Unlike the standard library's hashers it is the same in every version and on every machine.
 fn hash(bytes: &[u8]) -> u64 {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
@@ -45,7 +44,7 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The finaliser of splitmix64: every bit of the input changes half of the output's.
+/// The finalizer of SplitMix64: each input bit changes half of the output bits on average.
 fn mix(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_shared_in_proportion_to_the_weights() {
+    fn sessions_are_placed_in_proportion_to_the_weights() {
         let nodes = [node(1, 100), node(2, 100), node(3, 200)];
         let mut counts = BTreeMap::<Incarnation, u64>::new();
         for session in 0..SESSIONS {
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_leave_or_want_nothing_come_last() {
+    fn leaving_nodes_and_nodes_without_weight_come_last() {
         let leaving = NodeRecord {
             is_leaving: true,
             ..node(1, 1_000_000)

@@ -1,76 +1,76 @@
-//! What this node should do about the sessions, given what is known of all nodes: pure, one look at
-//! a time.
+//! Plans what this node does about sessions, from one view of the cluster at a time. Pure.
 //!
-//! Every node makes its own plan from the same tables. Two that plan the same thing race for a
-//! compare-and-set, which one of them wins; so a plan may be wrong and cost nothing but a statement.
+//! Every node plans by itself from the same tables. If two nodes plan to claim the same session, one of them
+//! wins the compare-and-set; so a wrong plan costs only a statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::observations::Observation;
 use super::placement::preferences;
-use super::sightings::Sighting;
 use super::suspicion::Patience;
 use crate::ids::{Incarnation, NodeRecord, Ownership, SessionId};
 
-/// How long a session that never had an owner is left to the node that created it.
-const NEWBORN_FOR: Duration = Duration::from_secs(5);
-/// How long each node waits for those that a session prefers to it.
+/// Time for which a session that never had an owner is left to the node that created it.
+const CREATION_GRACE: Duration = Duration::from_secs(5);
+/// Time that a node waits for each node that a session prefers to it.
 const TURN: Duration = Duration::from_secs(3);
-/// How long the list of nodes must have been the same before sessions are moved for balance: a
-/// restart of the whole cluster must not move each of them several times.
-const CALM_FOR: Duration = Duration::from_secs(5);
+/// Time for which membership must be stable before sessions are rebalanced, so that a restart of the whole
+/// cluster does not move each session several times.
+const STABLE_MIN: Duration = Duration::from_secs(5);
 
-/// What one look gave. The ownerships were read before the nodes: a session that a node claimed is
-/// then never taken for an orphan by a list of nodes from before that node joined.
+/// A view of the cluster from one scan. Ownerships are read before nodes; otherwise a session could look
+/// orphaned whose owner joined and claimed it between the two reads.
 #[derive(Debug, Clone)]
-pub(super) struct Look {
+pub(super) struct ClusterView {
     pub(super) at: Instant,
     pub(super) ownerships: Vec<Ownership>,
-    pub(super) nodes: Vec<Sighting>,
-    pub(super) held: BTreeSet<SessionId>,
-    /// Those of them that stay closed.
+    pub(super) nodes: Vec<Observation>,
+    /// The sessions that run on this node.
+    pub(super) running: BTreeSet<SessionId>,
+    /// Running sessions that stay closed until an operator acts.
     pub(super) broken: BTreeSet<SessionId>,
-    /// Those of them that are finished and that nobody has used for a while.
-    pub(super) unneeded: BTreeSet<SessionId>,
-    /// Sessions that nobody needs to run.
+    /// Running sessions that are finished and unused.
+    pub(super) retirable: BTreeSet<SessionId>,
+    /// All finished sessions. They need not run.
     pub(super) finished: BTreeSet<SessionId>,
-    /// Sessions that somebody has just asked this node for and that nobody ran.
-    pub(super) wanted: BTreeSet<SessionId>,
+    /// Sessions without a live owner that requests at this node wait for.
+    pub(super) requested: BTreeSet<SessionId>,
 }
 
-/// Something to do.
+/// A step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Throw a session away: another node owns it.
+    /// Drop a session that another node owns.
     Abandon(SessionId),
-    /// Claim a session on this ground, and run it.
-    Take(Ownership),
-    /// Give a session to a node that it prefers.
-    HandOver(SessionId, NodeRecord),
-    /// Close a session that nobody needs, and leave it to nobody.
+    /// Claim a session if its ownership is still this one, and run it.
+    Claim(Ownership),
+    /// Hand a session off to a node that it prefers.
+    HandOff(SessionId, NodeRecord),
+    /// Close an unused finished session, and release it.
     Retire(SessionId),
-    /// Leave to nobody what this node owns, does not run, and need not run.
+    /// Release a finished session that this node owns but does not run.
     Release(Ownership),
 }
 
 impl Step {
-    /// The session that it is about.
+    /// The session of the step.
     pub(super) fn session(&self) -> SessionId {
         match self {
-            Self::Abandon(session) | Self::HandOver(session, _) | Self::Retire(session) => *session,
-            Self::Take(owned) | Self::Release(owned) => owned.session,
+            Self::Abandon(session) | Self::HandOff(session, _) | Self::Retire(session) => *session,
+            Self::Claim(owned) | Self::Release(owned) => owned.session,
         }
     }
 }
 
-/// Makes plans, and remembers since when what it sees has been so.
+/// Makes plans. Remembers since when sessions have been orphaned and membership has been stable.
 #[derive(Debug)]
 pub(super) struct Planner {
     me: Incarnation,
     patience: Patience,
-    /// Sessions that may be moved for balance in one look.
+    /// Sessions that may be moved for balance in one view.
     rebalance_max: usize,
     orphans_since: BTreeMap<SessionId, Instant>,
     members: BTreeSet<Incarnation>,
@@ -89,114 +89,114 @@ impl Planner {
         }
     }
 
-    /// What to do now: first what must be thrown away, then what is to be taken, then what is to be
-    /// given.
-    pub(super) fn plan(&mut self, look: &Look) -> Vec<Step> {
-        let cards: Vec<NodeRecord> = look.nodes.iter().map(|seen| seen.card.clone()).collect();
-        let is_member = |node: Incarnation| cards.iter().any(|card| card.incarnation == node);
-        let mut steps = self.abandon(look);
+    /// The steps for a view: first sessions to abandon, then to claim or release, then to hand off.
+    pub(super) fn plan(&mut self, view: &ClusterView) -> Vec<Step> {
+        let records: Vec<NodeRecord> = view.nodes.iter().map(|node| node.record.clone()).collect();
+        let is_member = |node: Incarnation| records.iter().any(|record| record.incarnation == node);
+        let mut steps = self.abandon(view);
         let mut orphans = BTreeMap::new();
-        for ownership in &look.ownerships {
+        for ownership in &view.ownerships {
             let session = ownership.session;
             match ownership.owner {
                 Some(owner) if owner == self.me => {
                     let is_idle =
-                        look.finished.contains(&session) && !look.wanted.contains(&session);
-                    if !look.held.contains(&session) && is_idle {
+                        view.finished.contains(&session) && !view.requested.contains(&session);
+                    if !view.running.contains(&session) && is_idle {
                         steps.push(Step::Release(*ownership));
-                    } else if !look.held.contains(&session) {
-                        steps.push(Step::Take(*ownership));
-                    } else if look.unneeded.contains(&session) {
+                    } else if !view.running.contains(&session) {
+                        steps.push(Step::Claim(*ownership));
+                    } else if view.retirable.contains(&session) {
                         steps.push(Step::Retire(session));
                     }
                 }
                 Some(owner) if is_member(owner) => {}
-                // Whoever is asked for it runs it, wherever it would be better.
-                Some(_) | None if look.finished.contains(&session) => {
-                    if look.wanted.contains(&session) && is_member(self.me) {
-                        steps.push(Step::Take(*ownership));
+                // The node with the request runs it, even if the session prefers another node.
+                Some(_) | None if view.finished.contains(&session) => {
+                    if view.requested.contains(&session) && is_member(self.me) {
+                        steps.push(Step::Claim(*ownership));
                     }
                 }
                 Some(_) | None => {
                     let known = self.orphans_since.get(&session);
-                    let since = known.copied().unwrap_or(look.at);
+                    let since = known.copied().unwrap_or(view.at);
                     orphans.insert(session, since);
-                    if self.is_my_turn(ownership, look.at - since, &cards) {
-                        steps.push(Step::Take(*ownership));
+                    if self.is_my_turn(ownership, view.at - since, &records) {
+                        steps.push(Step::Claim(*ownership));
                     }
                 }
             }
         }
         self.orphans_since = orphans;
-        if self.is_calm(look) {
-            steps.extend(self.rebalance(look, &cards));
+        if self.is_stable(view) {
+            steps.extend(self.rebalance(view, &records));
         }
         steps
     }
 
-    /// Sessions that run here and are another's, or do not exist any more.
-    fn abandon(&self, look: &Look) -> Vec<Step> {
-        let mine: BTreeSet<SessionId> = look
+    /// Sessions that run here but are owned by another node, or do not exist any more.
+    fn abandon(&self, view: &ClusterView) -> Vec<Step> {
+        let owned: BTreeSet<SessionId> = view
             .ownerships
             .iter()
             .filter(|ownership| ownership.owner == Some(self.me))
             .map(|ownership| ownership.session)
             .collect();
-        let lost = look.held.difference(&mine);
+        let lost = view.running.difference(&owned);
         lost.map(|session| Step::Abandon(*session)).collect()
     }
 
-    /// Whether this node should take an orphan: at once if the session prefers it to all others,
-    /// later if those before it have let their turns go by, so that no session is forgotten.
-    fn is_my_turn(&self, orphan: &Ownership, orphaned: Duration, cards: &[NodeRecord]) -> bool {
-        let ranked = preferences(orphan.session, cards);
+    /// Whether this node should claim an orphaned session: at once if the session prefers this node, otherwise
+    /// after the turns of the nodes that it prefers have passed, so that every session gets an owner.
+    fn is_my_turn(&self, orphan: &Ownership, orphaned: Duration, records: &[NodeRecord]) -> bool {
+        let ranked = preferences(orphan.session, records);
         let mut ranked = ranked.iter();
-        let Some(place) = ranked.position(|card| card.incarnation == self.me) else {
-            // This node is not known itself, and must not act before it is.
+        let Some(rank) = ranked.position(|record| record.incarnation == self.me) else {
+            // This node is not a member, and must not claim before it is.
             return false;
         };
-        let is_newborn = orphan.owner.is_none() && orphan.epoch.0 == 0;
-        let first = if is_newborn {
-            NEWBORN_FOR
+        let is_new = orphan.owner.is_none() && orphan.epoch.0 == 0;
+        let delay = if is_new {
+            CREATION_GRACE
         } else {
             Duration::ZERO
         };
-        let turns = u32::try_from(place).unwrap_or(u32::MAX);
-        orphaned >= first + TURN.saturating_mul(turns)
+        let turns = u32::try_from(rank).unwrap_or(u32::MAX);
+        orphaned >= delay + TURN.saturating_mul(turns)
     }
 
-    /// Whether the same nodes have been there for a while. Those who are leaving count as gone.
-    fn is_calm(&mut self, look: &Look) -> bool {
-        let staying = look.nodes.iter().filter(|seen| !seen.card.is_leaving);
-        let members: BTreeSet<Incarnation> = staying.map(|seen| seen.card.incarnation).collect();
+    /// Whether membership has been stable for a while. Leaving nodes do not count as members.
+    fn is_stable(&mut self, view: &ClusterView) -> bool {
+        let staying = view.nodes.iter().filter(|node| !node.record.is_leaving);
+        let members: BTreeSet<Incarnation> = staying.map(|node| node.record.incarnation).collect();
         if members != self.members || self.members_since.is_none() {
             self.members = members;
-            self.members_since = Some(look.at);
+            self.members_since = Some(view.at);
         }
-        let since = self.members_since.unwrap_or(look.at);
-        look.at - since >= CALM_FOR
+        let since = self.members_since.unwrap_or(view.at);
+        view.at - since >= STABLE_MIN
     }
 
     fn rebalance<'a>(
         &'a self,
-        look: &'a Look,
-        cards: &'a [NodeRecord],
+        view: &'a ClusterView,
+        records: &'a [NodeRecord],
     ) -> impl Iterator<Item = Step> + 'a {
-        let mine = look.ownerships.iter().filter(|ownership| {
+        let mine = view.ownerships.iter().filter(|ownership| {
             let session = ownership.session;
-            let runs_here = ownership.owner == Some(self.me) && look.held.contains(&session);
-            // To move one that stays closed would open it again, and each look would begin with it.
-            runs_here && !look.finished.contains(&session) && !look.broken.contains(&session)
+            let runs_here = ownership.owner == Some(self.me) && view.running.contains(&session);
+            // A broken session is not moved: the new owner would open it again, and hand-offs of it would use
+            // up the limit of every scan.
+            runs_here && !view.finished.contains(&session) && !view.broken.contains(&session)
         });
-        // One that is late may have been killed: what it is given nobody runs until it is forgotten.
-        let late = look.nodes.iter();
-        let late = late.filter(|seen| self.patience.is_late(seen, self.me));
-        let late: BTreeSet<Incarnation> = late.map(|seen| seen.card.incarnation).collect();
+        // A late node may be dead: a session handed off to it would not run until it is evicted.
+        let late = view.nodes.iter();
+        let late = late.filter(|node| self.patience.is_late(node, self.me));
+        let late: BTreeSet<Incarnation> = late.map(|node| node.record.incarnation).collect();
         let moves = mine.filter_map(move |ownership| {
-            let to = *preferences(ownership.session, cards).first()?;
+            let to = *preferences(ownership.session, records).first()?;
             let is_better = to.incarnation != self.me && !to.is_leaving && to.weight > 0;
-            let takes_it = is_better && !late.contains(&to.incarnation);
-            takes_it.then(|| Step::HandOver(ownership.session, to.clone()))
+            let is_available = is_better && !late.contains(&to.incarnation);
+            is_available.then(|| Step::HandOff(ownership.session, to.clone()))
         });
         moves.take(self.rebalance_max)
     }

@@ -1,124 +1,121 @@
-//! What the cluster asks of the world: a store that arbitrates, a host that runs sessions, and a way
-//! to knock at another node. Declared here, so that the cluster depends on none of them and a
-//! simulation can stand for all three.
+//! The interfaces that the cluster uses: the store that arbitrates, the host that runs sessions, and the
+//! client that reaches other nodes. They are declared here, so that the cluster depends on no
+//! implementation and a simulation can replace all three.
 
 use futures_util::future::BoxFuture;
 
-use super::validity::Era;
+use super::lease::LeaseTerm;
 use crate::ids::{
     Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
     SessionId,
 };
 
-/// What a call gives, some time later.
+/// The future of a call to the store.
 pub type Answer<T, E = StoreError> = BoxFuture<'static, Result<T, E>>;
 
-/// The store did not do what it was asked for; whether it had an effect is unknown.
+/// The store failed; it is unknown whether the call had an effect.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreError(pub String);
 
-/// Why a session did not change hands.
+/// Why the owner of a session was not changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ClaimError {
-    /// It has another owner or epoch than was read.
-    #[error("the session has changed hands")]
+    /// The stored ownership is not the expected one.
+    #[error("the session has another owner or epoch than expected")]
     Lost,
-    /// An append of its owner is under way.
-    #[error("an append of the owner is under way")]
+    /// An append of the owner is in progress.
+    #[error("an append of the owner is in progress")]
     Busy,
-    /// It may have changed hands or not.
+    /// The outcome is unknown.
     #[error(transparent)]
     Failed(#[from] StoreError),
 }
 
-/// Decides who owns what. Every method answers from, or changes, what all nodes share.
+/// The store that all nodes share. It arbitrates who owns a session.
 pub trait Store: Send + Sync + 'static {
-    /// Who owns each session.
+    /// The ownership of every session.
     fn ownerships(&self) -> Answer<Vec<Ownership>>;
 
-    /// The sessions that are finished, which nobody needs to run until somebody asks for them.
+    /// The finished sessions. No node needs to run them until a request asks for them.
     fn finished(&self) -> Answer<Vec<SessionId>>;
 
-    /// Who owns one session; nothing if it does not exist.
+    /// The ownership of one session; `None` if it does not exist.
     fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>>;
 
-    /// Gives a session to `to`, if `ground` still holds; the new epoch. Whatever an earlier owner
-    /// had not committed by then never will be.
-    fn claim(&self, ground: Ownership, to: Incarnation) -> Answer<Epoch, ClaimError>;
+    /// Makes `to` the owner of a session if its ownership is still the expected one (compare-and-set), and
+    /// returns the new epoch. Appends that an earlier owner has not committed by then never will be.
+    fn claim(&self, expected: Ownership, to: Incarnation) -> Answer<Epoch, ClaimError>;
 
-    /// Leaves a session to nobody, if `held` still holds.
-    fn release(&self, held: Ownership) -> Answer<(), ClaimError>;
+    /// Removes the owner of a session if its ownership is still the expected one.
+    fn release(&self, expected: Ownership) -> Answer<(), ClaimError>;
 
-    /// Ends what a dead node still has under way in the store.
-    fn evict(&self, node: Incarnation) -> Answer<()>;
+    /// Terminates what a dead node still has in progress in the store.
+    fn terminate_connections(&self, node: Incarnation) -> Answer<()>;
 
-    /// Makes a node known.
-    fn join(&self, card: NodeRecord) -> Answer<()>;
+    /// Makes a node a member.
+    fn join(&self, node: NodeRecord) -> Answer<()>;
 
-    /// Tells that a known node is alive. Dropping the answer gives up the way to the store that it
-    /// was awaited on.
-    fn beat(&self, card: NodeRecord) -> Answer<HeartbeatOutcome>;
+    /// Records a heartbeat of a member. Dropping the future closes the connection that it waited on, so
+    /// that the next heartbeat uses another one.
+    fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome>;
 
-    /// Every known node.
+    /// All members.
     fn nodes(&self) -> Answer<Vec<NodeStatus>>;
 
-    /// Forgets a node unless it gave another sign of life after `last_sign`; without one, in any case.
-    /// Whether it is unknown now.
-    fn forget(&self, node: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool>;
+    /// Removes a member, unless it sent another heartbeat after `last`; with `None`, unconditionally.
+    /// Returns whether the node is no member now.
+    fn remove(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool>;
 }
 
 /// Runs the sessions that this node owns.
 pub trait Host: Send + Sync + 'static {
     /// The sessions that run here. Each of them was claimed before.
-    fn held(&self) -> Vec<SessionId>;
+    fn running(&self) -> Vec<SessionId>;
 
-    /// Those of them that stay closed before somebody acts: no other node would fare better.
+    /// The running sessions that stay closed until an operator acts, on any node.
     fn broken(&self) -> Vec<SessionId>;
 
-    /// Those of them that are finished and that nobody has used for a while.
-    fn unneeded(&self) -> Vec<SessionId>;
+    /// The running sessions that are finished and have been unused for a while.
+    fn retirable(&self) -> Vec<SessionId>;
 
-    /// Whether a session runs here, or is about to: one that is being created is held from before its
-    /// claim on.
+    /// Whether a session runs here or is being created here. The latter starts before its claim.
     fn holds(&self, session: SessionId) -> bool;
 
-    /// Runs a session that was claimed with this epoch, unless the era in which the claim was made is
-    /// over: then whoever took this node for dead may have claimed it since. Returns when it is open, or
-    /// when it is clear that this takes longer.
-    fn open(&self, session: SessionId, epoch: Epoch, era: Era) -> BoxFuture<'static, ()>;
+    /// Runs a session that was claimed with this epoch, unless the lease term of the claim is over: another
+    /// node may have claimed the session since. Returns when it is open, or when its recovery takes longer.
+    fn open(&self, session: SessionId, epoch: Epoch, term: LeaseTerm) -> BoxFuture<'static, ()>;
 
-    /// Stops a session: no more requests, everything that was taken in is durable or void. Gives
-    /// the epoch in which it was owned to the end, if it was.
+    /// Stops a session: it accepts no more requests, and accepted ones become durable or void. Returns the
+    /// epoch if this node owned the session until the end.
     fn close(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>>;
 
-    /// The same, if nobody has used it for a while still.
+    /// Stops a session if it is still retirable. Otherwise as [`Host::close`].
     fn retire(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>>;
 
-    /// Throws a session away that another node may own: nothing of it is let out any more when this
-    /// returns.
+    /// Drops a session that another node may own. When this returns, it releases no more outputs.
     fn abandon(&self, session: SessionId) -> BoxFuture<'static, ()>;
 }
 
-/// What knocking at a node's own address gave.
+/// Result of a liveness probe of a node's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
-    /// This life answered.
+    /// This incarnation answered.
     Alive(Incarnation),
-    /// The life that lives there says that its validity is over: it is cut off from the store.
-    Lapsed,
-    /// Nobody listens there.
+    /// The node at this address answered that its lease has expired: it is cut off from the store.
+    LeaseExpired,
+    /// The connection was refused.
     Refused,
-    /// No answer in time, or one that no node of this cluster gives.
-    Silent,
+    /// No answer in time, or not the answer of a node of this cluster.
+    NoAnswer,
 }
 
-/// Reaches other nodes directly.
-pub trait Neighbours: Send + Sync + 'static {
-    /// Knocks; answers within the probe's own deadline.
+/// Sends requests to other nodes.
+pub trait PeerClient: Send + Sync + 'static {
+    /// Probes a node. Has a timeout of its own.
     fn probe(&self, address: String) -> BoxFuture<'static, Probe>;
 
-    /// Tells a node that something was handed to it, so that it looks at once. A hint: whether it
-    /// arrives is of no consequence, because every node looks by itself.
+    /// Asks a node to scan at once, because a session was handed off to it. Best effort: every node scans
+    /// periodically anyway.
     fn hint(&self, address: String) -> BoxFuture<'static, ()>;
 }

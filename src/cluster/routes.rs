@@ -1,9 +1,9 @@
-//! Where a session is.
+//! Routes: a cache of which node owns each session.
 //!
-//! What the last look told is believed until a node turns out not to have the session; then the store
-//! is asked, again and again, until somebody owns it. What the store says itself is believed although
-//! that node did not have the session: it may have claimed it a moment ago, and be about to open it. A
-//! route of a lower epoch never replaces one of a higher.
+//! A route from the last scan is used until the node turns out not to own the session; then the store is
+//! queried until the session has an owner. An owner that the store returns is used even if that node did not
+//! have the session: it may have claimed it a moment ago and be about to open it. A route with a lower epoch
+//! never replaces one with a higher epoch.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,42 +12,44 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::ClusterSettings;
+use super::observations::Observation;
 use super::ports::Store;
-use super::sightings::Sighting;
+use super::settings::ClusterSettings;
 use crate::ids::{Epoch, Incarnation, NodeRecord, Ownership, SessionId};
 use crate::telemetry::metrics;
 
-/// Between two questions to the store about one session.
-const ASK_EVERY: Duration = Duration::from_millis(50);
-/// Questions to the store at the same time; further ones wait their turn.
-const ASKING_MAX: usize = 4;
-/// How long a session is wanted after a request asked for it: longer than from one look to the next.
-const WANTED_FOR: Duration = Duration::from_secs(2);
+/// Pause between two queries to the store about one session.
+const QUERY_INTERVAL: Duration = Duration::from_millis(50);
+/// Concurrent queries to the store; further ones wait.
+const QUERIES_MAX: usize = 4;
+/// Time for which a session counts as requested after a request. Longer than the interval of scans.
+const REQUESTED_FOR: Duration = Duration::from_secs(2);
 
-/// Where a session is.
+/// The owner of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// This node owns it.
     Here,
     /// Another node owns it.
     At {
-        /// Which.
+        /// The owner.
         node: Incarnation,
-        /// Where that is reached.
+        /// Host and port of the owner.
         address: String,
     },
 }
 
-/// Why there is no route.
+/// Why a request was not routed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unrouted {
-    /// Nobody owned it for as long as a request may wait.
-    #[error("the session is changing hands; try again in a moment")]
-    Nobody,
-    /// As many requests wait for a route as may.
-    #[error("too many requests wait for sessions that are changing hands; try again in a moment")]
-    TooManyWait,
+pub enum RouteError {
+    /// No node owned the session until the deadline.
+    #[error("the session is moving to another node; retry in a moment")]
+    NoOwner,
+    /// Too many requests wait for a route.
+    #[error(
+        "too many requests wait for sessions that are moving to another node; retry in a moment"
+    )]
+    TooManyWaiting,
 }
 
 pub(super) struct Routes {
@@ -55,17 +57,17 @@ pub(super) struct Routes {
     store: Arc<dyn Store>,
     known: Mutex<Known>,
     waiting: Semaphore,
-    asking: Semaphore,
-    /// Rises whenever an owner changes.
+    queries: Semaphore,
+    /// Incremented whenever an owner changes.
     changes: watch::Sender<u64>,
-    /// Sessions that nobody ran when they were asked for, and when that was last. As many as requests
-    /// wait.
-    wanted: Mutex<HashMap<SessionId, Instant>>,
-    /// Asks for a look at the sessions before its time.
-    look_now: Arc<Notify>,
+    /// Sessions without a live owner, by the time of the last request. Bounded by the number of waiting
+    /// requests.
+    requested: Mutex<HashMap<SessionId, Instant>>,
+    /// Requests a scan before the next one is due.
+    scan_now: Arc<Notify>,
 }
 
-/// As many sessions as exist, and as many nodes.
+/// The cached owners and addresses. Bounded by the number of sessions and nodes.
 #[derive(Default)]
 struct Known {
     owners: HashMap<SessionId, (Incarnation, Epoch)>,
@@ -77,41 +79,41 @@ impl Routes {
         me: Incarnation,
         settings: ClusterSettings,
         store: Arc<dyn Store>,
-        look_now: Arc<Notify>,
+        scan_now: Arc<Notify>,
     ) -> Self {
         Self {
             me,
             store,
             known: Mutex::default(),
             waiting: Semaphore::new(settings.waiting_max),
-            asking: Semaphore::new(ASKING_MAX),
+            queries: Semaphore::new(QUERIES_MAX),
             changes: watch::Sender::new(0),
-            wanted: Mutex::default(),
-            look_now,
+            requested: Mutex::default(),
+            scan_now,
         }
     }
 
-    /// The sessions that requests wait for and that nobody runs.
-    pub(super) fn wanted(&self) -> BTreeSet<SessionId> {
-        let wanted = self.wanted.lock();
-        let mut wanted = wanted.expect("nothing panics while it holds the lock");
-        wanted.retain(|_, asked| asked.elapsed() < WANTED_FOR);
-        wanted.keys().copied().collect()
+    /// The sessions without a live owner that requests wait for.
+    pub(super) fn requested(&self) -> BTreeSet<SessionId> {
+        let requested = self.requested.lock();
+        let mut requested = requested.expect("nothing panics while it holds the lock");
+        requested.retain(|_, asked| asked.elapsed() < REQUESTED_FOR);
+        requested.keys().copied().collect()
     }
 
-    fn want(&self, session: SessionId) {
-        let wanted = self.wanted.lock();
-        let mut wanted = wanted.expect("nothing panics while it holds the lock");
-        if wanted.insert(session, Instant::now()).is_none() {
-            self.look_now.notify_one();
+    fn mark_requested(&self, session: SessionId) {
+        let requested = self.requested.lock();
+        let mut requested = requested.expect("nothing panics while it holds the lock");
+        if requested.insert(session, Instant::now()).is_none() {
+            self.scan_now.notify_one();
         }
     }
 
-    /// Takes over what a look gave.
-    pub(super) fn learn(&self, ownerships: &[Ownership], nodes: &[Sighting]) {
+    /// Replaces the cache by the result of a scan, except for routes with a higher epoch.
+    pub(super) fn update(&self, ownerships: &[Ownership], nodes: &[Observation]) {
         let mut known = self.known();
-        let cards = nodes.iter().map(|seen| &seen.card);
-        let addresses = cards.map(|card| (card.incarnation, card.address.clone()));
+        let records = nodes.iter().map(|node| &node.record);
+        let addresses = records.map(|record| (record.incarnation, record.address.clone()));
         let addresses: HashMap<Incarnation, String> = addresses.collect();
         let mut has_changed = addresses != known.addresses;
         known.addresses = addresses;
@@ -127,28 +129,30 @@ impl Routes {
         has_changed |= known.owners != before;
         drop(known);
         if has_changed {
-            self.changed();
+            self.notify_change();
         }
     }
 
-    pub(super) fn is_mine(&self, session: SessionId, epoch: Epoch) {
-        self.known().note(session, self.me, epoch);
-        self.changed();
+    /// Records that this node owns a session.
+    pub(super) fn set_local(&self, session: SessionId, epoch: Epoch) {
+        self.known().set_owner(session, self.me, epoch);
+        self.notify_change();
     }
 
-    pub(super) fn is_at(&self, session: SessionId, node: &NodeRecord, epoch: Epoch) {
+    /// Records that another node owns a session.
+    pub(super) fn set_remote(&self, session: SessionId, node: &NodeRecord, epoch: Epoch) {
         let mut known = self.known();
         known
             .addresses
             .insert(node.incarnation, node.address.clone());
-        known.note(session, node.incarnation, epoch);
+        known.set_owner(session, node.incarnation, epoch);
         drop(known);
-        self.changed();
+        self.notify_change();
     }
 
-    /// Waits until a session turns out to be owned by another node than this, or this one to be known no
-    /// more: nobody takes over what is finished. Cancel-safe.
-    pub(super) async fn moved(&self, session: SessionId, from: Incarnation) {
+    /// Waits until a session has another owner than `from`, or until `from` is no member any more: a finished
+    /// session gets no new owner. Cancel-safe.
+    pub(super) async fn wait_for_move(&self, session: SessionId, from: Incarnation) {
         let mut changes = self.changes.subscribe();
         let mut was_known = false;
         loop {
@@ -161,53 +165,54 @@ impl Routes {
                 return;
             }
             was_known |= is_known;
-            // The sender is in `self`.
+            // An error is impossible: `self` owns the sender.
             drop(changes.changed().await);
         }
     }
 
-    fn changed(&self) {
+    fn notify_change(&self) {
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    /// See [`Cluster::route`](super::Cluster::route).
+    /// The route to a session, as soon as it has an owner. `not_at` is a node that turned out not to have the
+    /// session: it is returned again, after a pause, only if the store names it as the owner.
     pub(super) async fn find(
         &self,
         session: SessionId,
         not_at: Option<Incarnation>,
         until: Instant,
-    ) -> Result<Route, Unrouted> {
+    ) -> Result<Route, RouteError> {
         let known = self.known().route(session, self.me);
         let is_new = |route: &Route| Some(self.node_of(route)) != not_at;
         if let Some(route) = known.filter(is_new) {
             return Ok(route);
         }
-        let Ok(_place) = self.waiting.try_acquire() else {
-            return Err(Unrouted::TooManyWait);
+        let Ok(_permit) = self.waiting.try_acquire() else {
+            return Err(RouteError::TooManyWaiting);
         };
         let began = Instant::now();
-        let found = timeout_at(until, self.ask_until_owned(session, not_at)).await;
+        let found = timeout_at(until, self.query_until_owned(session, not_at)).await;
         metrics().cluster_route_seconds.record(began.elapsed());
         found.map_err(|_| {
             metrics().cluster_routes_missing.increment(1);
-            Unrouted::Nobody
+            RouteError::NoOwner
         })
     }
 
-    /// The node that turned out not to have the session is named again after a pause; for this node
-    /// itself the caller waits.
-    async fn ask_until_owned(&self, session: SessionId, not_at: Option<Incarnation>) -> Route {
+    /// Queries the store until the session has an owner. Pauses before it returns `not_at` again; if
+    /// that is this node, the caller waits by itself.
+    async fn query_until_owned(&self, session: SessionId, not_at: Option<Incarnation>) -> Route {
         loop {
-            let asked = self.ask(session).await;
-            let is_too_soon = match &asked {
+            let found = self.query(session).await;
+            let is_too_soon = match &found {
                 Some(Route::At { node, .. }) => Some(*node) == not_at,
                 Some(Route::Here) => false,
                 None => true,
             };
             if is_too_soon {
-                tokio::time::sleep(ASK_EVERY).await;
+                tokio::time::sleep(QUERY_INTERVAL).await;
             }
-            if let Some(route) = asked {
+            if let Some(route) = found {
                 return route;
             }
         }
@@ -220,32 +225,32 @@ impl Routes {
         }
     }
 
-    /// Asks the store, and keeps what it says.
-    async fn ask(&self, session: SessionId) -> Option<Route> {
-        let asking = self.asking.acquire().await;
-        let _asking = asking.expect("the semaphore is never closed");
-        // Somebody may have learnt it while this waited for its turn; that is not known to be newer
-        // than what the caller found wrong, so the store is asked all the same.
+    /// Queries the store for the owner, and caches the result.
+    async fn query(&self, session: SessionId) -> Option<Route> {
+        let permit = self.queries.acquire().await;
+        let _permit = permit.expect("the semaphore is never closed");
+        // Another task may have cached a route meanwhile. It may still be the one that the caller found
+        // wrong, so the store is queried in any case.
         let row = self.store.ownership(session).await.ok()??;
         let Some(owner) = row.owner else {
-            self.want(session);
+            self.mark_requested(session);
             return None;
         };
         if self.known().addresses.contains_key(&owner) || owner == self.me {
-            self.known().note(session, owner, row.epoch);
-            self.changed();
+            self.known().set_owner(session, owner, row.epoch);
+            self.notify_change();
             return self.known().route(session, self.me);
         }
-        // An owner that the last look did not know: new, or dead.
+        // The last scan did not see this owner: it is new, or dead.
         let nodes = self.store.nodes().await.ok()?;
         let node = nodes
             .into_iter()
             .find(|seen| seen.record.incarnation == owner);
         let Some(node) = node else {
-            self.want(session);
+            self.mark_requested(session);
             return None;
         };
-        self.is_at(session, &node.record, row.epoch);
+        self.set_remote(session, &node.record, row.epoch);
         self.known().route(session, self.me)
     }
 
@@ -257,7 +262,7 @@ impl Routes {
 }
 
 impl Known {
-    fn note(&mut self, session: SessionId, owner: Incarnation, epoch: Epoch) {
+    fn set_owner(&mut self, session: SessionId, owner: Incarnation, epoch: Epoch) {
         let known = self.owners.get(&session);
         if known.is_none_or(|(_, known)| *known <= epoch) {
             self.owners.insert(session, (owner, epoch));

@@ -1,4 +1,4 @@
-//! Looks who owns what, and carries out what the planner makes of it.
+//! Scans the ownerships periodically, and carries out the steps that the planner derives from them.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -11,192 +11,193 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use super::observations::Observation;
 use super::placement::preferences;
-use super::planner::{Look, Planner, Step};
+use super::planner::{ClusterView, Planner, Step};
 use super::ports::{ClaimError, StoreError};
-use super::sightings::Sighting;
-use super::{SCAN_EVERY, Shared};
+use super::state::NodeState;
+
 use crate::ids::{NodeRecord, Ownership, SessionId};
 use crate::telemetry::metrics;
 
-/// How often a claim is made that finds an append of the dead owner under way; the store waits for
-/// it each time. Before the second, the dead owner's connections are ended.
-const BUSY_TRIES_MAX: u32 = 5;
-/// Between two of them.
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// Time between scans.
+const SCAN_INTERVAL: Duration = Duration::from_secs(1);
+/// Attempts to claim a session while an append of its dead owner is in progress. The store waits for the append
+/// in each attempt. Before the second attempt, the dead owner's connections are terminated.
+const CLAIM_ATTEMPTS_MAX: u32 = 5;
+/// Pause between two attempts.
+const CLAIM_PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) async fn run(shared: &Shared) {
-    let mut planner = Planner::new(shared.me, shared.patience, shared.settings.rebalance_max);
-    let mut moves = Moves::new(shared);
+pub(super) async fn run(node: &NodeState) {
+    let mut planner = Planner::new(node.me, node.patience, node.settings.rebalance_max);
+    let mut moves = Moves::new(node);
     loop {
-        match moves.go_on_during(look(shared)).await {
-            Ok(look) => {
-                shared.routes.learn(&look.ownerships, &look.nodes);
-                moves.begin(planner.plan(&look));
+        match moves.run_while(read_view(node)).await {
+            Ok(view) => {
+                node.routes.update(&view.ownerships, &view.nodes);
+                moves.start(planner.plan(&view));
             }
-            Err(error) => tracing::debug!(%error, "the sessions could not be listed"),
+            Err(error) => tracing::debug!(%error, "could not list the sessions"),
         }
-        let next = timeout(SCAN_EVERY, shared.look_now.notified());
-        let next = shared.stop.run_until_cancelled(next);
-        if moves.go_on_during(next).await.is_none() {
+        let next = timeout(SCAN_INTERVAL, node.scan_now.notified());
+        let next = node.stop.run_until_cancelled(next);
+        if moves.run_while(next).await.is_none() {
             return;
         }
     }
 }
 
-/// The order matters: see [`Look`].
-async fn look(shared: &Shared) -> Result<Look, StoreError> {
-    let held = shared.host.held();
-    let wanted = shared.routes.wanted();
-    let ownerships = shared.store.ownerships().await?;
-    let finished = shared.store.finished().await?;
-    let nodes = shared.nodes().await?;
-    Ok(Look {
+/// Reads a view. [`ClusterView`] explains the order of the reads.
+async fn read_view(node: &NodeState) -> Result<ClusterView, StoreError> {
+    let running = node.host.running();
+    let requested = node.routes.requested();
+    let ownerships = node.store.ownerships().await?;
+    let finished = node.store.finished().await?;
+    let nodes = node.observe_nodes().await?;
+    Ok(ClusterView {
         at: Instant::now(),
         ownerships,
         nodes,
-        held: held.into_iter().collect(),
-        broken: shared.host.broken().into_iter().collect(),
-        unneeded: shared.host.unneeded().into_iter().collect(),
+        running: running.into_iter().collect(),
+        broken: node.host.broken().into_iter().collect(),
+        retirable: node.host.retirable().into_iter().collect(),
         finished: finished.into_iter().collect(),
-        wanted,
+        requested,
     })
 }
 
-/// Steps that are being carried out, at most one for each session. The next look does not wait for
-/// them: a session that cannot be opened holds up no other.
+/// The steps in progress, at most one for each session. The next scan does not wait for them, so a session
+/// that cannot be opened delays no other.
 struct Moves<'a> {
-    shared: &'a Shared,
-    under_way: FuturesUnordered<BoxFuture<'a, SessionId>>,
+    node: &'a NodeState,
+    in_progress: FuturesUnordered<BoxFuture<'a, SessionId>>,
     sessions: BTreeSet<SessionId>,
-    /// How many sessions are taken or given at the same time.
-    places: Arc<Semaphore>,
+    /// Limits the sessions that are claimed or handed off at the same time.
+    permits: Arc<Semaphore>,
 }
 
 impl<'a> Moves<'a> {
-    fn new(shared: &'a Shared) -> Self {
+    fn new(node: &'a NodeState) -> Self {
         Self {
-            shared,
-            under_way: FuturesUnordered::new(),
+            node,
+            in_progress: FuturesUnordered::new(),
             sessions: BTreeSet::new(),
-            places: Arc::new(Semaphore::new(shared.settings.moves_max)),
+            permits: Arc::new(Semaphore::new(node.settings.moves_max)),
         }
     }
 
-    /// Begins with what is not under way yet.
-    fn begin(&mut self, steps: Vec<Step>) {
+    /// Starts the steps for sessions without a step in progress.
+    fn start(&mut self, steps: Vec<Step>) {
         for step in steps {
             let session = step.session();
             if self.sessions.insert(session) {
-                let carrying_out = carry_out(self.shared, self.places.clone(), step);
-                self.under_way
-                    .push(carrying_out.map(move |()| session).boxed());
+                let step = carry_out(self.node, self.permits.clone(), step);
+                self.in_progress.push(step.map(move |()| session).boxed());
             }
         }
-        self.note_if_done();
+        self.count_if_done();
     }
 
-    /// Carries the steps out while something else is waited for.
-    async fn go_on_during<T>(&mut self, other: impl Future<Output = T>) -> T {
+    /// Carries out the steps while a future runs, until that is ready.
+    async fn run_while<T>(&mut self, other: impl Future<Output = T>) -> T {
         let mut other = pin!(other);
         loop {
             tokio::select! {
                 biased;
                 ended = &mut other => return ended,
-                Some(session) = self.under_way.next() => {
+                Some(session) = self.in_progress.next() => {
                     self.sessions.remove(&session);
-                    self.note_if_done();
+                    self.count_if_done();
                 }
             }
         }
     }
 
-    fn note_if_done(&self) {
-        if self.under_way.is_empty() {
-            self.shared.looks.send_modify(|looks| *looks += 1);
+    fn count_if_done(&self) {
+        if self.in_progress.is_empty() {
+            self.node.scans_done.send_modify(|scans| *scans += 1);
         }
     }
 }
 
-async fn carry_out(shared: &Shared, places: Arc<Semaphore>, step: Step) {
-    let _place = match step {
-        // What another node owns is thrown away at once.
+async fn carry_out(node: &NodeState, permits: Arc<Semaphore>, step: Step) {
+    let _permit = match step {
+        // Sessions of other nodes are abandoned at once.
         Step::Abandon(_) | Step::Release(_) => None,
-        Step::Take(_) | Step::HandOver(..) | Step::Retire(_) => {
-            let place = places.acquire().await;
-            Some(place.expect("the semaphore is never closed"))
+        Step::Claim(_) | Step::HandOff(..) | Step::Retire(_) => {
+            let permit = permits.acquire().await;
+            Some(permit.expect("the semaphore is never closed"))
         }
     };
     match step {
-        Step::Abandon(session) => shared.host.abandon(session).await,
-        Step::Take(ground) => take(shared, ground).await,
-        Step::HandOver(session, to) => hand_over(shared, session, Some(&to)).await,
-        Step::Retire(session) => retire(shared, session).await,
-        // Between the look and now it may have been asked for, and be about to run.
-        Step::Release(held) if shared.host.holds(held.session) => {}
-        Step::Release(held) => release(shared, held).await,
+        Step::Abandon(session) => node.host.abandon(session).await,
+        Step::Claim(expected) => claim(node, expected).await,
+        Step::HandOff(session, to) => hand_off(node, session, Some(&to)).await,
+        Step::Retire(session) => retire(node, session).await,
+        // A request since the scan may have started it.
+        Step::Release(held) if node.host.holds(held.session) => {}
+        Step::Release(held) => release(node, held).await,
     }
 }
 
-/// Claims a session and has it run.
-async fn take(shared: &Shared, ground: Ownership) {
-    if !shared.validity.holds() || shared.card().is_leaving {
+/// Claims a session and opens it.
+async fn claim(node: &NodeState, expected: Ownership) {
+    if !node.lease.is_held() || node.record().is_leaving {
         return;
     }
-    let session = ground.session;
-    if ground.owner == Some(shared.me) && shared.host.holds(session) {
-        // It was opened after the look had seen what runs, or is being created: its claim is not to be
-        // fenced by another one.
+    let session = expected.session;
+    if expected.owner == Some(node.me) && node.host.holds(session) {
+        // It was opened after the scan, or is being created: another claim would fence it.
         return;
     }
-    let era = shared.validity.era();
-    for try_number in 1..=BUSY_TRIES_MAX {
-        match shared.store.claim(ground, shared.me).await {
+    let term = node.lease.term();
+    for attempt in 1..=CLAIM_ATTEMPTS_MAX {
+        match node.store.claim(expected, node.me).await {
             Ok(epoch) => {
                 metrics().cluster_sessions_claimed.increment(1);
-                shared.routes.is_mine(session, epoch);
-                shared.host.open(session, epoch, era).await;
+                node.routes.set_local(session, epoch);
+                node.host.open(session, epoch, term).await;
                 return;
             }
             Err(ClaimError::Busy) => {
                 metrics().cluster_claims_busy.increment(1);
-                evict_owner(shared, ground, try_number).await;
+                terminate_owner(node, expected, attempt).await;
             }
-            // The next look tells who has it.
+            // The next scan shows the new owner.
             Err(ClaimError::Lost) => {
                 metrics().cluster_claims_lost.increment(1);
                 return;
             }
             Err(error @ ClaimError::Failed(_)) => {
-                tracing::info!(session.id = %session, %error, "a session could not be claimed");
+                tracing::info!(session.id = %session, %error, "could not claim a session");
                 return;
             }
         }
     }
-    tracing::warn!(session.id = %session, "a dead owner's append still holds a session up");
+    tracing::warn!(session.id = %session, "an append of a dead owner still delays the claim of its session");
 }
 
-async fn evict_owner(shared: &Shared, ground: Ownership, try_number: u32) {
-    if try_number > 1 {
-        tokio::time::sleep(BUSY_PAUSE).await;
+async fn terminate_owner(node: &NodeState, expected: Ownership, attempt: u32) {
+    if attempt > 1 {
+        tokio::time::sleep(CLAIM_PAUSE).await;
     }
-    let Some(owner) = ground.owner.filter(|owner| *owner != shared.me) else {
+    let Some(owner) = expected.owner.filter(|owner| *owner != node.me) else {
         return;
     };
-    if let Err(error) = shared.store.evict(owner).await {
-        tracing::info!(%error, "a dead node's connections could not be ended");
+    if let Err(error) = node.store.terminate_connections(owner).await {
+        tracing::info!(%error, "could not terminate the connections of a dead node");
     }
 }
 
-/// Stops a session that nobody needs, and leaves it to nobody.
-async fn retire(shared: &Shared, session: SessionId) {
-    let Some(epoch) = shared.host.retire(session).await else {
+/// Closes an unused finished session, and releases it.
+async fn retire(node: &NodeState, session: SessionId) {
+    let Some(epoch) = node.host.retire(session).await else {
         return;
     };
     metrics().sessions_retired.increment(1);
-    let owner = Some(shared.me);
+    let owner = Some(node.me);
     release(
-        shared,
+        node,
         Ownership {
             session,
             owner,
@@ -206,58 +207,58 @@ async fn retire(shared: &Shared, session: SessionId) {
     .await;
 }
 
-async fn release(shared: &Shared, held: Ownership) {
-    if let Err(error) = shared.store.release(held).await {
-        // The next look tries again.
-        tracing::info!(session.id = %held.session, %error, "a session was not left to nobody");
+async fn release(node: &NodeState, held: Ownership) {
+    if let Err(error) = node.store.release(held).await {
+        // The next scan retries.
+        tracing::info!(session.id = %held.session, %error, "could not release a session");
     }
 }
 
-/// Stops a session and gives it to another node, or to nobody.
-async fn hand_over(shared: &Shared, session: SessionId, to: Option<&NodeRecord>) {
-    let Some(epoch) = shared.host.close(session).await else {
+/// Closes a session, and hands it off to another node or releases it.
+async fn hand_off(node: &NodeState, session: SessionId, to: Option<&NodeRecord>) {
+    let Some(epoch) = node.host.close(session).await else {
         return;
     };
     let held = Ownership {
         session,
-        owner: Some(shared.me),
+        owner: Some(node.me),
         epoch,
     };
-    let given = match to {
+    let outcome = match to {
         Some(to) => {
-            let claimed = shared.store.claim(held, to.incarnation).await;
+            let claimed = node.store.claim(held, to.incarnation).await;
             claimed.map(|epoch| Some((to, epoch)))
         }
-        None => shared.store.release(held).await.map(|()| None),
+        None => node.store.release(held).await.map(|()| None),
     };
-    match given {
+    match outcome {
         Ok(Some((to, epoch))) => {
             metrics().cluster_sessions_released.increment(1);
-            shared.routes.is_at(session, to, epoch);
-            shared.neighbours.hint(to.address.clone()).await;
+            node.routes.set_remote(session, to, epoch);
+            node.peers.hint(to.address.clone()).await;
         }
         Ok(None) => metrics().cluster_sessions_released.increment(1),
-        // If it is still this node's, the next look takes it up again.
-        Err(error) => tracing::info!(session.id = %session, %error, "a session was not given"),
+        // If this node still owns it, the next scan claims it again.
+        Err(error) => tracing::info!(session.id = %session, %error, "could not hand off a session"),
     }
 }
 
-/// Gives every session to the node that it prefers of those that stay and are not late: one that was
-/// killed and not forgotten yet would get sessions that nobody runs. Finished ones go to nobody.
-pub(super) async fn give_all(shared: &Shared) {
-    let nodes = shared.nodes().await.unwrap_or_default();
-    let finished = shared.store.finished().await.unwrap_or_default();
-    let is_next = |seen: &Sighting| {
-        let is_other = seen.card.incarnation != shared.me && !seen.card.is_leaving;
-        is_other && !shared.patience.is_late(seen, shared.me)
+/// Hands off every session to the node that it prefers among those that are neither leaving nor late: a dead
+/// node that is not evicted yet would get sessions that then do not run. Releases finished sessions.
+pub(super) async fn hand_off_all(node: &NodeState) {
+    let nodes = node.observe_nodes().await.unwrap_or_default();
+    let finished = node.store.finished().await.unwrap_or_default();
+    let is_next = |other: &Observation| {
+        let is_other = other.record.incarnation != node.me && !other.record.is_leaving;
+        is_other && !node.patience.is_late(other, node.me)
     };
     let others = nodes.into_iter().filter(is_next);
-    let others: Vec<NodeRecord> = others.map(|seen| seen.card).collect();
-    stream::iter(shared.host.held())
-        .for_each_concurrent(shared.settings.moves_max, |session| {
+    let others: Vec<NodeRecord> = others.map(|other| other.record).collect();
+    stream::iter(node.host.running())
+        .for_each_concurrent(node.settings.moves_max, |session| {
             let next = preferences(session, &others).first().copied();
             let next = next.filter(|_| !finished.contains(&session));
-            hand_over(shared, session, next)
+            hand_off(node, session, next)
         })
         .await;
 }

@@ -1,20 +1,20 @@
-//! Who is dead, as far as anyone can tell.
+//! Decides which nodes are dead.
 //!
-//! A wrong verdict costs a change of owner and nothing else, so that it may be quick: the fence keeps
-//! the accused from writing, and its own validity from speaking.
+//! A wrong verdict costs a change of owner and nothing else, so verdicts may be quick: the fence keeps the
+//! suspected node from writing, and its expired lease keeps it from answering.
 
 use std::time::Duration;
 
+use super::observations::Observation;
 use super::ports::Probe;
-use super::sightings::Sighting;
 use crate::ids::Incarnation;
 
-/// When silence becomes suspicious.
+/// Thresholds of the failure detector.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// The age of a last beat above which a node is knocked at.
+    /// Age of the last heartbeat from which a node is probed.
     pub(super) late: Duration,
-    /// Added to a node's validity, for what the clocks of two machines differ by in that time.
+    /// Added to a node's lease: how far the clocks of two machines may drift apart during one.
     pub(super) margin: Duration,
 }
 
@@ -22,43 +22,43 @@ pub(super) struct Patience {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Nothing, for now.
-    Trusted,
-    /// Forget it, if it has given no other sign of life.
+    Alive,
+    /// Evict it, unless it has sent another heartbeat.
     Dead {
-        /// For how long whoever judges must have been in touch with the store.
-        unseen_for: Duration,
+        /// Time for which this node must have been in contact with the store before it may evict.
+        contact_min: Duration,
     },
 }
 
 impl Patience {
-    /// Whether a node is to be knocked at. For this any clock will do: a wrong one costs a knock.
-    pub(super) fn is_late(self, node: &Sighting, me: Incarnation) -> bool {
-        node.card.incarnation != me && node.age >= self.late
+    /// Whether a node must be probed. Any clock is good enough: a wrong one costs a probe.
+    pub(super) fn is_late(self, node: &Observation, me: Incarnation) -> bool {
+        node.record.incarnation != me && node.age >= self.late
     }
 
-    /// What a knock at a late node tells.
-    pub(super) fn judge(self, node: &Sighting, probe: Probe) -> Verdict {
+    /// The verdict on a node after a probe.
+    pub(super) fn judge(self, node: &Observation, probe: Probe) -> Verdict {
         let is_gone = match probe {
             Probe::Refused => true,
-            // Another life at the same address: this one is over.
-            Probe::Alive(incarnation) => incarnation != node.card.incarnation,
-            Probe::Silent | Probe::Lapsed => false,
+            // Another incarnation runs at the same address: this one has ended.
+            Probe::Alive(incarnation) => incarnation != node.record.incarnation,
+            Probe::NoAnswer | Probe::LeaseExpired => false,
         };
         if is_gone && node.age >= self.late {
-            let unseen_for = self.late;
-            return Verdict::Dead { unseen_for };
+            let contact_min = self.late;
+            return Verdict::Dead { contact_min };
         }
-        // It may still speak. Its validity began before it gave its last sign, and is over for certain
-        // once this node has seen no other for as long.
-        let unseen_for = node.card.lease + self.margin;
-        let is_mute = match probe {
-            Probe::Silent | Probe::Lapsed => true,
+        // The node may still answer clients. Its lease began before its last heartbeat, so it has expired
+        // once this node has observed no other heartbeat for as long.
+        let contact_min = node.record.lease + self.margin;
+        let is_unresponsive = match probe {
+            Probe::NoAnswer | Probe::LeaseExpired => true,
             Probe::Refused | Probe::Alive(_) => false,
         };
-        if is_mute && node.silent_for >= unseen_for {
-            return Verdict::Dead { unseen_for };
+        if is_unresponsive && node.silent_for >= contact_min {
+            return Verdict::Dead { contact_min };
         }
-        Verdict::Trusted
+        Verdict::Alive
     }
 }
 
@@ -67,7 +67,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::ports::Probe;
-    use super::{Patience, Sighting, Verdict};
+    use super::{Patience, Verdict};
+    use crate::cluster::observations::Observation;
     use crate::ids::{HeartbeatSeq, Incarnation, NodeRecord};
 
     const PATIENCE: Patience = Patience {
@@ -76,9 +77,9 @@ mod tests {
     };
     const NODE: Incarnation = Incarnation(1);
 
-    fn seen(age_ms: u64) -> Sighting {
-        Sighting {
-            card: NodeRecord {
+    fn observed(age_ms: u64) -> Observation {
+        Observation {
+            record: NodeRecord {
                 incarnation: NODE,
                 address: "192.0.2.1:7000".to_owned(),
                 version: "1".to_owned(),
@@ -86,7 +87,7 @@ mod tests {
                 lease: Duration::from_millis(1_500),
                 is_leaving: false,
             },
-            last_sign: HeartbeatSeq(1),
+            last_heartbeat: HeartbeatSeq(1),
             age: Duration::from_millis(age_ms),
             silent_for: Duration::from_millis(age_ms),
         }
@@ -94,42 +95,42 @@ mod tests {
 
     #[test]
     fn a_node_is_dead_when_it_is_late_and_does_not_answer() {
-        let other_life = Probe::Alive(Incarnation(2));
+        let other_incarnation = Probe::Alive(Incarnation(2));
         let dead_after = |ms| Verdict::Dead {
-            unseen_for: Duration::from_millis(ms),
+            contact_min: Duration::from_millis(ms),
         };
         for (age_ms, probe, verdict) in [
-            (499, Probe::Refused, Verdict::Trusted),
+            (499, Probe::Refused, Verdict::Alive),
             (500, Probe::Refused, dead_after(500)),
-            (500, other_life, dead_after(500)),
-            (500, Probe::Silent, Verdict::Trusted),
-            (1_599, Probe::Silent, Verdict::Trusted),
-            (1_600, Probe::Silent, dead_after(1_600)),
-            (1_599, Probe::Lapsed, Verdict::Trusted),
-            (1_600, Probe::Lapsed, dead_after(1_600)),
-            (60_000, Probe::Alive(NODE), Verdict::Trusted),
+            (500, other_incarnation, dead_after(500)),
+            (500, Probe::NoAnswer, Verdict::Alive),
+            (1_599, Probe::NoAnswer, Verdict::Alive),
+            (1_600, Probe::NoAnswer, dead_after(1_600)),
+            (1_599, Probe::LeaseExpired, Verdict::Alive),
+            (1_600, Probe::LeaseExpired, dead_after(1_600)),
+            (60_000, Probe::Alive(NODE), Verdict::Alive),
         ] {
-            let judged = PATIENCE.judge(&seen(age_ms), probe);
+            let judged = PATIENCE.judge(&observed(age_ms), probe);
             assert_eq!(judged, verdict, "{age_ms} {probe:?}");
         }
     }
 
     #[test]
-    fn a_store_whose_clock_is_set_forward_ends_no_validity() {
-        let leapt = Sighting {
+    fn a_store_whose_clock_is_set_forward_expires_no_lease() {
+        let jumped = Observation {
             silent_for: Duration::from_millis(1_599),
-            ..seen(60_000)
+            ..observed(60_000)
         };
-        assert!(PATIENCE.is_late(&leapt, Incarnation(9)));
-        for probe in [Probe::Silent, Probe::Lapsed] {
-            assert_eq!(PATIENCE.judge(&leapt, probe), Verdict::Trusted);
+        assert!(PATIENCE.is_late(&jumped, Incarnation(9)));
+        for probe in [Probe::NoAnswer, Probe::LeaseExpired] {
+            assert_eq!(PATIENCE.judge(&jumped, probe), Verdict::Alive);
         }
     }
 
     #[test]
-    fn only_others_that_are_late_are_knocked_at() {
-        assert!(PATIENCE.is_late(&seen(500), Incarnation(9)));
-        assert!(!PATIENCE.is_late(&seen(499), Incarnation(9)));
-        assert!(!PATIENCE.is_late(&seen(5_000), NODE));
+    fn only_other_nodes_that_are_late_are_probed() {
+        assert!(PATIENCE.is_late(&observed(500), Incarnation(9)));
+        assert!(!PATIENCE.is_late(&observed(499), Incarnation(9)));
+        assert!(!PATIENCE.is_late(&observed(5_000), NODE));
     }
 }

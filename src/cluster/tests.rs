@@ -1,4 +1,4 @@
-//! A node of which everything around it is played: what it does when the store is ahead of the hosts.
+//! A node with a fake store, host and network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Answer, ClaimError, Cluster, ClusterParts, ClusterSettings, Era, Host, JoinError, Neighbours,
-    Probe, Route, Store, Unrouted, Validity, Watchdog,
+    Answer, ClaimError, Cluster, ClusterParts, ClusterSettings, Host, JoinError, Lease, LeaseTerm,
+    PeerClient, Probe, Route, RouteError, Store, Watchdog,
 };
 use crate::ids::{
     Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
@@ -23,41 +23,41 @@ const DEAD: Incarnation = Incarnation(3);
 const KITE: SessionId = SessionId::new(42);
 const LAMP: SessionId = SessionId::new(43);
 const WAIT_MAX: Duration = Duration::from_secs(20);
-const BEAT: Duration = Duration::from_millis(200);
-/// As [`Cluster::new`] makes it of [`BEAT`].
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(200);
+/// As [`Cluster::new`] derives it from [`HEARTBEAT_INTERVAL`].
 const LATE: Duration = Duration::from_millis(500);
 
-/// The store, the sessions that run here, and the network.
+/// The state of the fake store, host and network.
 #[derive(Default)]
 struct World {
     rows: BTreeMap<SessionId, Ownership>,
-    /// Each node and when it was heard of last; nothing: at this very moment, always.
+    /// Each member and the time of its last heartbeat; `None` if it sends one at every moment.
     nodes: Vec<(NodeRecord, Option<Instant>)>,
-    /// How often somebody asked for them.
+    /// Number of times that the members were listed.
     lists: i64,
-    /// The store's clock says that all signs of life are still to come.
+    /// The store's clock puts all heartbeats in the future.
     is_set_back: bool,
     claims: Vec<Ownership>,
     running: BTreeSet<SessionId>,
-    newborns: BTreeSet<SessionId>,
-    unneeded: BTreeSet<SessionId>,
+    creating: BTreeSet<SessionId>,
+    retirable: BTreeSet<SessionId>,
     /// Sessions whose recovery never ends.
     stuck: BTreeSet<SessionId>,
-    /// How long a beat takes to reach the store.
-    beat_takes: Duration,
+    /// Time that a heartbeat takes to reach the store.
+    heartbeat_takes: Duration,
 }
 
 #[derive(Clone, Default)]
-struct Played(Arc<Mutex<World>>);
+struct Fake(Arc<Mutex<World>>);
 
-impl Played {
+impl Fake {
     fn world(&self) -> MutexGuard<'_, World> {
         self.0
             .lock()
             .expect("nothing panics while it holds the lock")
     }
 
-    fn owned(&self, session: SessionId, owner: Incarnation, epoch: u64) {
+    fn add_ownership(&self, session: SessionId, owner: Incarnation, epoch: u64) {
         let row = Ownership {
             session,
             owner: Some(owner),
@@ -66,20 +66,20 @@ impl Played {
         self.world().rows.insert(session, row);
     }
 
-    fn heard_of(&self, node: Incarnation, address: &str, at: Option<Instant>) {
-        let card = card(node, address);
-        self.world().nodes.push((card, at));
+    fn add_node(&self, node: Incarnation, address: &str, at: Option<Instant>) {
+        let record = record(node, address);
+        self.world().nodes.push((record, at));
     }
 
-    fn knows(&self, node: Incarnation) -> bool {
+    fn has_member(&self, node: Incarnation) -> bool {
         let world = self.world();
         let mut nodes = world.nodes.iter();
-        nodes.any(|(card, _)| card.incarnation == node)
+        nodes.any(|(record, _)| record.incarnation == node)
     }
 
     fn cluster(&self) -> Cluster {
         let settings = ClusterSettings {
-            heartbeat_interval: BEAT,
+            heartbeat_interval: HEARTBEAT_INTERVAL,
             exit_after: Duration::from_secs(30),
             moves_max: 2,
             rebalance_max: 0,
@@ -87,12 +87,12 @@ impl Played {
             waiting_max: 8,
         };
         Cluster::new(ClusterParts {
-            card: card(ME, "here:7000"),
+            record: record(ME, "here:7000"),
             settings,
             store: Arc::new(self.clone()),
             host: Arc::new(self.clone()),
-            neighbours: Arc::new(self.clone()),
-            validity: Validity::over(),
+            peers: Arc::new(self.clone()),
+            lease: Lease::expired(),
         })
     }
 
@@ -105,7 +105,7 @@ impl Played {
     }
 }
 
-fn card(node: Incarnation, address: &str) -> NodeRecord {
+fn record(node: Incarnation, address: &str) -> NodeRecord {
     NodeRecord {
         incarnation: node,
         address: address.to_owned(),
@@ -116,7 +116,7 @@ fn card(node: Incarnation, address: &str) -> NodeRecord {
     }
 }
 
-impl Store for Played {
+impl Store for Fake {
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         self.answer(|world| Ok(world.rows.values().copied().collect()))
     }
@@ -129,43 +129,47 @@ impl Store for Played {
         self.answer(|world| Ok(world.rows.get(&session).copied()))
     }
 
-    fn claim(&self, ground: Ownership, to: Incarnation) -> Answer<Epoch, ClaimError> {
+    fn claim(&self, expected: Ownership, to: Incarnation) -> Answer<Epoch, ClaimError> {
         self.answer(|world| {
-            world.claims.push(ground);
-            let row = world.rows.get_mut(&ground.session);
-            let row = row.filter(|row| **row == ground).ok_or(ClaimError::Lost)?;
+            world.claims.push(expected);
+            let row = world.rows.get_mut(&expected.session);
+            let row = row
+                .filter(|row| **row == expected)
+                .ok_or(ClaimError::Lost)?;
             row.owner = Some(to);
             row.epoch.0 += 1;
             Ok(row.epoch)
         })
     }
 
-    fn release(&self, held: Ownership) -> Answer<(), ClaimError> {
+    fn release(&self, expected: Ownership) -> Answer<(), ClaimError> {
         self.answer(|world| {
-            let row = world.rows.get_mut(&held.session);
-            let row = row.filter(|row| **row == held).ok_or(ClaimError::Lost)?;
+            let row = world.rows.get_mut(&expected.session);
+            let row = row
+                .filter(|row| **row == expected)
+                .ok_or(ClaimError::Lost)?;
             row.owner = None;
             Ok(())
         })
     }
 
-    fn evict(&self, _node: Incarnation) -> Answer<()> {
+    fn terminate_connections(&self, _node: Incarnation) -> Answer<()> {
         self.answer(|_| Ok(()))
     }
 
-    fn join(&self, card: NodeRecord) -> Answer<()> {
+    fn join(&self, node: NodeRecord) -> Answer<()> {
         self.answer(|world| {
-            world.nodes.push((card, None));
+            world.nodes.push((node, None));
             Ok(())
         })
     }
 
-    fn beat(&self, card: NodeRecord) -> Answer<HeartbeatOutcome> {
+    fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
         let this = self.clone();
         async move {
-            let beat_takes = this.world().beat_takes;
-            sleep(beat_takes).await;
-            let is_known = this.knows(card.incarnation);
+            let heartbeat_takes = this.world().heartbeat_takes;
+            sleep(heartbeat_takes).await;
+            let is_known = this.has_member(node.incarnation);
             Ok(if is_known {
                 HeartbeatOutcome::Renewed
             } else {
@@ -179,9 +183,9 @@ impl Store for Played {
         self.answer(|world| {
             world.lists += 1;
             let world = &*world;
-            let nodes = world.nodes.iter().map(|(card, at)| NodeStatus {
-                record: card.clone(),
-                last_heartbeat: world.last_sign(*at),
+            let nodes = world.nodes.iter().map(|(record, at)| NodeStatus {
+                record: record.clone(),
+                last_heartbeat: world.last_heartbeat(*at),
                 age: match at {
                     Some(at) if !world.is_set_back => at.elapsed(),
                     Some(_) | None => Duration::ZERO,
@@ -191,26 +195,26 @@ impl Store for Played {
         })
     }
 
-    fn forget(&self, node: Incarnation, last_sign: Option<HeartbeatSeq>) -> Answer<bool> {
+    fn remove(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
         self.answer(|world| {
-            let is_last = |at| last_sign.is_none_or(|sign| sign == world.last_sign(at));
+            let is_last = |at| last.is_none_or(|last| last == world.last_heartbeat(at));
             let nodes = world.nodes.iter();
-            let stay = nodes.filter(|(card, at)| card.incarnation != node || !is_last(*at));
+            let stay = nodes.filter(|(record, at)| record.incarnation != node || !is_last(*at));
             world.nodes = stay.cloned().collect();
-            let remains = |(card, _): &(NodeRecord, _)| card.incarnation == node;
+            let remains = |(record, _): &(NodeRecord, _)| record.incarnation == node;
             Ok(!world.nodes.iter().any(remains))
         })
     }
 }
 
 impl World {
-    fn last_sign(&self, at: Option<Instant>) -> HeartbeatSeq {
+    fn last_heartbeat(&self, at: Option<Instant>) -> HeartbeatSeq {
         HeartbeatSeq(if at.is_some() { 0 } else { self.lists })
     }
 }
 
-impl Host for Played {
-    fn held(&self) -> Vec<SessionId> {
+impl Host for Fake {
+    fn running(&self) -> Vec<SessionId> {
         self.world().running.iter().copied().collect()
     }
 
@@ -218,16 +222,16 @@ impl Host for Played {
         Vec::new()
     }
 
-    fn unneeded(&self) -> Vec<SessionId> {
-        self.world().unneeded.iter().copied().collect()
+    fn retirable(&self) -> Vec<SessionId> {
+        self.world().retirable.iter().copied().collect()
     }
 
     fn holds(&self, session: SessionId) -> bool {
         let world = self.world();
-        world.running.contains(&session) || world.newborns.contains(&session)
+        world.running.contains(&session) || world.creating.contains(&session)
     }
 
-    fn open(&self, session: SessionId, _epoch: Epoch, _era: Era) -> BoxFuture<'static, ()> {
+    fn open(&self, session: SessionId, _epoch: Epoch, _term: LeaseTerm) -> BoxFuture<'static, ()> {
         let mut world = self.world();
         world.running.insert(session);
         if world.stuck.contains(&session) {
@@ -244,7 +248,7 @@ impl Host for Played {
     }
 
     fn retire(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>> {
-        if self.world().unneeded.remove(&session) {
+        if self.world().retirable.remove(&session) {
             self.close(session)
         } else {
             async { None }.boxed()
@@ -257,9 +261,9 @@ impl Host for Played {
     }
 }
 
-impl Neighbours for Played {
+impl PeerClient for Fake {
     fn probe(&self, _address: String) -> BoxFuture<'static, Probe> {
-        async { Probe::Silent }.boxed()
+        async { Probe::NoAnswer }.boxed()
     }
 
     fn hint(&self, _address: String) -> BoxFuture<'static, ()> {
@@ -267,7 +271,7 @@ impl Neighbours for Played {
     }
 }
 
-/// Runs the scan while something else goes on.
+/// Runs the scan until `other` is done.
 async fn scan_during(cluster: &Cluster, other: impl Future<Output = ()>) {
     tokio::select! {
         () = cluster.run_scan() => panic!("it ends only when the node leaves"),
@@ -275,8 +279,8 @@ async fn scan_during(cluster: &Cluster, other: impl Future<Output = ()>) {
     }
 }
 
-impl Played {
-    async fn until_running(&self, session: SessionId) {
+impl Fake {
+    async fn wait_until_running(&self, session: SessionId) {
         while !self.world().running.contains(&session) {
             sleep(Duration::from_millis(10)).await;
         }
@@ -289,14 +293,14 @@ fn at(node: Incarnation) -> Route {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_owner_that_has_not_opened_a_session_yet_is_tried_again() {
-    let played = Played::default();
-    played.owned(KITE, OTHER, 5);
-    played.heard_of(OTHER, "there:7000", None);
-    let cluster = played.cluster();
+async fn an_owner_that_has_not_opened_a_session_yet_is_retried() {
+    let fake = Fake::default();
+    fake.add_ownership(KITE, OTHER, 5);
+    fake.add_node(OTHER, "there:7000", None);
+    let cluster = fake.cluster();
     let until = cluster.route_deadline();
     let mut not_at = None;
-    // It answers that it does not have the session, and is still the one that the store names.
+    // It answers that it does not have the session, but the store still names it as the owner.
     for _ in 0..3 {
         assert_eq!(cluster.route(KITE, not_at, until).await, Ok(at(OTHER)));
         not_at = Some(OTHER);
@@ -306,7 +310,7 @@ async fn an_owner_that_has_not_opened_a_session_yet_is_tried_again() {
         (Duration::from_millis(100)..Duration::from_millis(200)).contains(&waited),
         "the first time at once, then after a pause: {waited:?}"
     );
-    played.owned(KITE, ME, 6);
+    fake.add_ownership(KITE, ME, 6);
     assert_eq!(cluster.route(KITE, not_at, until).await, Ok(Route::Here));
     let asked_at = Instant::now();
     let again = cluster.route(KITE, Some(ME), until).await;
@@ -315,83 +319,87 @@ async fn an_owner_that_has_not_opened_a_session_yet_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_waits_for_an_owner_no_longer_than_it_may() {
-    let played = Played::default();
-    played.owned(KITE, DEAD, 5);
-    let cluster = played.cluster();
+async fn a_request_for_a_session_without_an_owner_times_out() {
+    let fake = Fake::default();
+    fake.add_ownership(KITE, DEAD, 5);
+    let cluster = fake.cluster();
     let until = cluster.route_deadline();
     let route = cluster.route(KITE, None, until).await;
-    assert_eq!(route, Err(Unrouted::Nobody), "its owner is not known");
+    assert_eq!(route, Err(RouteError::NoOwner), "its owner is not known");
     assert_eq!(Instant::now(), until);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_being_created_is_not_claimed_again() {
-    let played = Played::default();
-    let cluster = played.cluster();
-    cluster.join().await.expect("nobody else is there");
-    // It was claimed for this node, and is not among those that run when a look begins.
-    played.owned(KITE, ME, 1);
-    played.world().newborns.insert(KITE);
-    played.owned(LAMP, ME, 1);
-    scan_during(&cluster, played.until_running(LAMP)).await;
-    let claimed: Vec<SessionId> = played.world().claims.iter().map(|c| c.session).collect();
-    assert_eq!(claimed, [LAMP], "what nobody creates or runs is claimed");
+    let fake = Fake::default();
+    let cluster = fake.cluster();
+    cluster.join().await.expect("no other node is there");
+    // It was claimed by this node, and does not run yet when a scan begins.
+    fake.add_ownership(KITE, ME, 1);
+    fake.world().creating.insert(KITE);
+    fake.add_ownership(LAMP, ME, 1);
+    scan_during(&cluster, fake.wait_until_running(LAMP)).await;
+    let claimed: Vec<SessionId> = fake.world().claims.iter().map(|c| c.session).collect();
+    assert_eq!(
+        claimed,
+        [LAMP],
+        "only a session that is neither running nor being created is claimed"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_cannot_be_opened_holds_no_other_up() {
-    let played = Played::default();
-    let cluster = played.cluster();
-    cluster.join().await.expect("nobody else is there");
-    played.owned(KITE, DEAD, 1);
-    played.world().stuck.insert(KITE);
+async fn a_session_that_cannot_be_opened_delays_no_other() {
+    let fake = Fake::default();
+    let cluster = fake.cluster();
+    cluster.join().await.expect("no other node is there");
+    fake.add_ownership(KITE, DEAD, 1);
+    fake.world().stuck.insert(KITE);
     let taking = async {
-        played.until_running(KITE).await;
-        played.owned(LAMP, DEAD, 1);
-        played.until_running(LAMP).await;
+        fake.wait_until_running(KITE).await;
+        fake.add_ownership(LAMP, DEAD, 1);
+        fake.wait_until_running(LAMP).await;
     };
     scan_during(&cluster, taking).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_leaves_gives_nothing_to_one_that_is_late() {
-    let played = Played::default();
-    let cluster = played.cluster();
-    cluster.join().await.expect("nobody else is there");
-    played.heard_of(DEAD, "gone:7000", Some(Instant::now()));
+async fn a_leaving_node_hands_nothing_off_to_a_late_node() {
+    let fake = Fake::default();
+    let cluster = fake.cluster();
+    cluster.join().await.expect("no other node is there");
+    fake.add_node(DEAD, "gone:7000", Some(Instant::now()));
     tokio::time::advance(LATE).await;
-    played.owned(KITE, ME, 1);
-    played.world().running.insert(KITE);
+    fake.add_ownership(KITE, ME, 1);
+    fake.world().running.insert(KITE);
     cluster.leave().await;
     assert_eq!(
-        played.world().rows[&KITE].owner,
+        fake.world().rows[&KITE].owner,
         None,
-        "whoever lives takes it"
+        "a live node claims it"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_leaves_during_a_beat_does_not_come_back() {
-    let played = Played::default();
-    played.world().beat_takes = BEAT;
-    let cluster = played.cluster();
-    cluster.join().await.expect("nobody else is there");
+async fn a_node_that_leaves_during_a_heartbeat_does_not_rejoin() {
+    let fake = Fake::default();
+    fake.world().heartbeat_takes = HEARTBEAT_INTERVAL;
+    let cluster = fake.cluster();
+    cluster.join().await.expect("no other node is there");
     let leaving = async {
-        // The first beat is under way.
-        sleep(BEAT + BEAT / 2).await;
+        // The first heartbeat is in flight.
+        sleep(HEARTBEAT_INTERVAL + HEARTBEAT_INTERVAL / 2).await;
         cluster.leave().await;
     };
     tokio::join!(cluster.run_heartbeats(Watchdog::new()), leaving);
-    assert!(!played.knows(ME));
-    assert!(!cluster.validity().holds());
+    assert!(!fake.has_member(ME));
+    assert!(!cluster.lease().is_held());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_does_not_join_beside_another_at_its_address() {
-    let played = Played::default();
-    played.heard_of(OTHER, "here:7000", None);
-    let joined = played.cluster().join().await;
+async fn a_node_does_not_join_with_the_address_of_a_live_node() {
+    let fake = Fake::default();
+    fake.add_node(OTHER, "here:7000", None);
+    let joined = fake.cluster().join().await;
     assert!(
         matches!(&joined, Err(JoinError::AddressTaken { node: OTHER, .. })),
         "{joined:?}"
@@ -399,68 +407,66 @@ async fn a_node_does_not_join_beside_another_at_its_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_is_started_again_outlives_its_earlier_life() {
-    let played = Played::default();
-    played.heard_of(DEAD, "here:7000", Some(Instant::now()));
-    played.heard_of(OTHER, "there:7000", None);
+async fn a_restarted_node_evicts_its_earlier_incarnation() {
+    let fake = Fake::default();
+    fake.add_node(DEAD, "here:7000", Some(Instant::now()));
+    fake.add_node(OTHER, "there:7000", None);
     let began = Instant::now();
-    let joined = played.cluster().join().await;
-    joined.expect("the earlier life does not beat any more");
+    let joined = fake.cluster().join().await;
+    joined.expect("the earlier incarnation sends no heartbeats");
     assert!(began.elapsed() < 2 * LATE);
-    let known: Vec<Incarnation> = played
-        .world()
-        .nodes
-        .iter()
-        .map(|n| n.0.incarnation)
-        .collect();
+    let known: Vec<Incarnation> = fake.world().nodes.iter().map(|n| n.0.incarnation).collect();
     assert_eq!(known, [OTHER, ME]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_whose_clock_is_behind_keeps_no_earlier_life_alive() {
-    let played = Played::default();
-    played.world().is_set_back = true;
-    played.heard_of(DEAD, "here:7000", Some(Instant::now()));
-    let joined = played.cluster().join().await;
-    joined.expect("the earlier life does not beat any more");
-    assert!(!played.knows(DEAD));
+async fn a_store_whose_clock_is_behind_does_not_protect_an_earlier_incarnation() {
+    let fake = Fake::default();
+    fake.world().is_set_back = true;
+    fake.add_node(DEAD, "here:7000", Some(Instant::now()));
+    let joined = fake.cluster().join().await;
+    joined.expect("the earlier incarnation sends no heartbeats");
+    assert!(!fake.has_member(DEAD));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_whose_clock_is_behind_keeps_no_dead_node_alive() {
-    let played = Played::default();
-    let cluster = played.cluster();
-    cluster.join().await.expect("nobody else is there");
-    played.world().is_set_back = true;
-    played.heard_of(DEAD, "gone:7000", Some(Instant::now()));
-    let buried = async {
-        while played.knows(DEAD) {
+async fn a_store_whose_clock_is_behind_does_not_protect_a_dead_node() {
+    let fake = Fake::default();
+    let cluster = fake.cluster();
+    cluster.join().await.expect("no other node is there");
+    fake.world().is_set_back = true;
+    fake.add_node(DEAD, "gone:7000", Some(Instant::now()));
+    let evicted = async {
+        while fake.has_member(DEAD) {
             sleep(Duration::from_millis(10)).await;
         }
     };
     let began = Instant::now();
     tokio::select! {
-        () = cluster.run_heartbeats(Watchdog::new()) => panic!("it beats until it leaves"),
-        () = cluster.run_failure_detector() => panic!("it watches until it leaves"),
-        ended = timeout(WAIT_MAX, buried) => ended.expect("it is forgotten"),
+        () = cluster.run_heartbeats(Watchdog::new()) => panic!("it sends heartbeats until it leaves"),
+        () = cluster.run_failure_detector() => panic!("it runs until the node leaves"),
+        ended = timeout(WAIT_MAX, evicted) => ended.expect("it is evicted"),
     }
-    let valid = card(DEAD, "gone:7000").lease;
-    assert!(began.elapsed() >= valid, "it may have spoken until then");
+    let lease = record(DEAD, "gone:7000").lease;
+    assert!(
+        began.elapsed() >= lease,
+        "its lease may have been valid until then"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_nobody_needs_is_closed_and_left_to_nobody() {
-    let played = Played::default();
-    let cluster = played.cluster();
-    cluster.join().await.expect("nobody else is there");
-    played.owned(KITE, ME, 1);
-    played.world().running.insert(KITE);
-    played.world().unneeded.insert(KITE);
-    let left_to_nobody = async {
-        while played.world().rows[&KITE].owner.is_some() {
+async fn an_unused_finished_session_is_closed_and_released() {
+    let fake = Fake::default();
+    let cluster = fake.cluster();
+    cluster.join().await.expect("no other node is there");
+    fake.add_ownership(KITE, ME, 1);
+    fake.world().running.insert(KITE);
+    fake.world().retirable.insert(KITE);
+    let released = async {
+        while fake.world().rows[&KITE].owner.is_some() {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    scan_during(&cluster, left_to_nobody).await;
-    assert!(!played.world().running.contains(&KITE));
+    scan_during(&cluster, released).await;
+    assert!(!fake.world().running.contains(&KITE));
 }

@@ -1,5 +1,5 @@
-//! Whether the runtime that serves the players still runs: a heart that beats on beside a runtime
-//! that hangs would keep its sessions from everyone.
+//! Detects a hung runtime. Heartbeats run on a thread of their own: if they continued while the runtime
+//! hangs, no other node would claim its sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,43 +7,43 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// Time between two signs of life.
-const SIGN_EVERY: Duration = Duration::from_millis(50);
-/// How old the last sign may be: longer than a busy machine keeps a task waiting.
-const SIGN_AGE_MAX: Duration = Duration::from_secs(1);
+/// Time between updates of the timestamp.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(50);
+/// Age of the timestamp above which the runtime counts as hung. A busy machine delays tasks less than this.
+const AGE_MAX: Duration = Duration::from_secs(1);
 
-/// Is shown signs of life by one runtime and asked from another. Clones share it.
+/// A timestamp that one runtime updates and another one checks. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Watchdog {
     base: Instant,
-    last_sign_ms: Arc<AtomicU64>,
+    updated_at_ms: Arc<AtomicU64>,
 }
 
 impl Watchdog {
-    /// A watchdog that was shown a sign just now.
+    /// A watchdog that counts as just updated.
     pub fn new() -> Self {
         Self {
             base: Instant::now(),
-            last_sign_ms: Arc::default(),
+            updated_at_ms: Arc::default(),
         }
     }
 
-    /// Shows signs of life, for as long as it is polled on the runtime that is watched.
+    /// Updates the timestamp periodically. Must run on the watched runtime. Never returns.
     pub async fn keep_fresh(self) {
-        let mut ticks = tokio::time::interval(SIGN_EVERY);
+        let mut ticks = tokio::time::interval(UPDATE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.last_sign_ms.store(self.now_ms(), Ordering::Release);
+            self.updated_at_ms.store(self.now_ms(), Ordering::Release);
         }
     }
 
-    /// Whether the watched runtime was alive a moment ago.
-    pub(super) fn is_content(&self) -> bool {
-        // In this order: a sign may be shown at any moment.
-        let last_sign_ms = self.last_sign_ms.load(Ordering::Acquire);
-        let age_ms = self.now_ms().saturating_sub(last_sign_ms);
-        Duration::from_millis(age_ms) <= SIGN_AGE_MAX
+    /// Whether the watched runtime updated the timestamp recently.
+    pub(super) fn is_fresh(&self) -> bool {
+        // Load before reading the clock, so that a concurrent update cannot make the age negative.
+        let updated_at_ms = self.updated_at_ms.load(Ordering::Acquire);
+        let age_ms = self.now_ms().saturating_sub(updated_at_ms);
+        Duration::from_millis(age_ms) <= AGE_MAX
     }
 
     fn now_ms(&self) -> u64 {

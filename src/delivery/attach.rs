@@ -1,42 +1,36 @@
-//! Attaching a connection without a gap: what it missed, then what comes.
+//! Attaches a connection without a gap: the updates that it missed or a snapshot, then new updates.
 
 use bytes::Bytes;
-use protocol::{CloseCode, Codec, Cursor, Heads, Resume, ServerMessage, Welcome};
+use protocol::{CloseCode, Codec, Cursor, Heads, Resume, ServerMessage};
 
+use super::client_snapshots::ClientSnapshots;
 use super::outbox::Outbox;
-use super::render;
+use super::render::{self, Resumption};
 use super::ring::Ring;
-use super::snapshots::Snapshots;
-use super::who::{Identity, Who};
+use super::viewer::{Identity, Viewer};
 use crate::session::View;
 
-/// A connection that wants to attach.
+/// A connection that asks to be attached.
 #[derive(Debug)]
 pub struct Attach {
-    /// Who it authenticated as.
+    /// The identity that it authenticated as.
     pub identity: Identity,
-    /// What it has seen.
+    /// The last number that it has seen of each audience.
     pub cursor: Option<Cursor>,
-    /// Where its frames go.
-    pub outbox: Attaching,
-    /// How they are encoded.
+    /// The destination of its frames.
+    pub outbox: PendingOutbox,
+    /// The encoding of its frames.
     pub codec: Codec,
 }
 
-/// The outbox of a connection that is about to be attached. If it is dropped on the way, because
-/// the session fails or ends, the connection is closed with the advice to come back: nobody else
-/// would tell it.
+/// The outbox of a connection that is not attached yet. Dropping it, because the session fails or
+/// ends first, closes the connection with the advice to reconnect.
 #[derive(Debug)]
-pub struct Attaching {
+pub struct PendingOutbox {
     outbox: Option<Outbox>,
 }
 
-impl Attaching {
-    /// Whether the connection is gone, so that nobody would be attached.
-    pub(super) fn is_gone(&self) -> bool {
-        self.outbox.as_ref().is_none_or(Outbox::is_gone)
-    }
-
+impl PendingOutbox {
     /// The outbox of a connection that asks to be attached.
     pub fn new(outbox: Outbox) -> Self {
         Self {
@@ -44,13 +38,20 @@ impl Attaching {
         }
     }
 
-    /// Hands the outbox on to somebody who will look after it.
-    pub(super) fn done(mut self) -> Outbox {
-        self.outbox.take().expect("it is taken only here")
+    /// Whether the connection is closed or gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.outbox.as_ref().is_none_or(Outbox::is_gone)
+    }
+
+    /// Hands the outbox over to an owner that closes it itself.
+    pub(super) fn into_outbox(mut self) -> Outbox {
+        self.outbox
+            .take()
+            .expect("only this method takes it, and consumes the guard")
     }
 }
 
-impl Drop for Attaching {
+impl Drop for PendingOutbox {
     fn drop(&mut self) {
         if let Some(outbox) = &self.outbox {
             outbox.close(CloseCode::SessionRestarting);
@@ -63,88 +64,74 @@ impl Drop for Attaching {
 pub enum Prepared {
     /// It can be attached.
     Subscriber {
-        /// Whose connection it is.
-        who: Who,
-        /// Where its frames go, and how they are encoded.
-        outbox: Attaching,
-        /// See there.
+        /// The viewer behind the connection.
+        viewer: Viewer,
+        /// The destination of its frames.
+        outbox: PendingOutbox,
+        /// The encoding of its frames.
         codec: Codec,
-        /// The numbers up to which it will have seen everything.
+        /// The numbers up to which it will have received every update.
         heads: Heads,
-        /// What comes first: `welcome`, and the snapshot if there is one.
+        /// The first frames: `welcome`, and the client snapshot if there is one.
         first: Vec<Bytes>,
         /// The cursor from which the ring is replayed, if there is no snapshot.
         replay: Option<Cursor>,
     },
-    /// The session does not know them, or has taken their rights away.
-    Refused(Attaching),
+    /// The session does not know the identity, or has revoked it.
+    Refused(PendingOutbox),
 }
 
-/// What an attachment is prepared from.
+/// The parts of a hub that an attachment is prepared from.
 pub(super) struct Preparing<'a> {
     pub(super) view: View<'a>,
     pub(super) ring: &'a Ring,
-    pub(super) snapshots: &'a mut Snapshots,
+    pub(super) snapshots: &'a mut ClientSnapshots,
     pub(super) generation: u32,
     pub(super) server_time_ms: u64,
 }
 
 impl Preparing<'_> {
-    /// Decides between replay and snapshot, and renders what comes first.
+    /// Decides between replay and snapshot, and renders the first frames.
     pub(super) fn prepare(self, attach: Attach) -> Prepared {
         let view = self.view;
-        let Some(who) = Who::find(view, attach.identity) else {
+        let Some(viewer) = Viewer::find(view, attach.identity) else {
             return Prepared::Refused(attach.outbox);
         };
-        let heads = who.heads(view);
-        let replay = attach.cursor.filter(|cursor| self.can_replay(who, cursor));
-        let welcome = self.welcome(who, heads, replay.is_some());
-        let welcome = attach.codec.encode(&ServerMessage::Welcome(welcome));
-        let whole = match replay {
-            Some(_) => None,
-            None => self.snapshots.frame(view, who, heads, attach.codec),
+        let heads = viewer.heads(view);
+        let replay = attach
+            .cursor
+            .filter(|cursor| self.can_replay(viewer, cursor, heads));
+        let resume = match viewer {
+            Viewer::Spectator => Resume::Board,
+            Viewer::Player { .. } | Viewer::GameMaster { .. } if replay.is_some() => Resume::Replay,
+            Viewer::Player { .. } | Viewer::GameMaster { .. } => Resume::Snapshot,
         };
-        Prepared::Subscriber {
-            who,
-            outbox: attach.outbox,
-            codec: attach.codec,
-            heads,
-            first: std::iter::once(welcome.into()).chain(whole).collect(),
-            replay,
-        }
-    }
-
-    /// Whether everything after a cursor is in the ring or on its way there.
-    fn can_replay(&self, who: Who, cursor: &Cursor) -> bool {
-        let mut cursors = who.cursors(cursor).into_iter();
-        cursor.generation == self.generation
-            && who != Who::Spectator
-            && cursors.all(|(audience, after)| {
-                let head = self.view.state.head(audience);
-                self.ring.covers(audience, after, head)
-            })
-    }
-
-    fn welcome(&self, who: Who, heads: Heads, replays: bool) -> Welcome {
-        let resume = match who {
-            Who::Spectator => Resume::Board,
-            Who::Player { .. } | Who::GameMaster { .. } if replays => Resume::Replay,
-            Who::Player { .. } | Who::GameMaster { .. } => Resume::Snapshot,
-        };
-        let mut welcome = Welcome {
-            device: None,
-            player: None,
-            team: None,
-            game_master: None,
-            scopes: Vec::new(),
+        let resumption = Resumption {
             resume,
             generation: self.generation,
             heads,
             server_time_ms: self.server_time_ms,
-            last_command: 0,
-            reconnect: render::reconnect_advice(),
         };
-        who.introduce(self.view, &mut welcome);
-        welcome
+        let welcome = ServerMessage::Welcome(render::welcome(view, viewer, resumption));
+        let welcome = attach.codec.encode(&welcome);
+        let snapshot = match replay {
+            Some(_) => None,
+            None => self.snapshots.frame(view, viewer, heads, attach.codec),
+        };
+        Prepared::Subscriber {
+            viewer,
+            outbox: attach.outbox,
+            codec: attach.codec,
+            heads,
+            first: std::iter::once(welcome.into()).chain(snapshot).collect(),
+            replay,
+        }
+    }
+
+    /// Whether the ring has, or is about to get, every update after a cursor.
+    fn can_replay(&self, viewer: Viewer, cursor: &Cursor, heads: Heads) -> bool {
+        cursor.generation == self.generation
+            && viewer != Viewer::Spectator
+            && self.ring.covers_all(&viewer.cursors(cursor), heads)
     }
 }

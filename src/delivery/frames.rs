@@ -1,17 +1,17 @@
-//! An update's frame in each codec that somebody has asked for.
+//! The encoded frames of one update, one for each codec in use.
 
 use bytes::Bytes;
 use protocol::{Codec, ServerMessage};
 
-/// Encoded once a codec, and shared by everyone who receives it. MessagePack is always there; JSON
-/// is made from it when the first connection needs it, so that nobody else pays for it.
+/// The frames of one update, each encoded once and shared by all its receivers. The JSON frame is made
+/// from the MessagePack frame when the first connection needs it.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(super) struct UpdateFrames {
     message_pack: Bytes,
     json: Option<Bytes>,
 }
 
-impl Frames {
+impl UpdateFrames {
     pub(super) fn new(message: &ServerMessage) -> Self {
         Self {
             message_pack: Codec::MessagePack.encode(message).into(),
@@ -20,14 +20,14 @@ impl Frames {
     }
 
     /// The frame for a connection with this codec.
-    pub(super) fn of(&mut self, codec: Codec) -> Bytes {
+    pub(super) fn for_codec(&mut self, codec: Codec) -> Bytes {
         match codec {
             Codec::MessagePack => self.message_pack.clone(),
             Codec::Json => self.json().clone(),
         }
     }
 
-    /// What all the frames that were made take.
+    /// The size of all frames that were encoded so far.
     pub(super) fn bytes(&self) -> usize {
         self.message_pack.len() + self.json.as_ref().map_or(0, Bytes::len)
     }
@@ -36,7 +36,7 @@ impl Frames {
         self.json.get_or_insert_with(|| {
             let message: ServerMessage = Codec::MessagePack
                 .decode(&self.message_pack)
-                .expect("it was encoded by this process");
+                .expect("this process encoded the frame");
             Codec::Json.encode(&message).into()
         })
     }
@@ -46,7 +46,7 @@ impl Frames {
 mod tests {
     use protocol::{Audience, Codec, Event, ServerMessage, Update};
 
-    use super::Frames;
+    use super::UpdateFrames;
 
     #[test]
     fn each_codec_gets_the_same_message_and_json_is_made_on_demand() {
@@ -56,16 +56,20 @@ mod tests {
             at_ms: 7,
             event: Event::SessionPaused,
         });
-        let mut frames = Frames::new(&message);
-        let message_pack = frames.of(Codec::MessagePack);
+        let mut frames = UpdateFrames::new(&message);
+        let message_pack = frames.for_codec(Codec::MessagePack);
         assert_eq!(frames.bytes(), message_pack.len());
-        let json = frames.of(Codec::Json);
+        let json = frames.for_codec(Codec::Json);
         assert_eq!(frames.bytes(), message_pack.len() + json.len());
         assert_eq!(
             Codec::MessagePack.decode(&message_pack),
             Ok(message.clone())
         );
         assert_eq!(Codec::Json.decode(&json), Ok(message));
-        assert_eq!(frames.of(Codec::Json).as_ptr(), json.as_ptr(), "made once");
+        assert_eq!(
+            frames.for_codec(Codec::Json).as_ptr(),
+            json.as_ptr(),
+            "encoded once"
+        );
     }
 }

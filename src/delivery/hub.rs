@@ -1,4 +1,5 @@
-//! The hub of a session: its attached connections and its ring.
+//! The hub of a session: its attached connections and its ring. It implements the [`Delivery`] that the
+//! session's actor calls.
 
 use std::collections::HashMap;
 
@@ -8,58 +9,58 @@ use protocol::{CloseCode, Codec, Heads, HeadsFrame, Rejection, RejectionCode, Se
 use tokio::time::Instant;
 
 use super::attach::{Attach, Prepared, Preparing};
-use super::frames::Frames;
-use super::latest::{Bulletin, Scores};
+use super::client_snapshots::ClientSnapshots;
+use super::effects::{changes_scores, revoked_identity};
+use super::frames::UpdateFrames;
+use super::latest::{Coalescer, Scores};
 use super::outbox::Outbox;
-use super::refusal::{rejection_code, rejection_message};
-use super::render;
+use super::render::{self, rejection_code, rejection_message};
 use super::ring::Ring;
-use super::snapshots::Snapshots;
 use super::subscribers::{Subscriber, Subscribers};
-use super::who::{Identity, Who};
+use super::viewer::{Identity, Viewer};
 use crate::clock::Clock;
 use crate::config::DeliveryConfig;
 use crate::session::{Delivery, Outcome, View};
 use crate::telemetry::{AttachSource, metrics};
 
-/// The generation of a stream of which nothing was ever lost.
+/// The generation of a stream that has never lost a committed event.
 const FIRST_GENERATION: u32 = 1;
 
-/// Delivers what happens in one session to the connections that are attached to it.
+/// Delivers the updates of one session to its attached connections.
 pub struct Hub {
     clock: Clock,
     generation: u32,
     ring: Ring,
     subscribers: Subscribers,
-    bulletin: Bulletin,
-    snapshots: Snapshots,
+    latest: Coalescer,
+    snapshots: ClientSnapshots,
     spectators_max: usize,
-    /// Whether a game master was here in this actor's life. Before that, what only game masters see
-    /// is not encoded: most of it is guesses, and the first of them gets an overview.
-    shows_game_masters: bool,
+    /// Whether a game master has attached since the actor started. Until then, updates for game masters
+    /// are not encoded: most of them are guesses, and the first game master gets an overview.
+    has_had_game_masters: bool,
 }
 
-/// An update on its way.
+/// An encoded update that waits in the output gate.
 pub struct EncodedUpdate {
     stamp: Stamp,
-    /// None for what nobody sees.
-    frames: Option<Frames>,
-    /// Who is to be closed once it is sent.
-    expels: Option<Identity>,
+    /// None if no connection can receive it.
+    frames: Option<UpdateFrames>,
+    /// The identity whose connections are closed after the update is sent.
+    disconnects: Option<Identity>,
 }
 
-/// What carries no number, on its way.
+/// Rendered latest values that wait in the output gate.
 pub struct RenderedLatest {
-    /// None if they have not changed; who is connected is looked at when it leaves.
+    /// None if they have not changed. Presence and attendance are rendered at release.
     scores: Option<Scores>,
 }
 
-/// A connection that waits for the outcome of its command.
+/// The sender of a command, as far as its reply needs it.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Where the outcome goes.
+    /// The destination of the outcome.
     pub outbox: Outbox,
-    /// How it is encoded.
+    /// The encoding of the outcome.
     pub codec: Codec,
 }
 
@@ -71,33 +72,21 @@ impl Hub {
             generation: FIRST_GENERATION,
             ring: Ring::new(config.ring_bytes_max, config.ring_age_max),
             subscribers: Subscribers::new(config.heads_every),
-            bulletin: Bulletin::new(config),
-            snapshots: Snapshots::new(config.snapshot_bytes_max),
+            latest: Coalescer::new(config),
+            snapshots: ClientSnapshots::new(config.snapshot_bytes_max),
             spectators_max: config.spectators_max,
-            shows_game_masters: false,
+            has_had_game_masters: false,
         }
     }
 
-    /// The same, for the stream's generation that the journal tells: it rises when committed events were
-    /// lost, and cursors of an earlier one are worth nothing then.
+    /// Sets the stream's generation, as stored by the journal. It rises when committed events were lost,
+    /// which invalidates the cursors of earlier generations.
     #[must_use]
-    pub fn of_generation(self, generation: u32) -> Self {
+    pub fn with_generation(self, generation: u32) -> Self {
         Self { generation, ..self }
     }
 
-    /// Whether everything after a cursor is still in the ring.
-    fn still_covers(&self, cursors: &[(Audience, u64)], heads: Heads) -> bool {
-        let head = |audience: &Audience| match audience {
-            Audience::Everyone => heads.everyone,
-            Audience::Team(_) => heads.team,
-            Audience::Player(_) => heads.player,
-            Audience::GameMasters => heads.game_masters,
-        };
-        let mut cursors = cursors.iter();
-        cursors.all(|(audience, after)| self.ring.covers(*audience, *after, head(audience)))
-    }
-
-    fn keep(&mut self, stamp: Stamp, frames: Frames) {
+    fn keep(&mut self, stamp: Stamp, frames: UpdateFrames) {
         let now = self.clock.now();
         self.ring.push(stamp.audience, stamp.number, frames, now);
     }
@@ -117,20 +106,25 @@ impl Delivery for Hub {
         event: &Event,
         stamp: Stamp,
     ) -> EncodedUpdate {
-        self.bulletin.note(event);
-        if stamp.audience == Audience::GameMasters && !self.shows_game_masters {
+        if changes_scores(event) {
+            self.latest.scores_changed();
+        }
+        if stamp.audience == Audience::GameMasters && !self.has_had_game_masters {
             return EncodedUpdate {
                 stamp,
                 frames: None,
-                expels: expelled_by(event),
+                disconnects: revoked_identity(event),
             };
         }
-        self.ring.expect(stamp.audience, stamp.number);
-        let message = ServerMessage::Update(render::update(view, at, event, stamp));
+        let update = render::update(view, at, event, stamp);
+        let frames = update.map(|update| {
+            self.ring.announce(stamp.audience, stamp.number);
+            UpdateFrames::new(&ServerMessage::Update(update))
+        });
         EncodedUpdate {
             stamp,
-            frames: Some(Frames::new(&message)),
-            expels: expelled_by(event),
+            frames,
+            disconnects: revoked_identity(event),
         }
     }
 
@@ -140,8 +134,8 @@ impl Delivery for Hub {
             metrics().updates_delivered.increment(reached as u64);
             self.keep(update.stamp, frames);
         }
-        if let Some(expelled) = update.expels {
-            self.subscribers.expel(expelled);
+        if let Some(revoked) = update.disconnects {
+            self.subscribers.disconnect(revoked);
         }
     }
 
@@ -155,7 +149,7 @@ impl Delivery for Hub {
         if attach.outbox.is_gone() {
             return None;
         }
-        self.shows_game_masters |= matches!(attach.identity, Identity::GameMaster(_));
+        self.has_had_game_masters |= matches!(attach.identity, Identity::GameMaster(_));
         let preparing = Preparing {
             view,
             ring: &self.ring,
@@ -168,9 +162,9 @@ impl Delivery for Hub {
 
     fn attach(&mut self, prepared: Prepared) {
         match prepared {
-            Prepared::Refused(outbox) => outbox.done().close(CloseCode::Unauthorized),
+            Prepared::Refused(outbox) => outbox.into_outbox().close(CloseCode::Unauthorized),
             Prepared::Subscriber {
-                who,
+                viewer,
                 outbox,
                 codec,
                 heads,
@@ -178,32 +172,38 @@ impl Delivery for Hub {
                 replay,
             } => {
                 let cursors = replay
-                    .map(|cursor| who.cursors(&cursor))
+                    .map(|cursor| viewer.cursors(&cursor))
                     .unwrap_or_default();
-                if !self.still_covers(&cursors, heads) {
-                    // The ring has let go of something since the attachment was prepared: dropping
-                    // the outbox tells the connection to come back.
+                if !self.ring.covers_all(&cursors, heads) {
+                    // The ring has evicted a needed update since the attachment was prepared.
+                    // Dropping the outbox closes the connection with advice to reconnect.
                     return;
                 }
-                let from = match (who, replay) {
-                    (Who::Spectator, _) => AttachSource::Board,
-                    (Who::Player { .. } | Who::GameMaster { .. }, Some(_)) => AttachSource::Replay,
-                    (Who::Player { .. } | Who::GameMaster { .. }, None) => AttachSource::Snapshot,
+                let from = match (viewer, replay) {
+                    (Viewer::Spectator, _) => AttachSource::Board,
+                    (Viewer::Player { .. } | Viewer::GameMaster { .. }, Some(_)) => {
+                        AttachSource::Replay
+                    }
+                    (Viewer::Player { .. } | Viewer::GameMaster { .. }, None) => {
+                        AttachSource::Snapshot
+                    }
                 };
-                let outbox = outbox.done();
-                if who == Who::Spectator && self.subscribers.spectators() >= self.spectators_max {
+                let outbox = outbox.into_outbox();
+                if viewer == Viewer::Spectator
+                    && self.subscribers.spectators() >= self.spectators_max
+                {
                     outbox.close(CloseCode::Overloaded);
                     return;
                 }
                 metrics().attachments.with_label(from).increment(1);
                 outbox.begin(first.into_iter().chain(self.ring.after(&cursors, codec)));
                 let subscriber = Subscriber {
-                    who,
+                    viewer,
                     outbox,
                     codec,
                     heads,
                 };
-                self.bulletin.greet(&subscriber);
+                self.latest.send_current(&subscriber);
                 self.subscribers.add(subscriber);
             }
         }
@@ -217,7 +217,7 @@ impl Delivery for Hub {
             }
             Err(refusal) => ServerMessage::Rejection(Rejection {
                 id: id.0,
-                code: counted(rejection_code(*refusal)),
+                code: count_rejection(rejection_code(*refusal)),
                 message: rejection_message(*refusal),
                 retry_at_ms: None,
             }),
@@ -239,11 +239,11 @@ impl Delivery for Hub {
         if due.is_new_period {
             self.ring.evict(now);
             self.snapshots.clear();
-            self.subscribers.let_go();
+            self.subscribers.remove_gone();
         }
-        // Many have seen the same numbers: their frame is encoded once.
+        // Many subscribers have the same heads: their frame is encoded once.
         let mut frames: HashMap<(Heads, Codec), Bytes> = HashMap::new();
-        for subscriber in self.subscribers.at(&due.places) {
+        for subscriber in self.subscribers.with_keys(&due.keys) {
             let Subscriber { heads, codec, .. } = *subscriber;
             let frame = frames.entry((heads, codec)).or_insert_with(|| {
                 let message = ServerMessage::Heads(HeadsFrame {
@@ -259,17 +259,17 @@ impl Delivery for Hub {
     }
 
     fn latest_due(&self) -> Option<Instant> {
-        self.bulletin.due(&self.subscribers)
+        self.latest.due_at(&self.subscribers)
     }
 
     fn render_latest(&mut self, view: View<'_>) -> RenderedLatest {
         RenderedLatest {
-            scores: self.bulletin.render(view),
+            scores: self.latest.render(view),
         }
     }
 
     fn release_latest(&mut self, latest: RenderedLatest) {
-        self.bulletin.release(latest.scores, &mut self.subscribers);
+        self.latest.release(latest.scores, &mut self.subscribers);
     }
 
     fn detach_all(&mut self) {
@@ -280,30 +280,7 @@ impl Delivery for Hub {
     }
 }
 
-fn counted(code: RejectionCode) -> RejectionCode {
+fn count_rejection(code: RejectionCode) -> RejectionCode {
     metrics().commands_rejected.with_label(code).increment(1);
     code
-}
-
-/// Whose rights an event takes away.
-fn expelled_by(event: &Event) -> Option<Identity> {
-    match event {
-        Event::DeviceRevoked { device, .. } => Some(Identity::Device(*device)),
-        Event::GameMasterRevoked { game_master } => Some(Identity::GameMaster(*game_master)),
-        Event::SessionStarted { .. }
-        | Event::SessionPaused
-        | Event::SessionResumed { .. }
-        | Event::SessionFinished
-        | Event::TeamCreated { .. }
-        | Event::PlayerJoined { .. }
-        | Event::DeviceAdded { .. }
-        | Event::Unlocked { .. }
-        | Event::GuessJudged { .. }
-        | Event::LinkUsed { .. }
-        | Event::GameMasterInvited { .. }
-        | Event::CluePushed { .. }
-        | Event::ClueCancelled { .. }
-        | Event::ClueExpired { .. }
-        | Event::Announced { .. } => None,
-    }
 }

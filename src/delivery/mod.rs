@@ -1,29 +1,32 @@
-//! What each audience may see, encoded once, numbered, and kept for those who come back.
+//! Delivery: renders what each audience may see, numbers and encodes it once, and keeps it for
+//! reconnecting clients.
 //!
-//! Runs at the session's owner, called by its actor through [`crate::session::Delivery`]. It is the
-//! only place that knows both the rules and the wire.
+//! Runs at the session's owner, called by the session's actor through [`crate::session::Delivery`].
+//! `render` is the only module that turns the rules' state and events into wire messages, for the
+//! WebSocket and for REST; `orders` turns wire commands into the rules' commands. The gateway and
+//! `http` use types of both packages too, but convert neither into the other; a test of the
+//! architecture checks that.
 //!
-//! Architecture invariant: what is shown to an audience is rendered from a state that the actor
-//! gives, and leaves only when the actor says so.
+//! Architecture invariant: an audience sees only what was rendered from a state that the actor
+//! passed in, and it leaves only when the actor releases it.
 
 mod attach;
+mod client_snapshots;
+mod effects;
 mod frames;
 mod hub;
 mod latest;
 mod orders;
 mod outbox;
-mod refusal;
-mod render;
+pub mod render;
 mod ring;
-mod rota;
-mod snapshots;
+mod schedule;
 mod subscribers;
-mod who;
+mod viewer;
 
-pub use attach::{Attach, Attaching, Prepared};
+pub use attach::{Attach, PendingOutbox, Prepared};
 pub use hub::{Hub, Peer};
-pub use orders::{command, push_clue, scopes};
+pub use orders::{command, push_clue};
 pub use outbox::{Outbox, OutboxReader, Outgoing, outbox};
-pub use refusal::{rejection_code, rejection_message};
-pub use render::{game_master, member, phase, scope};
-pub use who::{Identity, Who};
+pub use render::{rejection_code, rejection_message};
+pub use viewer::{Identity, Viewer};

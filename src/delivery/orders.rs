@@ -1,18 +1,17 @@
-//! Commands of the wire in the words of the rules.
+//! Wire commands as commands of the rules.
 
-use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use hunt::{CommandId, DurationMs, GameMasterOrder, PlayerOrder, Rejection};
 use protocol as wire;
 
-use super::who::Identity;
+use super::viewer::Identity;
 use crate::session::{NumberedCommand, Refusal};
 
-/// Ids count from 1 on.
-const NOBODYS: u32 = 0;
+/// The number of an id that does not exist: ids count from 1.
+const UNASSIGNED: u32 = 0;
 
-/// What a connection asks for; refused at once if its role never may.
+/// A command of a connection. Rejected at once if its role may never send it.
 pub fn command(identity: Identity, command: wire::Command) -> Result<NumberedCommand, Refusal> {
     let id = CommandId(command.id);
     match (identity, command.order) {
@@ -46,7 +45,7 @@ fn game_master_order(order: wire::Order) -> Result<GameMasterOrder, Rejection> {
     }
 }
 
-/// The order to push a clue.
+/// The order to push a clue; without `lasts_ms` the clue never expires.
 pub fn push_clue(to: &wire::Target, text: String, lasts_ms: Option<u64>) -> GameMasterOrder {
     let to = match to {
         wire::Target::Everyone => hunt::Target::Everyone,
@@ -57,19 +56,8 @@ pub fn push_clue(to: &wire::Target, text: String, lasts_ms: Option<u64>) -> Game
     GameMasterOrder::PushClue { to, text, lasts }
 }
 
-/// An id; of something that is no id, one that nothing has. So the rules refuse it, after they have
-/// looked whether whoever names it may.
+/// Parses an id. Malformed text becomes an unassigned id, so that the rules reject it like any unknown
+/// id, and only after they have checked the sender's rights.
 fn id<Id: FromStr + From<u32>>(text: &str) -> Id {
-    text.parse().unwrap_or_else(|_| Id::from(NOBODYS))
-}
-
-/// Scopes in the words of the rules.
-pub fn scopes(scopes: &[wire::Scope]) -> BTreeSet<hunt::Scope> {
-    let scope = |scope: &wire::Scope| match scope {
-        wire::Scope::View => hunt::Scope::View,
-        wire::Scope::Hints => hunt::Scope::Hints,
-        wire::Scope::Run => hunt::Scope::Run,
-        wire::Scope::Answers => hunt::Scope::Answers,
-    };
-    scopes.iter().map(scope).collect()
+    text.parse().unwrap_or_else(|_| Id::from(UNASSIGNED))
 }

@@ -1,15 +1,15 @@
 //! The queue of frames to one connection, in two classes.
 //!
-//! *Must*: updates, receipts and all that has its place in an order; bounded in frames and bytes.
-//! Overflow policy: what waits is dropped, and the connection is told to close with
-//! [`CloseCode::SlowReader`] once what is being written is finished. Nothing is lost, because the
-//! stream can be resumed. What an attachment begins with is kept apart from that: if it had to fit,
-//! whoever missed more could never resume.
+//! *Ordered*: updates, receipts and every other frame whose order matters; bounded in frames and bytes.
+//! Overflow policy: the queued frames are dropped, and the connection closes with
+//! [`CloseCode::SlowReader`] after the write in progress. No update is lost, because the client resumes
+//! the stream. The first frames of an attachment are queued apart and do not count: otherwise a client
+//! that missed more than the bounds could never resume.
 //!
-//! *Latest*: one slot for each kind; a newer one replaces what waits there. They go when nothing else
-//! waits, so that they never run ahead of the updates that they follow from.
+//! *Latest*: one slot for each kind of latest value; a newer value replaces a queued one. They are sent
+//! when no ordered frame is queued, so that they never overtake the updates that they follow from.
 //!
-//! A connection that is caught up holds no queue memory: the queues are empty and have no storage.
+//! A connection that is caught up holds no queue memory: empty queues have no storage.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,45 +18,45 @@ use bytes::Bytes;
 use protocol::{CloseCode, Codec};
 use tokio::sync::Notify;
 
-use super::latest::{KINDS, Latest, Sent};
+use super::latest::{KINDS, Latest, SentVersions};
 use crate::config::DeliveryConfig;
 use crate::telemetry::metrics;
 
-/// The most that is given to be written at once: what is given leaves the queue's bounds, and is
-/// finished even when the queue overflows. A larger frame goes alone.
+/// Bytes of one batch handed to the connection's task. A batch no longer counts towards the queue's
+/// bounds, and is written even if the queue overflows meanwhile. A larger frame is a batch of its own.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
-/// The same in frames.
+/// Frames of one batch.
 const BATCH_FRAMES_MAX: usize = 256;
 
-/// The sending end. Clones send to the same connection.
+/// The sending half. Clones send to the same connection.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    shared: Arc<Shared>,
+    shared: Arc<OutboxState>,
 }
 
-/// Tells outboxes apart for as long as they are held.
+/// Identifies an outbox while a handle to it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct OutboxId(usize);
 
-/// The receiving end, owned by the connection's task. Dropping it makes the outbox gone.
+/// The receiving half, owned by the connection's task. Dropping it closes the outbox.
 #[derive(Debug)]
 pub struct OutboxReader {
-    shared: Arc<Shared>,
+    shared: Arc<OutboxState>,
     codec: Codec,
-    sent: Sent,
+    sent: SentVersions,
 }
 
-/// What a connection has to do next.
+/// The next action of the connection's task.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outgoing {
     /// Write these frames, in order.
     Frames(VecDeque<Bytes>),
-    /// Close; everything that was to be written before has been given.
+    /// Close the connection; every frame queued before was returned already.
     Close(CloseCode),
 }
 
 #[derive(Debug)]
-struct Shared {
+struct OutboxState {
     queue: Mutex<Queue>,
     ready: Notify,
     frames_max: usize,
@@ -65,22 +65,22 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// What an attachment begins with; goes before `frames`.
-    beginning: VecDeque<Bytes>,
+    /// The first frames of an attachment; sent before `frames`.
+    first_frames: VecDeque<Bytes>,
     frames: VecDeque<Bytes>,
     bytes: usize,
-    /// A slot for each kind.
+    /// One slot for each kind.
     latest: [Option<Latest>; KINDS],
-    /// Whether an attachment has begun since the reader last looked: a `welcome` is in the queue.
+    /// Whether an attachment has begun since the reader last took frames: a `welcome` is queued.
     has_begun: bool,
     close: Option<CloseCode>,
     gone: bool,
 }
 
-/// A new outbox with its two ends. What is pushed is encoded by this codec already; what is latest
-/// is encoded when it is taken.
+/// The two halves of a new outbox. Pushed frames are already encoded with this codec; latest values are
+/// encoded when the reader takes them.
 pub fn outbox(config: &DeliveryConfig, codec: Codec) -> (Outbox, OutboxReader) {
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(OutboxState {
         queue: Mutex::default(),
         ready: Notify::new(),
         frames_max: config.outbound_frames_max,
@@ -89,16 +89,16 @@ pub fn outbox(config: &DeliveryConfig, codec: Codec) -> (Outbox, OutboxReader) {
     let reader = OutboxReader {
         shared: shared.clone(),
         codec,
-        sent: Sent::default(),
+        sent: SentVersions::default(),
     };
     (Outbox { shared }, reader)
 }
 
-impl Shared {
+impl OutboxState {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue
             .lock()
-            .expect("nothing panics while it holds the lock")
+            .expect("no code panics while it holds the lock")
     }
 
     fn push_to(&self, queue: &mut Queue, frame: Bytes) {
@@ -118,13 +118,13 @@ impl Shared {
 }
 
 impl Queue {
-    /// Whether nothing more is taken in.
+    /// Whether further frames are ignored.
     fn is_closed(&self) -> bool {
         self.gone || self.close.is_some()
     }
 
-    /// Drops what waits, with its storage. What an attachment begins with stays: whoever reads it
-    /// to its end has come further, and does not begin anew with the same at the next attempt.
+    /// Drops the queued frames with their storage. The first frames of an attachment stay: a client that
+    /// reads them to the end has made progress, and its next attempt resumes from there.
     fn overflow(&mut self) {
         self.frames = VecDeque::new();
         self.bytes = 0;
@@ -133,23 +133,23 @@ impl Queue {
         metrics().outboxes_overflowed.increment(1);
     }
 
-    /// The next batch of what must be written.
+    /// The next batch of ordered frames.
     fn next_batch(&mut self) -> VecDeque<Bytes> {
-        if !self.beginning.is_empty() {
-            return batch_of(&mut self.beginning);
+        if !self.first_frames.is_empty() {
+            return take_batch(&mut self.first_frames);
         }
-        let batch = batch_of(&mut self.frames);
+        let batch = take_batch(&mut self.frames);
         self.bytes -= batch.iter().map(Bytes::len).sum::<usize>();
         batch
     }
 
-    fn has_must(&self) -> bool {
-        !self.beginning.is_empty() || !self.frames.is_empty()
+    fn has_ordered(&self) -> bool {
+        !self.first_frames.is_empty() || !self.frames.is_empty()
     }
 }
 
-/// Takes the first frames, within the bounds of a batch. What is emptied gives its storage away.
-fn batch_of(frames: &mut VecDeque<Bytes>) -> VecDeque<Bytes> {
+/// Takes the first frames, within the bounds of a batch. An emptied queue gives up its storage.
+fn take_batch(frames: &mut VecDeque<Bytes>) -> VecDeque<Bytes> {
     let mut bytes = 0;
     let fits = |frame: &&Bytes| {
         let is_first = bytes == 0;
@@ -169,40 +169,39 @@ fn batch_of(frames: &mut VecDeque<Bytes>) -> VecDeque<Bytes> {
 }
 
 impl Outbox {
-    /// Queues what an attachment begins with, however much it is: one snapshot, or what the ring
-    /// keeps and shares. If something waits already, as when a client asks again and again, the
-    /// queue's bounds count for it too.
+    /// Queues the first frames of an attachment without a bound: one snapshot, or frames that the ring
+    /// shares. If ordered frames are queued already, as when a client sends `resync` repeatedly, the
+    /// queue's bounds apply.
     pub fn begin(&self, frames: impl IntoIterator<Item = Bytes>) {
         let mut queue = self.shared.queue();
         if queue.is_closed() {
             return;
         }
         queue.has_begun = true;
-        if queue.has_must() {
+        if queue.has_ordered() {
             for frame in frames {
                 self.shared.push_to(&mut queue, frame);
             }
         } else {
-            queue.beginning.extend(frames);
+            queue.first_frames.extend(frames);
         }
         drop(queue);
         self.shared.ready.notify_one();
     }
 
-    /// Queues a frame. Does nothing once the outbox is closing or gone.
+    /// Queues a frame. Does nothing once the outbox is closed.
     pub fn push(&self, frame: Bytes) {
         self.shared.push_to(&mut self.shared.queue(), frame);
         self.shared.ready.notify_one();
     }
 
-    /// Puts something in the place of an older one of its kind. Does nothing once the outbox is
-    /// closing or gone.
+    /// Queues a latest value, replacing an older one of its kind. Does nothing once the outbox is closed.
     pub(super) fn push_latest(&self, latest: Latest) {
         let mut queue = self.shared.queue();
         if queue.is_closed() {
             return;
         }
-        let slot = &mut queue.latest[latest.place()];
+        let slot = &mut queue.latest[latest.slot()];
         let replaced = slot.replace(latest);
         drop(queue);
         if replaced.is_some() {
@@ -212,13 +211,13 @@ impl Outbox {
         }
     }
 
-    /// Closes the connection after what is queued. The first reason stands.
+    /// Closes the connection after the queued frames. The first close code wins.
     pub fn close(&self, code: CloseCode) {
         self.shared.queue().close.get_or_insert(code);
         self.shared.ready.notify_one();
     }
 
-    /// Whether nothing that is pushed will be written any more.
+    /// Whether the outbox is closed: further frames are not written.
     pub fn is_gone(&self) -> bool {
         self.shared.queue().is_closed()
     }
@@ -234,10 +233,9 @@ impl Outbox {
 }
 
 impl OutboxReader {
-    /// Waits for something to do. Cancel-safe: nothing is taken before it returns.
+    /// Waits for the next action. Cancel-safe: it takes frames only when it returns.
     ///
-    /// What is given counts as written: a later change of the board is one of the board that was
-    /// given here.
+    /// Returned frames count as sent: a later change of the board builds on the board returned here.
     pub async fn next(&mut self) -> Outgoing {
         loop {
             if let Some(outgoing) = self.take() {
@@ -251,10 +249,10 @@ impl OutboxReader {
         loop {
             let mut queue = self.shared.queue();
             if std::mem::take(&mut queue.has_begun) {
-                self.sent = Sent::default();
+                self.sent = SentVersions::default();
             }
             let mut frames = queue.next_batch();
-            let latest = if queue.has_must() {
+            let latest = if queue.has_ordered() {
                 Default::default()
             } else {
                 std::mem::take(&mut queue.latest)

@@ -1,28 +1,30 @@
-//! The updates of a session that are kept for those who come back, bounded in bytes and age.
+//! The ring of a session: its last updates, kept for reconnecting clients, bounded in bytes and age.
 //!
-//! Overflow policy: the oldest go first; whoever needs them gets a snapshot instead.
+//! Overflow policy: the oldest updates are evicted first. A client that needs an evicted one gets a
+//! snapshot instead.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hunt::{Audience, Timestamp};
-use protocol::Codec;
+use protocol::{Codec, Heads};
 
-use super::frames::Frames;
+use super::frames::UpdateFrames;
+use super::viewer::head;
 use crate::telemetry::{as_f64, metrics};
 
-/// What a kept update costs besides its bytes: its entry and its place in the order of eviction.
+/// Memory of a kept update besides its frames: its entry, and its entry in the eviction order.
 const ENTRY_BYTES: usize = 96;
 
-/// Kept updates, by audience.
+/// The kept updates, by audience.
 #[derive(Debug)]
 pub(super) struct Ring {
     streams: HashMap<Audience, Stream>,
-    /// Whose oldest update goes next, and since when it is here.
+    /// For each kept update, oldest first: its audience, and the time of its release.
     eviction: VecDeque<(Audience, Timestamp)>,
     bytes: usize,
-    /// How many of them the metrics know of.
+    /// The part of `bytes` that is in the metrics.
     published: usize,
     pushed: u64,
     bytes_max: usize,
@@ -31,7 +33,7 @@ pub(super) struct Ring {
 
 #[derive(Debug)]
 struct Stream {
-    /// Every number above this is here, or on its way here.
+    /// Every number above this one is kept, or announced.
     floor: u64,
     kept: VecDeque<Kept>,
 }
@@ -39,9 +41,9 @@ struct Stream {
 #[derive(Debug)]
 struct Kept {
     number: u64,
-    /// The place in the order of all updates of the session.
+    /// Position in the order in which the updates of all audiences were released.
     order: u64,
-    frames: Frames,
+    frames: UpdateFrames,
 }
 
 impl Ring {
@@ -57,16 +59,26 @@ impl Ring {
         }
     }
 
-    /// Announces that the update with this number is on its way.
-    pub(super) fn expect(&mut self, audience: Audience, number: u64) {
+    /// Announces the next update of an audience: it was encoded, and [`Ring::push`] follows at its
+    /// release.
+    pub(super) fn announce(&mut self, audience: Audience, number: u64) {
         self.streams.entry(audience).or_insert(Stream {
             floor: number - 1,
             kept: VecDeque::new(),
         });
     }
 
-    /// Keeps an update that was announced.
-    pub(super) fn push(&mut self, audience: Audience, number: u64, frames: Frames, now: Timestamp) {
+    /// Keeps an announced update.
+    ///
+    /// # Panics
+    /// If it was not announced, or leaves a hole in its stream.
+    pub(super) fn push(
+        &mut self,
+        audience: Audience,
+        number: u64,
+        frames: UpdateFrames,
+        now: Timestamp,
+    ) {
         let stream = self.streams.get_mut(&audience);
         let stream = stream.expect("an update is announced when it is encoded");
         let last = stream.kept.back().map_or(stream.floor, |kept| kept.number);
@@ -83,7 +95,7 @@ impl Ring {
         self.evict(now);
     }
 
-    /// Lets go of what is too old or too much.
+    /// Evicts the oldest updates until the bounds of age and bytes hold.
     pub(super) fn evict(&mut self, now: Timestamp) {
         while let Some((audience, since)) = self.eviction.front() {
             let age = Duration::from_millis(now.ms_since(*since));
@@ -91,9 +103,9 @@ impl Ring {
                 break;
             }
             let stream = self.streams.get_mut(audience);
-            let stream = stream.expect("what is to be evicted has a stream");
+            let stream = stream.expect("an update in the eviction order has a stream");
             let kept = stream.kept.pop_front();
-            let kept = kept.expect("what is to be evicted is kept");
+            let kept = kept.expect("an update in the eviction order is kept");
             stream.floor = kept.number;
             self.bytes -= kept.frames.bytes() + ENTRY_BYTES;
             self.eviction.pop_front();
@@ -102,24 +114,29 @@ impl Ring {
         self.publish();
     }
 
-    /// Tells the metrics by how much the ring has grown or shrunk since it last told them.
+    /// Adds the change of `bytes` since the last call to the metrics.
     fn publish(&mut self) {
         let grown = as_f64(self.bytes as u64) - as_f64(self.published as u64);
         metrics().ring_bytes.increment(grown);
         self.published = self.bytes;
     }
 
-    /// Whether everything after number `after` of a stream that now ends at `head` is here or on
-    /// its way here.
-    pub(super) fn covers(&self, audience: Audience, after: u64, head: u64) -> bool {
+    /// Whether each stream is covered from its cursor up to its head.
+    pub(super) fn covers_all(&self, cursors: &[(Audience, u64)], heads: Heads) -> bool {
+        let mut cursors = cursors.iter();
+        cursors.all(|(audience, after)| self.covers(*audience, *after, head(heads, *audience)))
+    }
+
+    /// Whether every update after number `after` of a stream that ends at `head` is kept or announced.
+    fn covers(&self, audience: Audience, after: u64, head: u64) -> bool {
         match self.streams.get(&audience) {
             Some(stream) => (stream.floor..=head).contains(&after),
             None => after == head,
         }
     }
 
-    /// Everything after the given numbers, in the order in which it was let out. A codec that is
-    /// asked for first makes what is kept larger; [`Ring::evict`] makes good for it.
+    /// The frames of every kept update after the given numbers, in the order of release. Encoding them
+    /// for a further codec may exceed the byte bound; the next [`Ring::evict`] restores it.
     pub(super) fn after(&mut self, cursors: &[(Audience, u64)], codec: Codec) -> Vec<Bytes> {
         let mut found: Vec<(u64, Bytes)> = Vec::new();
         for (audience, after) in cursors {
@@ -129,7 +146,7 @@ impl Ring {
             let seen = stream.kept.partition_point(|kept| kept.number <= *after);
             for kept in stream.kept.range_mut(seen..) {
                 self.bytes -= kept.frames.bytes();
-                found.push((kept.order, kept.frames.of(codec)));
+                found.push((kept.order, kept.frames.for_codec(codec)));
                 self.bytes += kept.frames.bytes();
             }
         }
@@ -153,7 +170,7 @@ mod tests {
     use protocol::{Codec, Event, ServerMessage, Update};
 
     use super::{ENTRY_BYTES, Ring};
-    use crate::delivery::frames::Frames;
+    use crate::delivery::frames::UpdateFrames;
 
     const EVERYONE: Audience = Audience::Everyone;
 
@@ -165,8 +182,8 @@ mod tests {
         Audience::Player(1.into())
     }
 
-    fn frames(number: u64) -> Frames {
-        Frames::new(&ServerMessage::Update(Update {
+    fn frames(number: u64) -> UpdateFrames {
+        UpdateFrames::new(&ServerMessage::Update(Update {
             audience: protocol::Audience::Everyone,
             number,
             at_ms: 0,
@@ -175,7 +192,7 @@ mod tests {
     }
 
     fn push(ring: &mut Ring, audience: Audience, number: u64, at: u64) {
-        ring.expect(audience, number);
+        ring.announce(audience, number);
         ring.push(audience, number, frames(number), Timestamp(at));
     }
 
@@ -201,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_evicted_is_not_covered() {
+    fn evicted_updates_are_not_covered() {
         let mut ring = Ring::new(
             2 * (frames(1).bytes() + ENTRY_BYTES),
             Duration::from_secs(1),
@@ -229,7 +246,7 @@ mod tests {
         ring.evict(Timestamp(0));
         assert!(!ring.covers(EVERYONE, 0, 2));
         ring.evict(Timestamp(1_001));
-        assert_eq!(ring.bytes, 0, "everything is given back");
+        assert_eq!(ring.bytes, 0, "all bytes are returned");
     }
 
     #[test]

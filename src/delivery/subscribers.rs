@@ -7,94 +7,90 @@ use hunt::{Audience, Stamp, TeamId};
 use protocol::{CloseCode, Codec, Heads};
 use tokio::time::Instant;
 
-use super::frames::Frames;
+use super::frames::UpdateFrames;
 use super::outbox::{Outbox, OutboxId};
-use super::rota::{Due, Rota};
-use super::who::{Identity, Who, advance};
+use super::schedule::{AttachmentId, Due, HeadsSchedule};
+use super::viewer::{Identity, Viewer, advance};
 
-/// A connection that receives what is let out.
+/// A connection that receives the released updates of its audiences.
 pub(super) struct Subscriber {
-    pub(super) who: Who,
+    pub(super) viewer: Viewer,
     pub(super) outbox: Outbox,
     pub(super) codec: Codec,
-    /// The numbers up to which everything was sent.
+    /// The numbers up to which every update was sent.
     pub(super) heads: Heads,
 }
 
-/// Numbers a subscriber among those of one actor's life.
-pub(super) type Place = u64;
-
-/// Subscribers, by place and by audience. Their number is bounded by the gateway's connections.
+/// Subscribers, by key and by audience. The gateway's bound on connections bounds their number.
 pub(super) struct Subscribers {
-    next: Place,
-    /// Who is told heads when.
-    rota: Rota,
-    all: HashMap<Place, Subscriber>,
-    /// Who belongs to an audience; `Everyone` is all of them but the spectators and has no entry.
-    members: HashMap<Audience, Vec<Place>>,
-    /// A device has one connection.
-    devices: HashMap<hunt::DeviceId, Place>,
-    /// Game masters and spectators may have several.
-    others: HashMap<OutboxId, Place>,
+    next: AttachmentId,
+    schedule: HeadsSchedule,
+    all: HashMap<AttachmentId, Subscriber>,
+    /// The members of each audience. `Everyone` has no entry: it is all subscribers but the spectators.
+    members: HashMap<Audience, Vec<AttachmentId>>,
+    /// A device has at most one connection.
+    devices: HashMap<hunt::DeviceId, AttachmentId>,
+    /// Game masters and spectators may have several connections.
+    others: HashMap<OutboxId, AttachmentId>,
     spectators: usize,
-    /// The teams of which somebody has come or gone since it was last asked.
-    changed: BTreeSet<TeamId>,
-    /// Whether anybody has.
-    anyone_changed: bool,
+    /// The teams with an attachment or a detachment since the last [`Subscribers::take_changes`].
+    changed_teams: BTreeSet<TeamId>,
+    /// Whether any subscriber was added or removed since then.
+    any_changed: bool,
 }
 
 impl Subscribers {
-    /// Nobody yet; each will be told heads once in such a period.
+    /// No subscribers; each future one is due for `heads` once per period.
     pub(super) fn new(heads_every: Duration) -> Self {
         Self {
             next: 0,
-            rota: Rota::new(heads_every),
+            schedule: HeadsSchedule::new(heads_every),
             all: HashMap::new(),
             members: HashMap::new(),
             devices: HashMap::new(),
             others: HashMap::new(),
             spectators: 0,
-            changed: BTreeSet::new(),
-            anyone_changed: false,
+            changed_teams: BTreeSet::new(),
+            any_changed: false,
         }
     }
 
-    /// Adds a connection. An older one of the same device is closed; one that attaches again over
-    /// the same connection takes its own place.
+    /// Adds a connection. It replaces, and closes, an older one of the same device. A connection that
+    /// attaches again replaces its own earlier attachment.
     pub(super) fn add(&mut self, subscriber: Subscriber) {
-        if let Some(place) = self.place_of(&subscriber)
-            && let Some(older) = self.remove(place)
+        if let Some(key) = self.replaced_by(&subscriber)
+            && let Some(older) = self.remove(key)
             && !older.outbox.is_same(&subscriber.outbox)
         {
             older.outbox.close(CloseCode::Replaced);
         }
-        let place = self.next;
+        let key = self.next;
         self.next += 1;
-        for audience in subscriber.who.audiences() {
+        for audience in subscriber.viewer.audiences() {
             if audience != Audience::Everyone {
-                self.members.entry(audience).or_default().push(place);
+                self.members.entry(audience).or_default().push(key);
             }
         }
-        match subscriber.who.identity() {
+        match subscriber.viewer.identity() {
             Identity::Device(device) => {
-                self.devices.insert(device, place);
+                self.devices.insert(device, key);
             }
             Identity::GameMaster(_) => {
-                self.others.insert(subscriber.outbox.id(), place);
+                self.others.insert(subscriber.outbox.id(), key);
             }
             Identity::Spectator => {
-                self.others.insert(subscriber.outbox.id(), place);
+                self.others.insert(subscriber.outbox.id(), key);
                 self.spectators += 1;
             }
         }
-        self.note_change(subscriber.who);
-        self.rota.add(place);
-        self.all.insert(place, subscriber);
+        self.record_change(subscriber.viewer);
+        self.schedule.add(key);
+        self.all.insert(key, subscriber);
     }
 
-    /// The place that a connection takes over.
-    fn place_of(&self, subscriber: &Subscriber) -> Option<Place> {
-        match subscriber.who.identity() {
+    /// The older attachment that a new one replaces.
+    fn replaced_by(&self, subscriber: &Subscriber) -> Option<AttachmentId> {
+        match subscriber.viewer.identity() {
             Identity::Device(device) => self.devices.get(&device).copied(),
             Identity::GameMaster(_) | Identity::Spectator => {
                 self.others.get(&subscriber.outbox.id()).copied()
@@ -102,18 +98,18 @@ impl Subscribers {
         }
     }
 
-    fn remove(&mut self, place: Place) -> Option<Subscriber> {
-        let subscriber = self.all.remove(&place)?;
-        self.rota.remove(place);
-        for audience in subscriber.who.audiences() {
+    fn remove(&mut self, key: AttachmentId) -> Option<Subscriber> {
+        let subscriber = self.all.remove(&key)?;
+        self.schedule.remove(key);
+        for audience in subscriber.viewer.audiences() {
             if let Some(members) = self.members.get_mut(&audience) {
-                members.retain(|member| *member != place);
+                members.retain(|member| *member != key);
                 if members.is_empty() {
                     self.members.remove(&audience);
                 }
             }
         }
-        match subscriber.who.identity() {
+        match subscriber.viewer.identity() {
             Identity::Device(device) => {
                 self.devices.remove(&device);
             }
@@ -125,35 +121,37 @@ impl Subscribers {
                 self.spectators -= 1;
             }
         }
-        self.note_change(subscriber.who);
+        self.record_change(subscriber.viewer);
         Some(subscriber)
     }
 
-    fn note_change(&mut self, who: Who) {
-        self.anyone_changed = true;
-        match who {
-            Who::Player { team, .. } => {
-                self.changed.insert(team);
+    fn record_change(&mut self, viewer: Viewer) {
+        self.any_changed = true;
+        match viewer {
+            Viewer::Player { team, .. } => {
+                self.changed_teams.insert(team);
             }
-            Who::GameMaster { .. } | Who::Spectator => {}
+            Viewer::GameMaster { .. } | Viewer::Spectator => {}
         }
     }
 
-    /// Sends an update to its audience; gives the number of connections.
-    pub(super) fn send(&mut self, stamp: Stamp, frames: &mut Frames) -> usize {
+    /// Queues an update to every connection of its audience; returns their number.
+    pub(super) fn send(&mut self, stamp: Stamp, frames: &mut UpdateFrames) -> usize {
         if stamp.audience == Audience::Everyone {
             for subscriber in self.all.values_mut() {
-                match subscriber.who {
-                    Who::Player { .. } | Who::GameMaster { .. } => subscriber.send(stamp, frames),
-                    Who::Spectator => {}
+                match subscriber.viewer {
+                    Viewer::Player { .. } | Viewer::GameMaster { .. } => {
+                        subscriber.send(stamp, frames);
+                    }
+                    Viewer::Spectator => {}
                 }
             }
             return self.all.len() - self.spectators;
         }
         let members = self.members.get(&stamp.audience);
-        let members = members.map_or(&[] as &[Place], Vec::as_slice);
-        for place in members {
-            let subscriber = self.all.get_mut(place);
+        let members = members.map_or(&[] as &[AttachmentId], Vec::as_slice);
+        for key in members {
+            let subscriber = self.all.get_mut(key);
             subscriber
                 .expect("members are subscribers")
                 .send(stamp, frames);
@@ -161,39 +159,39 @@ impl Subscribers {
         members.len()
     }
 
-    /// Closes every connection of somebody whose rights are taken away.
-    pub(super) fn expel(&mut self, identity: Identity) {
+    /// Closes every connection of an identity whose access was revoked.
+    pub(super) fn disconnect(&mut self, identity: Identity) {
         for subscriber in self.all.values() {
-            if subscriber.who.identity() == identity {
+            if subscriber.viewer.identity() == identity {
                 subscriber.outbox.close(CloseCode::Unauthorized);
             }
         }
-        self.let_go();
+        self.remove_gone();
     }
 
-    /// Lets go of connections that are gone.
-    pub(super) fn let_go(&mut self) {
+    /// Removes the subscribers whose connections are closed or gone.
+    pub(super) fn remove_gone(&mut self) {
         let gone = self.all.iter();
         let gone = gone.filter(|(_, subscriber)| subscriber.outbox.is_gone());
-        let gone: Vec<Place> = gone.map(|(place, _)| *place).collect();
-        for place in gone {
-            self.remove(place);
+        let gone: Vec<AttachmentId> = gone.map(|(key, _)| *key).collect();
+        for key in gone {
+            self.remove(key);
         }
     }
 
-    /// When somebody is to be told heads, or a period of them begins.
+    /// When the next `heads` frames are due, or the next period begins.
     pub(super) fn heads_due_at(&self) -> Instant {
-        self.rota.due_at()
+        self.schedule.due_at()
     }
 
-    /// Who is to be told heads now.
+    /// The subscribers that are due for `heads` now.
     pub(super) fn take_heads_due(&mut self) -> Due {
-        self.rota.take_due(Instant::now())
+        self.schedule.take_due(Instant::now())
     }
 
-    /// Those at these places who are still there.
-    pub(super) fn at(&self, places: &[Place]) -> impl Iterator<Item = &Subscriber> {
-        places.iter().filter_map(|place| self.all.get(place))
+    /// The subscribers with these keys that are still attached.
+    pub(super) fn with_keys(&self, keys: &[AttachmentId]) -> impl Iterator<Item = &Subscriber> {
+        keys.iter().filter_map(|key| self.all.get(key))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Subscriber> {
@@ -204,18 +202,18 @@ impl Subscribers {
         self.all.is_empty()
     }
 
-    /// How many are spectators.
+    /// The number of spectators.
     pub(super) fn spectators(&self) -> usize {
         self.spectators
     }
 
-    /// Those who belong to an audience other than `Everyone`.
-    pub(super) fn of(&self, audience: Audience) -> impl Iterator<Item = &Subscriber> {
+    /// The members of an audience other than `Everyone`.
+    pub(super) fn members_of(&self, audience: Audience) -> impl Iterator<Item = &Subscriber> {
         let members = self.members.get(&audience).into_iter().flatten();
-        members.filter_map(|place| self.all.get(place))
+        members.filter_map(|key| self.all.get(key))
     }
 
-    /// The teams of which somebody is connected.
+    /// The teams with at least one connection.
     pub(super) fn teams(&self) -> impl Iterator<Item = TeamId> {
         self.members.keys().filter_map(|audience| match audience {
             Audience::Team(team) => Some(*team),
@@ -223,35 +221,35 @@ impl Subscribers {
         })
     }
 
-    /// Whether somebody has come or gone in whom somebody here is interested: the own team, or game
-    /// masters.
+    /// Whether presence or attendance has changed for a subscriber that receives it: a member of a team
+    /// that changed, or a game master.
     pub(super) fn have_changed(&self) -> bool {
-        let is_watched = self.members.contains_key(&Audience::GameMasters);
-        !self.changed.is_empty() || (self.anyone_changed && is_watched)
+        let has_game_masters = self.members.contains_key(&Audience::GameMasters);
+        !self.changed_teams.is_empty() || (self.any_changed && has_game_masters)
     }
 
-    /// The teams of which somebody has come or gone since this was last asked, and whether anybody
-    /// has.
+    /// The teams with an attachment or a detachment since the last call, and whether any subscriber was
+    /// added or removed.
     pub(super) fn take_changes(&mut self) -> (BTreeSet<TeamId>, bool) {
-        let anyone = std::mem::take(&mut self.anyone_changed);
-        (std::mem::take(&mut self.changed), anyone)
+        let any = std::mem::take(&mut self.any_changed);
+        (std::mem::take(&mut self.changed_teams), any)
     }
 
     pub(super) fn clear(&mut self) {
-        self.rota.clear();
+        self.schedule.clear();
         self.all.clear();
         self.members.clear();
         self.devices.clear();
         self.others.clear();
         self.spectators = 0;
-        self.changed.clear();
-        self.anyone_changed = false;
+        self.changed_teams.clear();
+        self.any_changed = false;
     }
 }
 
 impl Subscriber {
-    fn send(&mut self, stamp: Stamp, frames: &mut Frames) {
+    fn send(&mut self, stamp: Stamp, frames: &mut UpdateFrames) {
         advance(&mut self.heads, stamp);
-        self.outbox.push(frames.of(self.codec));
+        self.outbox.push(frames.for_codec(self.codec));
     }
 }

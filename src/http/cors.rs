@@ -1,5 +1,5 @@
-//! Lets listed web pages from elsewhere use the REST interface: a page that may open a WebSocket has
-//! to join first. Never here: which pages are listed.
+//! CORS: web pages of listed origins may use the REST interface, because a page has to join over REST
+//! before it opens a WebSocket. Does not decide which origins are listed.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -13,11 +13,11 @@ use hyper::{Method, StatusCode};
 
 use crate::gateway::Gateway;
 
-/// How long a browser may remember a preflight's answer.
-const REMEMBERED_SECONDS: &str = "600";
+/// How long a browser may cache the response to a preflight request.
+const PREFLIGHT_MAX_AGE_SECONDS: &str = "600";
 
-/// Answers preflights of listed pages, and lets them read the answers to their requests.
-pub(super) async fn allow_listed(
+/// Answers preflight requests of listed origins, and adds the CORS headers to other responses.
+pub(super) async fn allow_listed_origins(
     State(gateway): State<Gateway>,
     request: Request,
     next: Next,
@@ -33,7 +33,7 @@ pub(super) async fn allow_listed(
         let allowed = [
             (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"),
             (ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
-            (ACCESS_CONTROL_MAX_AGE, REMEMBERED_SECONDS),
+            (ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE_SECONDS),
         ];
         (StatusCode::NO_CONTENT, allowed).into_response()
     } else {

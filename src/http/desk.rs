@@ -1,4 +1,4 @@
-//! The registration desk: founding a team, and joining one.
+//! Registration: players create a team or join one.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,32 +6,34 @@ use hunt::{DeskOrder, DeviceId, NameId, Receipt, Rejection, TeamCode};
 use hyper::StatusCode;
 use protocol::rest::{Join, Joined};
 
-use super::answers::{Body, Failed};
-use super::codes::random_code;
-use super::identity::Asker;
-use super::names::named;
-use crate::delivery::Hub;
+use super::admin::random_code;
+use super::body::Body;
+use super::failure::Failed;
+use super::identity::ClientSource;
+use super::names::parse_name;
+use crate::delivery::{Hub, render};
 use crate::gateway::{Gateway, Grant};
 use crate::journal::Name;
 use crate::session::{Outcome, Refusal, SessionHandle};
 
-/// Random team codes drawn until one is free. With 20,000 teams one draw fails once in 4 million.
+/// Retries with another random team code while codes collide. With 20,000 teams, one draw collides once in
+/// 4 million.
 const CODE_DRAWS_MAX: usize = 4;
 
 pub(super) async fn join(
     State(gateway): State<Gateway>,
-    Asker(source): Asker,
+    ClientSource(source): ClientSource,
     Body(request): Body<Join>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
     let session = gateway.public_session(source, &request.session).await?;
-    let player = named(&request.name, "name")?;
+    let player = parse_name(&request.name, "name")?;
     let receipt = match (&request.new_team, &request.team_code) {
         (Some(team), None) => {
-            let team = named(team, "new_team")?;
-            let founding = gateway.new_teams().begin(source)?;
+            let team = parse_name(team, "new_team")?;
+            let creation = gateway.new_teams().begin(source)?;
             let outcome = create_team(&session, team, player).await;
             if matches!(outcome, Ok(Err(_))) {
-                founding.refund();
+                creation.refund();
             }
             outcome?
         }
@@ -48,36 +50,27 @@ pub(super) async fn join(
             outcome?
         }
         (Some(_), Some(_)) | (None, None) => {
-            let message = "Give either new_team, to found a team, or team_code, to join one.";
+            let message = "Send either `new_team`, to create a team, or `team_code`, to join one.";
             return Err(Failed::bad_request(message));
         }
     };
     let Receipt::Joined { device, .. } = receipt? else {
-        return Err(Failed::internal("joining gave another receipt"));
+        return Err(Failed::internal("unexpected receipt for joining"));
     };
     joined(&gateway, &session, device).await
 }
 
-/// The answer to whoever has a new device.
+/// The response to a client that was given a new device.
 pub(super) async fn joined(
     gateway: &Gateway,
     session: &SessionHandle<Hub>,
     device: DeviceId,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
     let token = device_token(gateway, session, device);
-    let joined = session.read(move |view| {
-        let player = view.state.device(device)?.player;
-        let team = view.state.player(player)?.team;
-        Some(Joined {
-            team: team.to_string(),
-            team_code: view.state.team(team)?.code.to_string(),
-            player: player.to_string(),
-            device: device.to_string(),
-            token,
-        })
-    });
+    let joined = session.read(move |view| render::joined(view, device, token));
     let joined = joined.await?;
-    let joined = joined.ok_or_else(|| Failed::internal("a device that was added is missing"))?;
+    let joined =
+        joined.ok_or_else(|| Failed::internal("the state lacks a device that was added"))?;
     Ok((StatusCode::CREATED, Json(joined)))
 }
 

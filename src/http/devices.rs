@@ -4,16 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use hunt::{By, DeskOrder, DeviceId, GameMasterOrder, PlayerId, Receipt, Scope, TeamCode};
 use hyper::StatusCode;
-use protocol::rest::{
-    DeviceCreated, DeviceSummary, Devices, FindTeam, Joined, LinkCreated, Restore, Roster,
-};
+use protocol::rest::{DeviceCreated, Devices, FindTeam, Joined, LinkCreated, Restore, Roster};
 
-use super::answers::{Body, Failed, InPath};
+use super::body::{Body, InPath};
 use super::desk::{device_token, joined};
-use super::identity::{Asker, Bearer, parse_id};
-use crate::delivery::{Hub, member};
+use super::failure::Failed;
+use super::identity::{Bearer, ClientSource, parse_id};
+use crate::delivery::{Hub, render};
 use crate::gateway::{Gateway, Grant};
-use crate::session::{Outcome, Refusal, SessionHandle, View};
+use crate::session::{Outcome, Refusal, SessionHandle};
 
 pub(super) async fn add(
     State(gateway): State<Gateway>,
@@ -30,7 +29,7 @@ pub(super) async fn add(
     )
 }
 
-/// A game master gives a player whose phone is gone a new device.
+/// Adds a device for a player who lost theirs, by order of a game master.
 pub(super) async fn add_for_player(
     State(gateway): State<Gateway>,
     InPath((code, player)): InPath<(String, String)>,
@@ -60,19 +59,18 @@ fn created(
 fn added(outcome: Outcome) -> Result<DeviceId, Failed> {
     match outcome? {
         Receipt::DeviceAdded { device } => Ok(device),
-        _ => Err(Failed::internal("adding a device gave another receipt")),
+        _ => Err(Failed::internal("unexpected receipt for adding a device")),
     }
 }
 
-/// A link by which the player logs in once more, on another device.
+/// Creates a one-use link that logs the player in on another device.
 pub(super) async fn create_link(
     State(gateway): State<Gateway>,
     InPath(code): InPath<String>,
     bearer: Bearer,
 ) -> Result<(StatusCode, Json<LinkCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
-    let device = bearer.device_of(&session)?;
-    must_act(&session, device).await?;
+    let device = bearer.active_device_of(&session).await?;
     let grant = Grant::Link(session.id(), device, rand::random());
     let now = gateway.sessions().clock().now();
     let created = LinkCreated {
@@ -82,37 +80,16 @@ pub(super) async fn create_link(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// The device is not revoked; for what the rules do not judge.
-async fn must_act(session: &SessionHandle<Hub>, device: DeviceId) -> Result<(), Failed> {
-    let acts = session.read(move |view| {
-        let device = view.state.device(device);
-        device.is_some_and(|device| !device.revoked)
-    });
-    if acts.await? {
-        return Ok(());
-    }
-    Err(Refusal::Rejected(hunt::Rejection::Revoked).into())
-}
-
-/// The players of a team, for whoever knows its code.
+/// Lists the players of a team for a client that knows the team's code.
 pub(super) async fn roster(
     State(gateway): State<Gateway>,
-    Asker(source): Asker,
+    ClientSource(source): ClientSource,
     Body(request): Body<FindTeam>,
 ) -> Result<Json<Roster>, Failed> {
     let session = gateway.public_session(source, &request.session).await?;
     let code = TeamCode::from(request.team_code.as_str());
     let attempt = gateway.attempts().in_session(source, session.id())?;
-    let roster = session.read(move |view| {
-        let id = view.state.team_by_code(&code)?;
-        let team = view.state.team(id)?;
-        Some(Roster {
-            team: id.to_string(),
-            name: view.name(team.name),
-            players: team.players.iter().map(|id| member(view, *id)).collect(),
-        })
-    });
-    let roster = roster.await;
+    let roster = session.read(move |view| render::roster(view, &code)).await;
     if !matches!(roster, Ok(None)) {
         attempt.refund();
     }
@@ -120,15 +97,15 @@ pub(super) async fn roster(
     Ok(Json(roster?.ok_or(unknown)?))
 }
 
-/// A new device for a player whose device is gone.
+/// Adds a device for a player who lost theirs, with a link or the team's code.
 pub(super) async fn restore(
     State(gateway): State<Gateway>,
-    Asker(source): Asker,
+    ClientSource(source): ClientSource,
     Body(request): Body<Restore>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
     let session = gateway.public_session(source, &request.session).await?;
     let order = match (request.link, request.team_code, request.player) {
-        (Some(link), None, None) => order_of_link(&gateway, &session, &link)?,
+        (Some(link), None, None) => order_from_link(&gateway, &session, &link)?,
         (None, Some(code), Some(player)) => DeskOrder::RestorePlayer {
             code: TeamCode::from(code.as_str()),
             player: parse_id::<PlayerId>(&player)?,
@@ -146,7 +123,7 @@ pub(super) async fn restore(
     joined(&gateway, &session, added(outcome?)?).await
 }
 
-fn order_of_link(
+fn order_from_link(
     gateway: &Gateway,
     session: &SessionHandle<Hub>,
     link: &str,
@@ -157,7 +134,7 @@ fn order_of_link(
             Ok(DeskOrder::UseLink { by: device, link })
         }
         Ok(Grant::Link(..) | Grant::Device(..) | Grant::GameMaster(..) | Grant::Admin) => Err(
-            Failed::unauthorized("This is not a link into this session."),
+            Failed::unauthorized("This is not a link into this session; ask for a new one."),
         ),
         Err(refusal) => Err(Failed::unauthorized(refusal.to_string())),
     }
@@ -170,50 +147,15 @@ pub(super) async fn list(
 ) -> Result<Json<Devices>, Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let devices = if bearer.is_device() {
-        let asking = bearer.device_of(&session)?;
-        let devices = session.read(move |view| devices_shown_to(view, asking));
+        let device = bearer.device_of(&session)?;
+        let devices = session.read(move |view| render::devices_visible_to(view, device));
         let revoked = Refusal::Rejected(hunt::Rejection::Revoked);
         devices.await?.ok_or(revoked)?
     } else {
         bearer.must_have(&session, Scope::Run).await?;
-        let players = |view: View<'_>| -> Vec<PlayerId> {
-            let teams = view.state.teams();
-            teams.flat_map(|(_, team)| team.players.clone()).collect()
-        };
-        session
-            .read(move |view| devices_of(view, &players(view)))
-            .await?
+        session.read(render::all_devices).await?
     };
     Ok(Json(Devices { devices }))
-}
-
-/// A captain sees the team's devices, other players their own; a revoked device sees nothing.
-fn devices_shown_to(view: View<'_>, asking: DeviceId) -> Option<Vec<DeviceSummary>> {
-    let device = view.state.device(asking).filter(|device| !device.revoked)?;
-    let player = device.player;
-    let team = view.state.team(view.state.player(player)?.team)?;
-    let players = if team.captain() == Some(player) {
-        team.players.clone()
-    } else {
-        vec![player]
-    };
-    Some(devices_of(view, &players))
-}
-
-fn devices_of(view: View<'_>, players: &[PlayerId]) -> Vec<DeviceSummary> {
-    let mut devices = Vec::new();
-    for id in players {
-        let Some(player) = view.state.player(*id) else {
-            continue;
-        };
-        devices.extend(player.devices.iter().map(|device| DeviceSummary {
-            device: device.to_string(),
-            player: member(view, *id),
-            team: player.team.to_string(),
-            revoked: view.state.device(*device).is_none_or(|known| known.revoked),
-        }));
-    }
-    devices
 }
 
 pub(super) async fn revoke(

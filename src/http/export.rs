@@ -1,26 +1,27 @@
-//! The journal of a session as JSON lines, for those who run it. What an archive has taken is not in it.
+//! Exports the journal of a session as JSON lines. Events that were moved to the archive are not included.
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use hunt::{Event, Origin, Scope};
+use hunt::Scope;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use protocol::rest::{Cause, ExportLine};
 
-use super::answers::{Failed, InPath};
+use super::body::InPath;
+use super::failure::Failed;
 use super::identity::Bearer;
+use crate::delivery::render;
 use crate::gateway::Gateway;
 use crate::journal::records::{self, RecordError};
 use crate::journal::{History, ReadError, SessionId, StoredBatch};
 
-/// Batches read at a time: what one export keeps in memory.
+/// Batches read at a time; bounds the memory of one export.
 const BATCHES_AT_A_TIME: usize = 256;
-/// Names the first event that is there, if those before it are only in the archive.
+/// Header with the sequence number of the first event, if earlier events are only in the archive.
 const BEGINS_AT: HeaderName = HeaderName::from_static("cluecast-journal-begins-at");
 
-/// Streams what is committed; what is committed meanwhile may be part of it.
+/// Streams the committed events. Events committed during the export may be included.
 pub(super) async fn export(
     State(gateway): State<Gateway>,
     InPath(code): InPath<String>,
@@ -35,7 +36,7 @@ pub(super) async fn export(
         Err(ReadError::Archived { first_seq }) => first_seq,
         Err(ReadError::Failed(error)) => return Err(error.into()),
     };
-    // If more is archived meanwhile, the answer breaks off and says so in the log.
+    // If more events are archived during the export, the response is truncated and the log says why.
     let lines = stream::try_unfold(begins_at - 1, move |after| {
         let journal = journal.clone();
         async move { next_lines(&*journal, id, after).await }
@@ -48,7 +49,7 @@ pub(super) async fn export(
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-/// The lines of the batches after event `after`, and the last event of them.
+/// The lines of the next batches after event `after`, and the sequence number of their last event.
 async fn next_lines(
     journal: &dyn History,
     session: SessionId,
@@ -66,42 +67,10 @@ async fn next_lines(
     Ok(Some((lines.into(), last_seq)))
 }
 
-/// The events of a batch as lines of JSON, each with its end.
+/// The events of a stored batch as JSON lines, each ended by a line feed.
 pub fn export_lines(batch: &StoredBatch) -> Result<Vec<u8>, RecordError> {
-    let mut lines = Vec::new();
-    let mut seq = batch.first_seq;
-    for entry in records::decode_entries(&batch.events)? {
-        let (by, device, game_master, command) = match entry.origin {
-            Origin::Device { device, command } => {
-                (Cause::Device, Some(device), None, Some(command))
-            }
-            Origin::GameMaster {
-                game_master: Some(id),
-                command,
-            } => (Cause::GameMaster, None, Some(id), command),
-            Origin::GameMaster {
-                game_master: None,
-                command,
-            } => (Cause::Admin, None, None, command),
-            Origin::Desk => (Cause::Desk, None, None, None),
-            Origin::Timer => (Cause::Timer, None, None, None),
-        };
-        for event in entry.events {
-            let line: ExportLine<Event> = ExportLine {
-                seq,
-                at_ms: entry.at.0,
-                by,
-                device: device.map(|device| device.to_string()),
-                game_master: game_master.map(|game_master| game_master.to_string()),
-                command: command.map(|command| command.0),
-                event,
-            };
-            serde_json::to_writer(&mut lines, &line).expect("events are numbers and text");
-            lines.push(b'\n');
-            seq += 1;
-        }
-    }
-    Ok(lines)
+    let entries = records::decode_entries(&batch.events)?;
+    Ok(render::export_lines(batch.first_seq, entries))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Game masters: inviting and revoking them, and what they tell players.
+//! Game masters: inviting, listing and revoking them, and their clues and announcements.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,11 @@ use protocol::rest::{
     Announce, Announced, CluePushed, GameMasterInvited, GameMasters, InviteGameMaster, PushClue,
 };
 
-use super::answers::{Body, Failed, InPath};
+use super::body::{Body, InPath};
+use super::failure::Failed;
 use super::identity::{Bearer, parse_id};
-use super::names::named;
-use crate::delivery::{self, Hub, game_master};
+use super::names::parse_name;
+use crate::delivery::{Hub, push_clue as push_clue_order, render};
 use crate::gateway::{Gateway, Grant};
 use crate::journal::Name;
 use crate::session::SessionHandle;
@@ -26,8 +27,14 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<GameMasterInvited>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
-    let name = named(&request.name, "name")?;
-    let id = invite(&session, by, name, delivery::scopes(&request.scopes)).await?;
+    let name = parse_name(&request.name, "name")?;
+    let id = invite(
+        &session,
+        by,
+        name,
+        render::scopes_from_wire(&request.scopes),
+    )
+    .await?;
     let now = gateway.sessions().clock().now();
     let token = gateway
         .tokens()
@@ -53,7 +60,7 @@ pub(super) async fn invite(
     match session.submit_order(by, order, vec![name]).await?? {
         Receipt::GameMasterInvited { game_master } => Ok(game_master),
         _ => Err(Failed::internal(
-            "inviting a game master gave another receipt",
+            "unexpected receipt for inviting a game master",
         )),
     }
 }
@@ -65,12 +72,7 @@ pub(super) async fn list(
 ) -> Result<Json<GameMasters>, Failed> {
     let session = bearer.session(&gateway, &code).await?;
     bearer.must_have(&session, Scope::View).await?;
-    let listed = session.read(|view| {
-        let all = view.state.game_masters();
-        all.map(|(id, known)| game_master(view, id, known))
-            .collect()
-    });
-    let game_masters = listed.await?;
+    let game_masters = session.read(render::game_masters).await?;
     Ok(Json(GameMasters { game_masters }))
 }
 
@@ -95,13 +97,13 @@ pub(super) async fn push_clue(
 ) -> Result<(StatusCode, Json<CluePushed>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
-    let order = delivery::push_clue(&request.to, request.text, request.lasts_ms);
+    let order = push_clue_order(&request.to, request.text, request.lasts_ms);
     match session.submit_order(by, order, Vec::new()).await?? {
         Receipt::CluePushed { clue } => {
             let clue = clue.to_string();
             Ok((StatusCode::CREATED, Json(CluePushed { clue })))
         }
-        _ => Err(Failed::internal("pushing a clue gave another receipt")),
+        _ => Err(Failed::internal("unexpected receipt for pushing a clue")),
     }
 }
 
@@ -132,6 +134,6 @@ pub(super) async fn announce(
             let announcement = announcement.to_string();
             Ok((StatusCode::CREATED, Json(Announced { announcement })))
         }
-        _ => Err(Failed::internal("announcing gave another receipt")),
+        _ => Err(Failed::internal("unexpected receipt for an announcement")),
     }
 }

@@ -1,4 +1,4 @@
-//! Who sends a request: the token in its `Authorization` header.
+//! The sender of a request: its address for rate limits, and the token in its `Authorization` header.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -7,27 +7,23 @@ use axum::extract::FromRequestParts;
 use hunt::{By, DeviceId, Rejection, Scope};
 use hyper::http::request::Parts;
 
-use super::answers::Failed;
-use crate::delivery::Hub;
+use super::failure::Failed;
+use crate::delivery::{Hub, render};
 use crate::gateway::{Gateway, Grant, Slot, SubscriberKey, bearer};
 use crate::session::{Refusal, SessionHandle};
 
-/// Whom limits by address count a request for.
-pub(super) struct Asker(pub(super) SubscriberKey);
+/// Key of the per-address rate limiters for a request.
+pub(super) struct ClientSource(pub(super) SubscriberKey);
 
-impl FromRequestParts<Gateway> for Asker {
+impl FromRequestParts<Gateway> for ClientSource {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Gateway) -> Result<Self, Infallible> {
-        let slot = parts.extensions.get::<Slot>();
-        Ok(Self(
-            slot.expect("a listener gives each request a place")
-                .subscriber_key(),
-        ))
+        Ok(Self(slot_of(parts).subscriber_key()))
     }
 }
 
-/// What the bearer of a request's token may do, and whom limits by address count them for.
+/// The grant of a request's token, and the key of the per-address rate limiters.
 pub(super) struct Bearer {
     grant: Grant,
     source: SubscriberKey,
@@ -37,22 +33,28 @@ impl FromRequestParts<Gateway> for Bearer {
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failed> {
-        let token = bearer(&parts.headers)
-            .ok_or_else(|| Failed::unauthorized("Send `Authorization: Bearer TOKEN`."))?;
+        let token = bearer(&parts.headers).ok_or_else(|| {
+            Failed::unauthorized("The token is missing; send `Authorization: Bearer TOKEN`.")
+        })?;
         let now = gateway.sessions().clock().now();
         let grant = gateway.tokens().open(token, now);
         let grant = grant.map_err(|refusal| Failed::unauthorized(refusal.to_string()))?;
-        let slot = parts.extensions.get::<Slot>();
-        let slot = slot.expect("a listener gives each request a place");
+        let slot = slot_of(parts);
         slot.mark_authenticated();
         let source = slot.subscriber_key();
         Ok(Self { grant, source })
     }
 }
 
+/// The connection slot of a request.
+fn slot_of(parts: &Parts) -> &Slot {
+    let slot = parts.extensions.get();
+    slot.expect("every listener attaches the connection's slot to each request")
+}
+
 impl Bearer {
-    /// The session with this code, as people type it, if the bearer's token is of it; what they may do
-    /// there is a question of its own.
+    /// The session with this code, in any spelling, if the token belongs to it. Does not check what the
+    /// bearer may do there.
     pub(super) async fn session(
         &self,
         gateway: &Gateway,
@@ -70,28 +72,28 @@ impl Bearer {
         Ok(found?)
     }
 
-    /// The bearer owns the server.
+    /// Requires an admin's token.
     pub(super) fn must_be_admin(&self) -> Result<(), Failed> {
         match self.grant {
             Grant::Admin => Ok(()),
             Grant::GameMaster(..) | Grant::Device(..) | Grant::Link(..) => {
-                Err(Failed::forbidden("This takes an admin's token."))
+                Err(Failed::forbidden("This request requires an admin's token."))
             }
         }
     }
 
-    /// Who runs the session; what exactly they may do is for the rules to say.
+    /// The admin or game master behind the token. The rules check the scopes.
     pub(super) fn by(&self, session: &SessionHandle<Hub>) -> Result<By, Failed> {
         match self.grant {
             Grant::Admin => Ok(By::Admin),
             Grant::GameMaster(runs, id) if runs == session.id() => Ok(By::GameMaster(id)),
             Grant::GameMaster(..) | Grant::Device(..) | Grant::Link(..) => Err(Failed::forbidden(
-                "This takes a token of this session's game master.",
+                "This request requires the token of a game master of this session.",
             )),
         }
     }
 
-    /// The bearer runs the session and has a scope; for questions, which the rules do not judge.
+    /// Requires an admin or a game master with the scope; for reads, which the rules do not check.
     pub(super) async fn must_have(
         &self,
         session: &SessionHandle<Hub>,
@@ -110,39 +112,45 @@ impl Bearer {
             return Ok(());
         }
         Err(Failed::forbidden(format!(
-            "This takes a game master with the scope {}.",
-            scope_name(scope)
+            "This request requires a game master with the scope `{}`.",
+            render::scope_name(scope)
         )))
     }
 
-    /// The device of the session that the bearer plays on.
+    /// The device behind the token. The rules check whether it is revoked.
     pub(super) fn device_of(&self, session: &SessionHandle<Hub>) -> Result<DeviceId, Failed> {
         match self.grant {
             Grant::Device(plays, device) if plays == session.id() => Ok(device),
             Grant::Device(..) | Grant::GameMaster(..) | Grant::Link(..) | Grant::Admin => Err(
-                Failed::forbidden("This takes a token of a device in this session."),
+                Failed::forbidden("This request requires the token of a device in this session."),
             ),
         }
     }
 
-    /// Whether the bearer's token is a device's.
+    /// The device behind the token, if it is not revoked; for requests that the rules do not check.
+    pub(super) async fn active_device_of(
+        &self,
+        session: &SessionHandle<Hub>,
+    ) -> Result<DeviceId, Failed> {
+        let device = self.device_of(session)?;
+        let is_active = session.read(move |view| {
+            let device = view.state.device(device);
+            device.is_some_and(|device| !device.revoked)
+        });
+        if is_active.await? {
+            return Ok(device);
+        }
+        Err(Refusal::Rejected(Rejection::Revoked).into())
+    }
+
+    /// Whether the token is a device's.
     pub(super) fn is_device(&self) -> bool {
         matches!(self.grant, Grant::Device(..))
     }
 }
 
-/// A scope as the wire writes it.
-pub(super) fn scope_name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::View => "view",
-        Scope::Hints => "hints",
-        Scope::Run => "run",
-        Scope::Answers => "answers",
-    }
-}
-
-/// An id in a path, such as `p7`.
+/// Parses an id in a path, such as `p7`.
 pub(super) fn parse_id<T: FromStr>(text: &str) -> Result<T, Failed> {
     let parsed = text.parse();
-    parsed.map_err(|_| Failed::not_found("There is nothing with this id."))
+    parsed.map_err(|_| Failed::not_found("No such id; list what there is and check the spelling."))
 }

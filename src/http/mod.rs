@@ -1,69 +1,68 @@
-//! HTTP: the REST interface for those who run and join hunts, health, and the way to the WebSocket.
+//! HTTP: the REST interface for admins, game masters and players, health and metrics, and the routing of
+//! all paths, the WebSocket's included.
 //!
-//! Never here: rules, or the state of a session beyond what a request is answered with.
+//! Holds no rules and no session state, and does not convert state to wire types: delivery's `render` does.
 
-mod answers;
-mod codes;
+mod admin;
+mod body;
 mod cors;
 mod desk;
 mod devices;
 mod export;
+mod failure;
+mod forwarding;
 mod game_masters;
-mod health;
 mod identity;
-mod metrics;
 mod names;
 mod nodes;
 mod openapi;
-mod owner;
+mod pages;
 mod playing;
 mod routes;
-mod routing;
-mod welcome;
 
 use axum::Router;
 use axum::routing::get;
 
-pub use codes::random_code;
+pub use admin::random_code;
 pub use export::export_lines;
-pub use routing::Routing;
+pub use forwarding::Forwarding;
 
 use crate::gateway::{Gateway, upgrade};
 
-/// Every path of the server. With other nodes, what is for one of them is passed on.
-pub fn router(gateway: Gateway, routing: Option<Routing>) -> Router {
+/// The router of all public paths. With forwarding, requests for a session of another node go to that node.
+pub fn router(gateway: Gateway, forwarding: Option<Forwarding>) -> Router {
     let mut router = paths();
-    if let Some(routing) = routing {
-        let to_owner = axum::middleware::from_fn_with_state(routing, routing::to_owner);
+    if let Some(forwarding) = forwarding {
+        let to_owner = axum::middleware::from_fn_with_state(forwarding, forwarding::to_owner);
         router = router.layer(to_owner);
     }
     router
         .layer(axum::middleware::from_fn_with_state(
             gateway.clone(),
-            cors::allow_listed,
+            cors::allow_listed_origins,
         ))
-        .layer(axum::middleware::from_fn(metrics::count))
+        .layer(axum::middleware::from_fn(pages::count_requests))
         .with_state(gateway)
 }
 
-/// What other nodes may ask of this one: the same for sessions that run here, and what only nodes
-/// ask each other.
-pub fn router_for_nodes(gateway: Gateway, routing: &Routing) -> Router {
-    let only_here = axum::middleware::from_fn_with_state(routing.clone(), nodes::only_here);
+/// The router of the internal port: the public paths, for sessions that run here only, and the paths for
+/// other nodes.
+pub fn router_for_nodes(gateway: Gateway, forwarding: &Forwarding) -> Router {
+    let only_here = axum::middleware::from_fn_with_state(forwarding.clone(), nodes::only_here);
     let relayed = paths()
         .layer(only_here)
-        .layer(axum::middleware::from_fn(metrics::count));
-    relayed.with_state(gateway).merge(nodes::router(routing))
+        .layer(axum::middleware::from_fn(pages::count_requests));
+    relayed.with_state(gateway).merge(nodes::router(forwarding))
 }
 
 fn paths() -> Router<Gateway> {
     Router::new()
-        .route("/", get(welcome::welcome))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::metrics))
+        .route("/", get(pages::welcome))
+        .route("/health/live", get(pages::live))
+        .route("/health/ready", get(pages::ready))
+        .route("/metrics", get(pages::metrics))
         .route("/ws/{code}", get(upgrade))
         .nest(routes::PREFIX, routes::router())
-        .fallback(answers::no_such_path)
-        .method_not_allowed_fallback(answers::method_not_allowed)
+        .fallback(failure::path_not_found)
+        .method_not_allowed_fallback(failure::method_not_allowed)
 }

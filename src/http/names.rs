@@ -1,26 +1,26 @@
-//! Names that people give to teams and to themselves, and which others see on boards.
+//! Validation of team and player names, which others see on boards.
 //!
-//! A name is what it looks like: whatever is invisible, or turns what stands around it, would let one
-//! team pass for another, or upset a whole board.
+//! A name must be what it looks like. Invisible characters would let one team impersonate another, and
+//! characters that change the text direction would disturb the text around the name.
 
 use std::ops::RangeInclusive;
 
 use protocol::limits::NAME_CHARS_MAX;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::answers::Failed;
+use super::failure::Failed;
 use crate::journal::Name;
 
-/// They join letters of Persian and of Indian scripts, and the parts of some emoji.
+/// Zero-width joiner and non-joiner: Persian, Indian scripts and some emoji need them.
 const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
-/// Letters and a symbol that are drawn as nothing: fillers of Hangul, and Braille without dots.
+/// Visible by category, but rendered blank: the Hangul fillers, and the Braille pattern without dots.
 const BLANKS: [char; 5] = ['\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
 
-/// Where Unicode adds emoji.
+/// The range in which Unicode adds emoji.
 const EMOJI: RangeInclusive<char> = '\u{1f000}'..='\u{1faff}';
 
-/// A name that can be shown, under a new random id.
-pub(super) fn named(typed: &str, field: &str) -> Result<Name, Failed> {
+/// Validates a name and gives it a new random id. `field` is the field of the request, for the message.
+pub(super) fn parse_name(typed: &str, field: &str) -> Result<Name, Failed> {
     let text = typed.trim();
     if text.is_empty() || text.chars().count() > NAME_CHARS_MAX {
         let message = format!("{field} must have 1 to {NAME_CHARS_MAX} characters.");
@@ -28,14 +28,15 @@ pub(super) fn named(typed: &str, field: &str) -> Result<Name, Failed> {
     }
     if let Some(hidden) = text.chars().find(|c| is_hidden(*c)) {
         let message = format!(
-            "{field} must be on one line and hold nothing that is invisible or turns the direction \
-             of writing; it holds U+{:04X}.",
+            "{field} must be one line without invisible characters and without characters that change \
+             the text direction; it contains U+{:04X}.",
             u32::from(hidden)
         );
         return Err(Failed::bad_request(message));
     }
     if !text.chars().any(is_visible) {
-        let message = format!("{field} must hold a letter, a digit or another visible character.");
+        let message =
+            format!("{field} must contain a letter, a digit or another visible character.");
         return Err(Failed::bad_request(message));
     }
     Ok(Name {
@@ -44,23 +45,23 @@ pub(super) fn named(typed: &str, field: &str) -> Result<Name, Failed> {
     })
 }
 
-/// Whether a character is not seen but has an effect, or has none that is seen.
+/// Whether a character is invisible.
 fn is_hidden(c: char) -> bool {
-    let is_unseen = match c.general_category() {
+    let is_invisible = match c.general_category() {
         GeneralCategory::Control
         | GeneralCategory::Format
         | GeneralCategory::LineSeparator
         | GeneralCategory::ParagraphSeparator
         | GeneralCategory::PrivateUse => true,
-        // Emoji come anew each year.
+        // New emoji are added every year, before the tables here know them.
         GeneralCategory::Unassigned => !EMOJI.contains(&c),
-        // Whatever else there is, Unicode calls it a letter, mark, number, sign or space.
+        // Every other category is a letter, mark, number, punctuation, symbol or space.
         _ => BLANKS.contains(&c),
     };
-    is_unseen && !JOINERS.contains(&c)
+    is_invisible && !JOINERS.contains(&c)
 }
 
-/// Whether a character is seen by itself; a mark is only seen on another one.
+/// Whether a character is visible by itself. A combining mark is visible only on another character.
 fn is_visible(c: char) -> bool {
     let is_mark = matches!(
         c.general_category(),
@@ -73,10 +74,10 @@ fn is_visible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::named;
+    use super::parse_name;
 
     #[test]
-    fn names_of_all_scripts_and_emoji_are_good() {
+    fn names_in_any_script_and_emoji_are_accepted() {
         for (typed, name) in [
             (" Owls ", "Owls"),
             ("!?", "!?"),
@@ -90,13 +91,13 @@ mod tests {
             ("❤\u{fe0f}", "❤\u{fe0f}"),
             ("\u{1faff}", "\u{1faff}"),
         ] {
-            let good = named(typed, "name");
-            assert_eq!(good.expect("it is good").text, name, "{typed:?}");
+            let accepted = parse_name(typed, "name");
+            assert_eq!(accepted.expect("the name is valid").text, name, "{typed:?}");
         }
     }
 
     #[test]
-    fn what_is_invisible_or_turns_the_direction_is_refused() {
+    fn invisible_characters_and_direction_changes_are_rejected() {
         for hidden in [
             '\n',
             '\t',
@@ -133,13 +134,13 @@ mod tests {
             '\u{e0041}',
             '\u{e0fff}',
         ] {
-            let refused = named(&format!("O{hidden}wls"), "name");
-            refused.expect_err(&format!("{hidden:?} is refused"));
+            let rejected = parse_name(&format!("O{hidden}wls"), "name");
+            rejected.expect_err(&format!("{hidden:?} is rejected"));
         }
     }
 
     #[test]
-    fn a_name_without_anything_visible_is_refused() {
+    fn a_name_without_a_visible_character_is_rejected() {
         for typed in [
             "",
             " ",
@@ -149,8 +150,8 @@ mod tests {
             "\u{301}",
             "\u{fe0f}",
         ] {
-            let refused = named(typed, "name");
-            refused.expect_err(&format!("{typed:?} is refused"));
+            let rejected = parse_name(typed, "name");
+            rejected.expect_err(&format!("{typed:?} is rejected"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What nodes ask each other besides requests that they relay.
+//! The internal port: liveness probes and hints from other nodes, and the guard for forwarded requests.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -8,47 +8,48 @@ use axum::routing::{get, post};
 use hunt::plain_code;
 use hyper::StatusCode;
 
-use super::routing::{Routing, SESSION, session_in_path};
+use super::forwarding::{Forwarding, SESSION, session_in_path};
 use crate::gateway::{INCARNATION, PROBE_PATH, SCAN_PATH};
 
-/// The paths of the internal port that no client has.
-pub(super) fn router(routing: &Routing) -> Router {
+/// The paths for other nodes only.
+pub(super) fn router(forwarding: &Forwarding) -> Router {
     Router::new()
         .route(PROBE_PATH, get(probe))
-        .route(SCAN_PATH, post(look))
-        .with_state(routing.clone())
+        .route(SCAN_PATH, post(scan))
+        .with_state(forwarding.clone())
 }
 
-/// Tells the node's life, and whether it may speak for its sessions.
-async fn probe(State(routing): State<Routing>) -> Response {
-    let status = if routing.cluster.validity().holds() {
+/// Answers a liveness probe with the node's incarnation; 503 while its lease is expired.
+async fn probe(State(forwarding): State<Forwarding>) -> Response {
+    let status = if forwarding.cluster.lease().is_held() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let life = routing.cluster.incarnation().to_string();
-    (status, [(INCARNATION, life)]).into_response()
+    let incarnation = forwarding.cluster.incarnation().to_string();
+    (status, [(INCARNATION, incarnation)]).into_response()
 }
 
-async fn look(State(routing): State<Routing>) -> StatusCode {
-    routing.cluster.look_now();
+/// Hint of another node that ownership has changed.
+async fn scan(State(forwarding): State<Forwarding>) -> StatusCode {
+    forwarding.cluster.request_scan();
     StatusCode::ACCEPTED
 }
 
-/// A request for a session that does not run here is sent back to where it was relayed from, and
-/// never relayed again: it could go round in circles.
+/// Answers a forwarded request for a session that does not run here with 421, so that its sender routes it
+/// again. It is never forwarded a second time, which could loop.
 pub(super) async fn only_here(
-    State(routing): State<Routing>,
+    State(forwarding): State<Forwarding>,
     request: Request,
     next: Next,
 ) -> Response {
-    let told = request.headers().get(SESSION);
-    let told = told.and_then(|code| code.to_str().ok());
-    let code = told.map(plain_code);
+    let header = request.headers().get(SESSION);
+    let header = header.and_then(|code| code.to_str().ok());
+    let code = header.map(plain_code);
     let code = code.or_else(|| session_in_path(request.uri().path()));
-    let is_here = code.is_none_or(|code| routing.runs_here(&code));
+    let is_here = code.is_none_or(|code| forwarding.runs_here(&code));
     if is_here {
-        routing.answer_here(request, next).await
+        forwarding.answer_here(request, next).await
     } else {
         StatusCode::MISDIRECTED_REQUEST.into_response()
     }

@@ -1,19 +1,20 @@
-//! A session while it runs: its state, its standings, and the orders of its game masters.
+//! A running session: its public state, its standings, and the orders that change its phase.
 
 use axum::Json;
 use axum::extract::State;
 use hunt::GameMasterOrder;
-use protocol::rest::{SessionState, Standings, StandingsRow};
+use protocol::rest::{SessionState, Standings};
 
-use super::answers::{Failed, InPath};
-use super::identity::{Asker, Bearer};
-use crate::delivery::{Hub, phase};
+use super::body::InPath;
+use super::failure::Failed;
+use super::identity::{Bearer, ClientSource};
+use crate::delivery::{Hub, render};
 use crate::gateway::Gateway;
-use crate::session::{SessionHandle, View};
+use crate::session::SessionHandle;
 
 pub(super) async fn session_state(
     State(gateway): State<Gateway>,
-    Asker(source): Asker,
+    ClientSource(source): ClientSource,
     InPath(code): InPath<String>,
 ) -> Result<Json<SessionState>, Failed> {
     let session = gateway.public_session(source, &code).await?;
@@ -22,17 +23,7 @@ pub(super) async fn session_state(
 
 async fn state_of(session: &SessionHandle<Hub>) -> Result<Json<SessionState>, Failed> {
     let code = session.record().code.clone();
-    let state = session.read(move |view| {
-        let count = |number| u32::try_from(number).expect("teams and players are bounded");
-        SessionState {
-            session: code,
-            title: view.state.hunt().title.clone(),
-            phase: phase(view.state.phase()),
-            ends_at_ms: view.state.ends_at().map(|at| at.0),
-            teams: count(view.state.teams().len()),
-            players: count(view.state.player_count()),
-        }
-    });
+    let state = session.read(move |view| render::session_state(view, code));
     Ok(Json(state.await?))
 }
 
@@ -82,32 +73,9 @@ async fn order(
 
 pub(super) async fn standings(
     State(gateway): State<Gateway>,
-    Asker(source): Asker,
+    ClientSource(source): ClientSource,
     InPath(code): InPath<String>,
 ) -> Result<Json<Standings>, Failed> {
     let session = gateway.public_session(source, &code).await?;
-    Ok(Json(session.read(render_standings).await?))
-}
-
-fn render_standings(view: View<'_>) -> Standings {
-    let state = view.state;
-    let rows = state.scoreboard().into_iter().filter_map(|place| {
-        let team = state.team(place.team)?;
-        Some(StandingsRow {
-            rank: place.rank,
-            team: place.team.to_string(),
-            name: view.name(team.name),
-            score: team.score,
-            solves: u32::try_from(team.solves()).expect("puzzles are bounded"),
-            last_scored_at_ms: team.last_scored.map(|at| at.0),
-        })
-    });
-    let tie_break = state.hunt().tie_break.iter();
-    Standings {
-        phase: phase(state.phase()),
-        tie_break: tie_break
-            .map(|criterion| criterion.name().to_owned())
-            .collect(),
-        rows: rows.collect(),
-    }
+    Ok(Json(session.read(render::standings).await?))
 }

@@ -1,10 +1,13 @@
-//! The routes of the REST interface: one table, of which both the router and the OpenAPI document
-//! are made.
+//! The routes of the REST interface: one table, from which the router and the OpenAPI document are built.
+
+use std::sync::LazyLock;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
 use hunt::Scope;
+use hyper::header::{CONTENT_TYPE, HeaderName};
 use hyper::{Method, StatusCode};
 use protocol::RejectionCode;
 use protocol::rest::{
@@ -14,40 +17,48 @@ use protocol::rest::{
 };
 use serde_json::Value;
 
-use super::openapi::{self, Operation, Token};
-use super::{desk, devices, export, game_masters, owner, playing};
+use super::openapi::{DescribedRoute, Operation, Token, document};
+use super::{admin, desk, devices, export, game_masters, playing};
 use crate::gateway::Gateway;
 
-/// Below which all routes are.
+/// Prefix of all routes.
 pub(super) const PREFIX: &str = "/api/v1";
 
-/// A method of a path: who answers it, and what the document says of it.
-pub(super) struct Route {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    pub(super) operation: Operation,
+/// A method of a path, with its handler and its description.
+struct Route {
+    described: DescribedRoute,
     handler: MethodRouter<Gateway>,
 }
 
-/// The routes as a router, to be nested below [`PREFIX`].
+/// The routes as a router, to be nested at [`PREFIX`].
 pub(super) fn router() -> Router<Gateway> {
-    let add = |router: Router<Gateway>, route: Route| router.route(route.path, route.handler);
+    let add =
+        |router: Router<Gateway>, route: Route| router.route(route.described.path, route.handler);
     routes().into_iter().fold(Router::new(), add)
 }
 
-/// Every route.
-pub(super) fn routes() -> Vec<Route> {
+/// The OpenAPI document of the routes.
+static OPENAPI: LazyLock<Bytes> = LazyLock::new(|| {
+    let described = routes().into_iter().map(|route| route.described);
+    document(PREFIX, described).to_string().into()
+});
+
+async fn serve_openapi() -> ([(HeaderName, &'static str); 1], Bytes) {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI.clone())
+}
+
+fn routes() -> Vec<Route> {
     let mut routes = hunts_and_sessions();
     routes.extend(phases());
     routes.extend(players());
     routes.extend(devices_of_players());
-    routes.extend(those_who_run_it());
+    routes.extend(game_masters_of_session());
     routes.extend(texts());
     routes.push(get(
         "/openapi.json",
-        openapi::serve,
+        serve_openapi,
         Operation::new("readOpenApi", "document", "Reads this document")
-            .gives_object("An OpenAPI 3.1 document."),
+            .object_response("An OpenAPI 3.1 document."),
     ));
     routes
 }
@@ -57,45 +68,45 @@ fn hunts_and_sessions() -> Vec<Route> {
     vec![
         post(
             "/hunts",
-            owner::create_hunt,
+            admin::create_hunt,
             Operation::new("createHunt", "hunts", "Uploads a hunt")
-                .token(Token::Admins)
-                .takes::<CreateHunt>()
-                .creates::<HuntCreated>()
-                .fails(StatusCode::UNPROCESSABLE_ENTITY),
+                .token(Token::Admin)
+                .request::<CreateHunt>()
+                .created_response::<HuntCreated>()
+                .failure(StatusCode::UNPROCESSABLE_ENTITY),
         ),
         post(
             "/sessions",
-            owner::create_session,
+            admin::create_session,
             about("createSession", "Creates a session of a hunt")
-                .token(Token::Admins)
-                .takes::<CreateSession>()
-                .creates::<SessionCreated>()
-                .fails(StatusCode::NOT_FOUND)
+                .token(Token::Admin)
+                .request::<CreateSession>()
+                .created_response::<SessionCreated>()
+                .failure(StatusCode::NOT_FOUND)
                 .conflicts([FailureCode::CodeTaken]),
         ),
         get(
             "/sessions/{code}",
             playing::session_state,
-            about("readSession", "Reads what anyone may know of a session").gives::<SessionState>(),
+            about("readSession", "Reads the public state of a session").response::<SessionState>(),
         ),
         get(
             "/sessions/{code}/standings",
             playing::standings,
-            about("readStandings", "Reads the scoreboard").gives::<Standings>(),
+            about("readStandings", "Reads the scoreboard").response::<Standings>(),
         ),
         get(
             "/sessions/{code}/export",
             export::export,
             about("exportSession", "Reads the journal of a session")
-                .token(Token::GameMasters(Scope::Answers))
-                .gives::<ExportLine<Value>>()
-                .in_media(
+                .token(Token::GameMaster(Scope::Answers))
+                .response::<ExportLine<Value>>()
+                .media_type(
                     "application/jsonl",
-                    "Lines, each a JSON value of the schema and each ended by a line feed, in the \
-                     order of `seq` and without holes. An answer that breaks off is not complete. If \
-                     the first events are only in the archive, the header \
-                     `cluecast-journal-begins-at` tells the `seq` of the first line.",
+                    "JSON lines of the schema, each ended by a line feed, in the order of `seq` and \
+                     without gaps. A truncated response is incomplete. If the first events are only \
+                     in the archive, the header `cluecast-journal-begins-at` has the `seq` of the \
+                     first line.",
                 ),
         ),
     ]
@@ -104,37 +115,41 @@ fn hunts_and_sessions() -> Vec<Route> {
 fn phases() -> Vec<Route> {
     let order = |id, summary| {
         Operation::new(id, "sessions", summary)
-            .token(Token::GameMasters(Scope::Run))
-            .gives::<SessionState>()
+            .token(Token::GameMaster(Scope::Run))
+            .response::<SessionState>()
     };
     let wrong_phase = rejections([RejectionCode::WrongPhase, RejectionCode::Finished]);
     vec![
         post(
             "/sessions/{code}/start",
             playing::start,
-            order("startSession", "Opens a session to guesses").conflicts(wrong_phase),
+            order("startSession", "Starts a session: it accepts guesses").conflicts(wrong_phase),
         ),
         post(
             "/sessions/{code}/pause",
             playing::pause,
-            order("pauseSession", "Stops guesses and the session's time").conflicts(wrong_phase),
+            order(
+                "pauseSession",
+                "Pauses a session: it rejects guesses, and its time stands still",
+            )
+            .conflicts(wrong_phase),
         ),
         post(
             "/sessions/{code}/resume",
             playing::resume,
-            order("resumeSession", "Goes on after a pause").conflicts(wrong_phase),
+            order("resumeSession", "Resumes a paused session").conflicts(wrong_phase),
         ),
         post(
             "/sessions/{code}/finish",
             playing::finish,
-            order("finishSession", "Ends a session for good")
+            order("finishSession", "Finishes a session permanently")
                 .conflicts(rejections([RejectionCode::Finished])),
         ),
     ]
 }
 
 fn players() -> Vec<Route> {
-    let about = |id, summary| Operation::new(id, "players", summary).fails(StatusCode::NOT_FOUND);
+    let about = |id, summary| Operation::new(id, "players", summary).failure(StatusCode::NOT_FOUND);
     vec![
         post(
             "/join",
@@ -143,8 +158,8 @@ fn players() -> Vec<Route> {
                 "join",
                 "Joins a session, in a new team or in an existing one",
             )
-            .takes::<Join>()
-            .creates::<Joined>()
+            .request::<Join>()
+            .created_response::<Joined>()
             .conflicts(rejections([
                 RejectionCode::UnknownTeam,
                 RejectionCode::Full,
@@ -154,19 +169,19 @@ fn players() -> Vec<Route> {
         post(
             "/roster",
             devices::roster,
-            about("findTeam", "Reads the players of a team, given its code")
-                .takes::<FindTeam>()
-                .gives::<Roster>()
+            about("findTeam", "Reads the players of the team with a code")
+                .request::<FindTeam>()
+                .response::<Roster>()
                 .conflicts(rejections([RejectionCode::UnknownTeam])),
         ),
         post(
             "/restore",
             devices::restore,
-            about("restore", "Gives a player whose device is gone a new one")
-                .takes::<Restore>()
-                .creates::<Joined>()
-                .fails(StatusCode::UNAUTHORIZED)
-                .fails(StatusCode::FORBIDDEN)
+            about("restore", "Adds a device for a player who lost theirs")
+                .request::<Restore>()
+                .created_response::<Joined>()
+                .failure(StatusCode::UNAUTHORIZED)
+                .failure(StatusCode::FORBIDDEN)
                 .conflicts(rejections([
                     RejectionCode::UnknownTeam,
                     RejectionCode::UnknownPlayer,
@@ -179,10 +194,10 @@ fn players() -> Vec<Route> {
             devices::add_for_player,
             about(
                 "restorePlayer",
-                "Gives a player a new device, by a game master",
+                "Adds a device for a player, as a game master",
             )
-            .token(Token::GameMasters(Scope::Run))
-            .creates::<DeviceCreated>()
+            .token(Token::GameMaster(Scope::Run))
+            .created_response::<DeviceCreated>()
             .conflicts(rejections([
                 RejectionCode::UnknownPlayer,
                 RejectionCode::TooManyDevices,
@@ -197,30 +212,27 @@ fn devices_of_players() -> Vec<Route> {
         post(
             "/sessions/{code}/devices",
             devices::add,
-            about("addDevice", "Adds a device of the same player")
-                .token(Token::Devices)
-                .creates::<DeviceCreated>()
+            about("addDevice", "Adds a device for the same player")
+                .token(Token::Device)
+                .created_response::<DeviceCreated>()
                 .conflicts(rejections([RejectionCode::TooManyDevices])),
         ),
         get(
             "/sessions/{code}/devices",
             devices::list,
-            about(
-                "listDevices",
-                "Lists the devices that the asking one may see",
-            )
-            .token(Token::DevicesOrGameMasters(Scope::Run))
-            .gives::<Devices>(),
+            about("listDevices", "Lists the devices that the client may see")
+                .token(Token::DeviceOrGameMaster(Scope::Run))
+                .response::<Devices>(),
         ),
         delete(
             "/sessions/{code}/devices/{device}",
             devices::revoke,
             about(
                 "revokeDevice",
-                "Revokes a device: one's own, or as captain one of the team",
+                "Revokes a device: the client's own, or, as captain, one of the team",
             )
-            .token(Token::DevicesOrGameMasters(Scope::Run))
-            .does("Its connection is closed and its token refused from now on.")
+            .token(Token::DeviceOrGameMaster(Scope::Run))
+            .effect("Its connection is closed, and its token is rejected from now on.")
             .conflicts(rejections([
                 RejectionCode::UnknownDevice,
                 RejectionCode::AlreadyRevoked,
@@ -229,40 +241,43 @@ fn devices_of_players() -> Vec<Route> {
         post(
             "/sessions/{code}/links",
             devices::create_link,
-            about("createLink", "Makes a one-use link into another device")
-                .token(Token::Devices)
-                .creates::<LinkCreated>(),
+            about(
+                "createLink",
+                "Creates a one-use link that logs in another device",
+            )
+            .token(Token::Device)
+            .created_response::<LinkCreated>(),
         ),
     ]
 }
 
-fn those_who_run_it() -> Vec<Route> {
+fn game_masters_of_session() -> Vec<Route> {
     let about = |id, summary| Operation::new(id, "game masters", summary);
     vec![
         post(
             "/sessions/{code}/game-masters",
             game_masters::create,
             about("inviteGameMaster", "Adds a game master")
-                .token(Token::GameMasters(Scope::Run))
-                .takes::<InviteGameMaster>()
-                .creates::<GameMasterInvited>()
+                .token(Token::GameMaster(Scope::Run))
+                .request::<InviteGameMaster>()
+                .created_response::<GameMasterInvited>()
                 .conflicts(rejections([RejectionCode::Full])),
         ),
         get(
             "/sessions/{code}/game-masters",
             game_masters::list,
             about("listGameMasters", "Lists the game masters")
-                .token(Token::GameMasters(Scope::View))
-                .gives::<GameMasters>(),
+                .token(Token::GameMaster(Scope::View))
+                .response::<GameMasters>(),
         ),
         delete(
             "/sessions/{code}/game-masters/{game_master}",
             game_masters::revoke,
-            about("revokeGameMaster", "Takes a game master's rights away")
-                .token(Token::GameMasters(Scope::Run))
-                .does(
-                    "Their connections are closed and the token refused from now on. It takes every \
-                     scope of theirs.",
+            about("revokeGameMaster", "Revokes a game master")
+                .token(Token::GameMaster(Scope::Run))
+                .effect(
+                    "The connections are closed, and the token is rejected from now on. The caller needs \
+                     every scope of the revoked game master.",
                 )
                 .conflicts(rejections([
                     RejectionCode::UnknownGameMaster,
@@ -279,9 +294,9 @@ fn texts() -> Vec<Route> {
             "/sessions/{code}/clues",
             game_masters::push_clue,
             about("pushClue", "Pushes a clue to everyone, a team or a player")
-                .token(Token::GameMasters(Scope::Hints))
-                .takes::<PushClue>()
-                .creates::<CluePushed>()
+                .token(Token::GameMaster(Scope::Hints))
+                .request::<PushClue>()
+                .created_response::<CluePushed>()
                 .conflicts(rejections([
                     RejectionCode::UnknownTeam,
                     RejectionCode::UnknownPlayer,
@@ -293,18 +308,18 @@ fn texts() -> Vec<Route> {
         delete(
             "/sessions/{code}/clues/{clue}",
             game_masters::cancel_clue,
-            about("cancelClue", "Takes a live clue back")
-                .token(Token::GameMasters(Scope::Hints))
-                .does("Whoever it had been pushed to is told.")
+            about("cancelClue", "Cancels a live clue")
+                .token(Token::GameMaster(Scope::Hints))
+                .effect("Its audience is notified.")
                 .conflicts(rejections([RejectionCode::UnknownClue])),
         ),
         post(
             "/sessions/{code}/announcements",
             game_masters::announce,
-            about("announce", "Tells everyone something")
-                .token(Token::GameMasters(Scope::Run))
-                .takes::<Announce>()
-                .creates::<Announced>()
+            about("announce", "Makes an announcement to everyone")
+                .token(Token::GameMaster(Scope::Run))
+                .request::<Announce>()
+                .created_response::<Announced>()
                 .conflicts(rejections([RejectionCode::BadText, RejectionCode::Full])),
         ),
     ]
@@ -320,12 +335,7 @@ fn get<H: Handler<T, Gateway>, T: 'static>(
     operation: Operation,
 ) -> Route {
     let handler = routing::get(handler);
-    Route {
-        method: Method::GET,
-        path,
-        operation,
-        handler,
-    }
+    route(Method::GET, path, operation, handler)
 }
 
 fn post<H: Handler<T, Gateway>, T: 'static>(
@@ -334,12 +344,7 @@ fn post<H: Handler<T, Gateway>, T: 'static>(
     operation: Operation,
 ) -> Route {
     let handler = routing::post(handler);
-    Route {
-        method: Method::POST,
-        path,
-        operation,
-        handler,
-    }
+    route(Method::POST, path, operation, handler)
 }
 
 fn delete<H: Handler<T, Gateway>, T: 'static>(
@@ -348,10 +353,19 @@ fn delete<H: Handler<T, Gateway>, T: 'static>(
     operation: Operation,
 ) -> Route {
     let handler = routing::delete(handler);
-    Route {
-        method: Method::DELETE,
+    route(Method::DELETE, path, operation, handler)
+}
+
+fn route(
+    method: Method,
+    path: &'static str,
+    operation: Operation,
+    handler: MethodRouter<Gateway>,
+) -> Route {
+    let described = DescribedRoute {
+        method,
         path,
         operation,
-        handler,
-    }
+    };
+    Route { described, handler }
 }

@@ -61,7 +61,7 @@ impl Store for JournalStore {
         converted(self.0.release(held.session, owner, held.epoch))
     }
 
-    fn evict(&self, node: Incarnation) -> Answer<()> {
+    fn terminate_connections(&self, node: Incarnation) -> Answer<()> {
         converted(self.0.terminate_connections(node))
     }
 
@@ -69,7 +69,7 @@ impl Store for JournalStore {
         converted(self.0.join(node))
     }
 
-    fn beat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
+    fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
         converted(self.0.heartbeat(node))
     }
 
@@ -77,7 +77,7 @@ impl Store for JournalStore {
         converted(self.0.nodes())
     }
 
-    fn forget(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
+    fn remove(&self, node: Incarnation, last: Option<HeartbeatSeq>) -> Answer<bool> {
         converted(self.0.remove(node, last))
     }
 }

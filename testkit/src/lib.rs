@@ -1,12 +1,13 @@
-//! What tests and the load harness need around a server: starting and killing it as a process,
-//! a PostgreSQL server of its own, free ports, a small REST client, and a TCP proxy that makes bad
-//! weather.
+//! Servers and clients for tests and the load harness: server processes, a private PostgreSQL, free
+//! ports, a small REST client, a TCP proxy that injects faults, and [`app`], the [`app::TestApp`]
+//! with its test client.
 //!
-//! Never here: code of the server, or knowledge of how it is built. It is driven only from outside,
-//! as its users drive it.
+//! Never here: code of the server, or knowledge of its internals. Servers are driven from outside,
+//! as their users drive them.
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 mod binary;
 mod port;
 mod postgres;

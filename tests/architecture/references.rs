@@ -18,6 +18,8 @@ pub(crate) struct Source {
 pub(crate) struct Reference {
     pub(crate) line: usize,
     pub(crate) segments: Vec<String>,
+    /// Whether it stands in a module of unit tests.
+    pub(crate) is_in_test: bool,
 }
 
 impl Reference {
@@ -34,14 +36,27 @@ impl Reference {
 /// Collects the paths of a file and what its imports are called.
 struct Collector {
     module: Vec<String>,
+    is_in_test: bool,
     imports: BTreeMap<String, Vec<String>>,
-    found: Vec<(usize, Vec<String>, Vec<String>)>,
+    found: Vec<Found>,
+}
+
+/// A path as it is written, and the module in which.
+struct Found {
+    line: usize,
+    module: Vec<String>,
+    segments: Vec<String>,
+    is_in_test: bool,
 }
 
 impl Collector {
     fn record(&mut self, span: Span, segments: Vec<String>) {
-        self.found
-            .push((span.start().line, self.module.clone(), segments));
+        self.found.push(Found {
+            line: span.start().line,
+            module: self.module.clone(),
+            segments,
+            is_in_test: self.is_in_test,
+        });
     }
 
     fn record_use(&mut self, tree: &syn::UseTree, prefix: &[String]) {
@@ -116,9 +131,12 @@ impl Collector {
 
 impl<'ast> Visit<'ast> for Collector {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        let was_in_test = self.is_in_test;
+        self.is_in_test |= item.attrs.iter().any(is_cfg_test);
         self.module.push(item.ident.to_string());
         syn::visit::visit_item_mod(self, item);
         self.module.pop();
+        self.is_in_test = was_in_test;
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
@@ -133,10 +151,30 @@ impl<'ast> Visit<'ast> for Collector {
         syn::visit::visit_path(self, path);
     }
 
+    /// A read of the field `state`, of anything but `self`, is recorded as the path [`STATE_FIELD`].
+    fn visit_expr_field(&mut self, read: &'ast syn::ExprField) {
+        let is_of_self = matches!(&*read.base, syn::Expr::Path(base) if base.path.is_ident("self"));
+        if let syn::Member::Named(field) = &read.member
+            && field == "state"
+            && !is_of_self
+        {
+            self.record(field.span(), vec![STATE_FIELD.to_owned()]);
+        }
+        syn::visit::visit_expr_field(self, read);
+    }
+
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
         self.record_tokens(item.tokens.clone());
         syn::visit::visit_macro(self, item);
     }
+}
+
+/// Stands for a read of a field `state`: of the view that delivery renders from.
+pub(crate) const STATE_FIELD: &str = "view.state";
+
+fn is_cfg_test(attribute: &syn::Attribute) -> bool {
+    let condition = attribute.parse_args::<syn::Ident>();
+    attribute.path().is_ident("cfg") && condition.is_ok_and(|condition| condition == "test")
 }
 
 /// Replaces `self`, `super` and the library's own name by the path from `crate` on.
@@ -182,17 +220,22 @@ pub(crate) fn references(source: &Source) -> Vec<Reference> {
         .unwrap_or_else(|error| panic!("{} does not parse: {error}", source.path));
     let mut collector = Collector {
         module: module_of(&source.path),
+        is_in_test: source.path.ends_with("/tests.rs"),
         imports: BTreeMap::new(),
         found: Vec::new(),
     };
     collector.visit_file(&file);
     let Collector { imports, found, .. } = collector;
-    let resolve = |(line, module, segments): (usize, Vec<String>, Vec<String>)| {
-        let mut segments = absolute(&module, segments);
+    let resolve = |found: Found| {
+        let mut segments = absolute(&found.module, found.segments);
         if let Some(imported) = segments.first().and_then(|first| imports.get(first)) {
             segments = [imported.as_slice(), &segments[1..]].concat();
         }
-        Reference { line, segments }
+        Reference {
+            line: found.line,
+            segments,
+            is_in_test: found.is_in_test,
+        }
     };
     found.into_iter().map(resolve).collect()
 }

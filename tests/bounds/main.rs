@@ -1,12 +1,10 @@
-//! Bounds: whatever a client does, the server keeps to its limits, says what to do, and counts it.
+//! Bounds: whatever a client does, the server keeps to its limits, explains refusals and counts them.
 //!
-//! Each test has a server process of its own, so that its metrics are its own. `site` starts it,
-//! `http` and `socket` are clients that may misbehave. The other modules are the tests.
+//! Each test has a server of its own, so that its metrics are its own.
 
 mod addresses;
 mod codes;
 mod fragile;
-mod http;
 mod life;
 mod messages;
 mod origins;
@@ -16,8 +14,19 @@ mod ready;
 mod requests;
 mod reserve;
 mod secrets;
-mod site;
-mod socket;
 mod stops;
 mod teams;
 mod tls;
+
+use protocol::rest::FailureCode;
+use testkit::app::http::Response;
+
+/// Asserts the refusal of an address whose limit refills one unit a minute.
+fn expect_refused_by_address(response: &Response) {
+    assert_eq!(response.status, 429);
+    let error = response.error();
+    assert_eq!(error.code, FailureCode::RateLimited);
+    assert!(error.message.contains("your address"), "{}", error.message);
+    let seconds = response.retry_after();
+    assert!((50..=61).contains(&seconds), "{seconds}");
+}

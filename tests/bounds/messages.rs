@@ -1,15 +1,9 @@
 //! Deadlines, sizes and queues of WebSockets.
 
-use std::time::Duration;
-
 use protocol::limits::{CLIENT_MESSAGE_BYTES_MAX, GUESS_CHARS_MAX, MESSAGE_DEPTH_MAX};
-use protocol::{RejectionCode, ServerMessage};
-use tokio::net::TcpSocket;
+use protocol::{CloseCode, Codec, RejectionCode};
+use testkit::app::{PUZZLES, TestApp, WAIT_MAX, guess};
 use tokio::time::Instant;
-
-use crate::http::PATIENCE;
-use crate::site::{PUZZLES, Site};
-use crate::socket::Socket;
 
 fn closed(code: &str) -> String {
     format!("cluecast_connections_closed_total{{code=\"{code}\"}}")
@@ -17,67 +11,56 @@ fn closed(code: &str) -> String {
 
 #[tokio::test]
 async fn a_connection_without_hello_is_closed_with_4408() {
-    let site = Site::start(&["gateway.hello_ms_max=300"]).await;
-    let mut socket = Socket::open(&site).await;
-    let (code, reason) = socket.closed().await;
-    assert_eq!(code, 4408);
-    assert!(reason.starts_with("hello_timeout: send"), "{reason}");
+    let app = TestApp::running(&["gateway.hello_ms_max=300"]).await;
+    let mut socket = app.socket(Codec::MessagePack).await;
+    let reason = socket.expect_close(CloseCode::HelloTimeout).await;
+    assert!(reason.starts_with("hello_timeout: "), "{reason}");
     let failed = "cluecast_hellos_failed_total{code=\"hello_timeout\"}";
-    assert_eq!(site.metric(failed).await, 1);
-    assert_eq!(site.metric(&closed("hello_timeout")).await, 1);
+    assert_eq!(app.metric(failed).await, 1);
+    assert_eq!(app.metric(&closed("hello_timeout")).await, 1);
 }
 
 #[tokio::test]
 async fn a_message_that_is_too_long_is_closed_with_1009() {
-    let site = Site::start(&[]).await;
-    let player = site.join("Owls").await;
-    let mut socket = Socket::attach(&site, &player.token).await;
-    socket.send(vec![0; CLIENT_MESSAGE_BYTES_MAX + 1]).await;
-    assert_eq!(socket.closed().await.0, 1009);
-    assert_eq!(site.metric(&closed("too_large")).await, 1);
+    let app = TestApp::running(&[]).await;
+    let mut player = app.team("Owls").await;
+    let payload = vec![0; CLIENT_MESSAGE_BYTES_MAX + 1];
+    player.socket().send_payload(payload).await;
+    player.expect_close(CloseCode::TooLarge).await;
+    assert_eq!(app.metric(&closed("too_large")).await, 1);
 }
 
 #[tokio::test]
 async fn a_message_that_is_nested_too_deep_is_closed_with_4400() {
-    let site = Site::start(&[]).await;
-    let player = site.join("Owls").await;
+    let app = TestApp::running(&[]).await;
+    let player = app.join("Owls").await;
     for depth in [MESSAGE_DEPTH_MAX + 1, 1_000] {
-        let mut socket = Socket::attach(&site, &player.token).await;
+        let mut client = app.attach(&player.token).await;
         // Lists of one element, in MessagePack.
-        socket.send(vec![0x91; depth]).await;
-        let (code, reason) = socket.closed().await;
-        assert_eq!(code, 4400);
+        client.socket().send_payload(vec![0x91; depth]).await;
+        let reason = client.expect_close(CloseCode::BadMessage).await;
         assert!(reason.starts_with("bad_message"), "{reason}");
     }
-    assert_eq!(site.metric(&closed("bad_message")).await, 2);
+    assert_eq!(app.metric(&closed("bad_message")).await, 2);
 }
 
 #[tokio::test]
-async fn commands_beyond_the_limit_are_told_when_to_come_again() {
+async fn commands_beyond_the_limit_get_a_time_to_retry() {
     let settings = ["limits.commands_per_second=1", "limits.commands_burst=2"];
-    let site = Site::start(&settings).await;
-    let player = site.join("Owls").await;
-    let mut socket = Socket::attach(&site, &player.token).await;
-    for id in 1..=3 {
-        socket.guess(id, "p0", &format!("wrong {id}")).await;
+    let app = TestApp::running(&settings).await;
+    let mut player = app.team("Owls").await;
+    for number in 1..=3 {
+        player.send(guess("p0", &format!("wrong {number}"))).await;
     }
-    let rejection = loop {
-        let message = socket.receive().await.expect("the connection holds");
-        if let ServerMessage::Rejection(rejection) = message {
-            break rejection;
-        }
-    };
-    assert_eq!(
-        (rejection.id, rejection.code),
-        (3, RejectionCode::RateLimited)
-    );
+    let answer = player.answer(3).await;
+    let rejection = answer.expect_rejection(RejectionCode::RateLimited);
     assert!(rejection.retry_at_ms.is_some());
     let rejected = "cluecast_commands_rejected_total{code=\"rate_limited\"}";
-    assert_eq!(site.metric(rejected).await, 1);
-    assert_eq!(site.metric("cluecast_commands_received_total").await, 3);
+    assert_eq!(app.metric(rejected).await, 1);
+    assert_eq!(app.metric("cluecast_commands_received_total").await, 3);
 }
 
-/// Bytes and frames that wait are bounded each; what the system's own buffers take comes on top.
+/// The queue is bounded in bytes and in frames; the operating system's buffers come on top.
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_closed_with_4410() {
     let by_bytes = [
@@ -89,23 +72,16 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
         "gateway.write_ms_max=8000",
     ];
     for settings in [by_bytes, by_frames] {
-        let site = Site::start(&settings).await;
-        let slow = site.join("Owls").await;
-        let quick = site
-            .join_team(&slow.team_code)
-            .await
-            .expect("the team exists");
-        let narrow = TcpSocket::new_v4().expect("a socket");
-        narrow.set_recv_buffer_size(1).expect("it can be set");
-        let stream = narrow.connect(site.address()).await.expect("it listens");
-        let mut asleep = Socket::upgrade(&site, stream).await.expect("there is room");
-        asleep.hello(&slow.token).await;
-        let mut busy = Socket::attach(&site, &quick.token).await;
+        let app = TestApp::running(&settings).await;
+        let joined = app.join("Owls").await;
+        let asleep = app.narrow_socket(Codec::MessagePack).await;
+        let mut asleep = app.attach_on(asleep, &joined.token).await;
+        let mut busy = app.teammate(&asleep).await;
 
         let overflowed = "cluecast_outboxes_overflowed_total";
-        let deadline = Instant::now() + PATIENCE;
-        let mut id = 0;
-        while site.metric(overflowed).await == 0 {
+        let deadline = Instant::now() + WAIT_MAX;
+        let (mut id, mut last) = (0, 0);
+        while app.metric(overflowed).await == 0 {
             assert!(
                 Instant::now() < deadline,
                 "{id} guesses did not overflow the queue"
@@ -115,38 +91,38 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
                 // The longest guess, of letters that take four bytes; each is another one.
                 let filler = "\u{20000}".repeat(GUESS_CHARS_MAX - 10);
                 let puzzle = format!("p{}", id % PUZZLES);
-                busy.guess(id, &puzzle, &format!("{id:010}{filler}")).await;
+                let order = guess(&puzzle, &format!("{id:010}{filler}"));
+                last = busy.send(order).await;
             }
-            answered(&mut busy, id).await;
+            busy.answer(last).await.expect_wrong();
         }
         // A socket that takes nothing is not tried again with every update.
         let refused = "cluecast_socket_writes_total{outcome=\"blocked\"}";
-        let refused = site.metric(refused).await;
+        let refused = app.metric(refused).await;
         assert!((1..=5).contains(&refused), "{refused} of {id} updates");
-        assert_eq!(site.metric("cluecast_socket_writes_blocked_peak").await, 1);
+        assert_eq!(app.metric("cluecast_socket_writes_blocked_peak").await, 1);
 
-        let (code, reason) = asleep.closed().await;
-        assert_eq!(code, 4410);
+        let reason = asleep.expect_close(CloseCode::SlowReader).await;
         assert!(reason.starts_with("slow_reader: "), "{reason}");
-        assert_eq!(site.metric(&closed("slow_reader")).await, 1);
-        assert!(site.metric("cluecast_outbox_bytes_peak").await > 0);
-        assert!(site.metric("cluecast_outbox_frames_peak").await > 0);
+        assert_eq!(app.metric(&closed("slow_reader")).await, 1);
+        assert!(app.metric("cluecast_outbox_bytes_peak").await > 0);
+        assert!(app.metric("cluecast_outbox_frames_peak").await > 0);
 
-        // Nothing is lost: whoever comes back is shown everything.
-        let mut back = Socket::attach(&site, &slow.token).await;
-        tokio::time::timeout(Duration::from_secs(10), back.receive())
-            .await
-            .expect("a snapshot")
-            .expect("a snapshot");
+        // Nothing is lost: the client gets everything when it comes back.
+        asleep.reconnect().await;
     }
 }
 
-async fn answered(socket: &mut Socket, wanted: u64) {
-    loop {
-        match socket.receive().await.expect("the connection holds") {
-            ServerMessage::Receipt(receipt) if receipt.id == wanted => return,
-            ServerMessage::Rejection(rejection) => panic!("{rejection:?}"),
-            _ => {}
-        }
+#[test]
+fn close_codes_have_their_documented_numbers() {
+    for (code, number) in [
+        (CloseCode::TooLarge, 1009),
+        (CloseCode::BadMessage, 4400),
+        (CloseCode::HelloTimeout, 4408),
+        (CloseCode::Replaced, 4409),
+        (CloseCode::SlowReader, 4410),
+        (CloseCode::Overloaded, 4429),
+    ] {
+        assert_eq!(code.number(), number, "{code:?}");
     }
 }

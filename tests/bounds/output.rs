@@ -1,12 +1,13 @@
-//! Nobody reads what is printed and logged: whoever did is gone, or the disk is full.
+//! Output and logs that cannot be written: the reader is gone, or the disk is full.
 
 use std::fs::OpenOptions;
 use std::io::pipe;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
+use testkit::app::http::Request;
 use testkit::temporary_folder;
 
-use crate::http;
 use crate::secrets::ready_line;
 use crate::stops::stop;
 
@@ -16,7 +17,7 @@ fn cluecast() -> Command {
     command
 }
 
-/// What a pipe is to a program once its reader is gone.
+/// A pipe whose reader is gone.
 fn broken_pipe() -> Stdio {
     let (reader, writer) = pipe().expect("a pipe");
     drop(reader);
@@ -36,22 +37,22 @@ fn a_command_whose_output_is_cut_short_ends_quietly() {
 }
 
 #[test]
-fn a_command_that_cannot_print_says_so() {
+fn a_command_that_cannot_print_reports_it() {
     let full = OpenOptions::new().write(true).open("/dev/full");
     let full = full.expect("the system has a full disk");
     let mut command = cluecast();
     let printed = command.args(["config", "check"]).stdout(full).output();
     let printed = printed.expect("the binary runs");
     assert_eq!(printed.status.code(), Some(1));
-    let told = String::from_utf8_lossy(&printed.stderr);
+    let stderr = String::from_utf8_lossy(&printed.stderr);
     assert!(
-        told.starts_with("what was found out could not be printed: "),
-        "{told}"
+        stderr.starts_with("cannot write to standard output: "),
+        "{stderr}"
     );
 }
 
 #[tokio::test]
-async fn a_server_whose_log_nobody_reads_goes_on() {
+async fn a_server_whose_log_cannot_be_written_goes_on() {
     let folder = temporary_folder().expect("a temporary folder");
     let mut server = tokio::process::Command::new(env!("CARGO_BIN_EXE_cluecast"))
         .args([
@@ -71,9 +72,12 @@ async fn a_server_whose_log_nobody_reads_goes_on() {
         .expect("the binary runs");
     let ready = ready_line(&mut server).await;
     let address = ready["address"].as_str().expect("text");
-    let address = address.parse().expect("an address");
+    let address: SocketAddr = address.parse().expect("an address");
     for _ in 0..3 {
-        assert_eq!(http::get(address, "/health/ready").await.status, 200);
+        assert_eq!(
+            Request::get("/health/ready").send(address).await.status,
+            200
+        );
     }
     let status = stop(server).await;
     assert!(status.success(), "{status}");

@@ -1,8 +1,7 @@
-//! The address of a client behind a proxy.
+//! The address of a client behind a reverse proxy.
 
-use crate::http;
-use crate::site::Site;
-use crate::socket::{Socket, connect_from};
+use testkit::app::http::{Response, connect_from};
+use testkit::app::{Socket, TestApp};
 
 const PROXY: &str = "127.0.0.7";
 const SETTINGS: [&str; 2] = [
@@ -10,63 +9,69 @@ const SETTINGS: [&str; 2] = [
     "gateway.proxies=[\"127.0.0.7/32\"]",
 ];
 
-async fn behind(site: &Site, proxy: &'static str, told: &str) -> Result<Socket, u16> {
-    let stream = connect_from(proxy, site.address()).await;
-    let header = ("x-forwarded-for", told);
-    let upgraded = Socket::upgrade_with(site, stream, header).await;
-    upgraded.map_err(|status| status.as_u16())
+/// Upgrades as a client that the proxy names.
+async fn behind(app: &TestApp, proxy: &'static str, forwarded: &str) -> Result<Socket, u16> {
+    let stream = connect_from(proxy, app.address()).await;
+    let header = ("x-forwarded-for", forwarded);
+    app.try_upgrade(stream, Some(header)).await
 }
 
 #[tokio::test]
-async fn clients_behind_a_trusted_proxy_have_a_share_each() {
-    let site = Site::start(&SETTINGS).await;
-    let player = site.join("Owls").await;
-    let mut first = behind(&site, PROXY, "192.0.2.1").await.expect("one");
-    let _second = behind(&site, PROXY, "192.0.2.1").await.expect("two");
-    assert_eq!(behind(&site, PROXY, "192.0.2.1").await.err(), Some(429));
-    // What the client wrote itself is not believed.
+async fn clients_behind_a_trusted_proxy_have_slots_of_their_own() {
+    let app = TestApp::running(&SETTINGS).await;
+    let player = app.join("Owls").await;
+    let first = behind(&app, PROXY, "192.0.2.1").await.expect("one");
+    let _second = behind(&app, PROXY, "192.0.2.1").await.expect("two");
+    assert_eq!(behind(&app, PROXY, "192.0.2.1").await.err(), Some(429));
+    // Addresses that the client wrote itself are ignored.
     let forged = "198.51.100.9, 192.0.2.1";
-    assert_eq!(behind(&site, PROXY, forged).await.err(), Some(429));
-    let _other = behind(&site, PROXY, "192.0.2.2")
+    assert_eq!(behind(&app, PROXY, forged).await.err(), Some(429));
+    let _other = behind(&app, PROXY, "192.0.2.2")
         .await
         .expect("another client");
-    // A subscriber of IPv6 has a network of addresses.
-    let _six = behind(&site, PROXY, "2001:db8::1").await.expect("one");
-    let _seven = behind(&site, PROXY, "2001:db8::2").await.expect("two");
-    assert_eq!(behind(&site, PROXY, "2001:db8::3").await.err(), Some(429));
-    let _elsewhere = behind(&site, PROXY, "2001:db8:0:1::3")
+    // An IPv6 client has a whole /64.
+    let _six = behind(&app, PROXY, "2001:db8::1").await.expect("one");
+    let _seven = behind(&app, PROXY, "2001:db8::2").await.expect("two");
+    assert_eq!(behind(&app, PROXY, "2001:db8::3").await.err(), Some(429));
+    let _elsewhere = behind(&app, PROXY, "2001:db8:0:1::3")
         .await
         .expect("another");
 
-    first.hello(&player.token).await;
-    let _third = behind(&site, PROXY, "192.0.2.1")
+    let _first = app.attach_on(first, &player.token).await;
+    let _third = behind(&app, PROXY, "192.0.2.1")
         .await
-        .expect("one is known");
+        .expect("one is authenticated");
     let refused = "cluecast_connections_refused_total{reason=\"address\"}";
-    assert_eq!(site.metric(refused).await, 3);
+    assert_eq!(app.metric(refused).await, 3);
 }
 
 #[tokio::test]
-async fn nobody_else_is_believed() {
-    let site = Site::start(&SETTINGS).await;
+async fn an_untrusted_proxy_is_ignored() {
+    let app = TestApp::running(&SETTINGS).await;
     let liar = "127.0.0.8";
-    let _first = behind(&site, liar, "192.0.2.1").await.expect("one");
-    let _second = behind(&site, liar, "192.0.2.2").await.expect("two");
-    // It is refused before it can tell an address.
-    let mut third = connect_from(liar, site.address()).await;
-    assert_eq!(http::read(&mut third).await.expect("an answer").status, 429);
+    let _first = behind(&app, liar, "192.0.2.1").await.expect("one");
+    let _second = behind(&app, liar, "192.0.2.2").await.expect("two");
+    // It is refused before it can send a header.
+    let mut third = connect_from(liar, app.address()).await;
+    assert_eq!(
+        Response::receive(&mut third)
+            .await
+            .expect("an answer")
+            .status,
+        429
+    );
 }
 
 #[tokio::test]
-async fn a_venue_is_known_behind_a_proxy_too() {
+async fn a_venue_is_recognised_behind_a_proxy_too() {
     let settings = [
         SETTINGS[0],
         SETTINGS[1],
         "gateway.venues=[\"192.0.2.0/24\"]",
     ];
-    let site = Site::start(&settings).await;
+    let app = TestApp::running(&settings).await;
     let mut all = Vec::new();
     for _ in 0..20 {
-        all.push(behind(&site, PROXY, "192.0.2.1").await.expect("a venue"));
+        all.push(behind(&app, PROXY, "192.0.2.1").await.expect("a venue"));
     }
 }

@@ -12,15 +12,14 @@ use cluecast::delivery::Hub;
 use cluecast::journal::{Batch, Incarnation, Journal, SessionId};
 use cluecast::session::{SessionHandle, StoredHunt, Unavailable};
 use hunt::GameMasterOrder;
-use protocol::{ClientMessage, CloseCode, Watch};
+use protocol::{CloseCode, Codec};
 use testkit::TempDir;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::fragile::Fragile;
-use crate::http::{self, PATIENCE};
-use crate::socket::{CODEC, Socket};
+use testkit::app::http::Request;
+use testkit::app::{Session, WAIT_MAX};
 
 fn settings() -> (Config, TempDir) {
     let folder = testkit::temporary_folder().expect("a temporary folder");
@@ -56,14 +55,14 @@ async fn put_hunt(server: &Server) -> String {
 async fn until_ready_is(server: &Server, status: u16) -> String {
     let waiting = async {
         loop {
-            let answer = http::get(server.address(), "/health/ready").await;
+            let answer = Request::get("/health/ready").send(server.address()).await;
             if answer.status == status {
                 return answer.body;
             }
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, waiting).await.expect("the status comes")
+    timeout(WAIT_MAX, waiting).await.expect("the status comes")
 }
 
 #[tokio::test]
@@ -82,7 +81,7 @@ async fn a_server_is_not_ready_while_a_session_is_being_recovered() {
     order.await.expect_err("the journal is broken");
     let told = until_ready_is(&server, 503).await;
     assert_eq!(told, "sessions being recovered: 1\n");
-    let live = http::get(server.address(), "/health/live").await;
+    let live = Request::get("/health/live").send(server.address()).await;
     assert_eq!(live.status, 200, "it lives all the same");
     journal.broken.store(false, Ordering::SeqCst);
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
@@ -115,7 +114,7 @@ async fn a_session_that_is_being_created_is_claimed_once() {
 
 async fn reaches(count: &watch::Sender<u64>, least: u64) {
     let mut count = count.subscribe();
-    let reached = timeout(PATIENCE, count.wait_for(|count| *count >= least)).await;
+    let reached = timeout(WAIT_MAX, count.wait_for(|count| *count >= least)).await;
     let reached = reached.unwrap_or_else(|_| panic!("it does not reach {least}"));
     drop(reached.expect("the sender is borrowed"));
 }
@@ -136,27 +135,25 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
     let waiting = async {
         loop {
             let path = "/api/v1/sessions/KITE42/standings";
-            let answer = http::get(server.address(), path).await;
+            let answer = Request::get(path).send(server.address()).await;
             assert_eq!(answer.status, 503);
-            if answer.body.contains("closed after failures") {
+            if answer.body.contains("closed after repeated failures") {
                 return answer;
             }
             sleep(Duration::from_millis(5)).await;
         }
     };
     assert_eq!(server.gateway().sessions().broken(), []);
-    let answer = timeout(PATIENCE, waiting).await.expect("it stays closed");
+    let answer = timeout(WAIT_MAX, waiting).await.expect("it stays closed");
     assert_eq!(server.gateway().sessions().broken(), [SessionId::new(1)]);
-    let seconds: u64 = answer.headers["retry-after"].parse().expect("a number");
+    let seconds = answer.retry_after();
     assert!(seconds >= 60, "{seconds}");
 
-    let stream = TcpStream::connect(server.address()).await;
-    let socket = Socket::upgrade_to("KITE42", stream.expect("it listens")).await;
-    let mut socket = socket.expect("there is room");
-    let watch = ClientMessage::Watch(Watch {});
-    socket.send(CODEC.encode(&watch)).await;
-    let (code, reason) = socket.closed().await;
-    assert_eq!(code, CloseCode::Overloaded.number());
+    let session = Session::none(server.address(), "").with_code("KITE42");
+    let refused = session.watch(Codec::MessagePack).await.err();
+    let reason = refused
+        .expect("it is closed")
+        .expect_code(CloseCode::Overloaded);
     assert!(reason.ends_with("try again in 60000 ms"), "{reason}");
     server.stop().await.expect("it stops");
 }
@@ -181,12 +178,12 @@ async fn a_finished_session_that_stays_closed_is_not_given_up() {
             reading.await.expect_err("its actor ends");
         }
     };
-    let down = timeout(PATIENCE, bringing_down).await;
+    let down = timeout(WAIT_MAX, bringing_down).await;
     down.expect("it is brought down three times");
     drop(session);
     // Many looks for what nobody uses.
     sleep(Duration::from_secs(1)).await;
-    let woken = timeout(PATIENCE, sessions.get_or_reopen("KITE42")).await;
+    let woken = timeout(WAIT_MAX, sessions.get_or_reopen("KITE42")).await;
     let woken = woken.expect("it is told at once").expect("it is there");
     let refused = woken.read(|_| ()).await.expect_err("it stays closed");
     assert_eq!(refused, Unavailable::Closed);
@@ -211,14 +208,14 @@ async fn a_session_that_cannot_be_read_keeps_nobody_from_the_others() {
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
     let standings = async |code: &str| {
         let path = format!("/api/v1/sessions/{code}/standings");
-        http::get(server.address(), &path).await
+        Request::get(&path).send(server.address()).await
     };
     assert_eq!(standings("KITE43").await.status, 200);
     let refused = standings("KITE42").await;
     assert_eq!(refused.status, 503);
-    let seconds: u64 = refused.headers["retry-after"].parse().expect("a number");
+    let seconds = refused.retry_after();
     assert!(seconds >= 60, "{seconds}");
-    let stopped = timeout(PATIENCE, server.stop()).await;
+    let stopped = timeout(WAIT_MAX, server.stop()).await;
     stopped.expect("it waits for nothing").expect("it stops");
 }
 

@@ -1,25 +1,24 @@
-//! Logs, however detailed, hold no secrets and nobody's name or address.
+//! Logs, however detailed, hold no secrets, names or addresses.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
 use protocol::rest::Joined;
-use protocol::{Event, ServerMessage};
+use protocol::{CloseCode, Codec, Event};
 use serde_json::{Value, json};
+use testkit::app::http::{Request, Response, connect_from};
+use testkit::app::{Session, WAIT_MAX, guess};
 use testkit::temporary_folder;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
-
-use crate::http::{self, Answer, PATIENCE};
-use crate::socket::{Socket, connect_from};
 
 const HUNT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/harbour-lights");
 /// A puzzle of that hunt, and its answer.
 const PUZZLE: &str = "flags";
 const ANSWER: &str = "COMPASS";
-/// Parts of nothing else that could be logged.
+/// Texts that occur in nothing else that could be logged.
 const NAME: &str = "Philippa Zwetschge";
 const TEAM: &str = "Quokkas of Quito";
 const GUESS: &str = "XYLOPHONE";
@@ -32,7 +31,7 @@ struct Ready {
     game_master: String,
 }
 
-/// A server that logs all that it can into a file.
+/// A server that logs everything into a file.
 async fn serve(folder: &Path, log: &Path) -> Ready {
     let log = std::fs::File::create(log).expect("a log can be written");
     let mut child = Command::new(env!("CARGO_BIN_EXE_cluecast"))
@@ -56,11 +55,11 @@ async fn serve(folder: &Path, log: &Path) -> Ready {
     }
 }
 
-/// What a server prints of itself once it is ready; nobody reads what it prints later.
+/// The ready line of a server. Its later output is not read.
 pub(crate) async fn ready_line(server: &mut Child) -> Value {
     let stdout = server.stdout.take().expect("it is piped");
     let mut lines = BufReader::new(stdout).lines();
-    let line = timeout(PATIENCE, lines.next_line())
+    let line = timeout(WAIT_MAX, lines.next_line())
         .await
         .expect("a ready line");
     let line = line.expect("it can be read").expect("it starts");
@@ -68,45 +67,32 @@ pub(crate) async fn ready_line(server: &mut Child) -> Value {
     line["ready"].take()
 }
 
-async fn post(ready: &Ready, path: &str, token: Option<&str>, body: &Value) -> Answer {
-    let body = body.to_string();
-    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n"));
-    let request = format!(
-        "POST /api/v1{path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{}\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        authorization.unwrap_or_default(),
-        body.len()
-    );
-    let mut stream = connect_from(SOURCE, ready.address).await;
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    http::read(&mut stream).await.expect("an answer")
+async fn post(ready: &Ready, path: &str, token: Option<&str>, body: &Value) -> Response {
+    let mut request = Request::post(format!("/api/v1{path}")).json(body);
+    if let Some(token) = token {
+        request = request.bearer(token);
+    }
+    request.send_from(SOURCE, ready.address).await
 }
 
-/// Guesses wrongly, rightly, and what is no message; gives the token.
+/// Sends a wrong guess, the answer, and a malformed message.
 async fn play(ready: &Ready) -> Joined {
     let body = json!({ "session": ready.session, "new_team": TEAM, "name": NAME });
-    let joined = post(ready, "/join", None, &body).await;
-    assert_eq!(joined.status, 201, "{}", joined.body);
-    let joined: Joined = serde_json::from_str(&joined.body).expect("JSON");
+    let joined: Joined = post(ready, "/join", None, &body).await.read(201);
+    let session = Session::none(ready.address, "").with_code(&ready.session);
     let stream = connect_from(SOURCE, ready.address).await;
-    let mut socket = Socket::upgrade_to(&ready.session, stream)
-        .await
-        .expect("there is room");
-    socket.hello(&joined.token).await;
-    socket.guess(1, PUZZLE, GUESS).await;
-    socket.guess(2, PUZZLE, ANSWER).await;
-    let mut judged = 0;
-    while judged < 2 {
-        if let Some(ServerMessage::Update(update)) = socket.receive().await
-            && matches!(update.event, Event::GuessJudged { .. })
-        {
-            judged += 1;
-        }
+    let socket = session.upgrade(Codec::MessagePack, stream).await;
+    let mut player = session.attach_on(socket, &joined.token).await;
+    player.send(guess(PUZZLE, GUESS)).await;
+    player.send(guess(PUZZLE, ANSWER)).await;
+    for expected in [GUESS, ANSWER] {
+        let is_it =
+            |event: &Event| matches!(event, Event::GuessJudged { guess, .. } if guess == expected);
+        player.expect_update(is_it).await;
     }
-    socket
-        .send(format!("{GUESS} {}", joined.token).into_bytes())
-        .await;
-    assert_eq!(socket.closed().await.0, 4400);
+    let malformed = format!("{GUESS} {}", joined.token);
+    player.socket().send_payload(malformed).await;
+    player.expect_close(CloseCode::BadMessage).await;
     joined
 }
 
@@ -116,7 +102,7 @@ async fn the_most_detailed_log_holds_no_secrets() {
     let log = folder.path().join("log");
     let mut ready = serve(&folder.path().join("data"), &log).await;
     let joined = play(&ready).await;
-    // Failures are logged too: wrong codes, forged tokens, a body that is none.
+    // Failures are logged too: wrong codes, forged tokens, a malformed body.
     let wrong = json!({ "session": ready.session, "team_code": GUESS, "name": NAME });
     assert_eq!(post(&ready, "/join", None, &wrong).await.status, 409);
     assert_eq!(
@@ -158,7 +144,7 @@ async fn the_most_detailed_log_holds_no_secrets() {
         SOURCE,
     ];
     for secret in secrets {
-        let told = lines.iter().find(|line| line.to_string().contains(secret));
-        assert!(told.is_none(), "{secret} is in the log: {told:?}");
+        let leak = lines.iter().find(|line| line.to_string().contains(secret));
+        assert!(leak.is_none(), "{secret} is in the log: {leak:?}");
     }
 }

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use protocol::rest::{Join, Joined};
-use protocol::{RejectionCode, ServerMessage};
+use protocol::rest::Joined;
+use protocol::{CloseCode, Codec};
+use testkit::app::http::{Request, Response, metric_in};
+use testkit::app::{Session, TestClient, WAIT_MAX};
 use testkit::{ServerCommand, ServerProcess, TempDir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,16 +17,12 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::http::{self, Answer, PATIENCE};
-use crate::site::value_of;
-use crate::socket::Socket;
-
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
 
 /// A server with a certificate, which runs the example hunt.
-struct Site {
-    server: ServerProcess,
+struct TlsServer {
+    process: ServerProcess,
     certificate: CertificateDer<'static>,
     folder: TempDir,
 }
@@ -38,7 +36,7 @@ fn write_certificate(folder: &Path) -> CertificateDer<'static> {
     made.cert.der().clone()
 }
 
-impl Site {
+impl TlsServer {
     async fn start(settings: &[&str]) -> Self {
         let folder = testkit::temporary_folder().expect("a temporary folder");
         let certificate = write_certificate(folder.path());
@@ -54,16 +52,16 @@ impl Site {
             .extend(settings.iter().map(ToString::to_string));
         let hunt = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/harbour-lights");
         command.hunt = Some(hunt);
-        let server = ServerProcess::start(&command, PATIENCE).await;
+        let process = ServerProcess::start(&command, WAIT_MAX).await;
         Self {
-            server: server.unwrap_or_else(|error| panic!("{error}")),
+            process: process.unwrap_or_else(|error| panic!("{error}")),
             certificate,
             folder,
         }
     }
 
     async fn tcp(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.server.address()).await;
+        let stream = TcpStream::connect(self.process.address()).await;
         stream.expect("it listens")
     }
 
@@ -86,177 +84,152 @@ impl Site {
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         let name = ServerName::try_from("server").expect("a name");
         let connecting = TlsConnector::from(Arc::new(config)).connect(name, self.tcp().await);
-        timeout(PATIENCE, connecting).await.expect("an answer")
+        timeout(WAIT_MAX, connecting).await.expect("an answer")
     }
 
-    async fn ask(&self, request: &str) -> Answer {
-        let mut stream = self.connect().await.expect("it is greeted");
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        http::read(&mut stream).await.expect("an answer")
+    async fn send(&self, request: Request) -> Response {
+        request
+            .send_on(self.connect().await.expect("a handshake"))
+            .await
     }
 
     async fn metric(&self, name: &str) -> u64 {
-        let request = "GET /metrics HTTP/1.1\r\nhost: server\r\nconnection: close\r\n\r\n";
-        value_of(&self.ask(request).await.body, name)
+        let metrics = self.send(Request::get("/metrics")).await.body;
+        metric_in(&metrics, name).unwrap_or_else(|| panic!("{name} is not in\n{metrics}"))
     }
 
-    fn session(&self) -> &str {
-        self.server.session().expect("it runs a hunt")
+    fn session(&self) -> Session {
+        let code = self.process.session().expect("it runs a hunt");
+        Session::none(self.process.address(), "").with_code(code)
     }
 
     async fn join(&self) -> Joined {
-        let body = serde_json::to_string(&Join {
-            session: self.session().to_owned(),
-            new_team: Some("Owls".to_owned()),
-            team_code: None,
-            name: "Ana".to_owned(),
-        });
-        let body = body.expect("JSON");
-        let request = format!(
-            "POST /api/v1/join HTTP/1.1\r\nhost: server\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let answer = self.ask(&request).await;
-        serde_json::from_str(&answer.body).expect("somebody joined")
+        let request = self.session().join_request(Some("Owls"), None);
+        self.send(request).await.read(201)
     }
 
-    async fn attach(&self, token: &str) -> Socket<TlsStream<TcpStream>> {
-        let stream = self.connect().await.expect("it is greeted");
-        let mut socket = Socket::upgrade_to(self.session(), stream)
-            .await
-            .expect("there is room");
-        socket.hello(token).await;
-        socket
-    }
-}
-
-async fn guess(socket: &mut Socket<TlsStream<TcpStream>>, id: u64) {
-    socket.guess(id, "flags", &format!("wrong {id}")).await;
-    loop {
-        match socket.receive().await.expect("the connection holds") {
-            ServerMessage::Receipt(receipt) if receipt.id == id => return,
-            ServerMessage::Rejection(rejection) => {
-                panic!("{:?}", (rejection.code, RejectionCode::Paused));
-            }
-            _ => {}
-        }
+    async fn attach(&self, token: &str) -> TestClient<TlsStream<TcpStream>> {
+        let stream = self.connect().await.expect("a handshake");
+        let socket = self.session().upgrade(Codec::MessagePack, stream).await;
+        self.session().attach_on(socket, token).await
     }
 }
 
 #[tokio::test]
 async fn a_hunt_is_played_over_https_and_wss() {
-    let site = Site::start(&[]).await;
-    let joined = site.join().await;
-    let mut socket = site.attach(&joined.token).await;
-    for id in 1..=20 {
-        guess(&mut socket, id).await;
+    let server = TlsServer::start(&[]).await;
+    let joined = server.join().await;
+    let mut older = server.attach(&joined.token).await;
+    for number in 1..=20 {
+        let guess = format!("wrong {number}");
+        older.guess("flags", &guess).await.expect_accepted();
     }
-    // The older connection is told why it ends, through TLS as well.
-    let mut newer = site.attach(&joined.token).await;
-    let (code, reason) = socket.closed().await;
-    assert_eq!(code, 4409);
+    // The older connection gets the close reason through TLS as well.
+    let mut newer = server.attach(&joined.token).await;
+    let reason = older.expect_close(CloseCode::Replaced).await;
     assert!(reason.starts_with("replaced: "), "{reason}");
-    guess(&mut newer, 21).await;
-    newer.send(vec![0; 100_000]).await;
-    assert_eq!(newer.closed().await.0, 1009);
+    newer.guess("flags", "wrong 21").await.expect_accepted();
+    newer.socket().send_payload(vec![0; 100_000]).await;
+    newer.expect_close(CloseCode::TooLarge).await;
 }
 
 #[tokio::test]
 async fn a_certificate_is_replaced_while_connections_go_on() {
-    let mut site = Site::start(&[]).await;
-    let joined = site.join().await;
-    let mut before = site.attach(&joined.token).await;
-    let fresh = write_certificate(site.folder.path());
-    site.server.hang_up().expect("it lives");
-    let deadline = Instant::now() + PATIENCE;
-    while site.connect_with(&fresh, &[]).await.is_err() {
-        assert!(
-            Instant::now() < deadline,
-            "the new certificate is not shown"
-        );
+    let mut server = TlsServer::start(&[]).await;
+    let joined = server.join().await;
+    let mut before = server.attach(&joined.token).await;
+    let fresh = write_certificate(server.folder.path());
+    server.process.hang_up().expect("it lives");
+    let deadline = Instant::now() + WAIT_MAX;
+    while server.connect_with(&fresh, &[]).await.is_err() {
+        assert!(Instant::now() < deadline, "the new certificate is not used");
     }
-    site.connect().await.expect_err("the old one is gone");
-    guess(&mut before, 1).await;
+    server.connect().await.expect_err("the old one is gone");
+    before.guess("flags", "wrong").await.expect_accepted();
 
-    // One that is no good changes nothing.
-    std::fs::write(site.folder.path().join(CERTIFICATE), "no certificate").expect("written");
-    site.server.hang_up().expect("it lives");
-    while !site
-        .server
+    // An invalid certificate changes nothing.
+    std::fs::write(server.folder.path().join(CERTIFICATE), "no certificate").expect("written");
+    server.process.hang_up().expect("it lives");
+    while !server
+        .process
         .stderr_tail()
         .contains("the previous one stays in use")
     {
-        assert!(Instant::now() < deadline, "nothing is said of it");
+        assert!(Instant::now() < deadline, "it is not logged");
         tokio::task::yield_now().await;
     }
-    site.certificate = fresh;
-    site.connect().await.expect("the good one is still shown");
+    server.certificate = fresh;
+    server.connect().await.expect("the valid one is still used");
 }
 
 #[tokio::test]
 async fn a_handshake_has_a_deadline() {
-    let site = Site::start(&["tls.handshake_ms_max=200"]).await;
+    let server = TlsServer::start(&["tls.handshake_ms_max=200"]).await;
     for begin in [
         &b""[..],
         b"\x16",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ] {
-        let mut slow = site.tcp().await;
+        let mut slow = server.tcp().await;
         slow.write_all(begin).await.expect("sent");
         let mut rest = Vec::new();
-        let ended = timeout(PATIENCE, slow.read_to_end(&mut rest)).await;
+        let ended = timeout(WAIT_MAX, slow.read_to_end(&mut rest)).await;
         let _closed_or_reset = ended.expect("the server ends it");
     }
     let late = "cluecast_tls_handshakes_failed_total{reason=\"timeout\"}";
-    assert_eq!(site.metric(late).await, 3);
+    assert_eq!(server.metric(late).await, 3);
 }
 
 #[tokio::test]
-async fn what_is_not_tls_or_offers_another_protocol_is_refused() {
-    let site = Site::start(&[]).await;
-    let mut plain = site.tcp().await;
+async fn plain_text_and_other_protocols_are_refused() {
+    let server = TlsServer::start(&[]).await;
+    let mut plain = server.tcp().await;
     let request = b"GET /health/live HTTP/1.1\r\nhost: server\r\n\r\n";
     plain.write_all(request).await.expect("sent");
     let mut rest = Vec::new();
-    let ended = timeout(PATIENCE, plain.read_to_end(&mut rest)).await;
+    let ended = timeout(WAIT_MAX, plain.read_to_end(&mut rest)).await;
     let _closed_or_reset = ended.expect("the server ends it");
     assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
 
-    let certificate = &site.certificate;
-    let none = site
+    let certificate = &server.certificate;
+    let none = server
         .connect_with(certificate, &[])
         .await
-        .expect("HTTP/1.1 is meant");
+        .expect("HTTP/1.1 is the default");
     assert_eq!(none.get_ref().1.alpn_protocol(), None);
-    let both = site.connect_with(certificate, &[b"h2", b"http/1.1"]).await;
-    let both = both.expect("one of them is spoken");
+    let both = server
+        .connect_with(certificate, &[b"h2", b"http/1.1"])
+        .await;
+    let both = both.expect("one of them is supported");
     assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    let wrong = site.connect_with(certificate, &[b"h2"]).await;
-    wrong.expect_err("nothing else is spoken");
+    let wrong = server.connect_with(certificate, &[b"h2"]).await;
+    wrong.expect_err("nothing else is supported");
     let refused = "cluecast_tls_handshakes_failed_total{reason=\"failed\"}";
     // The client may know before the server has counted it.
-    let deadline = Instant::now() + PATIENCE;
-    while site.metric(refused).await < 2 {
+    let deadline = Instant::now() + WAIT_MAX;
+    while server.metric(refused).await < 2 {
         assert!(Instant::now() < deadline, "both are counted");
     }
-    assert_eq!(site.metric(refused).await, 2);
+    assert_eq!(server.metric(refused).await, 2);
 }
 
 #[tokio::test]
-async fn whoever_is_sent_away_is_told_so_through_tls() {
-    let site = Site::start(&["gateway.unauthenticated_per_address_max=1"]).await;
-    let held = site.connect().await.expect("there is room for one");
-    let mut second = site.connect().await.expect("it is greeted all the same");
+async fn a_refusal_is_sent_through_tls() {
+    let server = TlsServer::start(&["gateway.unauthenticated_per_address_max=1"]).await;
+    let held = server.connect().await.expect("there is one slot");
+    let mut second = server.connect().await.expect("a handshake");
     assert_eq!(
-        http::read(&mut second).await.expect("an answer").status,
+        Response::receive(&mut second)
+            .await
+            .expect("an answer")
+            .status,
         429
     );
     drop(held);
 }
 
 #[tokio::test]
-async fn a_server_without_a_good_certificate_does_not_start() {
+async fn a_server_without_a_valid_certificate_does_not_start() {
     let folder = testkit::temporary_folder().expect("a temporary folder");
     let mut command = ServerCommand::new(env!("CARGO_BIN_EXE_cluecast"), folder.path());
     write_certificate(folder.path());
@@ -268,7 +241,7 @@ async fn a_server_without_a_good_certificate_does_not_start() {
     for (certificate, key, told) in [
         ("missing.pem", KEY, "missing.pem"),
         (CERTIFICATE, "missing.pem", "missing.pem"),
-        ("empty.pem", KEY, "holds no certificate"),
+        ("empty.pem", KEY, "holds no PEM certificate"),
         (CERTIFICATE, "other.pem", "do not match"),
     ] {
         command.settings = vec![
@@ -276,7 +249,7 @@ async fn a_server_without_a_good_certificate_does_not_start() {
             format!("tls.certificate_file={}", file(certificate)),
             format!("tls.key_file={}", file(key)),
         ];
-        let started = ServerProcess::start(&command, PATIENCE).await;
+        let started = ServerProcess::start(&command, WAIT_MAX).await;
         let error = started.expect_err("it does not start").to_string();
         assert!(error.contains(told), "{certificate} and {key}: {error}");
     }

@@ -1,5 +1,5 @@
-//! The fault harness against real nodes: what is promised is kept, and a node that breaks a promise is
-//! noticed.
+//! The fault harness against real nodes: nodes keep their guarantees under faults, and the harness detects a
+//! node that breaks one.
 
 use clap::Parser;
 use loadtest::arguments::{Arguments, Task};
@@ -7,18 +7,18 @@ use loadtest::chaos::{Chaos, chaos};
 use loadtest::replay::Conclusion;
 use tokio::sync::Mutex;
 
-/// Nodes and players have the machine for themselves.
+/// Runs one test at a time: each needs the whole machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 const SERVER: &str = env!("CARGO_BIN_EXE_cluecast");
-const SPEAKS_WITHOUT_VALIDITY: &str = env!("CARGO_BIN_EXE_cluecast-speaks-without-validity");
+const SPEAKS_WITHOUT_LEASE: &str = env!("CARGO_BIN_EXE_cluecast-speaks-without-lease");
 
 /// Runs the harness by its command line, within the test's process.
 async fn run(options: &str) -> Chaos {
     run_with(SERVER, options).await
 }
 
-/// The same with another server.
+/// As [`run`], with another server binary.
 async fn run_with(binary: &str, options: &str) -> Chaos {
     let _alone = ONE_AT_A_TIME.lock().await;
     let line = ["cluecast-loadtest", "chaos", "--calm", "0.2"].into_iter();
@@ -32,8 +32,8 @@ async fn run_with(binary: &str, options: &str) -> Chaos {
     run.expect("the run begins")
 }
 
-/// Asserts that the run came to its end and that every promise was kept. Goals of time are not
-/// looked at: the machine may be busy.
+/// Asserts that the run finished and that every guarantee was kept. Does not check latency goals: the machine
+/// may be busy.
 fn assert_safe(run: &Chaos) {
     let Chaos {
         report,
@@ -46,7 +46,7 @@ fn assert_safe(run: &Chaos) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_node_loses_and_doubles_nothing() {
+async fn a_killed_node_loses_and_duplicates_nothing() {
     let run = run("--count 3 --players 16 --sessions 4 --think 0.05 --seed 11").await;
     assert_safe(&run);
     let figures = &run.report.faults["owner-kill"];
@@ -58,7 +58,7 @@ async fn a_killed_node_loses_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_that_are_sent_many_times_are_applied_once() {
+async fn repeated_commands_are_applied_once() {
     let options = "--count 2 --players 12 --sessions 3 --think 0.01 --resend 10 --commands 300";
     let run = run(options).await;
     assert_safe(&run);
@@ -69,7 +69,7 @@ async fn commands_that_are_sent_many_times_are_applied_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_forgets_is_noticed() {
+async fn a_node_that_loses_events_is_detected() {
     let options = "--count 1 --players 8 --sessions 2 --server-set journal.backend=memory";
     let run = run(options).await;
     assert!(run.report.lost > 0, "{}", run.report);
@@ -77,7 +77,7 @@ async fn a_node_that_forgets_is_noticed() {
     assert_eq!(run.conclusion().exit_status(), 1);
 }
 
-/// A fault of PostgreSQL with one node on it, a few times.
+/// Injects a fault of PostgreSQL a few times, with one node.
 async fn assert_store_fault_is_survived(fault: &str, options: &str) -> Chaos {
     let players = "--players 16 --sessions 4 --think 0.05";
     let run = run(&format!("--fault {fault} {players} {options}")).await;
@@ -90,7 +90,7 @@ async fn assert_store_fault_is_survived(fault: &str, options: &str) -> Chaos {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_postgresql_loses_and_doubles_nothing() {
+async fn a_killed_postgresql_loses_and_duplicates_nothing() {
     let run = assert_store_fault_is_survived("pg-kill", "--count 2").await;
     assert_eq!(run.report.faults["pg-kill"].count, 2);
 }
@@ -109,11 +109,11 @@ async fn a_lost_reply_to_a_commit_is_settled_once() {
     assert_eq!(run.report.faults["reply-lost"].count, 5);
 }
 
-/// Few sessions and players, and what they do to each other on two nodes.
+/// Two nodes with few sessions and players.
 const TWO_NODES: &str = "--nodes 2 --players 16 --sessions 4 --think 0.05 --count 2";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaced_owners_lose_and_double_nothing_and_say_nothing() {
+async fn replaced_owners_lose_and_duplicate_nothing_and_send_nothing_stale() {
     let run = run(&format!("{TWO_NODES} --fault owner-kill,owner-pause")).await;
     assert_safe(&run);
     let (report, problems) = (&run.report, &run.problems);
@@ -130,9 +130,9 @@ async fn replaced_owners_lose_and_double_nothing_and_say_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_that_goes_on_speaking_is_noticed() {
+async fn an_owner_that_ignores_its_lease_is_detected() {
     let options = format!("{TWO_NODES} --fault owner-pause");
-    let run = run_with(SPEAKS_WITHOUT_VALIDITY, &options).await;
+    let run = run_with(SPEAKS_WITHOUT_LEASE, &options).await;
     let Chaos {
         report, problems, ..
     } = &run;

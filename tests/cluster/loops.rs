@@ -1,4 +1,4 @@
-//! A node one of whose loops has failed: it ends, instead of keeping its sessions from the others.
+//! A node one of whose loops has failed: it ends, so that others can claim its sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,11 +8,11 @@ use cluecast::config::{Config, Layers};
 use cluecast::journal::{
     Catalogue, Epoch, Incarnation, Ledger, MemoryJournal, Ownership, SessionId, SessionRecord,
 };
+use testkit::app::WAIT_MAX;
 use testkit::temporary_folder;
 use tokio::time::timeout;
 
 use crate::fragile::Fragile;
-use crate::stage::WAIT_MAX;
 
 #[tokio::test]
 async fn a_node_whose_scan_has_failed_does_not_go_on_without_it() {
@@ -25,7 +25,7 @@ async fn a_node_whose_scan_has_failed_does_not_go_on_without_it() {
     let journal = Fragile::on(shared.clone());
     let server = Server::start_node(&config, Arc::new(journal.clone())).await;
     let server = server.expect("it starts");
-    // Whoever claims is brought down; the next look finds a dead node's session.
+    // Claims panic; the next scan finds the session of a dead node.
     journal.panics.store(true, Ordering::SeqCst);
     journal.broken.store(true, Ordering::SeqCst);
     orphan(&shared).await;
@@ -38,7 +38,7 @@ async fn a_node_whose_scan_has_failed_does_not_go_on_without_it() {
     server.stop().await.expect("it stops");
 }
 
-/// A session of a node that nobody knows.
+/// A session of an unknown node.
 async fn orphan(journal: &MemoryJournal) {
     let session = SessionId::new(1);
     let record = SessionRecord {
@@ -56,5 +56,5 @@ async fn orphan(journal: &MemoryJournal) {
         epoch: Epoch(0),
     };
     let claim = unowned.claim_for(Incarnation(9));
-    journal.claim(claim).await.expect("nobody has it");
+    journal.claim(claim).await.expect("it has no owner");
 }

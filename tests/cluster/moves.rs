@@ -1,217 +1,199 @@
-//! Clients of a node while a session's owner goes.
+//! Clients of a session whose owner is killed, hangs or leaves.
 
 use std::time::Duration;
 
-use protocol::rest::{FailureCode, SessionCreated};
-use protocol::{CloseCode, Codec, Event, ServerMessage, Verdict};
+use protocol::{CloseCode, Codec, Event, ServerMessage};
+use testkit::app::{ANSWER, Session, TestClient, guess};
 use tokio::time::timeout;
 
-use crate::device::Device;
-use crate::fleet::{Fleet, try_to_found_team};
-use crate::stage::WAIT_MAX;
+use crate::fleet::Fleet;
 
-const ANSWER: &str = "SOLVED";
-/// How long what a stopped node had said may take to arrive.
-const LAST_WORDS_WAIT: Duration = Duration::from_millis(200);
+const OPEN: &str = "cluecast_sessions_open";
+const CLAIMED: &str = "cluecast_cluster_sessions_claimed_total";
+/// How long messages that a stopped node had sent may take to arrive.
+const LAST_MESSAGES_WAIT: Duration = Duration::from_millis(200);
 
-/// Two teams of a session that the first node owns: one plays by way of the owner, one by way of the
+/// Two teams of a session that the first node owns: one plays through the owner, one through the
 /// other node.
 struct Two {
     fleet: Fleet,
-    session: String,
-    created: SessionCreated,
-    near: Device,
-    far: Device,
+    session: Session,
+    near: TestClient,
+    far: TestClient,
 }
 
 impl Two {
-    async fn attached() -> Self {
+    async fn attach() -> Self {
         let fleet = Fleet::start(2).await;
-        let created = fleet.created(0).await;
-        let session = created.session.clone();
-        let near = fleet.join(0, &session, "Near").await;
-        let far = fleet.join(1, &session, "Far").await;
-        let mut two = Self {
-            near: Device::new(Codec::MessagePack, &near.token),
-            far: Device::new(Codec::Json, &far.token),
-            fleet,
+        let session = fleet.session(0).await;
+        let far = session.via(&fleet.nodes[1]);
+        Self {
+            near: session.team("Near").await,
+            far: far.team_with(Codec::Json, "Far").await,
             session,
-            created,
-        };
-        two.near.connect(&two.fleet.stage(0, &two.session)).await;
-        two.far.connect(&two.fleet.stage(1, &two.session)).await;
-        two
+            fleet,
+        }
     }
 
-    async fn far_comes_back(&mut self) {
-        self.far.connect(&self.fleet.stage(1, &self.session)).await;
+    /// The session through a node.
+    fn session(&self, node: usize) -> Session {
+        self.session.via(&self.fleet.nodes[node])
+    }
+
+    async fn near_moves_over(&mut self) {
+        self.near.reconnect_via(&self.fleet.nodes[1]).await;
     }
 }
 
-async fn solve(device: &mut Device, id: u64, puzzle: &str) {
-    let receipt = device.guess(id, puzzle, ANSWER).await;
-    let receipt = receipt.unwrap_or_else(|rejection| panic!("{rejection:?}"));
-    assert_eq!(receipt.verdict, Some(Verdict::Correct));
+async fn solve(player: &mut TestClient, id: u64, puzzle: &str) {
+    player.guess_as(id, puzzle, ANSWER).await.expect_correct();
+}
+
+fn scores<const N: usize>(scores: [(&str, u32); N]) -> Vec<(String, u32)> {
+    scores.map(|(team, score)| (team.to_owned(), score)).into()
 }
 
 #[tokio::test]
-async fn any_node_takes_any_client() {
-    let mut two = Two::attached().await;
-    for (id, puzzle) in [(1, "p0"), (2, "p1")] {
-        solve(&mut two.far, id, puzzle).await;
-    }
+async fn any_node_serves_any_client() {
+    let mut two = Two::attach().await;
+    solve(&mut two.far, 1, "p0").await;
+    solve(&mut two.far, 2, "p1").await;
     solve(&mut two.near, 1, "p0").await;
-    two.far.read_until_heads().await;
-    two.near.read_until_heads().await;
-    let scores = [("Far".to_owned(), 2), ("Near".to_owned(), 1)];
+    two.far.catch_up().await;
+    two.near.catch_up().await;
     for node in [0, 1] {
-        assert_eq!(two.fleet.scores(node, &two.session).await, scores);
+        let seen = two.session(node).scores().await;
+        assert_eq!(seen, scores([("Far", 2), ("Near", 1)]));
     }
-    let ours = two.fleet.session(1).await;
-    two.fleet.join(0, &ours, "Elsewhere").await;
-    assert_eq!(two.fleet.scores(0, &ours).await.len(), 1);
-    two.fleet
-        .until_metric(1, "cluecast_relays_open ", 1.0)
-        .await;
+    let other = two.fleet.session(1).await.via(&two.fleet.nodes[0]);
+    other.join("Elsewhere").await;
+    assert_eq!(other.scores().await.len(), 1);
+    let relays = "cluecast_relays_open";
+    two.fleet.nodes[1].until_metric(relays, |it| it >= 1).await;
 }
 
 #[tokio::test]
-async fn what_an_address_may_do_is_counted_for_it_through_any_node() {
+async fn an_address_has_one_limit_through_all_nodes() {
     let settings = [
         "limits.address_new_teams_per_minute=1",
         "limits.address_new_teams_burst=2",
     ];
     let fleet = Fleet::start_with(2, &settings).await;
-    let session = fleet.session(0).await;
-    fleet.join(1, &session, "Far").await;
-    fleet.join(0, &session, "Near").await;
-    for by in [0, 1] {
-        let refused = try_to_found_team(&fleet.rest(by), &session, "Third").await;
-        let code = refused.err().and_then(|error| error.code());
-        assert_eq!(code, Some(FailureCode::RateLimited), "by way of {by}");
+    let near = fleet.session(0).await;
+    let far = near.via(&fleet.nodes[1]);
+    far.join("Far").await;
+    near.join("Near").await;
+    for session in [near, far] {
+        let third = session.join_request(Some("Third"), None);
+        let refused = session.send(&third).await;
+        refused.expect_failure(429, "rate_limited");
     }
 }
 
 #[tokio::test]
 async fn the_sessions_of_a_killed_node_go_on_at_another() {
-    let mut two = Two::attached().await;
+    let mut two = Two::attach().await;
     solve(&mut two.far, 1, "p0").await;
-    two.fleet.nodes[0].kill().await.expect("it can be killed");
-    assert_eq!(
-        two.far.ended().await.code(),
-        Some(CloseCode::SessionRestarting.number()),
-        "it is told to come back"
-    );
-    two.far_comes_back().await;
+    two.fleet.nodes[0].kill().await;
+    two.far.expect_close(CloseCode::SessionRestarting).await;
+    two.far.reconnect().await;
     solve(&mut two.far, 1, "p0").await;
     solve(&mut two.far, 2, "p1").await;
-    two.near.connect(&two.fleet.stage(1, &two.session)).await;
+    two.near_moves_over().await;
     solve(&mut two.near, 1, "p0").await;
-    two.far.read_until_heads().await;
-    let scores = [("Far".to_owned(), 2), ("Near".to_owned(), 1)];
-    assert_eq!(two.fleet.scores(1, &two.session).await, scores);
+    two.far.catch_up().await;
+    let seen = two.session(1).scores().await;
+    assert_eq!(seen, scores([("Far", 2), ("Near", 1)]));
 }
 
 #[tokio::test]
-async fn a_finished_session_of_a_killed_node_waits_until_somebody_asks_for_it() {
-    let mut two = Two::attached().await;
+async fn a_finished_session_of_a_killed_node_is_claimed_by_the_next_request() {
+    let mut two = Two::attach().await;
     solve(&mut two.near, 1, "p0").await;
     let live = two.fleet.session(0).await;
-    two.fleet.finish(1, &two.session).await;
-    let finished = "cluecast_sessions_finished_total ";
-    two.fleet.until_metric(0, finished, 1.0).await;
-    two.fleet.nodes[0].kill().await.expect("it can be killed");
+    two.session(1).order("finish").await;
+    let finished = "cluecast_sessions_finished_total";
+    two.session.until_metric(finished, |it| it >= 1).await;
+    two.fleet.nodes[0].kill().await;
 
-    let open = "cluecast_sessions_open ";
-    let taken = "cluecast_cluster_sessions_claimed_total ";
-    assert_eq!(two.fleet.scores(1, &live).await, []);
-    two.fleet.until_metric(1, open, 1.0).await;
-    assert_eq!(two.fleet.metric(1, taken).await, Some(1.0));
-    let scores = [("Near".to_owned(), 1), ("Far".to_owned(), 0)];
-    assert_eq!(two.fleet.scores(1, &two.session).await, scores);
-    assert_eq!(two.fleet.metric(1, taken).await, Some(2.0));
-    two.near.connect(&two.fleet.stage(1, &two.session)).await;
+    let live = live.via(&two.fleet.nodes[1]);
+    let session = two.session(1);
+    assert_eq!(live.scores().await, []);
+    live.until_metric(OPEN, |open| open >= 1).await;
+    assert_eq!(live.metric(CLAIMED).await, 1);
+    let seen = session.scores().await;
+    assert_eq!(seen, scores([("Near", 1), ("Far", 0)]));
+    assert_eq!(session.metric(CLAIMED).await, 2);
+    two.near_moves_over().await;
 }
 
 #[tokio::test]
-async fn a_finished_session_that_nobody_uses_is_left_to_nobody_until_somebody_asks() {
+async fn an_idle_finished_session_is_released_until_the_next_request() {
     let fleet = Fleet::start_with(2, &["session.idle_ms_max=1000"]).await;
     let session = fleet.session(0).await;
-    fleet.join(0, &session, "Owls").await;
-    fleet.finish(1, &session).await;
-    let retired = "cluecast_sessions_retired_total ";
-    fleet.until_metric(0, retired, 1.0).await;
-    let open = "cluecast_sessions_open ";
-    assert_eq!(fleet.metric(0, open).await, Some(0.0));
-    let asked_by = 1;
-    let scores = [("Owls".to_owned(), 0)];
-    assert_eq!(fleet.scores(asked_by, &session).await, scores);
-    assert_eq!(fleet.metric(asked_by, open).await, Some(1.0));
+    session.join("Owls").await;
+    let other = session.via(&fleet.nodes[1]);
+    other.order("finish").await;
+    let retired = "cluecast_sessions_retired_total";
+    session.until_metric(retired, |it| it >= 1).await;
+    assert_eq!(session.metric(OPEN).await, 0);
+    assert_eq!(other.scores().await, scores([("Owls", 0)]));
+    assert_eq!(other.metric(OPEN).await, 1);
 }
 
 #[tokio::test]
-async fn a_node_that_hangs_is_replaced_and_says_nothing_stale_afterwards() {
-    let mut two = Two::attached().await;
+async fn a_node_that_hangs_is_replaced_and_sends_nothing_stale_afterwards() {
+    let mut two = Two::attach().await;
     solve(&mut two.near, 1, "p0").await;
-    // What the node that hangs will know last: the session is paused, and refuses guesses.
-    two.fleet.order(0, &two.created, "pause").await;
-    let said_paused = |message: &ServerMessage| match message {
-        ServerMessage::Update(update) => update.event == Event::SessionPaused,
-        _ => false,
-    };
-    two.near.read_until(said_paused).await;
-    two.fleet.nodes[0].pause().expect("it can be stopped");
-    assert_eq!(
-        two.far.ended().await.code(),
-        Some(CloseCode::SessionRestarting.number()),
-        "it is told to come back"
-    );
-    two.far_comes_back().await;
-    // What it had said before.
-    while let Ok(said) = timeout(LAST_WORDS_WAIT, two.near.read()).await {
-        said.expect("it is stopped");
+    // The last thing that the hanging node knows: the session is paused, and rejects guesses.
+    two.session(0).order("pause").await;
+    two.near
+        .expect_update(|event| *event == Event::SessionPaused)
+        .await;
+    let hanging = &two.fleet.nodes[0].server;
+    hanging.pause().expect("it can be stopped");
+    two.far.expect_close(CloseCode::SessionRestarting).await;
+    two.far.reconnect().await;
+    // Messages that it had sent before.
+    while let Ok(message) = timeout(LAST_MESSAGES_WAIT, two.near.read()).await {
+        message.expect("it is stopped");
     }
-    two.fleet.order(1, &two.created, "resume").await;
+    two.session(1).order("resume").await;
     solve(&mut two.far, 1, "p0").await;
-    two.near.send_guess(2, "p1", ANSWER).await;
-    two.fleet.nodes[0].resume().expect("it goes on");
+    two.near.send_as(2, guess("p1", ANSWER)).await;
+    two.fleet.nodes[0].server.resume().expect("it goes on");
     let ended = loop {
         match two.near.read().await {
-            // The session goes on, and everyone's stream too: both would be of the old state.
-            Ok(ServerMessage::Rejection(rejection)) => panic!("it refused: {rejection:?}"),
-            Ok(ServerMessage::Heads(frame)) => panic!("it told heads: {frame:?}"),
+            // The session and everyone's stream go on: both would be of the old state.
+            Ok(ServerMessage::Rejection(rejection)) => panic!("stale: {rejection:?}"),
+            Ok(ServerMessage::Heads(frame)) => panic!("stale: {frame:?}"),
             Ok(_) => {}
             Err(ended) => break ended,
         }
     };
-    assert_eq!(
-        ended.code(),
-        Some(CloseCode::SessionRestarting.number()),
-        "{ended:?}"
-    );
-    two.near.connect(&two.fleet.stage(0, &two.session)).await;
+    ended.expect_code(CloseCode::SessionRestarting);
+    two.near.reconnect().await;
     solve(&mut two.near, 2, "p1").await;
-    let scores = [("Near".to_owned(), 2), ("Far".to_owned(), 1)];
-    assert_eq!(two.fleet.scores(0, &two.session).await, scores);
-    let forgotten = "cluecast_cluster_evictions_suffered_total ";
-    two.fleet.until_metric(0, forgotten, 1.0).await;
+    let seen = two.session(0).scores().await;
+    assert_eq!(seen, scores([("Near", 2), ("Far", 1)]));
+    let evictions = "cluecast_cluster_evictions_suffered_total";
+    two.session.until_metric(evictions, |it| it >= 1).await;
 }
 
 #[tokio::test]
-async fn a_node_that_leaves_gives_its_sessions_away() {
-    let mut two = Two::attached().await;
+async fn a_node_that_leaves_hands_its_sessions_off() {
+    let mut two = Two::attach().await;
     solve(&mut two.near, 1, "p0").await;
-    let status = two.fleet.nodes[0].terminate(WAIT_MAX).await;
-    assert!(status.expect("it stops").success());
+    two.fleet.nodes[0].stop().await;
     two.near.ended().await;
     two.far.ended().await;
-    two.far_comes_back().await;
-    two.near.connect(&two.fleet.stage(1, &two.session)).await;
+    two.far.reconnect().await;
+    two.near_moves_over().await;
     solve(&mut two.near, 1, "p0").await;
     solve(&mut two.far, 1, "p0").await;
-    let taken = "cluecast_cluster_sessions_claimed_total ";
-    two.fleet.until_metric(1, taken, 1.0).await;
-    let scores = two.fleet.scores(1, &two.session).await;
-    assert_eq!(scores.len(), 2);
-    assert!(scores.iter().all(|(_, score)| *score == 1), "{scores:?}");
+    let session = two.session(1);
+    session.until_metric(CLAIMED, |claimed| claimed >= 1).await;
+    let mut seen = session.scores().await;
+    seen.sort();
+    assert_eq!(seen, scores([("Far", 1), ("Near", 1)]));
 }

@@ -2,10 +2,11 @@
 
 use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
+use testkit::app::http::Request;
 use testkit::temporary_folder;
 
 use crate::mutations::mutations;
-use crate::{FILE, http, read};
+use crate::{FILE, read};
 
 /// The settings as the file has them, on a free port and in a folder of its own.
 fn placed(text: &str, folder: &std::path::Path) -> Config {
@@ -34,14 +35,14 @@ async fn a_server_starts_with_every_file_that_is_accepted() {
         let config = placed(&mutation.text, folder.path());
         let server = Server::start(&config).await;
         let server = server.unwrap_or_else(|error| panic!("{}: {error}", mutation.name));
-        let ready = http::get(server.address(), "/health/ready").await;
+        let ready = Request::get("/health/ready").send(server.address()).await;
         assert_eq!(
             (ready.status, ready.body.as_str()),
             (200, "ready\n"),
             "{}",
             mutation.name
         );
-        let metrics = http::get(server.address(), "/metrics").await;
+        let metrics = Request::get("/metrics").send(server.address()).await;
         assert!(metrics.headers["content-type"].starts_with("text/plain"));
         server.stop().await.expect("it stops");
     }

@@ -3,8 +3,6 @@
 
 mod accepted;
 mod command;
-#[path = "../bounds/http.rs"]
-mod http;
 mod hunts;
 mod keys;
 mod mutations;

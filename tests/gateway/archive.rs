@@ -1,51 +1,27 @@
-//! A server whose old events go from its journal into an archive.
+//! A server that moves old events from its journal into an archive.
 
 use std::path::{Path, PathBuf};
 
-use protocol::rest::Standings;
 use protocol::{Codec, Resume};
 use serde_json::Value;
+use testkit::app::{ANSWER, TestApp, WAIT_MAX};
 use testkit::temporary_folder;
 use tokio::process::Command;
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::device::Device;
-use crate::http::exchange;
-use crate::stage::{ANSWER, Stage, WAIT_MAX};
-
 const TRUNCATED: &str = "cluecast_journal_truncated_batches_total";
 
-async fn stop_and_start(stage: &mut Stage) {
-    let stopped = stage.server.terminate(WAIT_MAX).await;
-    assert_eq!(stopped.expect("it stops in time").code(), Some(0));
-    stage.start_again().await;
-}
-
-/// Teams found themselves until something has been cut off.
-async fn grow_until_cut_off(stage: &Stage) {
+/// Creates teams until the journal is truncated.
+async fn grow_until_truncated(app: &TestApp) {
     let began = Instant::now();
     for team in 0.. {
-        stage.join(&format!("Team {team}")).await;
-        if stage.metric(TRUNCATED).await > 0 {
+        app.join(&format!("Team {team}")).await;
+        if app.metric(TRUNCATED).await > 0 {
             return;
         }
-        assert!(began.elapsed() < WAIT_MAX, "nothing was cut off");
+        assert!(began.elapsed() < WAIT_MAX, "nothing was truncated");
         sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// The export's header and its lines.
-async fn export(stage: &Stage) -> (String, Vec<Value>) {
-    let request = format!(
-        "GET /api/v1/sessions/{}/export HTTP/1.0\r\nhost: test\r\nauthorization: Bearer {}\r\n\r\n",
-        stage.session, stage.game_master
-    );
-    let answer = exchange(stage.address(), request.as_bytes()).await;
-    let answer = String::from_utf8(answer).expect("it is text");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("it has a header");
-    let lines = body.lines().map(serde_json::from_str);
-    let lines: Result<Vec<Value>, _> = lines.collect();
-    (head.to_owned(), lines.expect("each line is JSON"))
 }
 
 fn files_of(folder: &Path) -> Vec<PathBuf> {
@@ -93,32 +69,29 @@ fn numbers(lines: &[Value]) -> Vec<u64> {
 async fn old_events_are_in_the_archive_and_a_session_goes_on_without_them() {
     let folder = temporary_folder().expect("a temporary folder");
     let archive = folder.path().join("archive");
-    let mut stage = Stage::running(&[
+    let mut app = TestApp::running(&[
         &format!("journal.archive_dir={}", archive.display()),
         "journal.archive_after_events_min=1",
         "journal.snapshot_every_events=10",
     ])
     .await;
-    let owls = stage.join("Owls").await;
-    let mut early = Device::attached(&stage, Codec::Json, &owls.token).await;
-    early.guess(1, "p0", ANSWER).await.expect("accepted");
-    early.cut();
-    let mate = stage.join_team(&owls).await;
-    let mut mate = Device::attached(&stage, Codec::Json, &mate.token).await;
-    mate.guess(1, "p1", ANSWER).await.expect("accepted");
-    stop_and_start(&mut stage).await;
-    stage.join("Hawks").await;
-    stop_and_start(&mut stage).await;
-    grow_until_cut_off(&stage).await;
+    let mut early = app.team_with(Codec::Json, "Owls").await;
+    early.guess("p0", ANSWER).await.expect_correct();
+    early.disconnect();
+    let mut mate = app.teammate_with(Codec::Json, &early).await;
+    mate.guess("p1", ANSWER).await.expect_correct();
+    app.restart().await;
+    app.join("Hawks").await;
+    app.restart().await;
+    grow_until_truncated(&app).await;
 
-    // Whatever the journal has lost is in the files, from the first event on.
-    let (head, lines) = export(&stage).await;
+    // The files hold everything that the journal has lost, from the first event on.
+    let export = app.get("/export", &app.game_master_token).await;
+    let lines = export.lines();
     let begins_at = lines[0]["seq"].as_u64().expect("it is a number");
     assert!(begins_at > 1);
-    assert!(
-        head.contains(&format!("cluecast-journal-begins-at: {begins_at}")),
-        "{head}"
-    );
+    let begins = &export.headers["cluecast-journal-begins-at"];
+    assert_eq!(*begins, begins_at.to_string());
     let files = files_of(&archive);
     let (status, printed) = verify(&files).await;
     assert_eq!(status, Some(0), "{printed}");
@@ -138,27 +111,20 @@ async fn old_events_are_in_the_archive_and_a_session_goes_on_without_them() {
         .filter(|line| line["seq"].as_u64() <= Some(archived))
     {
         let seq = line["seq"].as_u64().expect("it is a number");
-        let place = usize::try_from(seq - 1).expect("it is small");
-        assert_eq!(shown[place], *line, "as the export tells it");
+        let index = usize::try_from(seq - 1).expect("it is small");
+        assert_eq!(shown[index], *line, "as in the export");
     }
 
-    // A session is what it was before, and who was away for long gets a snapshot.
-    let path = format!("/sessions/{}/standings", stage.session);
-    let standings = async |stage: &Stage| -> Standings {
-        let standings = stage.rest().get(&path, None).await;
-        standings.expect("it is public")
-    };
-    let before = standings(&stage).await;
-    stage.crash_and_restart().await;
-    assert_eq!(standings(&stage).await, before);
-    assert_eq!(early.connect(&stage).await.resume, Resume::Snapshot);
+    // The session is what it was before; a client that was away for long gets a snapshot.
+    let before = app.standings().await;
+    app.crash().await;
+    assert_eq!(app.standings().await, before);
+    assert_eq!(early.reconnect().await.resume, Resume::Snapshot);
     assert_eq!(early.snapshot.as_ref().map(|it| it.team.score), Some(2));
-    early
-        .guess(1, "p0", ANSWER)
-        .await
-        .expect("the same receipt");
-    early.guess(2, "p2", ANSWER).await.expect("accepted");
-    stage.assert_unharmed();
+    // The same receipt, for the same command.
+    early.guess_as(1, "p0", ANSWER).await.expect_correct();
+    early.guess("p2", ANSWER).await.expect_correct();
+    app.assert_healthy();
 
     let other = files[0].with_file_name("other.cluearc");
     std::fs::copy(&files[0], &other).expect("it can be copied");
@@ -187,15 +153,16 @@ async fn old_events_are_in_the_archive_and_a_session_goes_on_without_them() {
 }
 
 #[tokio::test]
-async fn without_an_archive_nothing_is_cut_off() {
-    let mut stage = Stage::running(&["journal.snapshot_every_events=10"]).await;
+async fn without_an_archive_nothing_is_truncated() {
+    let mut app = TestApp::running(&["journal.snapshot_every_events=10"]).await;
     for round in 0..3 {
         for team in 0..6 {
-            stage.join(&format!("Team {round}.{team}")).await;
+            app.join(&format!("Team {round}.{team}")).await;
         }
-        stop_and_start(&mut stage).await;
+        app.restart().await;
     }
-    let (head, lines) = export(&stage).await;
-    assert_eq!(lines[0]["seq"], 1);
-    assert!(!head.contains("cluecast-journal-begins-at"), "{head}");
+    let export = app.get("/export", &app.game_master_token).await;
+    assert_eq!(export.lines()[0]["seq"], 1);
+    let header = export.headers.get("cluecast-journal-begins-at");
+    assert_eq!(header, None);
 }

@@ -1,36 +1,34 @@
-//! Commands that can be read and are refused: each by a rejection with its code, and nothing
-//! changes.
+//! Well-formed commands that must be rejected: each with its code, and nothing changes.
 
 use protocol::limits::{COMMANDS_OUTSTANDING_MAX, GUESS_CHARS_MAX};
-use protocol::{
-    ClientMessage, Codec, Command, Hello, Order, Rejection, RejectionCode, ServerMessage, Target,
-};
+use protocol::{Codec, Order, RejectionCode, Target};
+use testkit::app::{ANSWER, TestApp, TestClient, announcement, clue, guess};
 
-use crate::beside::Beside;
-use crate::device::Device;
-use crate::stage::{ANSWER, Stage};
-use crate::wire::Wire;
+use crate::bystanders::Bystanders;
 
-/// Sends a guess that must be refused, and checks that nothing happened.
-async fn refused(device: &mut Device, id: u64, puzzle: &str, guess: &str) -> RejectionCode {
-    let before = device.cursor;
-    let rejection = device.guess(id, puzzle, guess).await;
-    let rejection = rejection.expect_err("the guess is not to be accepted");
-    assert!(!rejection.message.is_empty());
-    device.read_until_heads().await;
-    assert_eq!(device.cursor, before, "a refusal is nobody's update");
-    rejection.code
+/// Sends a guess that must be rejected, and checks that nothing happened.
+async fn expect_rejected(
+    player: &mut TestClient,
+    id: u64,
+    puzzle: &str,
+    guess: &str,
+    code: RejectionCode,
+) {
+    let before = player.cursor;
+    let answer = player.guess_as(id, puzzle, guess).await;
+    assert!(!answer.expect_rejection(code).message.is_empty());
+    player.catch_up().await;
+    assert_eq!(player.cursor, before, "a rejection causes no update");
 }
 
 #[tokio::test]
-async fn a_bad_guess_is_refused_and_changes_nothing() {
-    let stage = Stage::running(&[]).await;
-    let mut beside = Beside::begin(&stage).await;
+async fn a_bad_guess_is_rejected_and_changes_nothing() {
+    let app = TestApp::running(&[]).await;
+    let mut bystanders = Bystanders::attach(&app).await;
     for codec in Codec::ALL {
-        let joined = stage.join("Owls").await;
-        let mut device = Device::attached(&stage, codec, &joined.token).await;
-        device.guess_wrong(1, "p0", "wrong").await;
-        device.guess(2, "p1", ANSWER).await.expect("accepted");
+        let mut player = app.team_with(codec, "Owls").await;
+        player.guess("p0", "wrong").await.expect_wrong();
+        player.guess("p1", ANSWER).await.expect_correct();
         let too_long = "x".repeat(GUESS_CHARS_MAX + 1);
         let rows = [
             ("p99", "guess", RejectionCode::UnknownPuzzle),
@@ -43,23 +41,21 @@ async fn a_bad_guess_is_refused_and_changes_nothing() {
             ("p1", "again", RejectionCode::AlreadySolved),
         ];
         for (id, (puzzle, guess, code)) in (3..).zip(rows) {
-            let got = refused(&mut device, id, puzzle, guess).await;
-            assert_eq!(got, code, "{guess:?} for {puzzle:?}");
-            beside.goes_on().await;
+            expect_rejected(&mut player, id, puzzle, guess, code).await;
+            bystanders.go_on().await;
         }
-        // A refused id was not used up.
-        device.guess_wrong(3, "p0", "another").await;
+        // A rejected id was not used up.
+        player.guess_as(3, "p0", "another").await.expect_wrong();
     }
-    beside.has_lost_nothing(&stage).await;
+    bystanders.have_lost_nothing(&app).await;
 }
 
 #[tokio::test]
-async fn a_guess_out_of_its_time_is_refused() {
-    let stage = Stage::lobby(&[]).await;
-    let mut devices = Vec::new();
+async fn a_guess_outside_the_running_phase_is_rejected() {
+    let app = TestApp::lobby(&[]).await;
+    let mut players = Vec::new();
     for codec in Codec::ALL {
-        let joined = stage.join("Owls").await;
-        devices.push(Device::attached(&stage, codec, &joined.token).await);
+        players.push(app.team_with(codec, "Owls").await);
     }
     for (order, code) in [
         (None, Some(RejectionCode::NotStarted)),
@@ -69,32 +65,26 @@ async fn a_guess_out_of_its_time_is_refused() {
         (Some("finish"), Some(RejectionCode::Finished)),
     ] {
         if let Some(order) = order {
-            stage.order(order).await;
+            app.order(order).await;
         }
-        for device in &mut devices {
+        for player in &mut players {
             let guess = format!("after {order:?}");
-            let id = device.updates.len() as u64 + 1;
-            let answer = device.guess(id, "p0", &guess).await;
-            let refusal = answer.err().map(|rejection| rejection.code);
-            assert_eq!(refusal, code, "{guess}");
+            let answer = player.guess("p0", &guess).await;
+            let rejected = answer.0.err().map(|rejection| rejection.code);
+            assert_eq!(rejected, code, "{guess}");
         }
     }
-    stage.assert_unharmed();
+    app.assert_healthy();
 }
 
 /// What only game masters may order.
-fn orders_of_game_masters() -> Vec<Order> {
-    let text = || "Look up.".to_owned();
+fn game_master_orders() -> Vec<Order> {
     vec![
-        Order::PushClue {
-            to: Target::Everyone,
-            text: text(),
-            lasts_ms: None,
-        },
+        clue(Target::Everyone, "Look up.", None),
         Order::CancelClue {
             clue: "c1".to_owned(),
         },
-        Order::Announce { text: text() },
+        announcement("Look up."),
         Order::Start,
         Order::Pause,
         Order::Resume,
@@ -102,73 +92,52 @@ fn orders_of_game_masters() -> Vec<Order> {
     ]
 }
 
-/// Sends an order, and gives the rejection that must follow.
-async fn rejection_of(wire: &mut Wire, id: u64, order: Order) -> Rejection {
-    wire.send(&ClientMessage::Command(Command { id, order }))
-        .await;
-    loop {
-        match wire.receive().await.expect("the connection holds") {
-            ServerMessage::Rejection(rejection) => return rejection,
-            ServerMessage::Receipt(receipt) => panic!("{receipt:?}"),
-            _ => {}
-        }
-    }
-}
-
 #[tokio::test]
-async fn an_order_of_another_role_is_refused() {
-    let stage = Stage::running(&[]).await;
-    let mut beside = Beside::begin(&stage).await;
-    let joined = stage.join("Owls").await;
-    let guess = Order::SubmitGuess {
-        puzzle: "p0".to_owned(),
-        guess: ANSWER.to_owned(),
-    };
+async fn an_order_of_another_role_is_rejected() {
+    let app = TestApp::running(&[]).await;
+    let mut bystanders = Bystanders::attach(&app).await;
+    let player = app.join("Owls").await;
     for codec in Codec::ALL {
         for (token, orders) in [
-            (&joined.token, orders_of_game_masters()),
-            (&stage.game_master, vec![guess.clone()]),
+            (&player.token, game_master_orders()),
+            (&app.game_master_token, vec![guess("p0", ANSWER)]),
         ] {
-            let mut wire = Wire::open(stage.address(), &stage.session, codec).await;
-            let (token, cursor) = (token.clone(), None);
-            wire.send(&ClientMessage::Hello(Hello { token, cursor }))
-                .await;
+            let mut client = app.attach_with(codec, token).await;
             for (id, order) in (1..).zip(orders) {
-                let rejection = rejection_of(&mut wire, id, order).await;
-                let refused = (rejection.id, rejection.code);
-                assert_eq!(refused, (id, RejectionCode::Forbidden));
+                let answer = client.order_as(id, order).await;
+                answer.expect_rejection(RejectionCode::Forbidden);
             }
-            beside.goes_on().await;
+            bystanders.go_on().await;
         }
     }
-    beside.has_lost_nothing(&stage).await;
+    bystanders.have_lost_nothing(&app).await;
 }
 
 #[tokio::test]
-async fn ids_that_go_backwards_are_answered_or_refused_and_never_applied_again() {
+async fn ids_that_go_backwards_are_answered_or_rejected_and_never_applied_again() {
     let kept = COMMANDS_OUTSTANDING_MAX as u64;
     for codec in Codec::ALL {
-        let stage = Stage::running(&[]).await;
-        let joined = stage.join("Owls").await;
-        let mut device = Device::attached(&stage, codec, &joined.token).await;
+        let app = TestApp::running(&[]).await;
+        let mut player = app.team_with(codec, "Owls").await;
         let last = kept + 10;
         for id in 1..=last {
-            device.guess_wrong(id, "p0", &format!("G{id}")).await;
+            let answer = player.guess_as(id, "p0", &format!("G{id}")).await;
+            answer.expect_wrong();
         }
-        let seen = device.cursor;
+        let seen = player.cursor;
         // The receipts that are kept are given again.
         for id in [last, last - 1, last - kept + 1] {
-            let receipt = device.guess(id, "p0", &format!("G{id}")).await;
-            assert_eq!(receipt.map(|receipt| receipt.id), Ok(id));
+            let answer = player.guess_as(id, "p0", &format!("G{id}")).await;
+            assert_eq!(answer.expect_accepted().id, id);
         }
-        // The older ones are refused, even with a guess that would be new.
+        // Older ids are rejected, even with a guess that would be new.
         for id in [last - kept, 2, 1, 0] {
-            let code = refused(&mut device, id, "p1", "new").await;
-            assert_eq!(code, RejectionCode::StaleCommand, "{id}");
+            expect_rejected(&mut player, id, "p1", "new", RejectionCode::StaleCommand).await;
         }
-        device.read_until_heads().await;
-        assert_eq!(device.cursor, seen, "nothing was applied again");
-        device.guess_wrong(u64::MAX, "p0", "the last").await;
-        stage.assert_unharmed();
+        player.catch_up().await;
+        assert_eq!(player.cursor, seen, "nothing was applied again");
+        let answer = player.guess_as(u64::MAX, "p0", "the last").await;
+        answer.expect_wrong();
+        app.assert_healthy();
     }
 }

@@ -1,34 +1,33 @@
-//! Tokens and sessions that do not go together: each is told by its close code.
+//! Tokens and sessions that do not go together: each is refused with its close code.
 
 use cluecast::clock::Clock;
 use cluecast::gateway::TokenKey;
 use hunt::Timestamp;
 use protocol::rest::LinkCreated;
-use protocol::{ClientMessage, CloseCode, Codec, Hello};
+use protocol::{CloseCode, Codec};
+use testkit::app::TestApp;
 
-use crate::beside::Beside;
-use crate::stage::Stage;
-use crate::wire::Wire;
+use crate::bystanders::Bystanders;
 
-/// Longer than a token is good.
+/// More than the lifetime of a token.
 const LONG_AGO_MS: u64 = 400 * 24 * 60 * 60 * 1_000;
 
-/// What `token` grants, sealed again at another time.
-pub(crate) fn sealed_again(stage: &Stage, token: &str, at: Timestamp) -> String {
-    let key = TokenKey::from_folder(stage.data_dir()).expect("the server has made it");
+/// The same grant, sealed at another time.
+pub(crate) fn sealed_again(app: &TestApp, token: &str, at: Timestamp) -> String {
+    let key = TokenKey::from_folder(app.data_dir()).expect("the server has made it");
     let grant = key.open(token, Clock::System.now());
     key.seal(grant.expect("the token is good"), at)
 }
 
-/// What `token` granted, but it is over.
-pub(crate) fn expired(stage: &Stage, token: &str) -> String {
+/// The same grant, expired.
+pub(crate) fn expired(app: &TestApp, token: &str) -> String {
     let now = Clock::System.now();
-    sealed_again(stage, token, Timestamp(now.0 - LONG_AGO_MS))
+    sealed_again(app, token, Timestamp(now.0 - LONG_AGO_MS))
 }
 
 /// The same grant, sealed with another server's key.
-pub(crate) fn foreign(stage: &Stage, token: &str) -> String {
-    let key = TokenKey::from_folder(stage.data_dir()).expect("the server has made it");
+pub(crate) fn foreign(app: &TestApp, token: &str) -> String {
+    let key = TokenKey::from_folder(app.data_dir()).expect("the server has made it");
     let now = Clock::System.now();
     let grant = key.open(token, now).expect("the token is good");
     TokenKey::ephemeral().seal(grant, now)
@@ -45,80 +44,65 @@ pub(crate) fn forged(token: &str) -> String {
     format!("{}{other}{}", &token[..middle], &token[middle + 1..])
 }
 
-/// Tokens that let nobody into the stage's session.
-async fn bad_tokens(stage: &Stage, good: &str) -> Vec<(&'static str, String)> {
-    let path = format!("/sessions/{}/links", stage.session);
-    let link: Result<LinkCreated, _> = stage.rest().post_empty(&path, Some(good)).await;
-    let gone = stage.add_device(good).await;
-    stage.revoke_device(good, &gone.device).await;
-    let other = stage.create_session().await;
-    let elsewhere = stage.join_elsewhere(&other.session).await;
+/// Tokens that do not admit to the app's session.
+async fn bad_tokens(app: &TestApp, good: &str) -> Vec<(&'static str, String)> {
+    let link: LinkCreated = app.post("/links", good, None).await.read(201);
+    let gone = app.add_device(good).await;
+    let revoked = app.delete(&format!("/devices/{}", gone.device), good).await;
+    assert_eq!(revoked.status, 204);
+    let other = app.create().await;
     vec![
         ("no token", String::new()),
-        ("a token that is none", "v4.local.".to_owned()),
+        ("a malformed token", "v4.local.".to_owned()),
         ("a public token", good.replace("local", "public")),
         ("a long token", "x".repeat(10_000)),
         ("a token with odd characters", "🦉\0\n".repeat(9)),
-        ("a token that was cut", good[..good.len() - 1].to_owned()),
+        ("a truncated token", good[..good.len() - 1].to_owned()),
         ("a forged token", forged(good)),
-        ("a foreign token", foreign(stage, good)),
-        ("an expired token", expired(stage, good)),
-        ("an admin's token", stage.admin.clone()),
-        ("a link in place of a token", link.expect("it is hers").link),
-        ("a device that was revoked", gone.token),
-        ("a device of another session", elsewhere.token),
+        ("a foreign token", foreign(app, good)),
+        ("an expired token", expired(app, good)),
+        ("an admin's token", app.admin_token.clone()),
+        ("a link in place of a token", link.link),
+        ("a revoked device", gone.token),
+        (
+            "a device of another session",
+            other.join("Elsewhere").await.token,
+        ),
         ("a game master of another session", other.game_master_token),
     ]
 }
 
 #[tokio::test]
-async fn whoever_is_not_of_the_session_is_told_so() {
-    let stage = Stage::running(&[]).await;
-    let mut beside = Beside::begin(&stage).await;
-    let joined = stage.join("Owls").await;
-    let other = stage.create_session().await;
-    let here = stage.session.as_str();
-    let tokens = bad_tokens(&stage, &joined.token).await.into_iter();
-    let mut rows: Vec<(&str, &str, String, CloseCode)> = tokens
-        .map(|(what, token)| (what, here, token, CloseCode::Unauthorized))
+async fn a_token_of_no_player_of_the_session_is_refused() {
+    let app = TestApp::running(&[]).await;
+    let mut bystanders = Bystanders::attach(&app).await;
+    let good = app.join("Owls").await.token;
+    let other = app.create().await;
+    let tokens = bad_tokens(&app, &good).await.into_iter();
+    let mut rows: Vec<_> = tokens
+        .map(|(what, token)| (what, app.code.as_str(), token))
         .collect();
-    for (what, session, code) in [
-        (
-            "another session's code",
-            other.session.as_str(),
-            CloseCode::Unauthorized,
-        ),
-        ("a code that is none", "NOSUCH", CloseCode::Unauthorized),
-        ("a strange code", "%F0%9F%A6%89%00", CloseCode::Unauthorized),
+    for (what, code) in [
+        ("another session's code", other.code.as_str()),
+        ("an unknown code", "NOSUCH"),
+        ("a code with odd characters", "%F0%9F%A6%89%00"),
     ] {
-        rows.push((what, session, joined.token.clone(), code));
+        rows.push((what, code, good.clone()));
     }
-    for (what, session, token, code) in rows {
+    for (what, code, token) in rows {
         for codec in Codec::ALL {
-            let mut wire = Wire::open(stage.address(), session, codec).await;
-            let (token, cursor) = (token.clone(), None);
-            wire.send(&ClientMessage::Hello(Hello { token, cursor }))
-                .await;
-            let ended = wire.ended().await;
-            let told = ended.code();
-            assert_eq!(told, Some(code.number()), "{what}, {codec:?}: {ended:?}");
+            let ended = app.with_code(code).refused(codec, &token).await;
+            let expected = Some(CloseCode::Unauthorized.number());
+            assert_eq!(ended.code(), expected, "{what}, {codec:?}: {ended:?}");
         }
-        beside.goes_on().await;
+        bystanders.go_on().await;
     }
-    beside.has_lost_nothing(&stage).await;
+    bystanders.have_lost_nothing(&app).await;
 }
 
 #[tokio::test]
-async fn a_sessions_code_may_be_typed_in_small_letters() {
-    let stage = Stage::running(&[]).await;
-    let joined = stage.join("Owls").await;
-    let code = stage.session.to_lowercase();
-    let mut wire = Wire::open(stage.address(), &code, Codec::Json).await;
-    let token = joined.token;
-    wire.send(&ClientMessage::Hello(Hello {
-        token,
-        cursor: None,
-    }))
-    .await;
-    wire.receive().await.expect("it is welcome");
+async fn a_session_code_may_be_typed_in_small_letters() {
+    let app = TestApp::running(&[]).await;
+    let token = app.join("Owls").await.token;
+    app.with_code(&app.code.to_lowercase()).attach(&token).await;
 }

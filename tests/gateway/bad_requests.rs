@@ -1,62 +1,58 @@
 //! REST requests that are wrong: each is answered with its status and code.
 
 use protocol::limits::{HUNT_BODY_BYTES_MAX, NAME_CHARS_MAX, REST_BODY_BYTES_MAX};
-use serde_json::json;
+use serde_json::{Value, json};
+use testkit::app::TestApp;
+use testkit::app::http::{Request, connect, exchange};
 
 use crate::bad_hellos::{expired, foreign, forged};
-use crate::beside::Beside;
-use crate::http::{Ask, ask, exchange};
-use crate::stage::Stage;
+use crate::bystanders::Bystanders;
 
-/// A request with what it must be answered with.
-type Row = (&'static str, Ask, u16, &'static str);
+/// What the request is, the request, and the status and code of the failure.
+type Row = (&'static str, Request, u16, &'static str);
 
-fn post(path: &str) -> Ask {
-    Ask::new("POST", format!("/api/v1{path}"))
+fn post(path: &str) -> Request {
+    Request::post(format!("/api/v1{path}"))
 }
 
-fn get(path: &str) -> Ask {
-    Ask::new("GET", format!("/api/v1{path}"))
+fn get(path: &str) -> Request {
+    Request::get(format!("/api/v1{path}"))
 }
 
-/// Sends every request, with a good client beside it.
-async fn check(stage: &Stage, rows: Vec<Row>) {
-    let mut beside = Beside::begin(stage).await;
+/// Sends every request, beside a correct team.
+async fn check(app: &TestApp, rows: Vec<Row>) {
+    let mut bystanders = Bystanders::attach(app).await;
     for (what, request, status, code) in rows {
-        let answer = ask(stage.address(), &request).await;
-        assert_eq!(answer, (status, Some(code.to_owned())), "{what}");
-        beside.goes_on().await;
+        let failure = app.send(&request).await.failure();
+        assert_eq!(failure, (status, code.to_owned()), "{what}");
+        bystanders.go_on().await;
     }
-    beside.has_lost_nothing(stage).await;
+    bystanders.have_lost_nothing(app).await;
 }
 
 #[tokio::test]
 async fn bad_bodies_are_bad_requests() {
-    let stage = Stage::running(&[]).await;
-    let session = &stage.session;
-    let join = |body: &serde_json::Value| post("/join").json(body.to_string());
-    let raw = |body: &[u8]| post("/join").json(body);
+    let app = TestApp::running(&[]).await;
+    let session = &app.code;
+    let join = |body: &Value| post("/join").json(body);
+    let raw = |body: &[u8]| post("/join").raw_json(body);
     let good = json!({ "session": session, "new_team": "Owls", "name": "Ana" });
-    let with = |field: &str, value: serde_json::Value| {
+    let with = |field: &str, value: Value| {
         let mut body = good.clone();
         body[field] = value;
         join(&body)
     };
-    let without_type = Ask {
-        content_type: None,
-        ..join(&good)
-    };
-    let as_form = Ask {
-        content_type: Some("application/x-www-form-urlencoded"),
-        ..join(&good)
-    };
+    let mut without_type = join(&good);
+    without_type.headers.remove("content-type");
+    let form = "application/x-www-form-urlencoded";
+    let as_form = join(&good).header("content-type", form);
     let long = "x".repeat(NAME_CHARS_MAX + 1);
     let deep = "[".repeat(1_000);
     let twice = good.to_string().repeat(2);
     let rows = vec![
         ("no body", raw(b""), 400, "bad_request"),
         ("half a body", raw(br#"{"session":"#), 400, "bad_request"),
-        ("no JSON", raw(b"session=KITE"), 400, "bad_request"),
+        ("not JSON", raw(b"session=KITE"), 400, "bad_request"),
         ("a list", raw(b"[]"), 400, "bad_request"),
         ("null", raw(b"null"), 400, "bad_request"),
         (
@@ -67,7 +63,7 @@ async fn bad_bodies_are_bad_requests() {
         ),
         ("two bodies", raw(twice.as_bytes()), 400, "bad_request"),
         (
-            "no UTF-8",
+            "not UTF-8",
             raw(b"{\"session\":\"\xff\"}"),
             400,
             "bad_request",
@@ -110,7 +106,7 @@ async fn bad_bodies_are_bad_requests() {
             400,
             "bad_request",
         ),
-        ("a body of no type", without_type, 400, "bad_request"),
+        ("a body without a type", without_type, 400, "bad_request"),
         ("a body of another type", as_form, 400, "bad_request"),
         (
             "an unknown session",
@@ -125,57 +121,60 @@ async fn bad_bodies_are_bad_requests() {
             "unknown_team",
         ),
     ];
-    check(&stage, rows).await;
+    check(&app, rows).await;
 }
 
 #[tokio::test]
-async fn names_that_deceive_are_refused() {
-    let stage = Stage::running(&[]).await;
+async fn deceptive_names_are_refused() {
+    let app = TestApp::running(&[]).await;
     let mut rows = Vec::new();
     for field in ["name", "new_team"] {
         for (what, name) in [
-            ("a name that is not seen", "\u{200b}"),
-            ("a name that turns the direction", "Owls \u{202e}slwO"),
+            ("an invisible name", "\u{200b}"),
+            (
+                "a name that changes the text direction",
+                "Owls \u{202e}slwO",
+            ),
         ] {
-            let mut body = json!({ "session": stage.session, "new_team": "Owls", "name": "Ana" });
+            let mut body = json!({ "session": app.code, "new_team": "Owls", "name": "Ana" });
             body[field] = json!(name);
-            let request = post("/join").json(body.to_string());
+            let request = post("/join").json(&body);
             rows.push((what, request, 400, "bad_request"));
         }
     }
-    check(&stage, rows).await;
+    check(&app, rows).await;
 }
 
 #[tokio::test]
 async fn bodies_that_are_too_large_are_not_read() {
-    let stage = Stage::running(&[]).await;
+    let app = TestApp::running(&[]).await;
     let hunt = vec![b' '; HUNT_BODY_BYTES_MAX + 1];
-    let hunts = post("/hunts").bearer(&stage.admin).json(hunt);
+    let hunts = post("/hunts").bearer(&app.admin_token).raw_json(hunt);
     let body = vec![b' '; REST_BODY_BYTES_MAX + 1];
     let rows = vec![
         ("a large hunt", hunts, 413, "too_large"),
         (
-            "a large joining",
-            post("/join").json(body),
+            "a large join",
+            post("/join").raw_json(body),
             413,
             "too_large",
         ),
     ];
-    check(&stage, rows).await;
+    check(&app, rows).await;
 }
 
 #[tokio::test]
-async fn paths_and_methods_that_do_not_exist_are_told() {
-    let stage = Stage::running(&[]).await;
-    let session = format!("/sessions/{}", stage.session);
-    let method = |method, path: &str| Ask::new(method, format!("/api/v1{path}"));
-    let dance = post(&format!("{session}/dance")).bearer(&stage.game_master);
+async fn paths_and_methods_that_do_not_exist_are_refused() {
+    let app = TestApp::running(&[]).await;
+    let session = format!("/sessions/{}", app.code);
+    let method = |method, path: &str| Request::new(method, format!("/api/v1{path}"));
+    let dance = post(&format!("{session}/dance")).bearer(&app.game_master_token);
     let strange = get("/sessions/%F0%9F%A6%89%00%2F..");
     let rows = vec![
         ("no such path", get("/dance"), 404, "not_found"),
         (
             "another version",
-            Ask::new("GET", "/api/v2/join"),
+            Request::get("/api/v2/join"),
             404,
             "not_found",
         ),
@@ -183,29 +182,19 @@ async fn paths_and_methods_that_do_not_exist_are_told() {
         ("no such session", get("/sessions/NOSUCH"), 404, "not_found"),
         ("a strange session", strange, 404, "not_found"),
         (
-            "a session that is no text",
+            "a session code that is not UTF-8",
             get("/sessions/%ff"),
             400,
             "bad_request",
         ),
         (
-            "a device that is no text",
-            method("DELETE", &format!("{session}/devices/%c3")).bearer(&stage.game_master),
+            "a device id that is not UTF-8",
+            method("DELETE", &format!("{session}/devices/%c3")).bearer(&app.game_master_token),
             400,
             "bad_request",
         ),
-        (
-            "a join that is read",
-            get("/join"),
-            405,
-            "method_not_allowed",
-        ),
-        (
-            "hunts that are read",
-            get("/hunts"),
-            405,
-            "method_not_allowed",
-        ),
+        ("a read of join", get("/join"), 405, "method_not_allowed"),
+        ("a read of hunts", get("/hunts"), 405, "method_not_allowed"),
         (
             "a session deleted",
             method("DELETE", &session),
@@ -213,58 +202,61 @@ async fn paths_and_methods_that_do_not_exist_are_told() {
             "method_not_allowed",
         ),
         (
-            "a method that is none",
+            "an unknown method",
             method("DANCE", "/join"),
             405,
             "method_not_allowed",
         ),
     ];
-    check(&stage, rows).await;
+    check(&app, rows).await;
 }
 
 #[tokio::test]
 async fn tokens_are_checked_for_every_request() {
-    let stage = Stage::running(&[]).await;
-    let hunts = || post("/hunts").json(r#"{"files":{}}"#);
-    let sessions = post("/sessions").json(r#"{"hunt":"none"}"#);
-    let session = format!("/sessions/{}", stage.session);
+    let app = TestApp::running(&[]).await;
+    let hunts = || post("/hunts").raw_json(r#"{"files":{}}"#);
+    let sessions = post("/sessions").raw_json(r#"{"hunt":"none"}"#);
+    let session = format!("/sessions/{}", app.code);
     let pause = || post(&format!("{session}/pause"));
-    let basic = Ask {
-        authorization: Some("Basic b3dsOm93bA==".to_owned()),
-        ..hunts()
-    };
-    let (admin, late) = (&stage.admin, expired(&stage, &stage.game_master));
+    let basic = hunts().header("authorization", "Basic b3dsOm93bA==");
+    let (admin, late) = (&app.admin_token, expired(&app, &app.game_master_token));
     let requests = [
         ("no token", hunts()),
         ("a password", basic),
         ("an empty token", hunts().bearer("")),
         ("a long token", hunts().bearer(&"x".repeat(5_000))),
         ("a forged token", hunts().bearer(&forged(admin))),
-        ("a foreign token", hunts().bearer(&foreign(&stage, admin))),
-        ("an expired token", hunts().bearer(&expired(&stage, admin))),
-        ("a session by nobody", sessions),
-        ("a pause by nobody", pause()),
+        ("a foreign token", hunts().bearer(&foreign(&app, admin))),
+        ("an expired token", hunts().bearer(&expired(&app, admin))),
+        ("a session without a token", sessions),
+        ("a pause without a token", pause()),
         ("a pause by an expired game master", pause().bearer(&late)),
-        ("an export to nobody", get(&format!("{session}/export"))),
-        ("a device of nobody", post(&format!("{session}/devices"))),
+        (
+            "an export without a token",
+            get(&format!("{session}/export")),
+        ),
+        (
+            "a device without a token",
+            post(&format!("{session}/devices")),
+        ),
     ];
     let row = |(what, request)| (what, request, 401, "unauthorized");
-    check(&stage, requests.into_iter().map(row).collect()).await;
+    check(&app, requests.into_iter().map(row).collect()).await;
 }
 
 #[tokio::test]
 async fn roles_are_checked_for_every_request() {
-    let stage = Stage::running(&[]).await;
-    let joined = stage.join("Owls").await;
-    let other = stage.create_session().await;
-    let elsewhere = stage.join_elsewhere(&other.session).await;
-    let hunts = || post("/hunts").json(r#"{"files":{}}"#);
-    let sessions = post("/sessions").json(r#"{"hunt":"none"}"#);
-    let session = format!("/sessions/{}", stage.session);
+    let app = TestApp::running(&[]).await;
+    let joined = app.join("Owls").await;
+    let other = app.create().await;
+    let elsewhere = other.join("Elsewhere").await;
+    let hunts = || post("/hunts").raw_json(r#"{"files":{}}"#);
+    let sessions = post("/sessions").raw_json(r#"{"hunt":"none"}"#);
+    let session = format!("/sessions/{}", app.code);
     let pause = || post(&format!("{session}/pause"));
     let export = || get(&format!("{session}/export"));
     let devices = || post(&format!("{session}/devices"));
-    let (device, game_master) = (&joined.token, &stage.game_master);
+    let (device, game_master) = (&joined.token, &app.game_master_token);
     let foreign_master = &other.game_master_token;
     let requests = [
         ("a hunt by a device", hunts().bearer(device)),
@@ -280,7 +272,7 @@ async fn roles_are_checked_for_every_request() {
             "an export to another game master",
             export().bearer(foreign_master),
         ),
-        ("a device of an admin", devices().bearer(&stage.admin)),
+        ("a device of an admin", devices().bearer(&app.admin_token)),
         ("a device of a game master", devices().bearer(game_master)),
         (
             "a device from elsewhere",
@@ -288,21 +280,16 @@ async fn roles_are_checked_for_every_request() {
         ),
     ];
     let row = |(what, request)| (what, request, 403, "forbidden");
-    check(&stage, requests.into_iter().map(row).collect()).await;
+    check(&app, requests.into_iter().map(row).collect()).await;
 }
 
 #[tokio::test]
-async fn owners_make_mistakes_too() {
-    let stage = Stage::running(&[]).await;
-    let hunts =
-        |body: &serde_json::Value| post("/hunts").bearer(&stage.admin).json(body.to_string());
-    let sessions = |body: &serde_json::Value| {
-        post("/sessions")
-            .bearer(&stage.admin)
-            .json(body.to_string())
-    };
-    let hunt = &stage.hunt;
-    let start = post(&format!("/sessions/{}/start", stage.session)).bearer(&stage.game_master);
+async fn mistakes_of_admins_and_game_masters_are_refused() {
+    let app = TestApp::running(&[]).await;
+    let hunts = |body: &Value| post("/hunts").bearer(&app.admin_token).json(body);
+    let sessions = |body: &Value| post("/sessions").bearer(&app.admin_token).json(body);
+    let hunt = &app.hunt;
+    let start = post(&format!("/sessions/{}/start", app.code)).bearer(&app.game_master_token);
     let rows = vec![
         (
             "no files",
@@ -336,37 +323,35 @@ async fn owners_make_mistakes_too() {
             "bad_request",
         ),
         (
-            "a low code",
+            "a lower-case code",
             sessions(&json!({ "hunt": hunt, "code": "kite42" })),
             400,
             "bad_request",
         ),
         (
             "a code that is taken",
-            sessions(&json!({ "hunt": hunt, "code": stage.session })),
+            sessions(&json!({ "hunt": hunt, "code": app.code })),
             409,
             "code_taken",
         ),
         ("a second start", start, 409, "wrong_phase"),
     ];
-    check(&stage, rows).await;
+    check(&app, rows).await;
 }
 
 #[tokio::test]
-async fn lists_stand_only_where_they_belong() {
-    let stage = Stage::running(&[]).await;
-    let session = format!("/sessions/{}", stage.session);
-    let send = |path: &str, body: &serde_json::Value| {
+async fn lists_are_refused_where_they_do_not_belong() {
+    let app = TestApp::running(&[]).await;
+    let session = format!("/sessions/{}", app.code);
+    let send = |path: &str, body: &Value| {
         let path = format!("{session}{path}");
-        post(&path)
-            .bearer(&stage.game_master)
-            .json(body.to_string())
+        post(&path).bearer(&app.game_master_token).json(body)
     };
-    let join = |body: &serde_json::Value| post("/join").json(body.to_string());
-    let code = &stage.session;
+    let join = |body: &Value| post("/join").json(body);
+    let code = &app.code;
     let requests = [
         (
-            "a joining without the names of its fields",
+            "a join without the names of its fields",
             join(&json!([code, "Owls", null, "Ana"])),
         ),
         (
@@ -409,25 +394,24 @@ async fn lists_stand_only_where_they_belong() {
         ),
     ];
     let row = |(what, request)| (what, request, 400, "bad_request");
-    check(&stage, requests.into_iter().map(row).collect()).await;
+    check(&app, requests.into_iter().map(row).collect()).await;
 }
 
 #[tokio::test]
 async fn a_player_has_a_bounded_number_of_devices() {
-    let stage = Stage::running(&[]).await;
-    let joined = stage.join("Owls").await;
+    let app = TestApp::running(&[]).await;
+    let joined = app.join("Owls").await;
     for _ in 1..5 {
-        stage.add_device(&joined.token).await;
+        app.add_device(&joined.token).await;
     }
-    let path = format!("/sessions/{}/devices", stage.session);
-    let answer = ask(stage.address(), &post(&path).bearer(&joined.token)).await;
-    assert_eq!(answer, (409, Some("too_many_devices".to_owned())));
+    let refused = app.post("/devices", &joined.token, None).await;
+    refused.expect_failure(409, "too_many_devices");
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_let_go() {
-    let stage = Stage::running(&[]).await;
-    let mut beside = Beside::begin(&stage).await;
+async fn what_is_not_http_is_closed() {
+    let app = TestApp::running(&[]).await;
+    let mut bystanders = Bystanders::attach(&app).await;
     let long = format!("GET /{} HTTP/1.1\r\nhost: s\r\n\r\n", "x".repeat(1_000_000));
     let many = "x: y\r\n".repeat(10_000);
     for request in [
@@ -438,11 +422,11 @@ async fn what_is_no_http_is_let_go() {
         long.as_bytes(),
         format!("GET / HTTP/1.1\r\n{many}\r\n").as_bytes(),
     ] {
-        let answer = exchange(stage.address(), request).await;
+        let answer = exchange(connect(app.address()).await, request).await;
         let answer = String::from_utf8_lossy(&answer);
         let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
         assert!(refused, "{answer:.200}");
-        beside.goes_on().await;
+        bystanders.go_on().await;
     }
-    beside.has_lost_nothing(&stage).await;
+    bystanders.have_lost_nothing(&app).await;
 }

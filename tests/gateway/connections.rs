@@ -1,47 +1,37 @@
-//! Joining, guessing, and what a connection is told.
+//! Joining, guessing, and what the server sends to a connection.
 
-use cluecast::clock::Clock;
+use std::time::{Duration, UNIX_EPOCH};
+
 use protocol::{
-    ClientMessage, CloseCode, Codec, Event, Phase, RejectionCode, Resume, Resync, ServerMessage,
-    Verdict,
+    ClientMessage, CloseCode, Codec, Event, Phase, RejectionCode, Resume, Resync, Verdict,
 };
-use tokio::net::TcpStream;
-
-use crate::device::Device;
-use crate::stage::{ANSWER, PUZZLES, Stage};
-use crate::wire::{Wire, handshake};
+use testkit::app::http::connect;
+use testkit::app::{ANSWER, PUZZLES, Socket, TestApp, TestClient, guess, upgrade_request};
 
 #[tokio::test]
 async fn a_guess_is_shown_and_then_acknowledged() {
     for codec in Codec::ALL {
-        let stage = Stage::lobby(&[]).await;
-        let joined = stage.join("Owls").await;
-        let mut device = Device::new(codec, &joined.token);
-        let welcome = device.connect(&stage).await;
+        let app = TestApp::lobby(&[]).await;
+        let joined = app.join("Owls").await;
+        let mut player = app.attach_with(codec, &joined.token).await;
+        let welcome = &player.welcome;
         assert_eq!(
             (welcome.resume, welcome.last_command),
             (Resume::Snapshot, 0)
         );
-        let snapshot = device.snapshot.clone().expect("it was promised");
+        let snapshot = player.snapshot.clone().expect("it was promised");
         assert_eq!(snapshot.phase, Phase::Lobby);
         assert_eq!(snapshot.team.code, joined.team_code);
         assert!(snapshot.puzzles.is_empty(), "nothing is visible yet");
 
-        stage.order("start").await;
-        let opened = |message: &ServerMessage| {
-            matches!(message, ServerMessage::Update(update)
-            if matches!(&update.event, Event::Unlocked { puzzles, .. } if puzzles.len() == PUZZLES))
-        };
-        device.read_until(opened).await;
+        app.order("start").await;
+        let all_unlocked = |event: &Event| matches!(event, Event::Unlocked { puzzles, .. } if puzzles.len() == PUZZLES);
+        player.expect_update(all_unlocked).await;
 
-        let seen = device.updates.len();
-        let receipt = device.guess(1, "p0", "solved!").await;
-        let receipt = receipt.expect("the guess is accepted");
-        assert_eq!(
-            (receipt.verdict, receipt.points),
-            (Some(Verdict::Correct), Some(1))
-        );
-        let judged = device.updates[seen..]
+        let seen = player.updates.len();
+        let receipt = player.guess("p0", "solved!").await.expect_correct();
+        assert_eq!(receipt.points, Some(1));
+        let judged = player.updates[seen..]
             .iter()
             .find_map(|update| match &update.event {
                 Event::GuessJudged { guess, verdict, .. } => Some((guess.as_str(), *verdict)),
@@ -57,21 +47,16 @@ async fn a_guess_is_shown_and_then_acknowledged() {
 
 #[tokio::test]
 async fn devices_with_different_codecs_see_the_same() {
-    let stage = Stage::running(&[]).await;
-    let ana = stage.join("Owls").await;
-    let ben = stage.join_team(&ana).await;
-    let mut on_message_pack = Device::attached(&stage, Codec::MessagePack, &ana.token).await;
-    let mut on_json = Device::attached(&stage, Codec::Json, &ben.token).await;
-    for (id, guess) in [(1, "one"), (2, "two"), (3, ANSWER)] {
-        let accepted = on_json.guess(id, "p0", guess).await;
-        accepted.expect("the guess is accepted");
+    let app = TestApp::running(&[]).await;
+    let mut on_message_pack = app.team_with(Codec::MessagePack, "Owls").await;
+    let mut on_json = app.teammate_with(Codec::Json, &on_message_pack).await;
+    for guess in ["one", "two", ANSWER] {
+        on_json.guess("p0", guess).await.expect_accepted();
     }
-    let reached = on_json.cursor.map(|cursor| cursor.team);
-    while on_message_pack.cursor.map(|cursor| cursor.team) < reached {
-        on_message_pack.read().await.expect("the connection holds");
-    }
-    let judged = |device: &Device| {
-        let mut updates = device.updates.clone();
+    let reached = on_json.cursor.team;
+    on_message_pack.until(|it| it.cursor.team >= reached).await;
+    let judged = |client: &TestClient| {
+        let mut updates = client.updates.clone();
         updates.retain(|update| matches!(update.event, Event::GuessJudged { .. }));
         updates
     };
@@ -81,112 +66,104 @@ async fn devices_with_different_codecs_see_the_same() {
 
 #[tokio::test]
 async fn a_second_connection_of_a_device_replaces_the_first() {
-    let stage = Stage::running(&[]).await;
-    let joined = stage.join("Owls").await;
-    let mut first = Device::attached(&stage, Codec::MessagePack, &joined.token).await;
-    let mut second = Device::attached(&stage, Codec::Json, &joined.token).await;
-    let replaced = CloseCode::Replaced.number();
-    assert_eq!(first.ended().await.code(), Some(replaced));
-    second.guess_wrong(1, "p0", "one").await;
+    let app = TestApp::running(&[]).await;
+    let joined = app.join("Owls").await;
+    let mut first = app.attach(&joined.token).await;
+    let mut second = app.attach_with(Codec::Json, &joined.token).await;
+    first.expect_close(CloseCode::Replaced).await;
+    second.guess_as(1, "p0", "one").await.expect_wrong();
     // And back again, with the cursor from before.
-    let welcome = first.connect(&stage).await;
-    assert_eq!(welcome.resume, Resume::Replay);
-    assert_eq!(second.ended().await.code(), Some(replaced));
-    first.guess_wrong(2, "p0", "two").await;
+    assert_eq!(first.reconnect().await.resume, Resume::Replay);
+    second.expect_close(CloseCode::Replaced).await;
+    first.guess_as(2, "p0", "two").await.expect_wrong();
 }
 
 #[tokio::test]
-async fn heads_come_again_and_again_and_show_nothing_missing() {
+async fn heads_come_repeatedly_and_show_nothing_missing() {
     for codec in Codec::ALL {
-        let stage = Stage::running(&[]).await;
-        let joined = stage.join("Owls").await;
-        let mut device = Device::attached(&stage, codec, &joined.token).await;
-        for id in 1..=5 {
-            device.guess_wrong(id, "p0", &id.to_string()).await;
-            // The device compares them with its cursor.
-            let frame = device.read_until_heads().await;
+        let app = TestApp::running(&[]).await;
+        let mut player = app.team_with(codec, "Owls").await;
+        for number in 1..=5 {
+            player.guess("p0", &number.to_string()).await.expect_wrong();
+            // The client compares them with its cursor.
+            let frame = player.catch_up().await;
             assert!(frame.reconnect.min_in_ms <= frame.reconnect.max_in_ms);
         }
     }
 }
 
 #[tokio::test]
-async fn a_refusal_for_speed_names_a_time_that_works() {
+async fn a_rate_limited_command_is_accepted_at_the_time_that_the_rejection_gives() {
     let settings = ["limits.commands_burst=2", "limits.commands_per_second=4"];
     for codec in Codec::ALL {
-        let stage = Stage::running(&settings).await;
-        let joined = stage.join("Owls").await;
-        let mut device = Device::attached(&stage, codec, &joined.token).await;
-        for id in 1..=3 {
-            device.send_guess(id, "p0", &id.to_string()).await;
+        let app = TestApp::running(&settings).await;
+        let mut player = app.team_with(codec, "Owls").await;
+        for number in ["1", "2", "3"] {
+            player.send(guess("p0", number)).await;
         }
-        // The refusal does not wait for the others.
-        let refused = device.answer(3).await.expect_err("three are too many");
-        assert_eq!(refused.code, RejectionCode::RateLimited);
-        let retry_at_ms = refused.retry_at_ms.expect("it names a time");
-        let wait_ms = retry_at_ms.saturating_sub(Clock::System.now().0);
+        // The rejection does not wait for the others.
+        let answer = player.answer(3).await;
+        let rejection = answer.expect_rejection(RejectionCode::RateLimited);
+        let retry_at_ms = rejection.retry_at_ms.expect("it gives a time");
+        let now = UNIX_EPOCH.elapsed().expect("it is after 1970");
+        let wait = Duration::from_millis(retry_at_ms).saturating_sub(now);
         assert!(
-            wait_ms < 2_000,
-            "a quarter of a second is due, not {wait_ms} ms"
+            wait < Duration::from_secs(2),
+            "a quarter of a second is due, not {wait:?}"
         );
-        tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
-        device.guess_wrong(3, "p0", "3").await;
+        tokio::time::sleep(wait).await;
+        player.guess_as(3, "p0", "3").await.expect_wrong();
     }
 }
 
 #[tokio::test]
-async fn whoever_asks_for_snapshots_without_end_is_sent_away() {
+async fn a_client_that_asks_for_too_many_snapshots_is_closed() {
     let settings = ["limits.commands_burst=20", "limits.commands_per_second=1"];
-    let stage = Stage::running(&settings).await;
-    let joined = stage.join("Owls").await;
+    let app = TestApp::running(&settings).await;
+    let joined = app.join("Owls").await;
     for codec in Codec::ALL {
-        let mut device = Device::attached(&stage, codec, &joined.token).await;
+        let mut player = app.attach_with(codec, &joined.token).await;
         for _ in 0..2 {
-            device.resync(None).await;
+            player.resync(None).await;
         }
         let resync = ClientMessage::Resync(Resync { cursor: None });
-        device.wire().send(&resync).await;
-        let overloaded = CloseCode::Overloaded.number();
-        assert_eq!(device.ended().await.code(), Some(overloaded));
+        player.socket().send(&resync).await;
+        player.expect_close(CloseCode::Overloaded).await;
     }
 }
 
 #[tokio::test]
 async fn the_server_chooses_a_subprotocol_that_it_prefers() {
-    let stage = Stage::running(&[]).await;
+    let app = TestApp::running(&[]).await;
     for (offered, chosen) in [
-        (Some("cluecast.v1.msgpack"), Ok(Some("cluecast.v1.msgpack"))),
-        (Some("cluecast.v1.json"), Ok(Some("cluecast.v1.json"))),
+        (Some("cluecast.v1.msgpack"), Ok("cluecast.v1.msgpack")),
+        (Some("cluecast.v1.json"), Ok("cluecast.v1.json")),
         (
             Some("cluecast.v1.json, cluecast.v1.msgpack"),
-            Ok(Some("cluecast.v1.msgpack")),
+            Ok("cluecast.v1.msgpack"),
         ),
         (
             Some("chat,cluecast.v9.json , cluecast.v1.json"),
-            Ok(Some("cluecast.v1.json")),
+            Ok("cluecast.v1.json"),
         ),
         (None, Err(400)),
         (Some("chat"), Err(400)),
         (Some("CLUECAST.V1.JSON"), Err(400)),
     ] {
-        let stream = TcpStream::connect(stage.address()).await;
-        let stream = stream.expect("it listens");
-        let answer = handshake(stream, stage.address(), &stage.session, offered).await;
-        let answer = answer.map(|(_socket, chosen)| chosen);
-        let answer = answer.map_err(|status| status.as_u16());
-        let answer = answer.as_ref().map(Option::as_deref);
-        assert_eq!(answer.map_err(|status| *status), chosen, "{offered:?}");
+        let request = upgrade_request(&app.code, offered);
+        let upgraded = Socket::upgrade_or_status(connect(app.address()).await, request).await;
+        let answer = upgraded.map(|socket| socket.codec().subprotocol());
+        assert_eq!(answer, chosen, "{offered:?}");
     }
-    stage.assert_unharmed();
+    app.assert_healthy();
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_is_told_to_hurry() {
-    let stage = Stage::running(&["gateway.hello_ms_max=100"]).await;
+async fn a_connection_without_hello_times_out() {
+    let app = TestApp::running(&["gateway.hello_ms_max=100"]).await;
     for codec in Codec::ALL {
-        let mut wire = Wire::open(stage.address(), &stage.session, codec).await;
-        let late = CloseCode::HelloTimeout.number();
-        assert_eq!(wire.ended().await.code(), Some(late));
+        let mut socket = app.socket(codec).await;
+        socket.expect_close(CloseCode::HelloTimeout).await;
     }
-    stage.assert_unharmed();
+    app.assert_healthy();
 }

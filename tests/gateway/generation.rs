@@ -1,15 +1,13 @@
 //! A journal that was restored from a backup: what clients have seen may be missing in it.
 
 use protocol::{Codec, Resume};
+use testkit::app::{ANSWER, TestApp};
 use tokio::process::Command;
 
-use crate::device::Device;
-use crate::stage::{ANSWER, Stage, WAIT_MAX};
-
-async fn raise_generation(stage: &Stage) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_cluecast"))
+async fn raise_generation(app: &TestApp) -> (bool, String) {
+    let output = Command::new(&app.command.binary)
         .args(["journal", "raise-generation", "--data-dir"])
-        .arg(stage.data_dir())
+        .arg(app.data_dir())
         .output()
         .await
         .expect("the binary runs");
@@ -19,28 +17,26 @@ async fn raise_generation(stage: &Stage) -> (bool, String) {
 }
 
 #[tokio::test]
-async fn a_new_generation_makes_cursors_worthless() {
-    let mut stage = Stage::running(&[]).await;
-    let owls = stage.join("Owls").await;
-    let mut device = Device::attached(&stage, Codec::Json, &owls.token).await;
-    device.guess(1, "p0", ANSWER).await.expect("accepted");
-    device.read_until_heads().await;
-    device.cut();
-    assert_eq!(device.connect(&stage).await.resume, Resume::Replay);
-    device.cut();
+async fn a_new_generation_invalidates_cursors() {
+    let mut app = TestApp::running(&[]).await;
+    let mut player = app.team_with(Codec::Json, "Owls").await;
+    player.guess("p0", ANSWER).await.expect_correct();
+    player.catch_up().await;
+    player.disconnect();
+    assert_eq!(player.reconnect().await.resume, Resume::Replay);
+    player.disconnect();
 
-    let (is_done, printed) = raise_generation(&stage).await;
-    assert!(!is_done, "a server has the journal: {printed}");
-    let stopped = stage.server.terminate(WAIT_MAX).await;
-    assert_eq!(stopped.expect("it stops in time").code(), Some(0));
-    let (is_done, printed) = raise_generation(&stage).await;
+    let (is_done, printed) = raise_generation(&app).await;
+    assert!(!is_done, "a server uses the journal: {printed}");
+    app.stop().await;
+    let (is_done, printed) = raise_generation(&app).await;
     assert!(is_done, "{printed}");
     assert!(printed.contains("generation 2"), "{printed}");
-    stage.start_again().await;
+    app.start().await;
 
-    let welcome = device.connect(&stage).await;
+    let welcome = player.reconnect().await;
     assert_eq!(welcome.generation, 2);
     assert_eq!(welcome.resume, Resume::Snapshot);
-    device.guess(2, "p1", ANSWER).await.expect("accepted");
-    stage.assert_unharmed();
+    player.guess("p1", ANSWER).await.expect_correct();
+    app.assert_healthy();
 }

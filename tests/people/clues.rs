@@ -1,37 +1,37 @@
-//! Clues and announcements: whom they reach, once, and what is left of them.
+//! Clues and announcements: whom they reach, exactly once, and what snapshots keep of them.
 
 use protocol::rest::{Announced, CluePushed, Joined};
-use protocol::{Audience, Event, Order, Receipt, RejectionCode, Target, Update};
+use protocol::{Audience, Codec, Event, Order, Receipt, RejectionCode, Target, Update};
 use serde_json::json;
 
-use crate::seat::Seat;
-use crate::stage::Stage;
+use crate::lobby;
+use testkit::app::{TestApp, TestClient, announcement, clue};
 
-/// A game master and devices of all kinds: two of one player, a team-mate's, a rival's.
+/// A game master, two devices of one player, one of a teammate, one of a rival.
 struct Cast {
-    organiser: Seat,
+    organiser: TestClient,
     ana: Joined,
-    players: [Seat; 4],
+    players: [TestClient; 4],
 }
 
-/// Which of the players' devices.
+/// Indexes of the devices.
 const ANA: usize = 0;
 const ANAS_OTHER: usize = 1;
 const BEN: usize = 2;
 const FOX: usize = 3;
 
 impl Cast {
-    async fn of(stage: &Stage) -> Self {
-        let ana = stage.found("Owls").await;
-        let anas_other = stage.add_device(&ana.token).await;
-        let (ben, fox) = (stage.join(&ana).await, stage.found("Foxes").await);
+    async fn of(app: &TestApp) -> Self {
+        let ana = app.join("Owls").await;
+        let anas_other = app.add_device(&ana.token).await;
+        let (ben, fox) = (app.join_team(&ana.team_code).await, app.join("Foxes").await);
         Self {
-            organiser: Seat::take_json(stage, &stage.organiser).await,
+            organiser: app.attach_with(Codec::Json, &app.game_master_token).await,
             players: [
-                Seat::take(stage, &ana.token).await,
-                Seat::take_json(stage, &anas_other.token).await,
-                Seat::take(stage, &ben.token).await,
-                Seat::take_json(stage, &fox.token).await,
+                app.attach(&ana.token).await,
+                app.attach_with(Codec::Json, &anas_other.token).await,
+                app.attach(&ben.token).await,
+                app.attach_with(Codec::Json, &fox.token).await,
             ],
             ana,
         }
@@ -52,16 +52,15 @@ impl Cast {
     }
 
     async fn push(&mut self, id: u64, to: Target, lasts_ms: Option<u64>) -> Receipt {
-        let text = format!("Clue {id}");
-        let order = Order::PushClue { to, text, lasts_ms };
-        self.organiser.ordered(id, order).await
+        let order = clue(to, &format!("Clue {id}"), lasts_ms);
+        self.organiser.order_as(id, order).await.expect_accepted()
     }
 
-    /// Waits until everything has reached everyone; gives the updates of each since the last time.
+    /// Waits until everything has reached everyone; returns the updates of each since the last call.
     async fn received(&mut self) -> [Vec<Update>; 4] {
-        let time_ms = self.organiser.next_heads().await;
+        let time_ms = self.organiser.catch_up().await.server_time_ms;
         for player in &mut self.players {
-            player.heads_since(time_ms).await;
+            player.catch_up_to(time_ms).await;
         }
         self.players
             .each_mut()
@@ -70,16 +69,13 @@ impl Cast {
 }
 
 fn clue_of(receipt: &Receipt) -> String {
-    receipt
-        .clue
-        .clone()
-        .expect("the receipt tells the clue's id")
+    receipt.clue.clone().expect("the receipt has the clue's id")
 }
 
 #[tokio::test]
-async fn a_clue_reaches_its_target_once_and_nobody_else() {
-    let stage = Stage::lobby().await;
-    let mut cast = Cast::of(&stage).await;
+async fn a_clue_reaches_its_target_once_and_no_other() {
+    let app = lobby().await;
+    let mut cast = Cast::of(&app).await;
     cast.received().await;
     let everyone = Cast::everyone();
     let (owls, ana) = (cast.owls(), cast.ana());
@@ -98,7 +94,10 @@ async fn a_clue_reaches_its_target_once_and_nobody_else() {
         // Sent again, as after a cut: the same receipt, and no second clue.
         assert_eq!(cast.push(id, to.clone(), None).await, receipt);
         let order = Order::CancelClue { clue: clue.clone() };
-        cast.organiser.ordered(100 + id, order).await;
+        cast.organiser
+            .order_as(100 + id, order)
+            .await
+            .expect_accepted();
         for (player, updates) in cast.received().await.iter().enumerate() {
             let expected = if reached.contains(&player) { 2 } else { 0 };
             assert_eq!(
@@ -127,20 +126,24 @@ async fn a_clue_reaches_its_target_once_and_nobody_else() {
             matches!(event, Event::CluePushed { clue: shown, to: Some(of) }
                 if shown.id == clue && *of == to)
         };
-        cast.organiser.sees(is_it).await;
+        cast.organiser.expect_update(is_it).await;
     }
 }
 
 #[tokio::test]
-async fn an_expired_clue_is_taken_from_whom_it_had_reached() {
-    let stage = Stage::lobby().await;
-    let mut cast = Cast::of(&stage).await;
+async fn a_clue_expires_for_everyone_it_had_reached() {
+    let app = lobby().await;
+    let mut cast = Cast::of(&app).await;
     let ana = cast.ana();
     cast.received().await;
     let clue = clue_of(&cast.push(1, ana, Some(1_000)).await);
     let expired = Event::ClueExpired { clue: clue.clone() };
-    let update = cast.players[ANA].sees(|event| *event == expired).await;
-    cast.organiser.sees(|event| *event == expired).await;
+    let update = cast.players[ANA]
+        .expect_update(|event| *event == expired)
+        .await;
+    cast.organiser
+        .expect_update(|event| *event == expired)
+        .await;
     let received = cast.received().await;
     for (player, updates) in received.iter().enumerate() {
         let expected = if player == ANA || player == ANAS_OTHER {
@@ -153,21 +156,20 @@ async fn an_expired_clue_is_taken_from_whom_it_had_reached() {
     let Event::CluePushed { clue: shown, .. } = &received[ANA][0].event else {
         panic!("{received:?}");
     };
-    // It ends when it was said to end.
+    // It expires at the announced time.
     assert_eq!(shown.expires_at_ms, Some(shown.pushed_at_ms + 1_000));
     assert_eq!(shown.expires_at_ms, Some(update.at_ms));
     let order = Order::CancelClue { clue };
-    let refused = cast.organiser.order(2, order).await;
-    assert_eq!(
-        refused.expect_err("it is over").code,
-        RejectionCode::UnknownClue
-    );
+    cast.organiser
+        .order_as(2, order)
+        .await
+        .expect_rejection(RejectionCode::UnknownClue);
 }
 
 #[tokio::test]
-async fn a_snapshot_holds_what_is_live_and_ones_own() {
-    let stage = Stage::lobby().await;
-    let mut cast = Cast::of(&stage).await;
+async fn a_snapshot_holds_the_live_clues_for_its_player() {
+    let app = lobby().await;
+    let mut cast = Cast::of(&app).await;
     let (owls, ana) = (cast.owls(), cast.ana());
     let cancelled = clue_of(&cast.push(1, Cast::everyone(), None).await);
     cast.push(2, Cast::everyone(), None).await;
@@ -175,47 +177,38 @@ async fn a_snapshot_holds_what_is_live_and_ones_own() {
     cast.push(4, ana, Some(3_600_000)).await;
     let over = clue_of(&cast.push(5, Cast::everyone(), Some(1_000)).await);
     cast.organiser
-        .ordered(6, Order::CancelClue { clue: cancelled })
-        .await;
+        .order_as(6, Order::CancelClue { clue: cancelled })
+        .await
+        .expect_accepted();
     let receipt = cast
         .organiser
-        .ordered(
-            7,
-            Order::Announce {
-                text: " Dinner is ready ".to_owned(),
-            },
-        )
-        .await;
-    let announcement = receipt.announcement.expect("the receipt tells the id");
+        .order_as(7, announcement(" Dinner is ready "))
+        .await
+        .expect_accepted();
+    let announcement = receipt.announcement.expect("the receipt has the id");
     cast.organiser
-        .sees(|event| *event == Event::ClueExpired { clue: over.clone() })
+        .expect_update(|event| *event == Event::ClueExpired { clue: over.clone() })
         .await;
-    let tokens = [cast.ana.token.clone(), stage.found("Bears").await.token];
+    let tokens = [cast.ana.token.clone(), app.join("Bears").await.token];
     for (token, texts) in tokens
         .iter()
         .zip([&["Clue 2", "Clue 3", "Clue 4"][..], &["Clue 2"]])
     {
-        let snapshot = Seat::take(&stage, token)
-            .await
-            .snapshot
-            .expect("without a cursor");
+        let snapshot = app.attach(token).await.snapshot.expect("without a cursor");
         let shown: Vec<&str> = snapshot
             .clues
             .iter()
             .map(|clue| clue.text.as_str())
             .collect();
         assert_eq!(shown, texts);
-        let told: Vec<_> = snapshot
+        let announced: Vec<_> = snapshot
             .announcements
             .iter()
             .map(|one| (&one.id, one.text.as_str()))
             .collect();
-        assert_eq!(told, [(&announcement, "Dinner is ready")]);
+        assert_eq!(announced, [(&announcement, "Dinner is ready")]);
     }
-    let overview = Seat::take(&stage, &stage.organiser)
-        .await
-        .overview
-        .expect("without a cursor");
+    let overview = app.desk().await.overview.expect("without a cursor");
     let targets: Vec<_> = overview.clues.into_iter().map(|clue| clue.to).collect();
     assert_eq!(targets, [Cast::everyone(), cast.owls(), cast.ana()]);
     assert_eq!(overview.announcements.len(), 1);
@@ -223,14 +216,22 @@ async fn a_snapshot_holds_what_is_live_and_ones_own() {
 
 #[tokio::test]
 async fn an_announcement_reaches_everyone_once() {
-    let stage = Stage::lobby().await;
-    let mut cast = Cast::of(&stage).await;
+    let app = lobby().await;
+    let mut cast = Cast::of(&app).await;
     cast.received().await;
-    let announce = || Order::Announce {
-        text: "Dinner is ready".to_owned(),
-    };
-    let receipt = cast.organiser.ordered(1, announce()).await;
-    assert_eq!(cast.organiser.ordered(1, announce()).await, receipt);
+    let announce = || announcement("Dinner is ready");
+    let receipt = cast
+        .organiser
+        .order_as(1, announce())
+        .await
+        .expect_accepted();
+    assert_eq!(
+        cast.organiser
+            .order_as(1, announce())
+            .await
+            .expect_accepted(),
+        receipt
+    );
     for updates in cast.received().await {
         let [update] = &updates[..] else {
             panic!("{updates:?}");
@@ -244,26 +245,28 @@ async fn an_announcement_reaches_everyone_once() {
 }
 
 #[tokio::test]
-async fn what_is_pushed_over_rest_reaches_the_same_people() {
-    let stage = Stage::lobby().await;
-    let mut cast = Cast::of(&stage).await;
+async fn a_clue_pushed_over_rest_reaches_the_same_audience() {
+    let app = lobby().await;
+    let mut cast = Cast::of(&app).await;
     cast.received().await;
     let body = json!({ "to": cast.ana(), "text": "Look up", "lasts_ms": 3_600_000 });
-    let pushed: CluePushed = stage
-        .post("/clues", &stage.organiser, Some(body))
+    let pushed: CluePushed = app
+        .post("/clues", &app.game_master_token, Some(body))
         .await
         .read(201);
     let body = json!({ "text": "Dinner" });
-    let told = stage.post("/announcements", &stage.admin, Some(body)).await;
-    let told: Announced = told.read(201);
+    let announced = app
+        .post("/announcements", &app.admin_token, Some(body))
+        .await;
+    let announced: Announced = announced.read(201);
     let path = format!("/clues/{}", pushed.clue);
-    assert_eq!(stage.delete(&path, &stage.organiser).await.status, 204);
-    let again = stage.delete(&path, &stage.organiser).await;
-    assert_eq!(again.failure(), (409, "unknown_clue".to_owned()));
+    assert_eq!(app.delete(&path, &app.game_master_token).await.status, 204);
+    let again = app.delete(&path, &app.game_master_token).await;
+    again.expect_failure(409, "unknown_clue");
     let counts = cast.received().await.map(|updates| updates.len());
     assert_eq!(counts, [3, 3, 1, 1]);
-    let is_told = |event: &Event| matches!(event, Event::Announced { announcement } if announcement.id == told.announcement);
-    cast.organiser.sees(is_told).await;
+    let is_announced = |event: &Event| matches!(event, Event::Announced { announcement } if announcement.id == announced.announcement);
+    cast.organiser.expect_update(is_announced).await;
     for (to, text, code) in [
         (
             json!({ "type": "team", "team": "t99" }),
@@ -293,13 +296,13 @@ async fn what_is_pushed_over_rest_reaches_the_same_people() {
         ),
     ] {
         let body = json!({ "to": to, "text": text });
-        let answer = stage.post("/clues", &stage.organiser, Some(body)).await;
-        assert_eq!(answer.failure(), (409, code.to_owned()), "{to}");
+        let answer = app.post("/clues", &app.game_master_token, Some(body)).await;
+        answer.expect_failure(409, code);
     }
     for lasts_ms in [0, u64::MAX] {
         let to = json!({ "type": "everyone" });
         let body = json!({ "to": to, "text": "Look up", "lasts_ms": lasts_ms });
-        let answer = stage.post("/clues", &stage.organiser, Some(body)).await;
-        assert_eq!(answer.failure(), (409, "bad_duration".to_owned()));
+        let answer = app.post("/clues", &app.game_master_token, Some(body)).await;
+        answer.expect_failure(409, "bad_duration");
     }
 }

@@ -1,18 +1,17 @@
-//! The committed OpenAPI document, and whether an exchange is as it says.
+//! The committed OpenAPI document, and the check of exchanges against it.
 
 use serde_json::Value;
+use testkit::app::http::{Request, Response};
 
 /// `protocol/openapi.json`, whose paths and schemas every answer of these tests must fit.
 pub(crate) struct Document(pub(crate) Value);
 
-/// A request and its answer.
-pub(crate) struct Exchange<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) asked: Option<&'a Value>,
-    pub(crate) status: u16,
-    pub(crate) media_type: Option<&'a str>,
-    pub(crate) answer: &'a [u8],
+/// Panics if an exchange is not as the committed document says.
+pub(crate) fn check(request: &Request, response: &Response) {
+    if let Err(problem) = Document::committed().check(request, response) {
+        let Request { method, path, .. } = request;
+        panic!("{method} {path} gave {response:?}: {problem}");
+    }
 }
 
 impl Document {
@@ -35,73 +34,62 @@ impl Document {
         paths.iter().flat_map(methods).collect()
     }
 
-    /// What is documented for a path and a method, if they are.
+    /// The documented operation of a path and a method.
     pub(crate) fn operation(&self, path: &str, method: &str) -> Option<&Value> {
         let templates = self.0["paths"].as_object().expect("a map of paths");
         let mut fitting: Vec<&String> = templates
             .keys()
             .filter(|t| fits_template(t, path))
             .collect();
-        // Words count for more than parameters.
+        // Literal segments precede parameters.
         fitting.sort_by_key(|template| template.matches('{').count());
         let template = fitting.first()?;
         self.0["paths"][template.as_str()].get(method.to_ascii_lowercase())
     }
 
-    /// Panics if an exchange is not as the document says.
-    pub(crate) fn check(&self, exchange: &Exchange<'_>) {
-        let Exchange {
-            method,
-            path,
-            status,
-            ..
-        } = exchange;
-        if let Err(problem) = self.checked(exchange) {
-            let answer = String::from_utf8_lossy(exchange.answer);
-            panic!("{method} {path} gave {status} {answer:.500}: {problem}");
-        }
-    }
-
-    fn checked(&self, exchange: &Exchange<'_>) -> Result<(), String> {
-        let Some(operation) = self.operation(exchange.path, exchange.method) else {
-            let body = parse(exchange.answer)?;
-            return match exchange.status {
+    /// Whether an exchange is as the document says.
+    fn check(&self, request: &Request, response: &Response) -> Result<(), String> {
+        let Some(operation) = self.operation(&request.path, &request.method) else {
+            let body = parse(&response.body)?;
+            return match response.status {
                 404 | 405 => self.fits(&self.0["components"]["schemas"]["Failure"], &body, "$"),
                 _ => Err("it is not documented".to_owned()),
             };
         };
-        let answer = &operation["responses"][exchange.status.to_string()];
-        let answer = self.resolve(answer);
-        if answer.is_null() {
+        let documented = &operation["responses"][response.status.to_string()];
+        let documented = self.resolve(documented);
+        if documented.is_null() {
             return Err("the status is not documented".to_owned());
         }
-        let Some(content) = answer["content"].as_object() else {
-            let empty = exchange.answer.is_empty() && exchange.media_type.is_none();
+        let media_type = response.headers.get("content-type");
+        let Some(content) = documented["content"].as_object() else {
+            let empty = response.body.is_empty() && media_type.is_none();
             return empty
                 .then_some(())
                 .ok_or("it should have no body".to_owned());
         };
-        let media_type = exchange.media_type.unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default();
+        let media_type = media_type.and_then(|value| value.split(';').next());
+        let media_type = media_type.unwrap_or_default();
         let content = content.get(media_type);
         let schema = &content.ok_or(format!("{media_type} is not documented"))?["schema"];
         match media_type {
             "application/json" => {
-                let body = parse(exchange.answer)?;
+                let body = parse(&response.body)?;
                 self.fits(schema, &body, "$")?;
-                told_of(answer, exchange.status, &body)?;
+                is_explained(documented, response.status, &body)?;
             }
             "application/jsonl" => {
-                let lines = exchange.answer.split_inclusive(|byte| *byte == b'\n');
-                for line in lines {
+                for line in response.body.lines() {
                     self.fits(schema, &parse(line)?, "$")?;
                 }
             }
             _ => {}
         }
-        if let Some(asked) = exchange.asked.filter(|_| exchange.status < 300) {
+        if response.status < 300 && !request.body.is_empty() {
             let content = &operation["requestBody"]["content"];
-            self.fits(&content["application/json"]["schema"], asked, "the request")?;
+            let schema = &content["application/json"]["schema"];
+            let body = String::from_utf8_lossy(&request.body);
+            self.fits(schema, &parse(&body)?, "the request")?;
         }
         Ok(())
     }
@@ -115,7 +103,7 @@ impl Document {
         found.unwrap_or_else(|| panic!("{reference} refers to nothing"))
     }
 
-    /// Whether a value has the shape that a schema demands, and no fields besides.
+    /// Whether a value has the shape that a schema demands, and no other fields.
     pub(crate) fn fits(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
         let schema = self.resolve(schema);
         for choice in ["anyOf", "oneOf"] {
@@ -143,7 +131,7 @@ impl Document {
             Some("string") => value.as_str().is_some_and(|text| fits_length(schema, text)),
             Some("integer") => value.is_u64(),
             Some("boolean") => value.is_boolean(),
-            Some(other) => panic!("{other} is not known to this test"),
+            Some(other) => panic!("this test does not support {other}"),
             None => true,
         };
         fits.then_some(())
@@ -174,7 +162,7 @@ impl Document {
 }
 
 /// Whether the text beside a failure's status names its code.
-fn told_of(answer: &Value, status: u16, body: &Value) -> Result<(), String> {
+fn is_explained(answer: &Value, status: u16, body: &Value) -> Result<(), String> {
     let description = answer["description"]
         .as_str()
         .ok_or("it is not described")?;
@@ -186,8 +174,8 @@ fn told_of(answer: &Value, status: u16, body: &Value) -> Result<(), String> {
     }
 }
 
-fn parse(json: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(json).map_err(|error| error.to_string())
+fn parse(json: &str) -> Result<Value, String> {
+    serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
 fn fits_template(template: &str, path: &str) -> bool {
@@ -209,7 +197,7 @@ fn fits_length(schema: &Value, text: &str) -> bool {
 }
 
 #[test]
-fn what_does_not_fit_is_noticed() {
+fn mismatches_are_detected() {
     let document = Document::committed();
     let state = &document.0["components"]["schemas"]["SessionState"];
     let good = serde_json::json!({

@@ -1,23 +1,23 @@
-//! Game masters: named, invited, revocable; and whose tokens are good for what.
+//! Game masters: named, invited, revocable; and what each role's token allows.
 
-use protocol::rest::{GameMasters, Joined, SessionState};
-use protocol::{CloseCode, Event, Order, RejectionCode, Scope, Target};
+use protocol::rest::{GameMasters, SessionState};
+use protocol::{CloseCode, Codec, Event, RejectionCode, Scope, Target};
 use serde_json::json;
 
 use crate::scopes::requests;
-use crate::seat::Seat;
-use crate::stage::Stage;
+use crate::{lobby, running};
+use testkit::app::{ANSWER, announcement, clue, guess};
 
 #[tokio::test]
 async fn invited_game_masters_are_listed_with_name_and_scopes() {
-    let stage = Stage::lobby().await;
-    let mut organiser = Seat::take_json(&stage, &stage.organiser).await;
-    let invited = stage
+    let app = lobby().await;
+    let mut organiser = app.attach_with(Codec::Json, &app.game_master_token).await;
+    let invited = app
         .invite("Mo, who hints", &[Scope::Hints, Scope::View])
         .await;
     let is_it = |event: &Event| matches!(event, Event::GameMasterInvited { game_master } if game_master.name == "Mo, who hints");
-    organiser.sees(is_it).await;
-    let listed: GameMasters = stage.get("/game-masters", &invited.token).await.read(200);
+    organiser.expect_update(is_it).await;
+    let listed: GameMasters = app.get("/game-masters", &invited.token).await.read(200);
     let listed: Vec<_> = listed
         .game_masters
         .iter()
@@ -32,22 +32,22 @@ async fn invited_game_masters_are_listed_with_name_and_scopes() {
         ]
     );
 
-    let seat = Seat::take(&stage, &invited.token).await;
-    assert_eq!(seat.welcome.game_master, Some(invited.game_master));
-    assert_eq!(seat.welcome.scopes, [Scope::View, Scope::Hints]);
-    assert!(seat.snapshot.is_none() && seat.overview.is_some());
+    let client = app.attach(&invited.token).await;
+    assert_eq!(client.welcome.game_master, Some(invited.game_master));
+    assert_eq!(client.welcome.scopes, [Scope::View, Scope::Hints]);
+    assert!(client.snapshot.is_none() && client.overview.is_some());
 }
 
 #[tokio::test]
 async fn nobody_gives_scopes_that_they_lack() {
-    let stage = Stage::lobby().await;
+    let app = lobby().await;
     let all = [Scope::View, Scope::Hints, Scope::Run, Scope::Answers];
-    let runner = stage.invite("Runner", &[Scope::Run, Scope::View]).await;
+    let runner = app.invite("Runner", &[Scope::Run, Scope::View]).await;
     for scope in all {
         let has_it = scope == Scope::Run || scope == Scope::View;
         for scopes in [vec![scope], vec![Scope::Run, scope]] {
             let body = json!({ "name": "Friend", "scopes": scopes });
-            let answer = stage.post("/game-masters", &runner.token, Some(body)).await;
+            let answer = app.post("/game-masters", &runner.token, Some(body)).await;
             let expected = if has_it {
                 (201, "")
             } else {
@@ -61,44 +61,47 @@ async fn nobody_gives_scopes_that_they_lack() {
         }
     }
     let body = json!({ "name": "Friend", "scopes": all });
-    let by_admin = stage.post("/game-masters", &stage.admin, Some(body)).await;
+    let by_admin = app
+        .post("/game-masters", &app.admin_token, Some(body))
+        .await;
     assert_eq!(by_admin.status, 201);
 }
 
 #[tokio::test]
 async fn a_revoked_game_master_is_closed_and_refused_everywhere() {
-    let mut stage = Stage::running().await;
+    let mut app = running().await;
     let all = [Scope::View, Scope::Hints, Scope::Run, Scope::Answers];
-    let mo = stage.invite("Mo", &all).await;
-    let mut organiser = Seat::take_json(&stage, &stage.organiser).await;
-    let mut seat = Seat::take(&stage, &mo.token).await;
-    let text = "Before".to_owned();
-    seat.ordered(1, Order::Announce { text }).await;
-    stage
-        .revoke(&format!("/game-masters/{}", mo.game_master))
+    let mo = app.invite("Mo", &all).await;
+    let mut organiser = app.attach_with(Codec::Json, &app.game_master_token).await;
+    let mut client = app.attach(&mo.token).await;
+    client
+        .order_as(1, announcement("Before"))
+        .await
+        .expect_accepted();
+    app.revoke(&format!("/game-masters/{}", mo.game_master))
         .await;
-    assert_eq!(seat.closed().await, CloseCode::Unauthorized);
+    client.expect_close(CloseCode::Unauthorized).await;
     let is_it = |event: &Event| matches!(event, Event::GameMasterRevoked { game_master } if *game_master == mo.game_master);
-    organiser.sees(is_it).await;
-    let again = stage
+    organiser.expect_update(is_it).await;
+    let again = app
         .delete(
             &format!("/game-masters/{}", mo.game_master),
-            &stage.organiser,
+            &app.game_master_token,
         )
         .await;
-    assert_eq!(again.failure(), (409, "already_revoked".to_owned()));
+    again.expect_failure(409, "already_revoked");
     for _ in 0..2 {
-        assert_eq!(
-            Seat::refused(&stage, &mo.token).await,
-            CloseCode::Unauthorized
-        );
-        for request in requests(&stage).await {
-            let answer = request.send(&stage, &mo.token).await;
-            assert_eq!(answer.failure(), (403, "revoked".to_owned()), "{request:?}");
+        app.expect_unauthorized(&mo.token).await;
+        for request in requests(&app).await {
+            let answer = request.send(&app, &mo.token).await;
+            answer.expect_failure(403, "revoked");
         }
-        stage.crash_and_restart().await;
+        app.crash().await;
     }
-    let listed: GameMasters = stage.get("/game-masters", &stage.organiser).await.read(200);
+    let listed: GameMasters = app
+        .get("/game-masters", &app.game_master_token)
+        .await
+        .read(200);
     let revoked: Vec<bool> = listed
         .game_masters
         .iter()
@@ -109,107 +112,87 @@ async fn a_revoked_game_master_is_closed_and_refused_everywhere() {
 
 #[tokio::test]
 async fn an_admin_may_do_everything() {
-    let stage = Stage::lobby().await;
-    for request in requests(&stage).await {
-        let answer = request.send(&stage, &stage.admin).await;
+    let app = lobby().await;
+    for request in requests(&app).await {
+        let answer = request.send(&app, &app.admin_token).await;
         assert!(answer.status < 300, "{request:?}: {answer:?}");
     }
-    let read: SessionState = stage.get("", "").await.read(200);
+    let read: SessionState = app.get("", "").await.read(200);
     assert_eq!(read.phase, protocol::Phase::Finished);
 }
 
 #[tokio::test]
 async fn a_players_token_does_nothing_of_a_game_masters() {
-    let stage = Stage::running().await;
-    let ana = stage.found("Owls").await;
-    for request in requests(&stage).await {
+    let app = running().await;
+    let ana = app.join("Owls").await;
+    for request in requests(&app).await {
         // Devices are a player's own business too.
         if request.path.starts_with("/devices") {
             continue;
         }
-        let answer = request.send(&stage, &ana.token).await;
-        assert_eq!(
-            answer.failure(),
-            (403, "forbidden".to_owned()),
-            "{request:?}"
-        );
+        let answer = request.send(&app, &ana.token).await;
+        answer.expect_failure(403, "forbidden");
     }
     for path in ["/hunts", "/sessions"] {
         let body = Some(json!({ "files": {} })).filter(|_| path == "/hunts");
         let body = body.or(Some(json!({ "hunt": "none" })));
-        let answer = stage.post_to(path, Some(&ana.token), body.clone()).await;
-        assert_eq!(answer.failure(), (403, "forbidden".to_owned()), "{path}");
-        let answer = stage.post_to(path, Some(&stage.organiser), body).await;
-        assert_eq!(answer.failure(), (403, "forbidden".to_owned()), "{path}");
+        let answer = app.post_to(path, Some(&ana.token), body.clone()).await;
+        answer.expect_failure(403, "forbidden");
+        let answer = app.post_to(path, Some(&app.game_master_token), body).await;
+        answer.expect_failure(403, "forbidden");
     }
-    let mut seat = Seat::take(&stage, &ana.token).await;
+    let mut client = app.attach(&ana.token).await;
     for order in crate::scopes::orders().map(|(order, _)| order) {
-        let refused = seat.order(1, order.clone()).await;
-        assert_eq!(
-            refused.expect_err("not hers").code,
-            RejectionCode::Forbidden,
-            "{order:?}"
-        );
+        client
+            .order_as(1, order.clone())
+            .await
+            .expect_rejection(RejectionCode::Forbidden);
     }
 }
 
 #[tokio::test]
 async fn tokens_of_another_session_do_nothing() {
-    let stage = Stage::running().await;
-    let other = stage.new_session().await;
-    let body = json!({ "session": other.session, "new_team": "Owls", "name": "Eve" });
-    let eve: Joined = stage.post_to("/join", None, Some(body)).await.read(201);
+    let app = running().await;
+    let other = app.create().await;
+    let eve = other.join("Owls").await;
     let forbidden = (403, "forbidden".to_owned());
     for token in [&other.game_master_token, &eve.token] {
-        assert_eq!(Seat::refused(&stage, token).await, CloseCode::Unauthorized);
-        for request in requests(&stage).await {
-            let answer = request.send(&stage, token).await;
+        app.expect_unauthorized(token).await;
+        for request in requests(&app).await {
+            let answer = request.send(&app, token).await;
             assert_eq!(answer.failure(), forbidden, "{request:?}");
         }
         for path in ["/devices", "/links"] {
             assert_eq!(
-                stage.post(path, token, None).await.failure(),
+                app.post(path, token, None).await.failure(),
                 forbidden,
                 "{path}"
             );
         }
     }
-    assert_eq!(
-        Seat::refused(&stage, &stage.admin).await,
-        CloseCode::Unauthorized
-    );
+    app.expect_unauthorized(&app.admin_token).await;
 }
 
 #[tokio::test]
 async fn a_game_master_does_not_play() {
-    let stage = Stage::running().await;
-    let mut organiser = Seat::take_json(&stage, &stage.organiser).await;
-    let (puzzle, guess) = (crate::stage::PUZZLE.to_owned(), "hoot".to_owned());
-    let refused = organiser
-        .order(1, Order::SubmitGuess { puzzle, guess })
-        .await;
-    assert_eq!(
-        refused.expect_err("not theirs").code,
-        RejectionCode::Forbidden
-    );
+    let app = running().await;
+    let mut organiser = app.attach_with(Codec::Json, &app.game_master_token).await;
+    organiser
+        .order_as(1, guess("p0", ANSWER))
+        .await
+        .expect_rejection(RejectionCode::Forbidden);
     for path in ["/devices", "/links"] {
-        for token in [&stage.organiser, &stage.admin] {
-            let answer = stage.post(path, token, None).await;
-            assert_eq!(answer.failure(), (403, "forbidden".to_owned()), "{path}");
+        for token in [&app.game_master_token, &app.admin_token] {
+            let answer = app.post(path, token, None).await;
+            answer.expect_failure(403, "forbidden");
         }
     }
-    let nobody = Target::Team {
+    let unknown = Target::Team {
         team: "t9".to_owned(),
     };
-    let text = "Look up".to_owned();
-    let order = Order::PushClue {
-        to: nobody,
-        text,
-        lasts_ms: None,
-    };
-    let refused = organiser.order(1, order).await;
-    assert_eq!(
-        refused.expect_err("no such team").code,
-        RejectionCode::UnknownTeam
-    );
+    let order = clue(unknown, "Look up", None);
+    organiser
+        .order_as(1, order)
+        .await
+        .expect_rejection(RejectionCode::UnknownTeam);
 }

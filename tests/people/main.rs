@@ -1,7 +1,6 @@
 //! People, end to end: who may join, come back, see, order and revoke what, over real HTTP and
-//! WebSockets; and the OpenAPI document, by which every answer here is checked.
+//! WebSockets. Every response is checked against the OpenAPI document.
 
-mod api;
 mod clues;
 mod codes;
 mod devices;
@@ -14,5 +13,20 @@ mod openapi;
 mod phases;
 mod restarts;
 mod scopes;
-mod seat;
-mod stage;
+
+use testkit::app::TestApp;
+
+/// A server with a session in its lobby, whose responses are checked against the document.
+async fn lobby() -> TestApp {
+    let mut app = TestApp::bare(&[]).await;
+    app.check_exchanges(document::check);
+    app.open_lobby().await;
+    app
+}
+
+/// The same with a session that has started.
+async fn running() -> TestApp {
+    let app = lobby().await;
+    app.order("start").await;
+    app
+}

@@ -8,9 +8,11 @@ use protocol::limits::{
 };
 use serde_json::Value;
 
-use crate::api::Ask;
+use testkit::app::TestApp;
+use testkit::app::http::Request;
+
 use crate::document::Document;
-use crate::stage::Stage;
+use crate::lobby;
 
 /// Set to `write`, the committed document is written anew instead of compared.
 ///
@@ -28,19 +30,10 @@ fn is_writing() -> bool {
     std::env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn get(path: &str) -> Ask<'_> {
-    Ask {
-        method: "GET",
-        path,
-        token: None,
-        body: None,
-    }
-}
-
 #[tokio::test]
 async fn the_served_document_is_the_committed_one() {
-    let stage = Stage::bare().await;
-    let served = stage.api.exchange(&get("/api/v1/openapi.json")).await;
+    let app = TestApp::bare(&[]).await;
+    let served = app.send(&Request::get("/api/v1/openapi.json")).await;
     let served: Value = served.read(200);
     if is_writing() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol/openapi.json");
@@ -55,34 +48,25 @@ async fn the_served_document_is_the_committed_one() {
 /// catches what is added beside it, and what is documented and not served.
 #[tokio::test]
 async fn every_documented_path_exists_and_takes_no_other_method() {
-    let stage = Stage::lobby().await;
-    let operations = Document::committed().operations();
+    let app = lobby().await;
+    let document = Document::committed();
+    let operations = document.operations();
     assert!(operations.len() > 20, "the document has its operations");
     for (template, _) in &operations {
-        let path = template.replace("{code}", &stage.session);
+        let path = template.replace("{code}", &app.code);
         for method in ["GET", "POST", "DELETE", "PUT", "PATCH"] {
             let documented = operations
                 .iter()
                 .any(|(path, of)| path == template && of.eq_ignore_ascii_case(method));
             let path = path.as_str();
-            let answer = stage
-                .api
-                .ask(Ask {
-                    method,
-                    ..get(path)
-                })
-                .await;
+            let answer = app.send(&Request::new(method, path)).await;
             if !documented {
-                assert_eq!(
-                    answer.failure(),
-                    (405, "method_not_allowed".to_owned()),
-                    "{method} {path}"
-                );
+                answer.expect_failure(405, "method_not_allowed");
                 assert!(answer.headers.contains_key("allow"), "{method} {path}");
                 continue;
             }
-            // Nobody has a token here, and nobody sends a body.
-            let operation = stage.api.document.operation(path, method);
+            // Requests carry neither token nor body here.
+            let operation = document.operation(path, method);
             let operation = operation.expect("it was just listed");
             let security = operation["security"].as_array();
             let expected = match (
@@ -106,8 +90,8 @@ async fn every_documented_path_exists_and_takes_no_other_method() {
 
 #[tokio::test]
 async fn what_is_not_documented_is_not_found() {
-    let stage = Stage::lobby().await;
-    let session = format!("/api/v1/sessions/{}", stage.session);
+    let app = lobby().await;
+    let session = format!("/api/v1/sessions/{}", app.code);
     for path in [
         "/dance",
         "/start/now",
@@ -117,18 +101,8 @@ async fn what_is_not_documented_is_not_found() {
     ] {
         let path = format!("{session}{path}");
         for method in ["GET", "POST", "DELETE"] {
-            let answer = stage
-                .api
-                .ask(Ask {
-                    method,
-                    ..get(&path)
-                })
-                .await;
-            assert_eq!(
-                answer.failure(),
-                (404, "not_found".to_owned()),
-                "{method} {path}"
-            );
+            let answer = app.send(&Request::new(method, path.as_str())).await;
+            answer.expect_failure(404, "not_found");
         }
     }
     for path in [
@@ -138,13 +112,13 @@ async fn what_is_not_documented_is_not_found() {
         "/api/v2/join",
         "/health",
     ] {
-        let answer = stage.api.ask(get(path)).await;
-        assert_eq!(answer.failure(), (404, "not_found".to_owned()), "{path}");
+        let answer = app.send(&Request::get(path)).await;
+        answer.expect_failure(404, "not_found");
     }
 }
 
 #[test]
-fn the_document_tells_the_limits_as_they_are() {
+fn the_document_states_the_limits() {
     let document = Document::committed().0;
     let schemas = &document["components"]["schemas"];
     for (schema, field, max) in [
@@ -154,8 +128,8 @@ fn the_document_tells_the_limits_as_they_are() {
         ("PushClue", "text", TEXT_CHARS_MAX),
         ("Announce", "text", TEXT_CHARS_MAX),
     ] {
-        let told = &schemas[schema]["properties"][field]["maxLength"];
-        assert_eq!(*told, max, "{schema}.{field}");
+        let stated = &schemas[schema]["properties"][field]["maxLength"];
+        assert_eq!(*stated, max, "{schema}.{field}");
     }
     let lasts = &schemas["PushClue"]["properties"]["lasts_ms"];
     assert_eq!(lasts["minimum"], CLUE_LASTS_MS_MIN);
@@ -163,13 +137,13 @@ fn the_document_tells_the_limits_as_they_are() {
     let too_large = &document["components"]["responses"]["TooLarge"]["description"];
     let kibibytes = REST_BODY_BYTES_MAX / 1024;
     let mebibytes = HUNT_BODY_BYTES_MAX / 1024 / 1024;
-    let told = too_large.as_str().expect("a text");
-    assert!(told.contains(&format!("{kibibytes} KiB")), "{told}");
-    assert!(told.contains(&format!("{mebibytes} MiB")), "{told}");
+    let stated = too_large.as_str().expect("a text");
+    assert!(stated.contains(&format!("{kibibytes} KiB")), "{stated}");
+    assert!(stated.contains(&format!("{mebibytes} MiB")), "{stated}");
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_every_operation_is_explained() {
+fn every_reference_resolves_and_every_operation_is_explained() {
     fn references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
         match value {
             Value::Object(fields) => {
@@ -181,10 +155,10 @@ fn every_reference_leads_somewhere_and_every_operation_is_explained() {
         }
     }
     let document = Document::committed();
-    let mut found = Vec::new();
-    references(&document.0, &mut found);
-    assert!(!found.is_empty());
-    for reference in found {
+    let mut all = Vec::new();
+    references(&document.0, &mut all);
+    assert!(!all.is_empty());
+    for reference in all {
         let pointer = reference.strip_prefix('#').expect("references are local");
         assert!(document.0.pointer(pointer).is_some(), "{reference}");
     }

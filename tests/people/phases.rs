@@ -3,10 +3,10 @@
 use protocol::Order::{Finish, Pause, Resume, Start};
 use protocol::RejectionCode::{Finished, WrongPhase};
 use protocol::rest::SessionState;
-use protocol::{Event, Order, Phase, Receipt, RejectionCode};
+use protocol::{Codec, Event, Order, Phase, Receipt, RejectionCode};
 
-use crate::seat::Seat;
-use crate::stage::Stage;
+use crate::lobby;
+use testkit::app::TestClient;
 
 const STARTED: Event = Event::SessionStarted { ends_at_ms: None };
 const RESUMED: Event = Event::SessionResumed { ends_at_ms: None };
@@ -21,20 +21,22 @@ fn done(id: u64) -> Receipt {
     }
 }
 
-async fn refuse(seat: &mut Seat, orders: &[Order], code: RejectionCode) {
+async fn expect_rejections(client: &mut TestClient, orders: &[Order], code: RejectionCode) {
     for order in orders {
-        // A refused command leaves no trace: its number is free for the next one.
-        let refused = seat.order(100, order.clone()).await;
-        assert_eq!(refused.expect_err("another phase").code, code, "{order:?}");
+        // A rejected command leaves no trace: its id is free for the next one.
+        client
+            .order_as(100, order.clone())
+            .await
+            .expect_rejection(code);
     }
 }
 
 #[tokio::test]
 async fn a_game_master_runs_the_session_over_the_socket() {
-    let stage = Stage::lobby().await;
-    let ana = stage.found("Owls").await;
-    let mut player = Seat::take(&stage, &ana.token).await;
-    let mut organiser = Seat::take_json(&stage, &stage.organiser).await;
+    let app = lobby().await;
+    let ana = app.join("Owls").await;
+    let mut player = app.attach(&ana.token).await;
+    let mut organiser = app.attach_with(Codec::Json, &app.game_master_token).await;
     let overview = organiser
         .overview
         .clone()
@@ -58,25 +60,31 @@ async fn a_game_master_runs_the_session_over_the_socket() {
     ];
     let events = steps.each_ref().map(|(_, _, event, _)| event.clone());
     for (id, (wrong, order, event, phase)) in (1..).zip(steps) {
-        refuse(&mut organiser, &wrong, WrongPhase).await;
+        expect_rejections(&mut organiser, &wrong, WrongPhase).await;
         // Sent again it is the same order again, though the phase is another one by then.
         for _ in 0..2 {
-            assert_eq!(organiser.ordered(id, order.clone()).await, done(id));
+            assert_eq!(
+                organiser
+                    .order_as(id, order.clone())
+                    .await
+                    .expect_accepted(),
+                done(id)
+            );
         }
-        player.sees(|seen| *seen == event).await;
-        organiser.sees(|seen| *seen == event).await;
-        let read: SessionState = stage.get("", "").await.read(200);
+        player.expect_update(|seen| *seen == event).await;
+        organiser.expect_update(|seen| *seen == event).await;
+        let read: SessionState = app.get("", "").await.read(200);
         assert_eq!(read.phase, phase);
     }
-    refuse(&mut organiser, &[Start, Pause, Resume, Finish], Finished).await;
+    expect_rejections(&mut organiser, &[Start, Pause, Resume, Finish], Finished).await;
 
-    let time_ms = organiser.next_heads().await;
-    player.heads_since(time_ms).await;
-    for seat in [&player, &organiser] {
-        let seen = seat.updates.iter().map(|update| &update.event);
+    let time_ms = organiser.catch_up().await.server_time_ms;
+    player.catch_up_to(time_ms).await;
+    for client in [&player, &organiser] {
+        let seen = client.updates.iter().map(|update| &update.event);
         let seen: Vec<_> = seen.filter(|event| events.contains(event)).collect();
         // A game master follows two streams: everyone's and the game masters'.
-        let each = if seat.overview.is_some() { 2 } else { 1 };
+        let each = if client.overview.is_some() { 2 } else { 1 };
         assert_eq!(seen.len(), each * events.len(), "{seen:?}");
     }
 }

@@ -1,76 +1,70 @@
-//! What is left after the server was killed, and who did what.
+//! What a killed server recovers, and the causes of events in the export.
 
 use protocol::rest::{GameMasters, Joined};
-use protocol::{CloseCode, Event, Order, Resume, Scope, Target};
+use protocol::{Event, Order, Resume, Scope, Target};
 use serde_json::{Value, json};
 
-use crate::seat::Seat;
-use crate::stage::Stage;
+use crate::{lobby, running};
+use testkit::app::{ANSWER, clue};
 
 #[tokio::test]
 async fn a_killed_server_comes_back_with_clues_game_masters_and_revocations() {
-    let mut stage = Stage::running().await;
-    let ana = stage.found("Owls").await;
-    let lost = stage.add_device(&ana.token).await;
+    let mut app = running().await;
+    let ana = app.join("Owls").await;
+    let lost = app.add_device(&ana.token).await;
     let (mo, gone) = (
-        stage.invite("Mo", &[Scope::Hints]).await,
-        stage.invite("Gone", &[]).await,
+        app.invite("Mo", &[Scope::Hints]).await,
+        app.invite("Gone", &[]).await,
     );
-    let mut seat = Seat::take(&stage, &mo.token).await;
-    let clue = Order::PushClue {
-        to: Target::Team {
-            team: ana.team.clone(),
-        },
-        text: "Look up".to_owned(),
-        lasts_ms: Some(3_600_000),
+    let mut mos_desk = app.attach(&mo.token).await;
+    let owls = Target::Team {
+        team: ana.team.clone(),
     };
-    let receipt = seat.ordered(1, clue.clone()).await;
+    let clue = clue(owls, "Look up", Some(3_600_000));
+    let receipt = mos_desk.order_as(1, clue.clone()).await.expect_accepted();
     let body = Some(json!({ "text": "Dinner" }));
     assert_eq!(
-        stage
-            .post("/announcements", &stage.organiser, body)
+        app.post("/announcements", &app.game_master_token, body)
             .await
             .status,
         201
     );
-    let link = stage.post("/links", &ana.token, None).await;
+    let link = app.post("/links", &ana.token, None).await;
     let link: Value = link.read(201);
-    let restore = json!({ "session": stage.session, "link": link["link"] });
-    let restored: Joined = stage
+    let restore = json!({ "session": app.code, "link": link["link"] });
+    let restored: Joined = app
         .post_to("/restore", None, Some(restore.clone()))
         .await
         .read(201);
-    stage.revoke(&format!("/devices/{}", lost.device)).await;
-    stage
-        .revoke(&format!("/game-masters/{}", gone.game_master))
+    app.revoke(&format!("/devices/{}", lost.device)).await;
+    app.revoke(&format!("/game-masters/{}", gone.game_master))
         .await;
-    let player = Seat::take(&stage, &ana.token).await;
+    let mut player = app.attach(&ana.token).await;
 
-    stage.crash_and_restart().await;
+    app.crash().await;
 
-    // The same command again, over the crash: the same receipt, and no second clue.
-    let mut seat = Seat::resume(&stage, &mo.token, seat.cursor).await;
-    assert_eq!(seat.welcome.last_command, 1);
-    assert_eq!(seat.ordered(1, clue).await, receipt);
-    let resumed = Seat::resume(&stage, &ana.token, player.cursor).await;
-    if resumed.welcome.resume == Resume::Replay {
-        assert_eq!(resumed.updates, []);
+    // The same command again, after the crash: the same receipt, and no second clue.
+    assert_eq!(mos_desk.reconnect().await.last_command, 1);
+    assert_eq!(mos_desk.order_as(1, clue).await.expect_accepted(), receipt);
+    player.updates.clear();
+    if player.reconnect().await.resume == Resume::Replay {
+        assert_eq!(player.updates, []);
     }
     for token in [&ana.token, &restored.token] {
-        let snapshot = Seat::take(&stage, token)
-            .await
-            .snapshot
-            .expect("without a cursor");
+        let snapshot = app.attach(token).await.snapshot.expect("without a cursor");
         assert_eq!(snapshot.clues.len(), 1);
         assert_eq!(Some(&snapshot.clues[0].id), receipt.clue.as_ref());
         assert_eq!(snapshot.announcements.len(), 1);
     }
     for token in [&lost.token, &gone.token] {
-        assert_eq!(Seat::refused(&stage, token).await, CloseCode::Unauthorized);
+        app.expect_unauthorized(token).await;
     }
-    let again = stage.post_to("/restore", None, Some(restore)).await;
-    assert_eq!(again.failure(), (409, "link_used".to_owned()));
-    let listed: GameMasters = stage.get("/game-masters", &stage.organiser).await.read(200);
+    let again = app.post_to("/restore", None, Some(restore)).await;
+    again.expect_failure(409, "link_used");
+    let listed: GameMasters = app
+        .get("/game-masters", &app.game_master_token)
+        .await
+        .read(200);
     let listed: Vec<_> = listed
         .game_masters
         .iter()
@@ -82,7 +76,7 @@ async fn a_killed_server_comes_back_with_clues_game_masters_and_revocations() {
     );
 }
 
-/// The lines of the export that somebody's orders caused.
+/// The events and command ids of the export that a game master caused.
 fn caused_by<'a>(lines: &'a [Value], game_master: &str) -> Vec<(&'a str, Option<u64>)> {
     let caused = lines
         .iter()
@@ -96,52 +90,41 @@ fn caused_by<'a>(lines: &'a [Value], game_master: &str) -> Vec<(&'a str, Option<
 }
 
 #[tokio::test]
-async fn the_export_tells_who_did_what() {
-    let mut stage = Stage::lobby().await;
-    let ana = stage.found("Owls").await;
-    let mo = stage.invite("Mo", &[Scope::Hints, Scope::Run]).await;
-    let mut seat = Seat::take(&stage, &mo.token).await;
-    seat.ordered(3, Order::Start).await;
-    let to = Target::Everyone;
-    let text = "Look up".to_owned();
-    let clue = Order::PushClue {
-        to,
-        text,
-        lasts_ms: None,
-    };
-    let pushed = seat.ordered(5, clue.clone()).await;
-    seat.ordered(5, clue).await;
-    let clue = pushed
-        .clue
-        .clone()
-        .expect("the receipt tells the clue's id");
-    seat.ordered(7, Order::CancelClue { clue }).await;
-    let brief = Order::PushClue {
-        to: Target::Everyone,
-        text: "Quick".to_owned(),
-        lasts_ms: Some(1_000),
-    };
-    let mut player = Seat::take(&stage, &ana.token).await;
-    seat.ordered(8, brief).await;
-    player.guess(9, "hoot").await;
+async fn the_export_names_the_cause_of_each_event() {
+    let mut app = lobby().await;
+    let ana = app.join("Owls").await;
+    let mo = app.invite("Mo", &[Scope::Hints, Scope::Run]).await;
+    let mut mos_desk = app.attach(&mo.token).await;
+    mos_desk.order_as(3, Order::Start).await.expect_accepted();
+    let order = clue(Target::Everyone, "Look up", None);
+    let pushed = mos_desk.order_as(5, order.clone()).await.expect_accepted();
+    mos_desk.order_as(5, order).await.expect_accepted();
+    let pushed = pushed.clue.expect("the receipt has the clue's id");
+    mos_desk
+        .order_as(7, Order::CancelClue { clue: pushed })
+        .await
+        .expect_accepted();
+    let brief = clue(Target::Everyone, "Quick", Some(1_000));
+    let mut player = app.attach(&ana.token).await;
+    mos_desk.order_as(8, brief).await.expect_accepted();
+    player.guess_as(9, "p0", ANSWER).await.expect_accepted();
     player
-        .sees(|event| matches!(event, Event::ClueExpired { .. }))
+        .expect_update(|event| matches!(event, Event::ClueExpired { .. }))
         .await;
-    let restored = stage
+    let restored = app
         .post(&format!("/players/{}/devices", ana.player), &mo.token, None)
         .await;
     assert_eq!(restored.status, 201);
-    assert_eq!(stage.post("/pause", &stage.admin, None).await.status, 200);
-    stage
-        .revoke(&format!("/game-masters/{}", mo.game_master))
+    assert_eq!(app.post("/pause", &app.admin_token, None).await.status, 200);
+    app.revoke(&format!("/game-masters/{}", mo.game_master))
         .await;
 
-    let before = stage.get("/export", &stage.organiser).await.lines();
-    stage.crash_and_restart().await;
-    let lines = stage.get("/export", &stage.organiser).await.lines();
+    let before = app.get("/export", &app.game_master_token).await.lines();
+    app.crash().await;
+    let lines = app.get("/export", &app.game_master_token).await.lines();
     assert_eq!(lines, before, "a crash changes nothing of it");
-    for (place, line) in (1u64..).zip(&lines) {
-        assert_eq!(line["seq"], place);
+    for (seq, line) in (1u64..).zip(&lines) {
+        assert_eq!(line["seq"], seq);
     }
     let expected = [
         ("session_started", Some(3)),

@@ -4,41 +4,40 @@ use protocol::rest::CluePushed;
 use protocol::{Order, RejectionCode, Scope, Target};
 use serde_json::{Value, json};
 
-use crate::api::Answer;
-use crate::seat::Seat;
-use crate::stage::Stage;
+use crate::{lobby, running};
+use testkit::app::http::Response;
+use testkit::app::{TestApp, announcement, clue};
 
 pub(crate) const SCOPES: [Scope; 4] = [Scope::View, Scope::Hints, Scope::Run, Scope::Answers];
 
-/// Something that a game master asks for over REST.
+/// A REST request that takes a scope.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct ScopedRequest {
     pub(crate) scope: Scope,
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) body: Option<Value>,
 }
 
-impl Request {
-    pub(crate) async fn send(&self, stage: &Stage, token: &str) -> Answer {
-        stage
-            .ask(self.method, &self.path, token, self.body.clone())
+impl ScopedRequest {
+    pub(crate) async fn send(&self, app: &TestApp, token: &str) -> Response {
+        app.ask(self.method, &self.path, token, self.body.clone())
             .await
     }
 }
 
-/// One request for each thing that takes a scope. Sent in this order, in the lobby, by somebody who
-/// may, each of them succeeds.
-pub(crate) async fn requests(stage: &Stage) -> Vec<Request> {
-    let ana = stage.found("Team").await;
-    let device = stage.add_device(&ana.token).await.device;
-    let victim = stage.invite("Victim", &[]).await.game_master;
+/// One request for each thing that takes a scope. Sent in this order, in the lobby, by a game
+/// master with the scope, each of them succeeds.
+pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
+    let ana = app.join("Team").await;
+    let device = app.add_device(&ana.token).await.device;
+    let victim = app.invite("Victim", &[]).await.game_master;
     let clue = json!({ "to": { "type": "everyone" }, "text": "Look up" });
-    let pushed = stage
-        .post("/clues", &stage.organiser, Some(clue.clone()))
+    let pushed = app
+        .post("/clues", &app.game_master_token, Some(clue.clone()))
         .await;
     let pushed: CluePushed = pushed.read(201);
-    let request = |scope, method, path: &str, body| Request {
+    let request = |scope, method, path: &str, body| ScopedRequest {
         scope,
         method,
         path: path.to_owned(),
@@ -83,22 +82,17 @@ pub(crate) async fn requests(stage: &Stage) -> Vec<Request> {
     ]
 }
 
-/// Every order of a game master with the scope that it takes. Sent in this order, in the lobby, by
-/// somebody who may, each of them succeeds; the clue is the first of the session.
+/// Every order of a game master with the scope that it takes. Sent in this order, in the lobby, by a
+/// game master with the scope, each of them succeeds; the clue is the first of the session.
 pub(crate) fn orders() -> [(Order, Scope); 7] {
-    let text = || "Look up".to_owned();
-    let clue = Order::PushClue {
-        to: Target::Everyone,
-        text: text(),
-        lasts_ms: None,
-    };
+    let clue = clue(Target::Everyone, "Look up", None);
     let cancel = Order::CancelClue {
         clue: "c1".to_owned(),
     };
     [
         (clue, Scope::Hints),
         (cancel, Scope::Hints),
-        (Order::Announce { text: text() }, Scope::Run),
+        (announcement("Look up"), Scope::Run),
         (Order::Start, Scope::Run),
         (Order::Pause, Scope::Run),
         (Order::Resume, Scope::Run),
@@ -112,92 +106,83 @@ fn without(scope: Scope) -> Vec<Scope> {
 
 #[tokio::test]
 async fn each_request_takes_its_scope_and_no_other() {
-    let stage = Stage::lobby().await;
-    let requests = requests(&stage).await;
+    let app = lobby().await;
+    let requests = requests(&app).await;
     for request in &requests {
-        let lacking = stage.invite("Lacking", &without(request.scope)).await;
-        let refused = request.send(&stage, &lacking.token).await;
-        assert_eq!(
-            refused.failure(),
-            (403, "forbidden".to_owned()),
-            "{request:?}"
-        );
+        let lacking = app.invite("Lacking", &without(request.scope)).await;
+        let refused = request.send(&app, &lacking.token).await;
+        refused.expect_failure(403, "forbidden");
     }
     for request in &requests {
-        let having = stage.invite("Having", &[request.scope]).await;
-        let answer = request.send(&stage, &having.token).await;
+        let having = app.invite("Having", &[request.scope]).await;
+        let answer = request.send(&app, &having.token).await;
         assert!(answer.status < 300, "{request:?}: {answer:?}");
     }
 }
 
 #[tokio::test]
 async fn each_order_takes_its_scope_and_no_other() {
-    let stage = Stage::lobby().await;
+    let app = lobby().await;
     for (order, scope) in orders() {
-        let lacking = stage.invite("Lacking", &without(scope)).await;
-        let mut seat = Seat::take(&stage, &lacking.token).await;
-        let refused = seat.order(1, order.clone()).await;
-        let code = refused.expect_err("the scope is missing").code;
-        assert_eq!(code, RejectionCode::Forbidden, "{order:?}");
+        let lacking = app.invite("Lacking", &without(scope)).await;
+        let mut client = app.attach(&lacking.token).await;
+        client
+            .order_as(1, order.clone())
+            .await
+            .expect_rejection(RejectionCode::Forbidden);
     }
     for (order, scope) in orders() {
-        let having = stage.invite("Having", &[scope]).await;
-        Seat::take(&stage, &having.token)
+        let having = app.invite("Having", &[scope]).await;
+        app.attach(&having.token)
             .await
-            .ordered(1, order)
-            .await;
+            .order_as(1, order)
+            .await
+            .expect_accepted();
     }
 }
 
 #[tokio::test]
-async fn who_lacks_a_scope_is_told_so_whatever_they_name() {
-    let stage = Stage::lobby().await;
-    let lacking = stage.invite("Lacking", &without(Scope::Hints)).await;
-    let mut seat = Seat::take(&stage, &lacking.token).await;
-    let text = "Look up".to_owned();
-    let nobody = || "nobody".to_owned();
-    let (player, team) = (nobody(), nobody());
+async fn a_missing_scope_is_reported_before_unknown_targets() {
+    let app = lobby().await;
+    let lacking = app.invite("Lacking", &without(Scope::Hints)).await;
+    let mut client = app.attach(&lacking.token).await;
+    let text = "Look up";
+    let unknown = || "unknown".to_owned();
+    let (player, team) = (unknown(), unknown());
     let targets = [Target::Player { player }, Target::Team { team }];
-    let pushes = targets.map(|to| Order::PushClue {
-        to,
-        text: text.clone(),
-        lasts_ms: Some(0),
-    });
-    let cancel = Order::CancelClue { clue: nobody() };
+    let pushes = targets.map(|to| clue(to, text, Some(0)));
+    let cancel = Order::CancelClue { clue: unknown() };
     let orders = pushes.into_iter().chain([cancel]);
     for (id, order) in (1..).zip(orders) {
-        let refused = seat.order(id, order.clone()).await;
-        let code = refused.expect_err("the scope is missing").code;
-        assert_eq!(code, RejectionCode::Forbidden, "{order:?}");
+        client
+            .order_as(id, order.clone())
+            .await
+            .expect_rejection(RejectionCode::Forbidden);
     }
-    let to = json!({ "type": "player", "player": "nobody" });
+    let to = json!({ "type": "player", "player": "unknown" });
     let body = json!({ "to": to, "text": text });
-    let refused = stage.post("/clues", &lacking.token, Some(body)).await;
-    assert_eq!(refused.failure(), (403, "forbidden".to_owned()));
+    let refused = app.post("/clues", &lacking.token, Some(body)).await;
+    refused.expect_failure(403, "forbidden");
 }
 
 #[tokio::test]
 async fn only_a_viewer_sees_teams_clues_and_guesses() {
-    let stage = Stage::running().await;
-    let ana = stage.found("Owls").await;
-    let mut player = Seat::take(&stage, &ana.token).await;
-    let blind = stage.invite("Blind", &without(Scope::View)).await;
-    let viewer = stage.invite("Viewer", &[Scope::View]).await;
-    let mut blind = Seat::take(&stage, &blind.token).await;
-    let mut viewer = Seat::take(&stage, &viewer.token).await;
-    player.guess(1, "coo").await;
+    let app = running().await;
+    let ana = app.join("Owls").await;
+    let mut player = app.attach(&ana.token).await;
+    let blind = app.invite("Blind", &without(Scope::View)).await;
+    let viewer = app.invite("Viewer", &[Scope::View]).await;
+    let mut blind = app.attach(&blind.token).await;
+    let mut viewer = app.attach(&viewer.token).await;
+    player.guess_as(1, "p0", "coo").await.expect_accepted();
     let to = Target::Team {
         team: ana.team.clone(),
     };
-    let clue = Order::PushClue {
-        to,
-        text: "Look up".to_owned(),
-        lasts_ms: None,
-    };
-    blind.ordered(1, clue).await;
-    let time_ms = player.next_heads().await;
-    blind.heads_since(time_ms).await;
-    viewer.heads_since(time_ms).await;
+    let clue = clue(to, "Look up", None);
+    blind.order_as(1, clue).await.expect_accepted();
+    let time_ms = player.catch_up().await.server_time_ms;
+    blind.catch_up_to(time_ms).await;
+    viewer.catch_up_to(time_ms).await;
     assert_eq!(blind.updates, []);
     assert_eq!(viewer.updates.len(), 2, "{:?}", viewer.updates);
     let overview = blind.overview.expect("game masters get an overview");

@@ -1,7 +1,7 @@
-//! The simulated store against a real PostgreSQL: the same schedules, the same outcomes.
+//! Compares the simulated store with a real PostgreSQL: the same schedules must give the same outcomes.
 //!
-//! A schedule is a list of statements. Some are issued while another transaction holds the ownership
-//! row, as an append or a claim under way does, and wait for its end.
+//! A schedule is a list of statements. Some are issued while another transaction locks the ownership row,
+//! as a running append or claim does, and wait for its end.
 
 use cluecast::journal::{
     AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, Epoch, History, Incarnation,
@@ -18,28 +18,28 @@ use crate::store::{Fence, Store};
 const SCHEDULES: u64 = 40;
 const STATEMENTS: usize = 40;
 const OWNERS: [Incarnation; 3] = [Incarnation(1), Incarnation(2), Incarnation(3)];
-/// Takes the row away in a transaction of its own.
+/// The owner that the other transaction sets.
 const THIEF: Incarnation = Incarnation(9);
 
-/// A statement; what it is about depends on what is stored when its turn comes.
+/// A statement. Its arguments depend on what is stored when it is issued.
 #[derive(Debug, Clone, Copy)]
 enum Statement {
     Append {
         by: Writer,
-        place: Place,
+        position: Position,
     },
     Claim {
-        ground: Ground,
+        expected: Expectation,
         to: Incarnation,
     },
     Release {
-        ground: Ground,
+        expected: Expectation,
     },
     PutSnapshot {
         ahead: u64,
         verified: bool,
     },
-    /// Cuts off what comes before the last so many events.
+    /// Truncates everything before this many last events.
     Truncate {
         by: Writer,
         but: u64,
@@ -55,29 +55,29 @@ enum Writer {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum Position {
     Next,
-    /// The last row once more.
-    Again,
-    AfterAHole,
+    /// The last row again.
+    Repeated,
+    AfterGap,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Ground {
+enum Expectation {
     Right,
     WrongOwner,
     WrongEpoch,
 }
 
-/// What another transaction does with the ownership row while a statement waits.
+/// What another transaction does with the ownership row while a statement is issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
     Nothing,
-    /// As an append does.
+    /// A share lock, as an append takes it.
     Share,
-    /// As a claim does that commits.
+    /// A change that commits, as a claim makes it.
     TakeAway,
-    /// As a claim does that is rolled back.
+    /// A change that is rolled back.
     TouchOnly,
 }
 
@@ -85,12 +85,12 @@ type Schedule = Vec<(Statement, Hold)>;
 
 fn schedule(seed: u64) -> Schedule {
     let dice = Dice::new(seed);
-    let ground = || {
+    let expected = || {
         *dice.pick(&[
-            Ground::Right,
-            Ground::Right,
-            Ground::WrongOwner,
-            Ground::WrongEpoch,
+            Expectation::Right,
+            Expectation::Right,
+            Expectation::WrongOwner,
+            Expectation::WrongEpoch,
         ])
     };
     let writer = || {
@@ -104,13 +104,20 @@ fn schedule(seed: u64) -> Schedule {
     let statement = || match dice.throw(12) {
         0..5 => Statement::Append {
             by: writer(),
-            place: *dice.pick(&[Place::Next, Place::Next, Place::Again, Place::AfterAHole]),
+            position: *dice.pick(&[
+                Position::Next,
+                Position::Next,
+                Position::Repeated,
+                Position::AfterGap,
+            ]),
         },
         5..8 => Statement::Claim {
-            ground: ground(),
+            expected: expected(),
             to: *dice.pick(&OWNERS),
         },
-        8 => Statement::Release { ground: ground() },
+        8 => Statement::Release {
+            expected: expected(),
+        },
         9 => Statement::Truncate {
             by: writer(),
             but: dice.throw(5) as u64,
@@ -127,22 +134,22 @@ fn schedule(seed: u64) -> Schedule {
 }
 
 impl Statement {
-    /// Whether it waits for the end of whoever holds the row.
+    /// Whether it waits for the transaction that locks the row.
     fn waits_for(self, hold: Hold) -> bool {
         match self {
-            // One that does not own the row does not see it, and waits for nothing.
+            // The row of another owner does not match, so that the statement does not wait for its lock.
             Self::Append { by, .. } | Self::Truncate { by, .. } => {
                 matches!(by, Writer::Owner) && matches!(hold, Hold::TakeAway | Hold::TouchOnly)
             }
-            Self::Claim { ground, .. } | Self::Release { ground } => {
-                matches!(ground, Ground::Right) && hold != Hold::Nothing
+            Self::Claim { expected, .. } | Self::Release { expected } => {
+                matches!(expected, Expectation::Right) && hold != Hold::Nothing
             }
             Self::PutSnapshot { .. } | Self::Load => false,
         }
     }
 }
 
-/// What both stores are asked, in the light of what is stored.
+/// What is stored, from which the arguments of a statement follow.
 struct Found {
     ownership: Ownership,
     head: u64,
@@ -150,7 +157,7 @@ struct Found {
 }
 
 impl Found {
-    /// In whose name, and in which epoch.
+    /// The owner and epoch that a writer names.
     fn name(&self, by: Writer) -> (Incarnation, Epoch) {
         let Ownership { owner, epoch, .. } = self.ownership;
         let owner = owner.unwrap_or(OWNERS[0]);
@@ -172,14 +179,14 @@ impl Found {
         }
     }
 
-    fn batch(&self, by: Writer, place: Place) -> Batch {
+    fn batch(&self, by: Writer, position: Position) -> Batch {
         let session = self.ownership.session;
         let (owner, epoch) = self.name(by);
         let next = |first_seq: u64| (first_seq, first_seq + 1, first_seq.to_string().into_bytes());
-        let (first_seq, last_seq, events) = match (place, &self.last_row) {
-            (Place::Again, Some((first, last, _, events))) => (*first, *last, events.clone()),
-            (Place::Again | Place::Next, _) => next(self.head + 1),
-            (Place::AfterAHole, _) => next(self.head + 3),
+        let (first_seq, last_seq, events) = match (position, &self.last_row) {
+            (Position::Repeated, Some((first, last, _, events))) => (*first, *last, events.clone()),
+            (Position::Repeated | Position::Next, _) => next(self.head + 1),
+            (Position::AfterGap, _) => next(self.head + 3),
         };
         Batch {
             session,
@@ -193,12 +200,12 @@ impl Found {
         }
     }
 
-    fn ground(&self, ground: Ground) -> Ownership {
+    fn expected(&self, expected: Expectation) -> Ownership {
         let mut held = self.ownership;
-        match ground {
-            Ground::Right => {}
-            Ground::WrongOwner => held.owner = Some(Incarnation(88)),
-            Ground::WrongEpoch => held.epoch = Epoch(held.epoch.0 + 1),
+        match expected {
+            Expectation::Right => {}
+            Expectation::WrongOwner => held.owner = Some(Incarnation(88)),
+            Expectation::WrongEpoch => held.epoch = Epoch(held.epoch.0 + 1),
         }
         held
     }
@@ -222,7 +229,7 @@ async fn simulated(schedule: &Schedule, session: SessionId, seed: u64) -> Vec<St
     let store = Store::new(session, Fence::RowLock, Dice::new(seed));
     let mut outcomes = Vec::new();
     for (statement, hold) in schedule {
-        let found = look(
+        let found = found_rows(
             store.ownership(),
             store.oldest(u64::MAX, BatchesMax::UNBOUNDED),
         );
@@ -231,11 +238,11 @@ async fn simulated(schedule: &Schedule, session: SessionId, seed: u64) -> Vec<St
         let ending = async {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             if *hold == Hold::TakeAway {
-                store.take_away(THIEF);
+                store.set_owner(THIEF);
             }
             drop(held);
         };
-        // A statement that does not wait is over before the other transaction ends.
+        // A statement that does not wait completes before the other transaction ends.
         let (outcome, ()) = if *hold == Hold::Nothing {
             drop(ending);
             (asked.await, ())
@@ -250,12 +257,14 @@ async fn simulated(schedule: &Schedule, session: SessionId, seed: u64) -> Vec<St
 
 async fn ask_simulated(store: &Store, statement: Statement, found: &Found) -> String {
     match statement {
-        Statement::Append { by, place } => appended(store.append(found.batch(by, place)).await),
-        Statement::Claim { ground, to } => {
-            changed(store.claim(found.ground(ground).claim_for(to)).await)
+        Statement::Append { by, position } => {
+            appended(store.append(found.batch(by, position)).await)
         }
-        Statement::Release { ground } => {
-            let held = found.ground(ground);
+        Statement::Claim { expected, to } => {
+            changed(store.claim(found.expected(expected).claim_for(to)).await)
+        }
+        Statement::Release { expected } => {
+            let held = found.expected(expected);
             let owner = held.owner.unwrap_or(OWNERS[0]);
             changed(store.release(owner, held.epoch).await)
         }
@@ -277,7 +286,7 @@ fn state(seq: u64) -> Snapshot {
     Snapshot::new(seq, seq.to_string().into_bytes())
 }
 
-fn look(ownership: Ownership, rows: Vec<cluecast::journal::StoredBatch>) -> Found {
+fn found_rows(ownership: Ownership, rows: Vec<cluecast::journal::StoredBatch>) -> Found {
     let last = rows.into_iter().next_back();
     Found {
         ownership,
@@ -286,7 +295,7 @@ fn look(ownership: Ownership, rows: Vec<cluecast::journal::StoredBatch>) -> Foun
     }
 }
 
-/// A real server: the journal, and connections that hold the row and look at who waits.
+/// A real server: the journal, a connection that locks the row, and one that watches for lock waits.
 struct Real {
     journal: PostgresJournal,
     holder: PgConnection,
@@ -301,8 +310,14 @@ impl Real {
         let journal = PostgresJournal::open(options).await;
         Self {
             journal: journal.expect("the schema is this program's"),
-            holder: connect.connect().await.expect("the server is there"),
-            watcher: connect.connect().await.expect("the server is there"),
+            holder: connect
+                .connect()
+                .await
+                .expect("the server accepts connections"),
+            watcher: connect
+                .connect()
+                .await
+                .expect("the server accepts connections"),
         }
     }
 
@@ -324,14 +339,14 @@ impl Real {
                 .read_oldest(session, u64::MAX, BatchesMax::UNBOUNDED)
                 .await
                 .expect("it is read");
-            let found = look(ownership.expect("it was created"), rows);
+            let found = found_rows(ownership.expect("it was created"), rows);
             self.hold(*hold, session).await;
             let asked = ask_real(journal.clone(), *statement, found);
             let outcome = if statement.waits_for(*hold) {
                 let mut asked = Box::pin(asked);
                 let early = tokio::select! {
                     outcome = &mut asked => Some(outcome),
-                    () = self.somebody_waits() => None,
+                    () = self.wait_for_lock_wait() => None,
                 };
                 self.end(*hold).await;
                 match early {
@@ -374,8 +389,8 @@ impl Real {
         execute(&mut self.holder, statement.to_owned()).await;
     }
 
-    /// Returns when a statement waits for a lock.
-    async fn somebody_waits(&mut self) {
+    /// Waits until a statement waits for a lock.
+    async fn wait_for_lock_wait(&mut self) {
         let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)";
         loop {
             let waits: bool = sqlx::query_scalar(waits)
@@ -398,13 +413,15 @@ async fn execute(connection: &mut PgConnection, statements: String) {
 async fn ask_real(journal: PostgresJournal, statement: Statement, found: Found) -> String {
     let session = found.ownership.session;
     match statement {
-        Statement::Append { by, place } => appended(journal.append(found.batch(by, place)).await),
-        Statement::Claim { ground, to } => {
-            let claim: Claim = found.ground(ground).claim_for(to);
+        Statement::Append { by, position } => {
+            appended(journal.append(found.batch(by, position)).await)
+        }
+        Statement::Claim { expected, to } => {
+            let claim: Claim = found.expected(expected).claim_for(to);
             changed(journal.claim(claim).await)
         }
-        Statement::Release { ground } => {
-            let held = found.ground(ground);
+        Statement::Release { expected } => {
+            let held = found.expected(expected);
             let owner = held.owner.unwrap_or(OWNERS[0]);
             changed(journal.release(session, owner, held.epoch).await)
         }

@@ -1,6 +1,6 @@
-//! An archive that takes its time, fails, and may have kept what it says it has not.
+//! A simulated archive: it is slow, fails, and may have stored a piece although it reports a failure.
 //!
-//! What is committed is what the journal and the archive hold together.
+//! Committed are the batches that the journal and the archive hold together.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,11 +10,11 @@ use futures_util::FutureExt;
 
 use crate::dice::Dice;
 
-const TAKES_MS_MAX: usize = 40;
-/// How many of a hundred pieces are refused, before or after they were kept.
+const STORE_MS_MAX: usize = 40;
+/// Percentage of pieces that fail, before or after they were stored.
 const FAILING_PERCENT: usize = 20;
 
-/// Clones share what is in it, as nodes share a folder.
+/// Clones share its content, as nodes share a folder.
 #[derive(Clone)]
 pub struct SimulatedArchive {
     dice: Dice,
@@ -35,12 +35,12 @@ impl SimulatedArchive {
             let before = kept.insert(batch.first_seq, batch.clone());
             assert!(
                 before.is_none_or(|before| before == *batch),
-                "a batch is archived as another one than before"
+                "a batch is archived twice with different contents"
             );
         }
     }
 
-    /// The rows after an event that are here or in the journal, which has `stored`.
+    /// The batches after event `seq` in the archive and in the journal, whose batches are `stored`.
     pub fn with(&self, seq: u64, stored: Vec<StoredBatch>) -> Vec<StoredBatch> {
         let kept = self.kept.lock().expect("one thread");
         let begins_at = stored.first().map_or(u64::MAX, |first| first.first_seq);
@@ -55,16 +55,16 @@ impl Archive for SimulatedArchive {
         let archive = self.clone();
         async move {
             let _permit = permit;
-            let takes = archive.dice.up_to_ms(TAKES_MS_MAX);
+            let delay = archive.dice.up_to_ms(STORE_MS_MAX);
             let fails = archive.dice.chance(FAILING_PERCENT);
             let is_kept = !fails || archive.dice.chance(50);
-            // Whoever dies meanwhile has kept nothing.
-            tokio::time::sleep(takes).await;
+            // A node that dies during this sleep stores nothing.
+            tokio::time::sleep(delay).await;
             if is_kept {
                 archive.keep(&piece);
             }
             if fails {
-                return Err(std::io::Error::other("the weather").into());
+                return Err(std::io::Error::other("injected failure").into());
             }
             Ok(())
         }

@@ -1,9 +1,9 @@
-//! A player's device: it sends commands, loses its connection, resumes, and checks its stream.
+//! A simulated player's device: sends commands, loses its connection, resumes, and checks its stream.
 
 use std::collections::BTreeMap;
 
 use cluecast::delivery::{
-    Attach, Attaching, Identity, Outbox, OutboxReader, Outgoing, Peer, outbox,
+    Attach, Identity, Outbox, OutboxReader, Outgoing, Peer, PendingOutbox, outbox,
 };
 use cluecast::session::{Mail, NumberedCommand, SessionHandle};
 use futures_util::FutureExt;
@@ -17,41 +17,40 @@ use crate::model::{Model, TeamModel};
 use crate::oracle::{Sent, Watched};
 use crate::world::{DEVICES_A_TEAM, delivery_config};
 
-/// The ids of the players of a device's team: each player has one device, and teams were founded one
-/// after the other.
+/// Ids of the players of a device's team. Each player has one device, and teams are created in turn.
 pub fn team_mates(device: u32) -> impl Iterator<Item = String> {
     let first = (device - 1) / DEVICES_A_TEAM * DEVICES_A_TEAM + 1;
     (first..first + DEVICES_A_TEAM).map(|player| format!("p{player}"))
 }
 
-/// A device with what it knows.
+/// A device and what it has received.
 pub struct Client {
     pub device: u32,
-    /// The node that it is or was connected to, where there are several.
+    /// Index of the node that it is or was connected to.
     pub node: usize,
     connection: Option<Connection>,
     cursor: Option<Cursor>,
     view: TeamModel,
     clues: BTreeMap<String, String>,
     next_id: u64,
-    /// It reads nothing for a while.
+    /// Whether it has stopped reading.
     pub sleeps: bool,
-    /// Sent and not answered; sent again after a reconnect.
+    /// A command without an outcome; sent again after a reconnect.
     pub outstanding: Option<Sent>,
-    /// Every receipt: id and verdict.
+    /// Every receipt: command id and verdict.
     acknowledged: Vec<(u64, Verdict)>,
 }
 
 struct Connection {
     outbox: Outbox,
     frames: OutboxReader,
-    /// The cursor is held back until the snapshot that was announced has come.
+    /// The cursor is withheld until the announced snapshot has arrived.
     awaits_snapshot: bool,
-    /// What carries no number, as of this connection.
+    /// The latest values received on this connection.
     latest: Latest,
 }
 
-/// The latest of what carries no number.
+/// Latest values: those that carry no number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Latest {
     pub board: Option<Board>,
@@ -83,12 +82,12 @@ impl Client {
         &self.view
     }
 
-    /// The live clues that it knows, by id.
+    /// Text of the live clues that it has received, by id.
     pub fn clues(&self) -> &BTreeMap<String, String> {
         &self.clues
     }
 
-    /// What carries no number.
+    /// The latest values; none without a connection.
     pub fn latest(&self) -> Option<&Latest> {
         self.connection
             .as_ref()
@@ -99,12 +98,12 @@ impl Client {
         self.cursor
     }
 
-    /// Loses the connection, with all that is on its way.
+    /// Loses the connection and everything in flight on it.
     pub fn cut(&mut self) {
         self.connection = None;
     }
 
-    /// Connects and, as the spec demands, sends again what has no outcome yet.
+    /// Connects and, as the protocol requires, repeats the command without an outcome.
     pub fn connect(&mut self, session: &SessionHandle<Watched>, forgets: bool) -> Option<Sent> {
         if forgets {
             self.cursor = None;
@@ -113,7 +112,7 @@ impl Client {
         let attach = Mail::Attach(Attach {
             identity: Identity::Device(self.device.into()),
             cursor: self.cursor,
-            outbox: Attaching::new(outbox.clone()),
+            outbox: PendingOutbox::new(outbox.clone()),
             codec: Codec::MessagePack,
         });
         if session.send(attach).is_err() {
@@ -129,7 +128,7 @@ impl Client {
         self.submit(session, &again.puzzle, &again.guess, again.id)
     }
 
-    /// A new guess.
+    /// Sends a new guess.
     pub fn guess(
         &mut self,
         session: &SessionHandle<Watched>,
@@ -141,7 +140,7 @@ impl Client {
         self.submit(session, puzzle, guess, id)
     }
 
-    /// An old command once more, with its outcome known or not.
+    /// Repeats an old command, whether or not its outcome has arrived.
     pub fn repeat(&mut self, session: &SessionHandle<Watched>, sent: &Sent) -> Option<Sent> {
         self.submit(session, &sent.puzzle, &sent.guess, sent.id)
     }
@@ -176,13 +175,13 @@ impl Client {
             self.outstanding = Some(sent.clone());
         }
         if session.send(command).is_err() {
-            // A gateway would refuse it as unavailable; this client starts over instead.
+            // A gateway would report it as unavailable; this client reconnects instead.
             self.cut();
         }
         Some(sent)
     }
 
-    /// Takes in all that has arrived, and checks it; nothing while it sleeps.
+    /// Receives and checks everything that has arrived, unless it has stopped reading.
     pub fn drain(&mut self) {
         if self.sleeps {
             return;
@@ -194,14 +193,14 @@ impl Client {
                 Some(Outgoing::Frames(frames)) => {
                     for frame in frames {
                         let message = Codec::MessagePack.decode(&frame);
-                        self.receive(message.expect("the server sends messages"));
+                        self.receive(message.expect("the server sends valid messages"));
                     }
                 }
             }
         }
     }
 
-    /// Everything that was acknowledged is committed, with the same verdict.
+    /// Checks that every acknowledged guess is committed, with the same verdict.
     pub fn check_acknowledged(&self, model: &Model) {
         for (id, verdict) in &self.acknowledged {
             let kept = model.accepted.get(&(self.device, *id));
@@ -214,7 +213,7 @@ impl Client {
             let device = self.device;
             assert!(
                 is_same,
-                "device {device} was told {verdict:?} of {id}: {kept:?}"
+                "device {device} received {verdict:?} for {id}: {kept:?}"
             );
         }
     }
@@ -225,7 +224,7 @@ impl Client {
                 let connection = self
                     .connection
                     .as_mut()
-                    .expect("frames come on a connection");
+                    .expect("frames arrive on a connection");
                 connection.awaits_snapshot = welcome.resume == Resume::Snapshot;
                 connection.latest = Latest::default();
                 if welcome.resume == Resume::Replay {
@@ -234,22 +233,22 @@ impl Client {
                     self.cursor = None;
                 }
             }
-            ServerMessage::Snapshot(snapshot) => self.take_snapshot(&snapshot),
-            ServerMessage::Update(update) => self.take_update(update),
+            ServerMessage::Snapshot(snapshot) => self.receive_snapshot(&snapshot),
+            ServerMessage::Update(update) => self.receive_update(update),
             ServerMessage::Receipt(receipt) => {
                 let verdict = receipt.verdict.expect("only guesses are sent");
-                self.answered(receipt.id);
+                self.clear_outstanding(receipt.id);
                 self.acknowledged.push((receipt.id, verdict));
             }
-            ServerMessage::Rejection(rejection) => self.answered(rejection.id),
+            ServerMessage::Rejection(rejection) => self.clear_outstanding(rejection.id),
             ServerMessage::Heads(heads) => {
-                let cursor = self.cursor.expect("heads come after a welcome");
+                let cursor = self.cursor.expect("heads follow a welcome");
                 let seen = (cursor.everyone, cursor.team, cursor.player);
                 let heads = (heads.heads.everyone, heads.heads.team, heads.heads.player);
                 assert_eq!(seen, heads, "device {}: an update is missing", self.device);
             }
             ServerMessage::Board(_) | ServerMessage::Standing(_) | ServerMessage::Presence(_) => {
-                self.take_latest(message);
+                self.receive_latest(message);
             }
             ServerMessage::Goaway(_)
             | ServerMessage::Overview(_)
@@ -260,11 +259,11 @@ impl Client {
         }
     }
 
-    fn take_latest(&mut self, message: ServerMessage) {
+    fn receive_latest(&mut self, message: ServerMessage) {
         let device = self.device;
         let connection = self.connection.as_mut();
-        let connection = connection.expect("frames come on a connection");
-        assert!(!connection.awaits_snapshot, "it comes after the snapshot");
+        let connection = connection.expect("frames arrive on a connection");
+        assert!(!connection.awaits_snapshot, "it follows the snapshot");
         let latest = &mut connection.latest;
         match message {
             ServerMessage::Board(board) => {
@@ -276,7 +275,7 @@ impl Client {
                 for player in &presence.players {
                     assert!(
                         team_mates(device).any(|mate| mate == player.player),
-                        "device {device} is told of {player:?}"
+                        "device {device} receives the presence of {player:?}"
                     );
                 }
                 latest.presence = Some(presence);
@@ -285,17 +284,17 @@ impl Client {
         }
     }
 
-    fn answered(&mut self, id: u64) {
+    fn clear_outstanding(&mut self, id: u64) {
         if self.outstanding.as_ref().is_some_and(|sent| sent.id == id) {
             self.outstanding = None;
         }
     }
 
-    fn take_snapshot(&mut self, snapshot: &Snapshot) {
+    fn receive_snapshot(&mut self, snapshot: &Snapshot) {
         let connection = self
             .connection
             .as_mut()
-            .expect("frames come on a connection");
+            .expect("frames arrive on a connection");
         assert!(connection.awaits_snapshot, "a snapshot is announced");
         connection.awaits_snapshot = false;
         self.cursor = Some(Cursor {
@@ -327,14 +326,14 @@ impl Client {
         }
     }
 
-    fn take_update(&mut self, update: Update) {
+    fn receive_update(&mut self, update: Update) {
         let device = self.device;
-        let cursor = self.cursor.as_mut().expect("updates come after a welcome");
+        let cursor = self.cursor.as_mut().expect("updates follow a welcome");
         let last = match update.audience {
             Audience::Everyone => &mut cursor.everyone,
             Audience::Team => &mut cursor.team,
             Audience::Player => &mut cursor.player,
-            Audience::GameMasters => panic!("a player sees what is for game masters"),
+            Audience::GameMasters => panic!("a player receives an update for game masters"),
         };
         assert_eq!(update.number, *last + 1, "device {device}: {update:?}");
         *last = update.number;
@@ -368,18 +367,18 @@ impl Client {
             | Event::DeviceRevoked { .. }
             | Event::Announced { .. } => {}
             Event::CluePushed { clue, to } => {
-                assert_eq!(to, None, "only game masters are told");
+                assert_eq!(to, None, "only game masters receive it");
                 let before = self.clues.insert(clue.id, clue.text);
-                assert_eq!(before, None, "a clue comes once");
+                assert_eq!(before, None, "a clue is pushed once");
             }
             Event::ClueCancelled { clue } | Event::ClueExpired { clue } => {
                 let known = self.clues.remove(&clue);
-                assert!(known.is_some(), "only what is known ends");
+                assert!(known.is_some(), "only a known clue ends");
             }
             Event::TeamCreated { .. }
             | Event::GameMasterInvited { .. }
-            | Event::GameMasterRevoked { .. } => panic!("only game masters are told"),
-            Event::Unknown => panic!("the server sends events that it knows"),
+            | Event::GameMasterRevoked { .. } => panic!("only game masters receive it"),
+            Event::Unknown => panic!("the server sends known events"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Chance that a seed decides: the same seed, the same throws.
+//! Seeded randomness: the same seed gives the same throws.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,10 +7,11 @@ use hunt::Timestamp;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-/// By how much clocks differ from each other, and from themselves after a jump.
+/// Most by which two clocks differ, and by which a clock jumps.
 pub const CLOCKS_DIFFER_MS: usize = 4_000;
 
-/// Shared dice. All of a simulation runs on one thread, so that the order of throws is its order.
+/// A random number generator that clones share. A simulation runs on one thread, so that the order of its
+/// steps decides the order of throws.
 #[derive(Debug, Clone)]
 pub struct Dice {
     rng: Arc<Mutex<SmallRng>>,
@@ -42,7 +43,7 @@ impl Dice {
         Duration::from_millis(self.throw(most + 1) as u64)
     }
 
-    /// What a clock may tell at the begin of a story.
+    /// A random time to set a clock to.
     pub fn time(&self) -> Timestamp {
         Timestamp(1_000_000 + self.throw(CLOCKS_DIFFER_MS) as u64)
     }

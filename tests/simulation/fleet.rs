@@ -1,16 +1,16 @@
-//! A fleet: several nodes that want the same session, on one store. Nodes are stopped and go on, are
-//! cut off, die, are suspected for no reason, hand the session over, and have clocks of their own, which
-//! jump while they run.
+//! Several simulated nodes that compete for one session on a shared store. Nodes are suspended and resumed,
+//! lose their link, die, are suspected without cause, and hand the session off. Each has its own clock, which
+//! jumps while it runs.
 //!
-//! Nothing decides well here about who should own the session: whatever the nodes believe, the fence
-//! alone must keep what was acknowledged.
+//! Ownership is decided badly here on purpose: whatever the nodes believe, the fence alone must preserve
+//! what was acknowledged.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluecast::clock::{Clock, SimulatedClock};
-use cluecast::cluster::Validity;
+use cluecast::cluster::Lease;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
 use cluecast::journal::{Epoch, Incarnation, Ledger, Ownership, SessionId, SessionRecord};
@@ -35,12 +35,12 @@ use crate::world::{WAIT_MAX, delivery_config};
 
 const STEPS: usize = 160;
 const NODES: usize = 3;
-/// Orders of which somebody waits for the outcome; the oldest is given up for a further one.
+/// Most orders whose outcome is awaited; the oldest is abandoned for a further one.
 const ORDERS_AWAITED_MAX: usize = 20;
 const TEAMS: u32 = 2;
 const DEVICES_A_TEAM: u32 = 2;
 const GUESSES: [&str; 4] = ["yes", "no", "maybe", "perhaps"];
-/// A defect that is planted into a fleet.
+/// A defect that is injected into a fleet.
 #[derive(Debug, Clone, Copy)]
 pub struct Defect {
     pub in_node: InjectedFault,
@@ -54,7 +54,7 @@ struct Node {
     running: Option<Running>,
 }
 
-/// The session on a node.
+/// A session that runs on a node.
 struct Running {
     owner: Incarnation,
     session: SessionHandle<Watched>,
@@ -72,7 +72,7 @@ pub struct Fleet {
     nodes: Vec<Node>,
     lives: u64,
     clients: Vec<Client>,
-    /// Orders of which somebody waits for the outcome.
+    /// Orders whose outcome is awaited.
     ordered: VecDeque<BoxFuture<'static, Result<Outcome, Unavailable>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     pub log: Vec<String>,
@@ -112,7 +112,7 @@ impl Fleet {
         }
     }
 
-    /// Runs the whole story; panics where something does not hold.
+    /// Runs the whole simulation. Panics when a check fails.
     pub async fn run(&mut self) {
         self.take_over(0).await;
         for team in 0..TEAMS {
@@ -126,7 +126,7 @@ impl Fleet {
             self.step(step).await;
             self.check();
         }
-        self.calm_down().await;
+        self.end_faults().await;
         self.settle().await;
         self.check_end().await;
     }
@@ -147,9 +147,12 @@ impl Fleet {
     }
 
     async fn join(&mut self, order: DeskOrder) {
-        let running = self.nodes[0].running.as_ref().expect("it took the session");
+        let running = self.nodes[0]
+            .running
+            .as_ref()
+            .expect("it claimed the session");
         let outcome = running.session.submit_desk_order(order, Vec::new()).await;
-        match outcome.expect("nothing is wrong yet") {
+        match outcome.expect("there are no faults yet") {
             Ok(Receipt::Joined { device, .. }) => self.clients.push(Client::new(device.number())),
             other => panic!("joining gave {other:?}"),
         }
@@ -169,7 +172,7 @@ impl Fleet {
             45..70 => tokio::time::sleep(self.dice.up_to_ms(30)).await,
             70..76 => self.order(node),
             76..82 => self.take_over(node).await,
-            82..85 => self.hand_over(node).await,
+            82..85 => self.hand_off(node).await,
             85..89 => self.nodes[node].freezer.set(true),
             89..93 => self.nodes[node].freezer.set(false),
             93..95 => {
@@ -182,7 +185,7 @@ impl Fleet {
         }
     }
 
-    /// The nodes that run the session, or believe so.
+    /// The nodes that run the session.
     fn running(&self) -> Vec<usize> {
         let runs = |node: &usize| self.nodes[*node].running.is_some();
         (0..NODES).filter(runs).collect()
@@ -218,7 +221,7 @@ impl Fleet {
         self.sent.lock().expect("one thread").extend(sent);
     }
 
-    /// A game master's order, which may come at the wrong time or get lost.
+    /// Sends a game master's order, which may be rejected or lost.
     fn order(&mut self, node: usize) {
         let order = match self.dice.throw(10) {
             0..4 => GameMasterOrder::Start,
@@ -234,7 +237,7 @@ impl Fleet {
             let session = running.session.clone();
             let ordered = async move { session.submit_order(By::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
-            // The first poll puts it into the mailbox; an order that nobody waits for is dropped.
+            // The first poll puts it into the mailbox; an order without a waiting caller is dropped.
             if (&mut ordered).now_or_never().is_none() {
                 self.ordered.push_back(ordered);
                 if self.ordered.len() > ORDERS_AWAITED_MAX {
@@ -244,9 +247,9 @@ impl Fleet {
         }
     }
 
-    /// A node suspects the owner, rightly or not, and claims the session.
+    /// A node suspects the owner, with or without cause, and claims the session.
     async fn take_over(&mut self, node: usize) {
-        self.forget_departed();
+        self.remove_exited();
         if self.nodes[node].running.is_some() || self.nodes[node].freezer.is_frozen() {
             return;
         }
@@ -257,16 +260,16 @@ impl Fleet {
             return;
         };
         if self.defect.in_node == InjectedFault::TailBeforeClaim {
-            // The recovery claims, later than it should.
+            // With this fault the recovery claims, and does so too late.
             self.start(node, owner, found.epoch);
         } else if let Ok(epoch) = link.claim(found.claim_for(owner)).await {
             self.start(node, owner, epoch);
         }
     }
 
-    /// The owner stops and gives the session straight to another node.
-    async fn hand_over(&mut self, node: usize) {
-        self.forget_departed();
+    /// The owner stops the session and hands it off to another node.
+    async fn hand_off(&mut self, node: usize) {
+        self.remove_exited();
         let next = (node + 1 + self.dice.throw(NODES - 1)) % NODES;
         let is_possible =
             self.nodes[next].running.is_none() && !self.nodes[node].freezer.is_frozen();
@@ -277,8 +280,8 @@ impl Fleet {
             return;
         };
         running.stop.cancel();
-        let departed = running.task.join_next().await.expect("it runs");
-        let SessionExit::Stopped(Some(epoch)) = departed.expect("it does not panic") else {
+        let exited = running.task.join_next().await.expect("it runs");
+        let SessionExit::Stopped(Some(epoch)) = exited.expect("it does not panic") else {
             return;
         };
         self.lives += 1;
@@ -296,15 +299,15 @@ impl Fleet {
 
     fn start(&mut self, node: usize, owner: Incarnation, epoch: Epoch) {
         let (oracle, sent) = (self.oracle.clone(), self.sent.clone());
-        let place = &mut self.nodes[node];
+        let target = &mut self.nodes[node];
         if self.dice.chance(30) {
-            place.clock.jump(self.dice.time());
+            target.clock.jump(self.dice.time());
         }
         let services = Services {
-            journal: Arc::new(place.link.clone()),
+            journal: Arc::new(target.link.clone()),
             owner,
-            access: JournalAccess::Shared(Validity::for_ever()),
-            clock: Clock::Simulated(place.clock.clone()),
+            access: JournalAccess::Shared(Lease::unlimited()),
+            clock: Clock::Simulated(target.clock.clone()),
             config: SessionConfig {
                 mailbox_max: 64,
                 turn_requests_max: 1 + self.dice.throw(4),
@@ -334,8 +337,8 @@ impl Fleet {
         };
         let (session, running) = launch(services.into(), spec, delivery);
         let mut task = JoinSet::new();
-        task.spawn(place.freezer.clone().under(running));
-        place.running = Some(Running {
+        task.spawn(target.freezer.clone().under(running));
+        target.running = Some(Running {
             owner,
             session,
             stop,
@@ -343,29 +346,29 @@ impl Fleet {
         });
     }
 
-    /// Lets go of sessions that ended by themselves, because another node owns them.
-    fn forget_departed(&mut self) {
+    /// Removes sessions that have exited because another node owns them.
+    fn remove_exited(&mut self) {
         for node in &mut self.nodes {
-            let departed = node
+            let exited = node
                 .running
                 .as_mut()
                 .and_then(|running| running.task.try_join_next());
-            if let Some(departed) = departed {
-                departed.expect("the node does not panic");
+            if let Some(exited) = exited {
+                exited.expect("the node does not panic");
                 node.running = None;
             }
         }
     }
 
-    /// The process dies; what it has under way in the store takes its course.
+    /// The process dies; its statements in the store continue.
     async fn kill(&mut self, node: usize) {
-        let place = &mut self.nodes[node];
-        if let Some(mut running) = place.running.take() {
+        let target = &mut self.nodes[node];
+        if let Some(mut running) = target.running.take() {
             running.task.abort_all();
             while running.task.join_next().await.is_some() {}
         }
-        place.link.lose_connection();
-        place.freezer.set(false);
+        target.link.lose_connection();
+        target.freezer.set(false);
         for client in &mut self.clients {
             if client.node == node {
                 client.cut();
@@ -377,18 +380,15 @@ impl Fleet {
         for client in &mut self.clients {
             client.drain();
         }
-        self.forget_departed();
+        self.remove_exited();
         drop(self.oracle.model());
-        assert!(
-            !self.oracle.is_violated(),
-            "a check inside of a node failed"
-        );
+        assert!(!self.oracle.is_violated(), "a check within a node failed");
         let violations = self.store.violations();
         assert!(violations.is_empty(), "{violations:?}");
     }
 
-    /// Everything works again, and one node runs the session.
-    async fn calm_down(&mut self) {
+    /// Ends all faults, and lets one node run the session.
+    async fn end_faults(&mut self) {
         for node in &self.nodes {
             node.link.set_lost_percent(0);
             node.link.set_cut(false);
@@ -397,7 +397,7 @@ impl Fleet {
         for node in 1..NODES {
             self.kill(node).await;
         }
-        // What the dead had under way is over by then.
+        // The statements of dead nodes end within this time.
         tokio::time::sleep(Duration::from_secs(5)).await;
         self.check();
         for client in &mut self.clients {
@@ -405,10 +405,10 @@ impl Fleet {
         }
         self.kill(0).await;
         self.take_over(0).await;
-        assert!(self.nodes[0].running.is_some(), "nobody else wants it");
+        assert!(self.nodes[0].running.is_some(), "no other node competes");
     }
 
-    /// Everybody comes back, and everything outstanding is answered.
+    /// Reconnects every client and waits until every command has an outcome.
     async fn settle(&mut self) {
         for _ in 0..200 {
             self.check();
@@ -440,10 +440,10 @@ impl Fleet {
             .as_ref()
             .expect("it keeps the session");
         let session = running.session.clone();
-        // It may have finished before.
+        // The session may have finished before.
         let finish = session.submit_order(By::Admin, GameMasterOrder::Finish, Vec::new());
         _ = finish.await.expect("the session answers");
-        // From the next heads on, everybody knows of everything.
+        // After the next heads, every client has noticed a missing update.
         for _ in 0..5 {
             tokio::time::sleep(delivery_config().heads_every).await;
             self.settle().await;

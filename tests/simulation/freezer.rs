@@ -1,9 +1,9 @@
-//! Stops a node as SIGSTOP does.
+//! Suspends a node, as SIGSTOP does.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-/// Stops a node as SIGSTOP does: time goes on, what it has sent takes its course, and it does nothing.
+/// Suspends a node, as SIGSTOP does: time passes and its requests in flight are served, but it does nothing.
 #[derive(Clone, Default)]
 pub struct Freezer(Arc<Mutex<Frozen>>);
 
@@ -26,7 +26,7 @@ impl Freezer {
         self.0.lock().expect("one thread").is_frozen
     }
 
-    /// Makes progress only while the node is not stopped.
+    /// Runs `work`, which makes progress only while the node is not suspended.
     pub async fn under<T>(self, work: impl Future<Output = T>) -> T {
         let mut work = Box::pin(work);
         std::future::poll_fn(|context| {

@@ -1,7 +1,7 @@
-//! A journal that takes its time, fails, and leaves outcomes unknown, as the dice decide.
+//! A simulated journal: it is slow, fails, and leaves outcomes unknown, as the dice decide.
 //!
-//! What it commits is in a [`MemoryJournal`], fence and all. Its worker stands for the database:
-//! it outlives the node that talks to it, so that an append may commit after its node is dead.
+//! It commits to a [`MemoryJournal`], which has a fence. Its worker stands for the database: it outlives
+//! the node that uses it, so that an append may commit after its node has died.
 
 use cluecast::journal::{
     Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
@@ -17,17 +17,17 @@ use crate::dice::Dice;
 use crate::oracle::Committed;
 
 const DELAY_MS_MAX: usize = 12;
-/// More than the actors of all lives of a node can have under way; a full queue refuses.
+/// More appends than the actors of all incarnations of a node can have in flight; a full queue refuses.
 const QUEUED_MAX: usize = 10_000;
 
-/// How often things go wrong, in percent.
+/// Percentage of operations that fail.
 #[derive(Debug, Clone, Copy)]
-pub struct Weather {
+pub struct FaultRates {
     pub appends_failing: usize,
     pub others_failing: usize,
 }
 
-pub const CALM: Weather = Weather {
+pub const NO_FAULTS: FaultRates = FaultRates {
     appends_failing: 0,
     others_failing: 0,
 };
@@ -36,7 +36,7 @@ pub const CALM: Weather = Weather {
 pub struct SimulatedJournal {
     pub committed: MemoryJournal,
     dice: Dice,
-    weather: std::sync::Arc<std::sync::Mutex<Weather>>,
+    faults: std::sync::Arc<std::sync::Mutex<FaultRates>>,
     queue: mpsc::Sender<Queued>,
     violations: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
 }
@@ -46,7 +46,7 @@ struct Queued {
     reply: oneshot::Sender<Result<(), AppendError>>,
 }
 
-/// What becomes of an append.
+/// The fate of an append.
 enum Fate {
     Commit,
     Refuse,
@@ -62,7 +62,7 @@ impl SimulatedJournal {
         let journal = Self {
             committed: MemoryJournal::new(),
             dice: dice.clone(),
-            weather: std::sync::Arc::new(std::sync::Mutex::new(CALM)),
+            faults: std::sync::Arc::new(std::sync::Mutex::new(NO_FAULTS)),
             queue,
             violations: std::sync::Arc::default(),
         };
@@ -70,37 +70,37 @@ impl SimulatedJournal {
             queued,
             journal.committed.clone(),
             dice,
-            journal.weather.clone(),
+            journal.faults.clone(),
         );
         (journal, worker)
     }
 
-    pub fn set_weather(&self, weather: Weather) {
-        *self.weather.lock().expect("one thread") = weather;
+    pub fn set_faults(&self, faults: FaultRates) {
+        *self.faults.lock().expect("one thread") = faults;
     }
 
-    /// What should never have been asked.
+    /// Requests that a correct node never sends.
     pub fn violations(&self) -> Vec<String> {
         self.violations.lock().expect("one thread").clone()
     }
 
-    fn weather(&self) -> Weather {
-        *self.weather.lock().expect("one thread")
+    fn faults(&self) -> FaultRates {
+        *self.faults.lock().expect("one thread")
     }
 
-    /// Does something after a while, or fails.
+    /// Does something after a delay, or fails.
     fn delayed<T: Send + 'static, E: From<JournalError> + Send + 'static>(
         &self,
         action: &'static str,
         ask: impl FnOnce(&MemoryJournal) -> Answer<T, E> + Send + 'static,
     ) -> Answer<T, E> {
         let delay = self.dice.up_to_ms(DELAY_MS_MAX);
-        let fails = self.dice.chance(self.weather().others_failing);
+        let fails = self.dice.chance(self.faults().others_failing);
         let committed = self.committed.clone();
         async move {
             tokio::time::sleep(delay).await;
             if fails {
-                let reason = "the weather".to_owned();
+                let reason = "the faults".to_owned();
                 return Err(JournalError { action, reason }.into());
             }
             ask(&committed).await
@@ -113,10 +113,10 @@ async fn work(
     mut queued: mpsc::Receiver<Queued>,
     committed: MemoryJournal,
     dice: Dice,
-    weather: std::sync::Arc<std::sync::Mutex<Weather>>,
+    faults: std::sync::Arc<std::sync::Mutex<FaultRates>>,
 ) {
     while let Some(Queued { batch, reply }) = queued.recv().await {
-        let failing = weather.lock().expect("one thread").appends_failing;
+        let failing = faults.lock().expect("one thread").appends_failing;
         let fate = if dice.chance(failing) {
             match dice.throw(4) {
                 0 => Fate::Refuse,
@@ -128,17 +128,17 @@ async fn work(
             Fate::Commit
         };
         tokio::time::sleep(dice.up_to_ms(DELAY_MS_MAX)).await;
-        let unknown = || Err(AppendError::Unknown("the weather".to_owned()));
-        // Whoever asked may be dead: then there is nobody to tell.
+        let unknown = || Err(AppendError::Unknown("the faults".to_owned()));
+        // The caller may have died, and then the reply is dropped.
         match fate {
             Fate::Commit => {
                 let outcome = committed.append(batch).await;
-                // The reply is on its way for a while after the commit.
+                // The reply is delayed after the commit.
                 tokio::time::sleep(dice.up_to_ms(2)).await;
                 drop(reply.send(outcome));
             }
             Fate::Refuse => {
-                let refused = AppendError::Refused("the weather".to_owned());
+                let refused = AppendError::Refused("the faults".to_owned());
                 drop(reply.send(Err(refused)));
             }
             Fate::UnknownAfterCommit => {
@@ -201,7 +201,7 @@ impl Ledger for SimulatedJournal {
     }
 
     fn put_snapshot(&self, session: SessionId, mut snapshot: Snapshot) -> Answer<()> {
-        if self.dice.chance(self.weather().others_failing) {
+        if self.dice.chance(self.faults().others_failing) {
             let half = snapshot.state.len() / 2;
             snapshot.state.truncate(half);
         }
@@ -325,7 +325,7 @@ impl Journal for SimulatedJournal {
     }
 }
 
-/// The rows of one session in a memory journal, and in its archive.
+/// The batches of one session in a memory journal and in its archive.
 pub struct CommittedTo {
     pub journal: MemoryJournal,
     pub archive: SimulatedArchive,

@@ -1,7 +1,7 @@
-//! A node's way to the store: it takes its time, loses replies, and can be cut.
+//! A node's link to the store: it is slow, loses replies, and can be cut.
 //!
-//! Statements that arrived run on whatever becomes of the node or its connection, as a server's do:
-//! only a terminated backend takes back what had not committed.
+//! As on a database server, statements that have arrived continue whatever happens to the node or its
+//! connection. Only terminating a backend rolls back what it has not committed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,12 +21,12 @@ use crate::dice::Dice;
 use crate::store::Store;
 
 const WAY_MS_MAX: usize = 4;
-/// How long a node waits for a store that it cannot reach.
+/// Timeout of a node for a store that it cannot reach.
 const PATIENCE: Duration = Duration::from_millis(80);
-/// More than the lives of a session on one node have under way together.
+/// More statements than all runs of a session on one node have in flight together.
 const QUEUED_MAX: usize = 1_000;
 
-/// A node's way to the store. Clones share it.
+/// A node's link to the store. Clones share it.
 #[derive(Clone)]
 pub struct Link {
     store: Store,
@@ -36,14 +36,14 @@ pub struct Link {
 
 struct State {
     is_cut: bool,
-    /// How many of a hundred appends lose their connection while they run.
+    /// Percentage of appends that lose their connection while they run.
     lost_percent: usize,
     lane: Option<Lane>,
-    /// What runs in the store for this node.
+    /// The statements that the store runs for this node.
     backends: JoinSet<()>,
 }
 
-/// The connection that appends go over, one after the other.
+/// The connection on which appends are sent, one after the other.
 #[derive(Clone)]
 struct Lane {
     statements: mpsc::Sender<Statement>,
@@ -66,8 +66,8 @@ fn unreachable(action: &'static str) -> JournalError {
     }
 }
 
-/// What no session asks of its journal.
-fn not_here<T: Send + 'static, E: From<JournalError> + Send + 'static>(
+/// Fails a request that sessions never send.
+fn unsupported<T: Send + 'static, E: From<JournalError> + Send + 'static>(
     action: &'static str,
 ) -> Answer<T, E> {
     let reason = "not simulated".to_owned();
@@ -108,14 +108,14 @@ impl Link {
         self.with_state(|state| state.lost_percent = percent);
     }
 
-    /// Every reply under way is lost, and what had not arrived yet never does.
+    /// Drops every reply in flight, and every statement that has not arrived yet.
     pub fn lose_connection(&self) {
         if let Some(lane) = self.with_state(|state| state.lane.take()) {
             lane.broken.cancel();
         }
     }
 
-    /// The store ends everything that it has under way for this node.
+    /// The store ends every statement that it runs for this node.
     pub fn terminate_backends(&self) {
         self.lose_connection();
         self.with_state(|state| state.backends.abort_all());
@@ -137,7 +137,7 @@ impl Link {
         })
     }
 
-    /// There, and back again, unless the store cannot be reached on either way.
+    /// A round trip, which fails if the store cannot be reached in either direction.
     fn call<T, F>(
         &self,
         action: &'static str,
@@ -154,7 +154,7 @@ impl Link {
             let working = work(link.store.clone());
             link.with_state(|state| {
                 state.backends.spawn(async move {
-                    // Whoever asked may be gone.
+                    // The caller may have gone.
                     drop(done.send(working.await));
                 });
             });
@@ -188,8 +188,8 @@ impl Link {
     }
 }
 
-/// Runs the statements of one connection. What has begun goes on when the connection breaks; what
-/// waits on the client's side is gone with it.
+/// Runs the statements of one connection. When it breaks, a statement that has started continues, and
+/// those that wait on the client's side are lost.
 async fn serve(
     mut queued: mpsc::Receiver<Statement>,
     broken: CancellationToken,
@@ -203,7 +203,7 @@ async fn serve(
         }
         let outcome = store.append(statement.batch).await;
         tokio::time::sleep(dice.up_to_ms(2)).await;
-        // Whoever asked may be gone, or think that the connection is.
+        // The caller may have gone, or have given up the connection.
         drop(statement.reply.send(outcome));
     }
 }
@@ -242,7 +242,7 @@ impl Ledger for Link {
     }
 
     fn terminate_connections(&self, _incarnation: Incarnation) -> Answer<()> {
-        not_here("terminate connections")
+        unsupported("terminate connections")
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
@@ -315,7 +315,7 @@ impl Ledger for Link {
         let truncated = self.call("truncate", move |store| async move {
             let truncated = store.truncate(truncation).await;
             if matches!(truncated, Err(TruncateError::NotCovered)) {
-                store.note_violation(format!("{truncation:?} goes beyond what is covered"));
+                store.record_violation(format!("{truncation:?} goes beyond what is covered"));
             }
             truncated
         });
@@ -325,15 +325,15 @@ impl Ledger for Link {
 
 impl Membership for Link {
     fn join(&self, _node: NodeRecord) -> Answer<()> {
-        not_here("join")
+        unsupported("join")
     }
 
     fn heartbeat(&self, _node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        not_here("record a heartbeat")
+        unsupported("record a heartbeat")
     }
 
     fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        not_here("list nodes")
+        unsupported("list nodes")
     }
 
     fn remove(
@@ -341,33 +341,33 @@ impl Membership for Link {
         _incarnation: Incarnation,
         _last_heartbeat: Option<HeartbeatSeq>,
     ) -> Answer<bool> {
-        not_here("remove a node")
+        unsupported("remove a node")
     }
 }
 
 impl Catalogue for Link {
     fn put_hunt(&self, _revision: String, _files: Vec<u8>) -> Answer<()> {
-        not_here("store a hunt")
+        unsupported("store a hunt")
     }
 
     fn hunt(&self, _revision: String) -> Answer<Option<Vec<u8>>> {
-        not_here("read a hunt")
+        unsupported("read a hunt")
     }
 
     fn create_session(&self, _session: SessionRecord) -> Answer<(), CreateError> {
-        not_here("create a session")
+        unsupported("create a session")
     }
 
     fn sessions(&self) -> Answer<Vec<SessionRecord>> {
-        not_here("list sessions")
+        unsupported("list sessions")
     }
 
     fn mark_finished(&self, _session: SessionId) -> Answer<()> {
-        not_here("note a finish")
+        unsupported("note a finish")
     }
 
     fn finished_sessions(&self) -> Answer<Vec<SessionId>> {
-        not_here("list finished sessions")
+        unsupported("list finished sessions")
     }
 }
 
@@ -378,7 +378,7 @@ impl History for Link {
         _after_seq: u64,
         _limit: usize,
     ) -> Answer<Vec<StoredBatch>, ReadError> {
-        not_here("read")
+        unsupported("read")
     }
 
     fn read_oldest(
@@ -395,7 +395,7 @@ impl History for Link {
 
 impl Journal for Link {
     fn generation(&self) -> Answer<u32> {
-        not_here("read the generation")
+        unsupported("read the generation")
     }
 
     fn close(&self) -> Answer<()> {

@@ -1,11 +1,11 @@
-//! Simulation: the real actor, delivery and rules on a simulated journal and clock, on one thread
-//! with paused time. A seed decides everything; a reference model is compared after every step.
+//! Deterministic simulation: the real actor, delivery and rules on a simulated journal and clock, on one
+//! thread with paused time. A seed determines a run; a reference model is compared after every step.
 //!
-//! `world` is one node whose journal fails; `fleet` is several nodes that take one session from each
-//! other on a shared store, which `against_postgres` compares with the real one.
+//! `world` is one node whose journal fails. `fleet` is several nodes that compete for one session on a
+//! shared store, which `against_postgres` compares with a real one.
 //!
-//! `CLUECAST_SIMULATION_SEED=n` runs one seed and tells its steps;
-//! `CLUECAST_SIMULATION_SEEDS=n` runs that many instead of the usual number.
+//! `CLUECAST_SIMULATION_SEED=n` runs one seed and prints its steps;
+//! `CLUECAST_SIMULATION_SEEDS=n` runs that many seeds instead of the default number.
 
 mod against_postgres;
 mod archive;
@@ -32,10 +32,10 @@ use tokio::runtime::Runtime;
 use world::World;
 
 const SEEDS: u64 = 3_000;
-/// Seeds within which a planted defect must be noticed.
-const SEEDS_TO_NOTICE: u64 = 200;
+/// Seeds within which an injected fault must be detected.
+const SEEDS_TO_DETECT: u64 = 200;
 
-/// One thread, and time that passes when nothing else is to be done.
+/// A runtime with one thread, whose time advances only when all tasks wait.
 fn paused_runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -44,8 +44,7 @@ fn paused_runtime() -> Runtime {
         .expect("a runtime without IO")
 }
 
-/// Runs one story on a runtime of its own, with paused time; gives its steps if something did not
-/// hold.
+/// Runs one simulation on its own runtime with paused time. Returns its steps if a check failed.
 fn violation<W>(
     begin: impl AsyncFnOnce() -> W,
     run: impl AsyncFnOnce(&mut W),
@@ -99,92 +98,92 @@ fn assert_no_violation(test: &str, run: impl Fn(u64) -> Option<Vec<String>>) {
 }
 
 #[test]
-fn nothing_is_lost_doubled_or_let_out_early() {
-    assert_no_violation("nothing_is_lost_doubled", |seed| {
+fn nothing_is_lost_duplicated_or_released_early() {
+    assert_no_violation("nothing_is_lost_duplicated", |seed| {
         violation_alone(seed, InjectedFault::None)
     });
 }
 
 #[test]
-fn a_fleet_loses_and_doubles_nothing() {
+fn a_fleet_loses_and_duplicates_nothing() {
     assert_no_violation("a_fleet_loses", |seed| violation_in_fleet(seed, NO_DEFECT));
 }
 
-/// A defect that is planted on purpose must be noticed, or the simulation proves nothing.
-fn assert_noticed(what: impl std::fmt::Debug, run: impl Fn(u64) -> Option<Vec<String>>) {
-    let noticed = (0..SEEDS_TO_NOTICE).find(|seed| run(*seed).is_some());
-    let seed = noticed.unwrap_or_else(|| panic!("{what:?} went unnoticed"));
-    println!("{what:?} is noticed by seed {seed}");
+/// Asserts that a fault is detected by a seed; otherwise the simulation would prove nothing.
+fn assert_detected(what: impl std::fmt::Debug, run: impl Fn(u64) -> Option<Vec<String>>) {
+    let detected = (0..SEEDS_TO_DETECT).find(|seed| run(*seed).is_some());
+    let seed = detected.unwrap_or_else(|| panic!("{what:?} was not detected"));
+    println!("{what:?} is detected by seed {seed}");
 }
 
-fn assert_noticed_alone(fault: InjectedFault) {
-    assert_noticed(fault, |seed| violation_alone(seed, fault));
+fn assert_detected_alone(fault: InjectedFault) {
+    assert_detected(fault, |seed| violation_alone(seed, fault));
 }
 
-fn assert_noticed_in_fleet(defect: Defect) {
-    assert_noticed(defect, |seed| violation_in_fleet(seed, defect));
-}
-
-#[test]
-fn an_ack_before_it_is_durable_is_noticed() {
-    assert_noticed_alone(InjectedFault::AckBeforeDurable);
+fn assert_detected_in_fleet(defect: Defect) {
+    assert_detected(defect, |seed| violation_in_fleet(seed, defect));
 }
 
 #[test]
-fn an_eventless_output_before_the_gate_is_noticed() {
-    assert_noticed_alone(InjectedFault::EventlessOutputUngated);
+fn an_ack_before_it_is_durable_is_detected() {
+    assert_detected_alone(InjectedFault::AckBeforeDurable);
 }
 
 #[test]
-fn a_receipt_missing_after_recovery_is_noticed() {
-    assert_noticed_alone(InjectedFault::ReceiptsForgotten);
+fn an_eventless_output_before_the_gate_is_detected() {
+    assert_detected_alone(InjectedFault::EventlessOutputUngated);
 }
 
 #[test]
-fn an_append_without_the_row_lock_is_noticed() {
-    assert_noticed_in_fleet(Defect {
+fn a_receipt_missing_after_recovery_is_detected() {
+    assert_detected_alone(InjectedFault::ReceiptsForgotten);
+}
+
+#[test]
+fn an_append_without_the_row_lock_is_detected() {
+    assert_detected_in_fleet(Defect {
         in_store: Fence::SnapshotOnly,
         ..NO_DEFECT
     });
 }
 
 #[test]
-fn a_journal_that_is_cut_off_before_the_archive_has_it_is_noticed() {
-    assert_noticed_alone(InjectedFault::TruncatedBeforeArchived);
-    assert_noticed_in_fleet(Defect {
+fn a_truncation_before_the_archive_has_the_batches_is_detected() {
+    assert_detected_alone(InjectedFault::TruncatedBeforeArchived);
+    assert_detected_in_fleet(Defect {
         in_node: InjectedFault::TruncatedBeforeArchived,
         ..NO_DEFECT
     });
 }
 
 #[test]
-fn a_journal_that_is_cut_off_too_far_is_noticed() {
-    assert_noticed_alone(InjectedFault::TruncatedTooFar);
-    assert_noticed_in_fleet(Defect {
+fn a_truncation_too_far_is_detected() {
+    assert_detected_alone(InjectedFault::TruncatedTooFar);
+    assert_detected_in_fleet(Defect {
         in_node: InjectedFault::TruncatedTooFar,
         ..NO_DEFECT
     });
 }
 
 #[test]
-fn reopening_without_a_claim_is_noticed() {
-    assert_noticed_in_fleet(Defect {
+fn reopening_without_a_claim_is_detected() {
+    assert_detected_in_fleet(Defect {
         in_node: InjectedFault::ReopenedWithoutClaim,
         ..NO_DEFECT
     });
 }
 
 #[test]
-fn a_snapshot_ahead_of_the_journal_is_noticed() {
-    assert_noticed_in_fleet(Defect {
+fn a_snapshot_ahead_of_the_journal_is_detected() {
+    assert_detected_in_fleet(Defect {
         in_node: InjectedFault::SnapshotBeforeDurable,
         ..NO_DEFECT
     });
 }
 
 #[test]
-fn a_tail_read_before_the_claim_is_noticed() {
-    assert_noticed_in_fleet(Defect {
+fn a_tail_read_before_the_claim_is_detected() {
+    assert_detected_in_fleet(Defect {
         in_node: InjectedFault::TailBeforeClaim,
         ..NO_DEFECT
     });

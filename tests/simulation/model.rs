@@ -1,11 +1,11 @@
-//! The reference: what committed events mean, written down a second time and much more simply than
-//! in the rules. It knows only the simulation's own hunt.
+//! The reference model: the meaning of committed events, implemented a second time and far more simply than
+//! in the rules. It supports only the simulation's own hunt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hunt::{Audience, Entry, Event, Origin, PuzzleId, Receipt, Target, Verdict};
 
-/// The simulation's hunt: puzzle, answer, points, and the puzzles of which it needs one or all.
+/// The simulation's hunt: puzzle, answer, points, and the puzzles that unlock it.
 pub const PUZZLES: [(&str, &str, u32, &[&str]); 4] = [
     ("anchor", "YES", 1, &[]),
     ("bell", "NO", 2, &[]),
@@ -38,7 +38,7 @@ points = 5
 unlock = "bell and chart"
 "#;
 
-/// What a team has, from the model's point of view.
+/// A team in the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TeamModel {
     pub open: BTreeSet<String>,
@@ -58,16 +58,16 @@ pub struct Model {
     pub devices: Vec<usize>,
     pub accepted: BTreeMap<(u32, u64), Receipt>,
     pub heads: BTreeMap<Audience, u64>,
-    /// Every clue that was pushed: to whom, what, and whether it is live.
+    /// Every clue that was pushed: its target, its text, and whether it is live.
     pub clues: Vec<(Target, String, bool)>,
     pub events: u64,
     last_at: u64,
 }
 
 impl Model {
-    /// Folds a committed entry, and panics if it should never have been committed.
+    /// Folds a committed entry. Panics if a correct node never commits it.
     pub fn fold(&mut self, entry: &Entry) {
-        assert!(entry.at.0 >= self.last_at, "time goes back: {entry:?}");
+        assert!(entry.at.0 >= self.last_at, "time decreases: {entry:?}");
         self.last_at = entry.at.0;
         for event in &entry.events {
             self.events += 1;
@@ -116,7 +116,10 @@ impl Model {
                 points,
                 ..
             } => {
-                assert_eq!(self.phase, Running, "a guess is judged out of time");
+                assert_eq!(
+                    self.phase, Running,
+                    "a guess is judged outside of the running phase"
+                );
                 self.judge(team.number(), puzzle.as_str(), guess, *verdict, *points);
                 vec![Team(*team), GameMasters]
             }
@@ -135,7 +138,7 @@ impl Model {
             | Event::DeviceRevoked { .. }
             | Event::GameMasterInvited { .. }
             | Event::GameMasterRevoked { .. }
-            | Event::Announced { .. } => panic!("nobody asks for {event:?} here"),
+            | Event::Announced { .. } => panic!("the simulation never causes {event:?}"),
         };
         for audience in audiences {
             *self.heads.entry(audience).or_default() += 1;
@@ -189,7 +192,7 @@ impl Model {
         self.heads.get(&audience).copied().unwrap_or(0)
     }
 
-    /// The live clues that a device sees, by id.
+    /// Text of the live clues that a device sees, by id.
     pub fn clues_of(&self, device: u32) -> BTreeMap<String, String> {
         let player = self.devices[device as usize - 1];
         let team = self.players[player];

@@ -1,5 +1,4 @@
-//! Watches everything that leaves a session, at the moment at which it leaves, and compares it with
-//! what is committed at that moment.
+//! Checks every output of a session, at the moment of its release, against what is committed then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +12,9 @@ use tokio::time::Instant;
 
 use crate::model::Model;
 
-/// Where it can be seen what of the session is committed at this moment.
+/// Reads what is committed of the session now.
 pub trait Committed: Send + Sync {
-    /// The rows after an event.
+    /// The batches after an event.
     fn after(&self, seq: u64) -> Vec<StoredBatch>;
 }
 
@@ -23,8 +22,8 @@ pub trait Committed: Send + Sync {
 #[derive(Clone)]
 pub struct Oracle {
     committed: Arc<dyn Committed>,
-    /// Whether a node may believe for a while that it owns what another one owns. What is committed
-    /// does not depend on it; what a node refuses does.
+    /// Whether a node may believe for a time that it owns a session of another node. This affects which
+    /// commands it rejects, never what is committed.
     has_impostors: bool,
     model: Arc<Mutex<Model>>,
     violated: Arc<AtomicBool>,
@@ -40,8 +39,7 @@ impl Oracle {
         }
     }
 
-    /// Of a session that nodes take from each other for no reason, without waiting for the end of the
-    /// owner's validity.
+    /// For a session that nodes claim from each other without cause, before the owner's lease expires.
     pub fn among_impostors(committed: impl Committed + 'static) -> Self {
         Self {
             has_impostors: true,
@@ -49,8 +47,8 @@ impl Oracle {
         }
     }
 
-    /// Whether a check inside of the node has failed. The node survives that, as it survives every
-    /// panic of an actor; the run must not.
+    /// Whether a check within a node has failed. The node survives it, as it survives every panic of an
+    /// actor; the run must not.
     pub fn is_violated(&self) -> bool {
         self.violated.load(Ordering::Relaxed)
     }
@@ -63,12 +61,12 @@ impl Oracle {
         }
     }
 
-    /// The state that the committed rows give from their beginning.
+    /// The state that a replay of all committed batches gives.
     pub fn folded(&self, hunt: Arc<Hunt>) -> State {
         let mut state = State::new(hunt);
         let mut head = 0;
         for batch in self.committed.after(0) {
-            assert_eq!(batch.first_seq, head + 1, "journal and archive have a hole");
+            assert_eq!(batch.first_seq, head + 1, "journal and archive have a gap");
             head = batch.last_seq;
             let entries = records::decode_entries(&batch.events);
             for entry in entries.expect("written by this version") {
@@ -78,14 +76,14 @@ impl Oracle {
         state
     }
 
-    /// The model, brought up to what is committed now.
+    /// The model, updated to what is committed now.
     pub fn model(&self) -> MutexGuard<'_, Model> {
         let mut model = self
             .model
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         for batch in self.committed.after(model.events) {
-            assert_eq!(batch.first_seq, model.events + 1, "the journal has a hole");
+            assert_eq!(batch.first_seq, model.events + 1, "the journal has a gap");
             for entry in records::decode_entries(&batch.events).expect("written by this version") {
                 model.fold(&entry);
             }
@@ -95,15 +93,15 @@ impl Oracle {
     }
 }
 
-/// A hub that is watched by the oracle.
+/// A hub whose outputs the oracle checks.
 pub struct Watched {
     hub: Hub,
     oracle: Oracle,
-    /// The device of each peer is not known to a hub; the commands that were sent are.
+    /// Commands that were sent, by which the sender of an outcome is found: a hub does not know devices.
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
-/// A command that some device sent.
+/// A command that a device sent.
 #[derive(Debug, Clone)]
 pub struct Sent {
     pub device: u32,
@@ -129,7 +127,7 @@ impl Watched {
     }
 }
 
-/// An outcome tells something about the session; it must be true of what is committed.
+/// Checks that an outcome agrees with what is committed.
 fn check_answer(model: &Model, sent: &Sent, outcome: &Outcome) {
     let key = (sent.device, sent.id);
     match outcome {
@@ -141,7 +139,7 @@ fn check_answer(model: &Model, sent: &Sent, outcome: &Outcome) {
                 "{key:?} is acknowledged, not committed"
             );
         }
-        Err(Refusal::Quarantined) => panic!("the rules failed on {sent:?}"),
+        Err(Refusal::Quarantined) => panic!("the rules panicked on {sent:?}"),
         Err(Refusal::Rejected(rejection)) => {
             assert_eq!(
                 model.accepted.get(&key),
@@ -153,14 +151,14 @@ fn check_answer(model: &Model, sent: &Sent, outcome: &Outcome) {
     }
 }
 
-/// The rejection was decided on a committed state, which may be older than what is committed now.
+/// Checks that a rejection follows from a committed state, which may be older than the present one.
 fn check_rejection(model: &Model, sent: &Sent, rejection: Rejection) {
     let team = model.team_of(sent.device);
     let guesses = team.guesses.get(&sent.puzzle);
     let guess = hunt::normalise(&sent.guess);
     let made = guesses.is_some_and(|made| made.iter().any(|(text, _)| *text == guess));
     let holds = match rejection {
-        // Every session begins in the lobby, with all puzzles closed.
+        // Every session starts in the lobby with all puzzles locked.
         Rejection::NotStarted | Rejection::UnknownPuzzle => true,
         Rejection::Paused => model.was_paused,
         Rejection::Finished => model.phase == hunt::Phase::Finished,
@@ -175,7 +173,7 @@ fn check_rejection(model: &Model, sent: &Sent, rejection: Rejection) {
     );
 }
 
-/// The numbers up to which a board that is rendered now shows what happened.
+/// The heads that a board rendered from the view covers.
 fn known_heads(view: View<'_>) -> Vec<(Audience, u64)> {
     let teams = view.state.teams().map(|(id, _)| Audience::Team(id));
     let audiences = std::iter::once(Audience::Everyone).chain(teams);

@@ -1,6 +1,6 @@
-//! A spectator: sees the board, and must see nothing else.
+//! A simulated spectator: receives the board, and checks that it receives nothing else.
 
-use cluecast::delivery::{Attach, Attaching, Identity, OutboxReader, Outgoing, outbox};
+use cluecast::delivery::{Attach, Identity, OutboxReader, Outgoing, PendingOutbox, outbox};
 use cluecast::session::{Mail, SessionHandle};
 use futures_util::FutureExt;
 use protocol::{Board, Codec, Heads, Resume, ServerMessage};
@@ -16,13 +16,13 @@ pub struct Spectator {
 }
 
 impl Spectator {
-    /// Asks to be attached; none if the session cannot be asked.
+    /// Sends an attach request; none if the session is unavailable.
     pub fn connect(session: &SessionHandle<Watched>) -> Option<Self> {
         let (outbox, frames) = outbox(&delivery_config(), Codec::Json);
         let attach = Mail::Attach(Attach {
             identity: Identity::Spectator,
             cursor: None,
-            outbox: Attaching::new(outbox),
+            outbox: PendingOutbox::new(outbox),
             codec: Codec::Json,
         });
         session.send(attach).ok()?;
@@ -41,7 +41,7 @@ impl Spectator {
         self.board.as_ref()
     }
 
-    /// Takes in all that has arrived, and checks it.
+    /// Receives and checks everything that has arrived.
     pub fn drain(&mut self) {
         while !self.is_gone {
             match self.frames.next().now_or_never() {
@@ -50,7 +50,7 @@ impl Spectator {
                 Some(Outgoing::Frames(frames)) => {
                     for frame in frames {
                         let message = Codec::Json.decode(&frame);
-                        self.receive(message.expect("the server sends messages"));
+                        self.receive(message.expect("the server sends valid messages"));
                     }
                 }
             }
@@ -63,9 +63,9 @@ impl Spectator {
             ServerMessage::Heads(frame) => assert_eq!(frame.heads, Heads::default()),
             ServerMessage::Board(board) => {
                 let followed = Board::follow(&mut self.board, *board);
-                followed.expect("its base is what came last");
+                followed.expect("its base is the previous board");
             }
-            other => panic!("a spectator is told {other:?}"),
+            other => panic!("a spectator receives {other:?}"),
         }
     }
 }

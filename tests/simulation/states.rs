@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use cluecast::journal::Snapshot;
 
-/// Snapshots that stay at least: of all, and of the verified ones.
+/// Newest snapshots that are kept, and newest verified ones.
 const KEPT: usize = 2;
 
-/// Snapshots by their event, each with whether it is verified.
+/// Snapshots by event, each with whether it is verified.
 #[derive(Default)]
 pub struct States(BTreeMap<u64, (Snapshot, bool)>);
 
@@ -41,14 +41,14 @@ impl States {
         }
     }
 
-    /// The verified ones, the newest first.
+    /// Events of the verified snapshots, newest first.
     pub fn verified(&self) -> Vec<u64> {
         let newest_first = self.0.iter().rev();
         let verified = newest_first.filter(|(_, (_, is_verified))| *is_verified);
         verified.map(|(seq, _)| *seq).collect()
     }
 
-    /// The newest sound one before an event, and the damaged ones that are newer.
+    /// The newest sound snapshot before an event, and the events of newer ones that are damaged.
     pub fn usable(&self, before_seq: u64) -> (Option<Snapshot>, Vec<u64>) {
         let mut damaged = Vec::new();
         for (seq, (snapshot, _)) in self.0.range(..before_seq).rev() {

@@ -1,9 +1,9 @@
-//! A shared store in slow motion: what PostgreSQL does with the rows of one session, with the steps of
-//! a statement (its snapshot, the wait for the row's lock, the commit) apart, so that those of several
-//! nodes interleave in every way.
+//! A simulated shared store: what PostgreSQL does with the rows of one session. The steps of a statement
+//! (its snapshot, the wait for the row lock, the commit) are separate, so that the statements of several
+//! nodes interleave in every order.
 //!
-//! An append looks at the ownership row, waits for a share lock on it, looks again, and commits; a
-//! claim waits for the exclusive lock. `against_postgres` compares this with a real server.
+//! An append reads the ownership row, waits for a share lock on it, reads it again, and commits; a claim
+//! waits for the exclusive lock. `against_postgres` compares this with a real server.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -19,30 +19,30 @@ use crate::dice::Dice;
 use crate::oracle::Committed;
 use crate::states::States;
 
-/// How long a claim waits for the row's lock, as on PostgreSQL.
+/// Lock timeout of a claim, as on PostgreSQL.
 const LOCK_WAIT: Duration = Duration::from_millis(500);
 
-/// Whether appends lock the row; without that the fence leaks, and somebody must notice.
+/// Whether appends lock the ownership row. Without the lock the fence fails, which a test must detect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fence {
     RowLock,
     SnapshotOnly,
 }
 
-/// What is committed of one session. Clones share it.
+/// The committed rows of one session. Clones share them.
 #[derive(Clone)]
 pub struct Store {
     session: SessionId,
     fence: Fence,
     dice: Dice,
-    /// Where the nodes put old rows.
+    /// Where nodes archive old rows.
     pub archive: SimulatedArchive,
     rows: Arc<Mutex<Rows>>,
-    /// The lock of the ownership row: appends share it, a claim has it alone.
+    /// The lock of the ownership row: appends share it, a claim holds it exclusively.
     row_lock: Arc<RwLock<()>>,
 }
 
-/// The ownership row, held by a transaction; dropping it ends that.
+/// The ownership row, locked by a transaction until this is dropped.
 #[expect(dead_code, reason = "only held")]
 pub enum Held {
     Shared(OwnedRwLockReadGuard<()>),
@@ -93,10 +93,12 @@ impl Store {
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.rows.lock().expect("nothing panics while it holds it")
+        self.rows
+            .lock()
+            .expect("nothing panics while it holds the lock")
     }
 
-    /// What should never have come to the store.
+    /// Requests that a correct node never sends.
     pub fn violations(&self) -> Vec<String> {
         self.rows().violations.clone()
     }
@@ -105,21 +107,21 @@ impl Store {
         self.rows().ownership
     }
 
-    async fn dawdle(&self, ms_max: usize) {
+    async fn delay(&self, ms_max: usize) {
         tokio::time::sleep(self.dice.up_to_ms(ms_max)).await;
     }
 
-    /// One append statement, from its snapshot to its commit. Dropped before that, it did nothing.
+    /// An append statement, from its snapshot to its commit. Dropped earlier, it has no effect.
     pub async fn append(&self, batch: Batch) -> Result<(), AppendError> {
         assert_eq!(batch.session, self.session);
         if !self.rows().is_owner(batch.owner, batch.epoch) {
             return Err(AppendError::Fenced);
         }
-        self.dawdle(6).await;
+        self.delay(6).await;
         let _held = match self.fence {
             Fence::RowLock => {
                 let held = self.row_lock.read().await;
-                // The wait over, the row is looked at anew.
+                // After the wait the row is read again.
                 if !self.rows().is_owner(batch.owner, batch.epoch) {
                     return Err(AppendError::Fenced);
                 }
@@ -132,7 +134,7 @@ impl Store {
             2..25 => 150,
             _ => 6,
         };
-        self.dawdle(ms_max).await;
+        self.delay(ms_max).await;
         self.commit(batch)
     }
 
@@ -165,12 +167,12 @@ impl Store {
         Ok(())
     }
 
-    /// One claim statement. Dropped before its end, it did nothing.
+    /// A claim statement. Dropped before its end, it has no effect.
     pub async fn claim(&self, claim: Claim) -> Result<Epoch, ClaimError> {
         let _held = self
             .lock_if((claim.expected.owner, claim.expected.epoch))
             .await?;
-        self.dawdle(3).await;
+        self.delay(3).await;
         let mut rows = self.rows();
         let ownership = &mut rows.ownership;
         ownership.owner = Some(claim.to);
@@ -178,15 +180,15 @@ impl Store {
         Ok(ownership.epoch)
     }
 
-    /// One release statement.
+    /// A release statement.
     pub async fn release(&self, owner: Incarnation, epoch: Epoch) -> Result<(), ClaimError> {
         let _held = self.lock_if((Some(owner), epoch)).await?;
         self.rows().ownership.owner = None;
         Ok(())
     }
 
-    /// Locks the row for a change, if it is as it should be: when the statement begins, and again
-    /// after the wait.
+    /// Locks the row for a change if it is as expected, both when the statement begins and after the wait for
+    /// the lock.
     async fn lock_if(
         &self,
         ground: (Option<Incarnation>, Epoch),
@@ -207,7 +209,7 @@ impl Store {
         }
     }
 
-    /// Holds the ownership row as a transaction does that has not ended.
+    /// Locks the ownership row, as a transaction that has not ended does.
     pub async fn hold(&self, shares: bool) -> Held {
         let lock = self.row_lock.clone();
         if shares {
@@ -217,14 +219,14 @@ impl Store {
         }
     }
 
-    /// Gives the session to somebody, for whoever holds the row alone.
-    pub fn take_away(&self, to: Incarnation) {
+    /// Sets the owner, on behalf of a transaction that holds the row exclusively.
+    pub fn set_owner(&self, to: Incarnation) {
         let mut rows = self.rows();
         rows.ownership.owner = Some(to);
         rows.ownership.epoch.0 += 1;
     }
 
-    /// One statement that deletes old rows. It locks the ownership row as an append does.
+    /// A statement that deletes old rows. It locks the ownership row as an append does.
     pub async fn truncate(&self, cut: Truncation) -> Result<u64, TruncateError> {
         let is_owner = || self.rows().is_owner(cut.owner, cut.epoch);
         if !is_owner() {
@@ -234,7 +236,7 @@ impl Store {
         if !is_owner() {
             return Err(TruncateError::Fenced);
         }
-        self.dawdle(6).await;
+        self.delay(6).await;
         let mut rows = self.rows();
         let covered = rows.snapshots.verified().get(1).copied();
         if covered.is_none_or(|covered| cut.through_seq > covered) {
@@ -293,8 +295,8 @@ impl Store {
         old.take(count).cloned().collect()
     }
 
-    /// A node asked for what it should not have.
-    pub fn note_violation(&self, violation: String) {
+    /// Records a request that a correct node never sends.
+    pub fn record_violation(&self, violation: String) {
         self.rows().violations.push(violation);
     }
 

@@ -1,4 +1,4 @@
-//! One session on stores that never answer: what goes on all the same.
+//! One session whose archive never answers: its snapshots must not be delayed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use crate::paused_runtime;
 use crate::world::{WAIT_MAX, delivery_config};
 
 const SESSION: SessionId = SessionId::new(1);
-/// Longer than from one stored state to the next.
+/// Longer than the least time between two snapshots.
 const PAUSE: Duration = Duration::from_secs(6);
 
-/// Takes every piece and says nothing of it.
+/// Accepts every piece and never answers.
 struct StuckArchive;
 
 impl Archive for StuckArchive {
@@ -40,7 +40,7 @@ impl Archive for StuckArchive {
     }
 }
 
-/// A session that runs, until this is dropped.
+/// A session that runs until this is dropped.
 struct Running {
     session: SessionHandle<Hub>,
     _task: JoinSet<()>,
@@ -103,7 +103,7 @@ async fn announce(session: &SessionHandle<Hub>) {
 }
 
 #[test]
-fn an_archive_that_hangs_holds_up_no_snapshot() {
+fn an_archive_that_hangs_delays_no_snapshot() {
     paused_runtime().block_on(async {
         let journal = Arc::new(MemoryJournal::new());
         let running = run_on(journal.clone(), Arc::new(StuckArchive)).await;

@@ -1,5 +1,5 @@
-//! A small world: one session, a few devices, a node that crashes and whose clock jumps, and a
-//! journal in bad weather.
+//! One simulated node: a session, a few devices, a process that crashes and whose clock jumps, and a
+//! journal with faults.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::SimulatedArchive;
 use crate::client::{Client, team_mates};
 use crate::dice::{CLOCKS_DIFFER_MS, Dice};
-use crate::journal::{CALM, CommittedTo, SimulatedJournal, Weather};
+use crate::journal::{CommittedTo, FaultRates, NO_FAULTS, SimulatedJournal};
 use crate::model::{HUNT_FILE, PUZZLES};
 use crate::oracle::{Oracle, Sent, Watched};
 use crate::spectator::Spectator;
@@ -33,21 +33,21 @@ use crate::spectator::Spectator;
 const STEPS: usize = 120;
 const TEAMS: u32 = 2;
 pub const DEVICES_A_TEAM: u32 = 2;
-/// Orders of which somebody waits for the outcome; a further one is given up.
+/// Most orders whose outcome is awaited; further ones are abandoned.
 const ORDERS_AWAITED_MAX: usize = 100;
-/// Beyond the least that one may last.
+/// Most by which a clue lasts longer than the least that is allowed.
 const CLUE_LASTS_MS_MAX: usize = 2_000;
 pub const WAIT_MAX: Duration = Duration::from_secs(5);
 const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
 
 pub fn delivery_config() -> DeliveryConfig {
     DeliveryConfig {
-        // Small, so that some come back too late for a replay.
+        // Small, so that some clients reconnect too late for a replay.
         ring_bytes_max: 2_000,
         ring_age_max: Duration::from_secs(2),
         heads_every: Duration::from_millis(100),
         outbound_bytes_max: 1 << 20,
-        // Small, so that some read too slowly.
+        // Small, so that some clients are too slow.
         outbound_frames_max: 12,
         latest_every: Duration::from_millis(50),
         snapshot_bytes_max: 5_000,
@@ -73,11 +73,11 @@ pub struct World {
     node: Option<Node>,
     clients: Vec<Client>,
     spectator: Option<Spectator>,
-    /// Orders of which somebody waits for the outcome.
+    /// Orders whose outcome is awaited.
     ordered: VecDeque<BoxFuture<'static, Result<Outcome, Unavailable>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     pub log: Vec<String>,
-    /// The journal's worker; it ends with the world.
+    /// The journal's worker, which ends with the world.
     _worker: JoinSet<()>,
 }
 
@@ -142,13 +142,13 @@ impl World {
         }
     }
 
-    /// Runs the whole story; panics where something does not hold.
+    /// Runs the whole simulation. Panics when a check fails.
     pub async fn run(&mut self) {
         self.start_node();
         for team in 0..TEAMS {
             self.found_team(team).await;
         }
-        self.journal.set_weather(Weather {
+        self.journal.set_faults(FaultRates {
             appends_failing: *self.dice.pick(&[0, 2, 10]),
             others_failing: *self.dice.pick(&[0, 5, 20]),
         });
@@ -156,7 +156,7 @@ impl World {
             self.step(step).await;
             self.check();
         }
-        self.journal.set_weather(CALM);
+        self.journal.set_faults(NO_FAULTS);
         self.settle().await;
         self.check_end().await;
     }
@@ -206,7 +206,7 @@ impl World {
     async fn join(&mut self, order: DeskOrder) {
         let session = &self.node.as_ref().expect("the node runs").session;
         let outcome = session.submit_desk_order(order, Vec::new()).await;
-        match outcome.expect("the weather is calm") {
+        match outcome.expect("there are no faults yet") {
             Ok(Receipt::Joined { device, .. }) => self.clients.push(Client::new(device.number())),
             other => panic!("joining gave {other:?}"),
         }
@@ -229,13 +229,13 @@ impl World {
             95..97 => self.stop_cleanly().await,
             _ => {
                 let time = self.dice.up_to_ms(3_000);
-                self.pass(time).await;
+                self.let_time_pass(time).await;
             }
         }
     }
 
-    /// Time passes, in which whoever is awake reads what comes.
-    async fn pass(&mut self, time: Duration) {
+    /// Lets time pass, while clients that are reading receive messages.
+    async fn let_time_pass(&mut self, time: Duration) {
         let until = tokio::time::Instant::now() + time;
         while tokio::time::Instant::now() < until {
             tokio::time::sleep(delivery_config().heads_every).await;
@@ -271,14 +271,14 @@ impl World {
         self.sent.lock().expect("one thread").extend(sent);
     }
 
-    /// A game master's order, which may come at the wrong time or get lost.
+    /// Sends a game master's order, which may be rejected or lost.
     fn order(&mut self) {
         let order = self.some_order();
         if let Some(node) = &self.node {
             let session = node.session.clone();
             let ordered = async move { session.submit_order(By::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
-            // The first poll puts it into the mailbox. Whoever asks may go before it is carried out.
+            // The first poll puts it into the mailbox. The caller may leave before it is executed.
             let outcome = (&mut ordered).now_or_never();
             if outcome.is_none() && self.dice.chance(90) {
                 self.ordered.push_back(ordered);
@@ -323,7 +323,7 @@ impl World {
         }
     }
 
-    /// The process dies: everything in memory is gone, and every connection.
+    /// The process dies and loses its memory and its connections.
     async fn crash(&mut self) {
         if let Some(mut node) = self.node.take() {
             node.task.abort_all();
@@ -364,7 +364,7 @@ impl World {
         assert!(violations.is_empty(), "{violations:?}");
     }
 
-    /// Somebody always looks at the board, and comes back when the connection is over.
+    /// Keeps a spectator connected.
     fn spectate(&mut self) {
         if let Some(spectator) = &mut self.spectator {
             spectator.drain();
@@ -376,7 +376,7 @@ impl World {
         }
     }
 
-    /// Everybody comes back, and everything outstanding is answered.
+    /// Reconnects every client and waits until every command has an outcome.
     async fn settle(&mut self) {
         for client in &mut self.clients {
             client.sleeps = false;
@@ -405,14 +405,14 @@ impl World {
     }
 
     async fn check_end(&mut self) {
-        // Past the session's end, the last clue's expiry by a clock that went back, and the next heads,
-        // which show an update that is missing at the end: from then on nothing happens by itself.
+        // Wait for the end of the session, for the last clue's expiry by a clock that jumped back, and for
+        // the next heads, which reveal a missing last update. Afterwards nothing happens without a request.
         let session = &self.node.as_ref().expect("the node runs").session;
         let finish = session.submit_order(By::Admin, GameMasterOrder::Finish, Vec::new());
-        // It may have finished before.
+        // The session may have finished before.
         _ = finish.await.expect("the session answers");
         let ms = CLUE_LASTS_MS_MAX + CLOCKS_DIFFER_MS + 1_500;
-        self.pass(Duration::from_millis(ms as u64)).await;
+        self.let_time_pass(Duration::from_millis(ms as u64)).await;
         self.check_latest();
         let session = &self.node.as_ref().expect("the node runs").session;
         let live = session.read(|view| {
@@ -440,10 +440,10 @@ impl World {
         }
     }
 
-    /// Everybody has the same board, and it shows what is committed.
+    /// Checks that every client has the same board, and that it shows what is committed.
     fn check_latest(&self) {
-        let spectator = self.spectator.as_ref().expect("somebody looks at it");
-        let board = spectator.board().expect("a board has come");
+        let spectator = self.spectator.as_ref().expect("a spectator is connected");
+        let board = spectator.board().expect("a board has arrived");
         assert_eq!(board.phase, protocol::Phase::Finished);
         let model = self.oracle.model();
         for client in &self.clients {
@@ -452,30 +452,30 @@ impl World {
             let team = model.players[model.devices[client.device as usize - 1]];
             let row = board.rows.iter();
             let row = row.clone().find(|row| row.team == format!("t{}", team + 1));
-            let row = row.expect("all teams have a place");
+            let row = row.expect("all teams have a row");
             let known = &model.teams[team];
             assert_eq!(
                 (row.score, row.solves as usize),
                 (known.score, known.solved.len())
             );
-            let own = latest.standing.expect("it has come");
+            let own = latest.standing.expect("it has arrived");
             assert_eq!(
                 (own.rank, own.score, own.solves),
                 (row.rank, row.score, row.solves)
             );
-            let present = latest.presence.as_ref().expect("it has come");
+            let present = latest.presence.as_ref().expect("it has arrived");
             let present: Vec<_> = present
                 .players
                 .iter()
                 .map(|player| (player.player.clone(), player.devices))
                 .collect();
             let all: Vec<_> = team_mates(client.device).map(|mate| (mate, 1)).collect();
-            assert_eq!(present, all, "everybody is here");
+            assert_eq!(present, all, "every player is present");
         }
     }
 }
 
-/// What a board shows, whatever its version is.
+/// The content of a board, without its version.
 fn shown(board: &Board) -> (protocol::Phase, u32, &[protocol::BoardRow]) {
     (board.phase, board.teams, &board.rows)
 }

@@ -1,4 +1,4 @@
-//! What a node should do, look by look.
+//! Plans for sequences of views.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{CALM_FOR, Look, NEWBORN_FOR, Planner, Step, TURN};
+use super::{CREATION_GRACE, ClusterView, Planner, STABLE_MIN, Step, TURN};
+use crate::cluster::observations::Observation;
 use crate::cluster::placement::preferences;
-use crate::cluster::sightings::Sighting;
 use crate::cluster::suspicion::Patience;
 use crate::ids::{Epoch, HeartbeatSeq, Incarnation, NodeRecord, Ownership, SessionId};
 
@@ -26,7 +26,7 @@ fn planner(node: Incarnation) -> Planner {
     Planner::new(node, PATIENCE, REBALANCE_MAX)
 }
 
-fn card(node: Incarnation) -> NodeRecord {
+fn record(node: Incarnation) -> NodeRecord {
     NodeRecord {
         incarnation: node,
         address: format!("10.0.0.{}:7000", node.0),
@@ -37,10 +37,10 @@ fn card(node: Incarnation) -> NodeRecord {
     }
 }
 
-fn seen(node: Incarnation) -> Sighting {
-    Sighting {
-        card: card(node),
-        last_sign: HeartbeatSeq(1),
+fn observed(node: Incarnation) -> Observation {
+    Observation {
+        record: record(node),
+        last_heartbeat: HeartbeatSeq(1),
         age: Duration::ZERO,
         silent_for: Duration::ZERO,
     }
@@ -54,24 +54,24 @@ fn owned(session: u64, owner: Option<Incarnation>, epoch: u64) -> Ownership {
     }
 }
 
-fn look(at: Instant, ownerships: Vec<Ownership>, nodes: &[Incarnation]) -> Look {
-    Look {
+fn view_of(at: Instant, ownerships: Vec<Ownership>, nodes: &[Incarnation]) -> ClusterView {
+    ClusterView {
         at,
         ownerships,
-        nodes: nodes.iter().map(|node| seen(*node)).collect(),
-        held: BTreeSet::new(),
+        nodes: nodes.iter().map(|node| observed(*node)).collect(),
+        running: BTreeSet::new(),
         broken: BTreeSet::new(),
-        unneeded: BTreeSet::new(),
+        retirable: BTreeSet::new(),
         finished: BTreeSet::new(),
-        wanted: BTreeSet::new(),
+        requested: BTreeSet::new(),
     }
 }
 
 /// A session that prefers this node, of me and the other.
 fn preferring(node: Incarnation) -> u64 {
-    let cards = [card(ME), card(OTHER)];
+    let records = [record(ME), record(OTHER)];
     let prefers = |session: &u64| {
-        let ranked = preferences(SessionId::new(*session), &cards);
+        let ranked = preferences(SessionId::new(*session), &records);
         ranked[0].incarnation == node
     };
     (0..10_000)
@@ -87,13 +87,13 @@ fn orphans_are_taken_by_the_node_that_they_prefer() {
         let mut planner = planner(ME);
         let orphans = vec![owned(near, owner, 4), owned(far, owner, 4)];
         let nodes = [ME, OTHER];
-        let steps = planner.plan(&look(start, orphans.clone(), &nodes));
-        assert_eq!(steps, [Step::Take(owned(near, owner, 4))]);
-        let later = planner.plan(&look(start + TURN, orphans.clone(), &nodes));
-        let both = [near, far].map(|session| Step::Take(owned(session, owner, 4)));
+        let steps = planner.plan(&view_of(start, orphans.clone(), &nodes));
+        assert_eq!(steps, [Step::Claim(owned(near, owner, 4))]);
+        let later = planner.plan(&view_of(start + TURN, orphans.clone(), &nodes));
+        let both = [near, far].map(|session| Step::Claim(owned(session, owner, 4)));
         assert_eq!(
             later, both,
-            "nobody is forgotten when the other does nothing"
+            "every session gets an owner if the other node does nothing"
         );
     }
 }
@@ -103,16 +103,16 @@ fn a_finished_session_is_left_alone_until_it_is_asked_for() {
     let mut planner = Planner::new(ME, PATIENCE, REBALANCE_MAX);
     // Not even the node that it would prefer: that one was not asked.
     let orphan = owned(preferring(OTHER), Some(DEAD), 4);
-    let mut look = look(Instant::now(), vec![orphan], &[ME, OTHER]);
-    look.finished = [orphan.session].into();
+    let mut view = view_of(Instant::now(), vec![orphan], &[ME, OTHER]);
+    view.finished = [orphan.session].into();
     for _ in 0..5 {
-        assert_eq!(planner.plan(&look), []);
-        look.at += 2 * TURN;
+        assert_eq!(planner.plan(&view), []);
+        view.at += 2 * TURN;
     }
-    look.wanted = [orphan.session].into();
-    assert_eq!(planner.plan(&look), [Step::Take(orphan)]);
-    look.nodes.retain(|seen| seen.card.incarnation != ME);
-    assert_eq!(planner.plan(&look), [], "this node is not known");
+    view.requested = [orphan.session].into();
+    assert_eq!(planner.plan(&view), [Step::Claim(orphan)]);
+    view.nodes.retain(|node| node.record.incarnation != ME);
+    assert_eq!(planner.plan(&view), [], "this node is not a member");
 }
 
 #[test]
@@ -120,60 +120,60 @@ fn a_finished_session_is_not_moved_for_balance() {
     let start = Instant::now();
     let mut planner = Planner::new(ME, PATIENCE, REBALANCE_MAX);
     let mine = owned(preferring(OTHER), Some(ME), 4);
-    let mut look = look(start, vec![mine], &[ME, OTHER]);
-    look.held = [mine.session].into();
-    look.finished = [mine.session].into();
-    assert_eq!(planner.plan(&look), []);
-    look.at += 2 * CALM_FOR;
-    assert_eq!(planner.plan(&look), []);
-    look.finished.clear();
-    assert_eq!(planner.plan(&look).len(), 1);
+    let mut view = view_of(start, vec![mine], &[ME, OTHER]);
+    view.running = [mine.session].into();
+    view.finished = [mine.session].into();
+    assert_eq!(planner.plan(&view), []);
+    view.at += 2 * STABLE_MIN;
+    assert_eq!(planner.plan(&view), []);
+    view.finished.clear();
+    assert_eq!(planner.plan(&view).len(), 1);
 }
 
 #[test]
 fn a_session_that_nobody_needs_is_given_up() {
     let mut planner = planner(ME);
     let mine = [1, 2].map(|session| owned(session, Some(ME), 4));
-    let mut look = look(Instant::now(), mine.to_vec(), &[ME]);
-    look.held = [SessionId::new(1), SessionId::new(2)].into();
-    assert_eq!(planner.plan(&look), []);
-    look.unneeded = [SessionId::new(2)].into();
-    assert_eq!(planner.plan(&look), [Step::Retire(SessionId::new(2))]);
+    let mut view = view_of(Instant::now(), mine.to_vec(), &[ME]);
+    view.running = [SessionId::new(1), SessionId::new(2)].into();
+    assert_eq!(planner.plan(&view), []);
+    view.retirable = [SessionId::new(2)].into();
+    assert_eq!(planner.plan(&view), [Step::Retire(SessionId::new(2))]);
     // It was closed, and its release failed.
-    look.unneeded.clear();
-    look.held.remove(&SessionId::new(2));
-    look.finished = [SessionId::new(2)].into();
-    assert_eq!(planner.plan(&look), [Step::Release(mine[1])]);
-    look.wanted = [SessionId::new(2)].into();
-    assert_eq!(planner.plan(&look), [Step::Take(mine[1])]);
+    view.retirable.clear();
+    view.running.remove(&SessionId::new(2));
+    view.finished = [SessionId::new(2)].into();
+    assert_eq!(planner.plan(&view), [Step::Release(mine[1])]);
+    view.requested = [SessionId::new(2)].into();
+    assert_eq!(planner.plan(&view), [Step::Claim(mine[1])]);
 }
 
 #[test]
-fn a_newborn_session_is_left_to_its_creator_for_a_while() {
+fn a_created_session_is_left_to_its_creator_for_a_while() {
     let start = Instant::now();
     let mut planner = planner(ME);
-    let newborn = vec![owned(preferring(ME), None, 0)];
-    let mut plan = |at| planner.plan(&look(at, newborn.clone(), &[ME, OTHER]));
+    let created = vec![owned(preferring(ME), None, 0)];
+    let mut plan = |at| planner.plan(&view_of(at, created.clone(), &[ME, OTHER]));
     assert_eq!(plan(start), []);
-    assert_eq!(plan(start + NEWBORN_FOR / 2), []);
-    assert_eq!(plan(start + NEWBORN_FOR), [Step::Take(newborn[0])]);
+    assert_eq!(plan(start + CREATION_GRACE / 2), []);
+    assert_eq!(plan(start + CREATION_GRACE), [Step::Claim(created[0])]);
 }
 
 #[test]
 fn what_runs_here_and_is_anothers_is_thrown_away_first() {
     let mut planner = planner(ME);
     let near = preferring(ME);
-    let mut look = look(
+    let mut view = view_of(
         Instant::now(),
         vec![owned(near, Some(DEAD), 9), owned(500, Some(OTHER), 7)],
         &[ME, OTHER],
     );
-    look.held = [SessionId::new(500), SessionId::new(501)].into();
-    let steps = planner.plan(&look);
+    view.running = [SessionId::new(500), SessionId::new(501)].into();
+    let steps = planner.plan(&view);
     let expected = [
         Step::Abandon(SessionId::new(500)),
         Step::Abandon(SessionId::new(501)),
-        Step::Take(owned(near, Some(DEAD), 9)),
+        Step::Claim(owned(near, Some(DEAD), 9)),
     ];
     assert_eq!(steps, expected);
 }
@@ -182,8 +182,8 @@ fn what_runs_here_and_is_anothers_is_thrown_away_first() {
 fn what_is_mine_and_does_not_run_is_claimed_anew() {
     let mut planner = planner(ME);
     let mine = owned(1, Some(ME), 3);
-    let steps = planner.plan(&look(Instant::now(), vec![mine], &[ME, OTHER]));
-    assert_eq!(steps, [Step::Take(mine)]);
+    let steps = planner.plan(&view_of(Instant::now(), vec![mine], &[ME, OTHER]));
+    assert_eq!(steps, [Step::Claim(mine)]);
 }
 
 #[test]
@@ -191,52 +191,52 @@ fn a_node_that_is_not_known_takes_nothing_of_others() {
     let mut planner = planner(ME);
     let orphan = vec![owned(1, Some(DEAD), 3)];
     let at = Instant::now();
-    assert_eq!(planner.plan(&look(at, orphan.clone(), &[OTHER])), []);
-    assert_eq!(planner.plan(&look(at + 9 * TURN, orphan, &[OTHER])), []);
+    assert_eq!(planner.plan(&view_of(at, orphan.clone(), &[OTHER])), []);
+    assert_eq!(planner.plan(&view_of(at + 9 * TURN, orphan, &[OTHER])), []);
 }
 
 #[test]
 fn sessions_move_for_balance_a_few_at_a_time_when_all_is_calm() {
     let start = Instant::now();
     let far = (0..).filter(|session| {
-        let cards = [card(ME), card(OTHER)];
-        preferences(SessionId::new(*session), &cards)[0].incarnation == OTHER
+        let records = [record(ME), record(OTHER)];
+        preferences(SessionId::new(*session), &records)[0].incarnation == OTHER
     });
     let far: Vec<u64> = far.take(5).collect();
     let mine: Vec<Ownership> = far.iter().map(|s| owned(*s, Some(ME), 1)).collect();
     let mut planner = planner(ME);
     let mut plan = |at, nodes: &[Incarnation]| {
-        let mut look = look(at, mine.clone(), nodes);
-        look.held = far.iter().map(|session| SessionId::new(*session)).collect();
-        planner.plan(&look)
+        let mut view = view_of(at, mine.clone(), nodes);
+        view.running = far.iter().map(|session| SessionId::new(*session)).collect();
+        planner.plan(&view)
     };
     assert_eq!(plan(start, &[ME]), []);
     assert_eq!(
-        plan(start + CALM_FOR, &[ME, OTHER]),
+        plan(start + STABLE_MIN, &[ME, OTHER]),
         [],
         "one came just now"
     );
-    let moves = plan(start + 2 * CALM_FOR, &[ME, OTHER]);
-    let expected = [0, 1].map(|i| Step::HandOver(SessionId::new(far[i]), card(OTHER)));
+    let moves = plan(start + 2 * STABLE_MIN, &[ME, OTHER]);
+    let expected = [0, 1].map(|i| Step::HandOff(SessionId::new(far[i]), record(OTHER)));
     assert_eq!(moves, expected);
 }
 
 #[test]
 fn a_session_that_stays_closed_is_not_moved_and_keeps_no_other_from_it() {
     let start = Instant::now();
-    let cards = [card(ME), card(OTHER)];
-    let is_far = |s: &u64| preferences(SessionId::new(*s), &cards)[0].incarnation == OTHER;
+    let records = [record(ME), record(OTHER)];
+    let is_far = |s: &u64| preferences(SessionId::new(*s), &records)[0].incarnation == OTHER;
     let far: Vec<u64> = (0..).filter(is_far).take(REBALANCE_MAX + 1).collect();
     let mine = far.iter().map(|session| owned(*session, Some(ME), 1));
     let mut planner = planner(ME);
-    let mut look = look(start, mine.collect(), &[ME, OTHER]);
-    look.held = far.iter().map(|session| SessionId::new(*session)).collect();
-    look.broken = look.held.iter().take(REBALANCE_MAX).copied().collect();
-    assert_eq!(planner.plan(&look), []);
-    look.at += 2 * CALM_FOR;
+    let mut view = view_of(start, mine.collect(), &[ME, OTHER]);
+    view.running = far.iter().map(|session| SessionId::new(*session)).collect();
+    view.broken = view.running.iter().take(REBALANCE_MAX).copied().collect();
+    assert_eq!(planner.plan(&view), []);
+    view.at += 2 * STABLE_MIN;
     let sound = SessionId::new(far[REBALANCE_MAX]);
-    let moved = Step::HandOver(sound, card(OTHER));
-    assert_eq!(planner.plan(&look), [moved]);
+    let moved = Step::HandOff(sound, record(OTHER));
+    assert_eq!(planner.plan(&view), [moved]);
 }
 
 #[test]
@@ -245,15 +245,15 @@ fn a_late_node_is_given_nothing() {
     let far = preferring(OTHER);
     let mut planner = planner(ME);
     let mut plan = |at, age| {
-        let mut look = look(at, vec![owned(far, Some(ME), 1)], &[ME, OTHER]);
-        look.held = [SessionId::new(far)].into();
-        look.nodes[1].age = age;
-        planner.plan(&look)
+        let mut view = view_of(at, vec![owned(far, Some(ME), 1)], &[ME, OTHER]);
+        view.running = [SessionId::new(far)].into();
+        view.nodes[1].age = age;
+        planner.plan(&view)
     };
     assert_eq!(plan(start, Duration::ZERO), []);
-    assert_eq!(plan(start + CALM_FOR, PATIENCE.late), []);
-    let moved = Step::HandOver(SessionId::new(far), card(OTHER));
-    assert_eq!(plan(start + CALM_FOR, PATIENCE.late / 2), [moved]);
+    assert_eq!(plan(start + STABLE_MIN, PATIENCE.late), []);
+    let moved = Step::HandOff(SessionId::new(far), record(OTHER));
+    assert_eq!(plan(start + STABLE_MIN, PATIENCE.late / 2), [moved]);
 }
 
 proptest! {
@@ -275,13 +275,13 @@ proptest! {
         let mut planners = nodes.map(planner);
         let mut held = [const { BTreeSet::new() }; 3];
         let mut at = Instant::now();
-        // After the random looks, each node looks in its turn until every turn is over.
-        let settling = (0..60).map(|look| look % 3);
+        // After the random scans, each node scans in turn until all turns have passed.
+        let settling = (0..60).map(|scan| scan % 3);
         for index in order.into_iter().chain(settling) {
             at += TURN;
-            let mut look = look(at, table.values().copied().collect(), &nodes);
-            look.held = held[index].clone();
-            for step in planners[index].plan(&look) {
+            let mut view = view_of(at, table.values().copied().collect(), &nodes);
+            view.running = held[index].clone();
+            for step in planners[index].plan(&view) {
                 let session = step.session();
                 let row = table.get_mut(&session).expect("only these exist");
                 let next = match step {
@@ -290,7 +290,7 @@ proptest! {
                         held[index].remove(&session);
                         continue;
                     }
-                    Step::Take(ground) => {
+                    Step::Claim(ground) => {
                         prop_assert_eq!(*row, ground);
                         held[index].insert(session);
                         nodes[index]
@@ -298,7 +298,7 @@ proptest! {
                     Step::Retire(_) | Step::Release(_) => {
                         return Err(TestCaseError::fail("all are needed"));
                     }
-                    Step::HandOver(_, to) => {
+                    Step::HandOff(_, to) => {
                         prop_assert_eq!(row.owner, Some(nodes[index]));
                         held[index].remove(&session);
                         to.incarnation
@@ -308,9 +308,9 @@ proptest! {
                 row.epoch = Epoch(row.epoch.0 + 1);
             }
         }
-        let cards = nodes.map(card);
+        let records = nodes.map(record);
         for (session, row) in &table {
-            let preferred = preferences(*session, &cards)[0].incarnation;
+            let preferred = preferences(*session, &records)[0].incarnation;
             prop_assert_eq!(row.owner, Some(preferred), "it is where it should be");
             let holders = (0..3).filter(|index| held[*index].contains(session));
             let holders: Vec<_> = holders.map(|index| Some(nodes[index])).collect();

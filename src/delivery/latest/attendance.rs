@@ -1,4 +1,5 @@
-//! How many are connected: of a team for its players, of all for game masters.
+//! Presence and attendance: the connected players of a team, for the team; the numbers of connections,
+//! for game masters.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +8,11 @@ use protocol::{Attendance, PlayerPresence, Presence, ServerMessage, TeamAttendan
 
 use super::versions::Content;
 
-/// The players of one team who are connected, each with the number of connections.
+/// The connected players of one team, each with the number of connections.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::delivery) struct TeamConnected(BTreeMap<PlayerId, u32>);
+pub(in crate::delivery) struct TeamPresence(BTreeMap<PlayerId, u32>);
 
-impl TeamConnected {
+impl TeamPresence {
     pub(super) fn message(&self) -> ServerMessage {
         let players = self.0.iter().map(|(player, devices)| PlayerPresence {
             player: player.to_string(),
@@ -23,8 +24,8 @@ impl TeamConnected {
     }
 }
 
-impl FromIterator<PlayerId> for TeamConnected {
-    /// From the player of each connection.
+impl FromIterator<PlayerId> for TeamPresence {
+    /// Collects the player of each connection.
     fn from_iter<I: IntoIterator<Item = PlayerId>>(connections: I) -> Self {
         let mut players = BTreeMap::new();
         for player in connections {
@@ -34,9 +35,9 @@ impl FromIterator<PlayerId> for TeamConnected {
     }
 }
 
-/// How many are connected, in all and of each team.
+/// The numbers of connections, in all and per team.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::delivery) struct Connected {
+pub(in crate::delivery) struct AttendanceContent {
     teams: BTreeMap<TeamId, Counts>,
     spectators: u32,
 }
@@ -47,18 +48,18 @@ struct Counts {
     devices: u32,
 }
 
-impl Connected {
+impl AttendanceContent {
     pub(super) fn new(
-        teams: impl Iterator<Item = (TeamId, TeamConnected)>,
+        teams: impl Iterator<Item = (TeamId, TeamPresence)>,
         spectators: usize,
     ) -> Self {
-        let counts = |connected: TeamConnected| Counts {
-            players: count(connected.0.len()),
-            devices: connected.0.values().sum(),
+        let counts = |presence: TeamPresence| Counts {
+            players: count(presence.0.len()),
+            devices: presence.0.values().sum(),
         };
         Self {
             teams: teams
-                .map(|(team, connected)| (team, counts(connected)))
+                .map(|(team, presence)| (team, counts(presence)))
                 .collect(),
             spectators: count(spectators),
         }
@@ -81,9 +82,9 @@ impl Connected {
     }
 }
 
-impl Content for Connected {
+impl Content for AttendanceContent {
     fn whole(&self, version: u64) -> ServerMessage {
-        let teams = self.teams.iter().map(team);
+        let teams = self.teams.iter().map(team_attendance);
         self.message(version, None, teams.collect())
     }
 
@@ -92,14 +93,14 @@ impl Content for Connected {
         let changed = now.filter(|(id, counts)| since.teams.get(id) != Some(counts));
         let before = since.teams.keys();
         let left = before.filter(|id| !self.teams.contains_key(id));
-        let left = left.map(|id| team((id, &Counts::default())));
-        let teams: Vec<TeamAttendance> = changed.map(team).chain(left).collect();
+        let left = left.map(|id| team_attendance((id, &Counts::default())));
+        let teams: Vec<TeamAttendance> = changed.map(team_attendance).chain(left).collect();
         let is_shorter = teams.len() < self.teams.len() || self.teams.is_empty();
         is_shorter.then(|| self.message(version, Some(base), teams))
     }
 }
 
-fn team((id, counts): (&TeamId, &Counts)) -> TeamAttendance {
+fn team_attendance((id, counts): (&TeamId, &Counts)) -> TeamAttendance {
     TeamAttendance {
         team: id.to_string(),
         players: counts.players,
@@ -107,6 +108,6 @@ fn team((id, counts): (&TeamId, &Counts)) -> TeamAttendance {
     }
 }
 
-fn count(number: usize) -> u32 {
-    u32::try_from(number).expect("connections are bounded")
+fn count(connections: usize) -> u32 {
+    u32::try_from(connections).unwrap_or(u32::MAX)
 }

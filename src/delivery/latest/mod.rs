@@ -1,51 +1,54 @@
-//! What carries no number: of each kind only the latest counts.
+//! Latest values: unnumbered messages of which only the newest of each kind counts.
 //!
-//! A newer one takes the place of one that waits, and is encoded once for all who get it. What is
-//! sent as a change is a change of what was sent last on the same connection: a connection's reader
-//! says so when it takes a frame, so that nothing which was replaced while it waited is built upon.
+//! A newer value replaces a queued one, and is encoded once for all its receivers. A value that is sent
+//! as a change builds on the version that was sent last on the same connection. The connection's reader
+//! records that version when it takes a frame, so that a value that was replaced in the queue is never
+//! the base of a change.
 
 mod attendance;
 mod board;
-mod bulletin;
+mod coalescer;
+mod encoded;
 mod versions;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use protocol::{Codec, ServerMessage};
+use protocol::Codec;
 
-use crate::telemetry::metrics;
+use super::render::BoardContent;
+use attendance::AttendanceContent;
+pub(super) use coalescer::{Coalescer, Scores};
+use encoded::LazyMessage;
+use versions::Versioned;
 
-pub(super) use attendance::Connected;
-pub(super) use bulletin::{Bulletin, Scores};
-pub(super) use versions::Versioned;
-
-/// Something that waits in a connection's outbox until a newer one of its kind replaces it.
+/// A latest value. It waits in a connection's outbox until it is sent or a newer one of its kind
+/// replaces it.
 #[derive(Debug, Clone)]
 pub(super) enum Latest {
-    /// The first places of the scoreboard.
-    Board(Arc<Versioned<board::Places>>),
-    /// Where a team stands.
-    Standing(Arc<Shared>),
-    /// Who of a team is connected.
-    Presence(Arc<Shared>),
-    /// How many are connected.
-    Attendance(Arc<Versioned<Connected>>),
+    /// The public board.
+    Board(Arc<Versioned<BoardContent>>),
+    /// The standing of a team.
+    Standing(Arc<LazyMessage>),
+    /// The connected players of a team.
+    Presence(Arc<LazyMessage>),
+    /// The numbers of connections.
+    Attendance(Arc<Versioned<AttendanceContent>>),
 }
 
-/// How many kinds there are.
+/// The number of kinds.
 pub(super) const KINDS: usize = 4;
 
 /// The versions that were sent last on a connection since its last `welcome`.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sent {
+pub(super) struct SentVersions {
     board: Option<u64>,
     attendance: Option<u64>,
 }
 
 impl Latest {
-    /// Its kind's place, below [`KINDS`].
-    pub(super) fn place(&self) -> usize {
+    /// The slot of its kind, below [`KINDS`].
+    pub(super) fn slot(&self) -> usize {
         match self {
             Self::Board(_) => 0,
             Self::Standing(_) => 1,
@@ -54,88 +57,46 @@ impl Latest {
         }
     }
 
-    /// The frame to send next on a connection, and notes it as sent; none if the connection has
-    /// this very version.
-    pub(super) fn frame(&self, codec: Codec, sent: &mut Sent) -> Option<Bytes> {
+    /// The frame to send next on a connection, which it records as sent; none if the connection has
+    /// this version already.
+    pub(super) fn frame(&self, codec: Codec, sent: &mut SentVersions) -> Option<Bytes> {
         match self {
             Self::Board(board) => board.frame(codec, &mut sent.board),
             Self::Attendance(attendance) => attendance.frame(codec, &mut sent.attendance),
-            Self::Standing(shared) | Self::Presence(shared) => Some(shared.frame(codec)),
+            Self::Standing(message) | Self::Presence(message) => Some(message.frame(codec)),
         }
-    }
-}
-
-/// A message without versions.
-#[derive(Debug)]
-pub(super) struct Shared {
-    message: ServerMessage,
-    encoded: Encoded,
-}
-
-impl Shared {
-    fn new(message: ServerMessage) -> Arc<Self> {
-        Arc::new(Self {
-            message,
-            encoded: Encoded::default(),
-        })
-    }
-
-    fn frame(&self, codec: Codec) -> Bytes {
-        self.encoded.get(codec, |codec| codec.encode(&self.message))
-    }
-}
-
-/// A frame in each codec that somebody has asked for. The first one to ask encodes it, in its own
-/// task, and not the session's actor.
-#[derive(Debug, Default)]
-struct Encoded {
-    message_pack: OnceLock<Bytes>,
-    json: OnceLock<Bytes>,
-}
-
-impl Encoded {
-    fn get(&self, codec: Codec, encode: impl FnOnce(Codec) -> Vec<u8>) -> Bytes {
-        let frame = match codec {
-            Codec::MessagePack => &self.message_pack,
-            Codec::Json => &self.json,
-        };
-        let encode = || {
-            metrics().latest_encoded.increment(1);
-            encode(codec).into()
-        };
-        frame.get_or_init(encode).clone()
     }
 }
 
 #[cfg(test)]
 pub(super) mod examples {
-    //! Things that are latest, for tests.
+    //! Latest values for tests.
 
     use std::sync::Arc;
 
     use protocol::{ServerMessage, Standing};
 
-    use super::board::Places;
-    use super::{Latest, Shared, Versioned};
+    use super::board::board_with_scores;
+    use super::{BoardContent, Latest, LazyMessage, Versioned};
 
     pub(in crate::delivery) fn standing(rank: u32) -> Latest {
-        Latest::Standing(Shared::new(ServerMessage::Standing(Standing {
+        Latest::Standing(LazyMessage::new(ServerMessage::Standing(Standing {
             rank,
             score: 0,
             solves: 0,
         })))
     }
 
-    /// Boards of two rows, of which each next one differs from all before it in the second.
+    /// Boards of two rows. Each differs from all earlier ones in the second row.
     #[derive(Default)]
-    pub(in crate::delivery) struct Boards(Option<Arc<Versioned<Places>>>);
+    pub(in crate::delivery) struct Boards(Option<Arc<Versioned<BoardContent>>>);
 
     impl Boards {
         pub(in crate::delivery) fn next(&mut self) -> Latest {
             let score = self.0.as_ref().map_or(1, |last| last.version() + 1);
             let score = u32::try_from(score).expect("few boards are made");
-            let places = Places::of_scores(&[1_000, score]);
-            let board = Versioned::after(self.0.as_deref(), places);
+            let content = board_with_scores(&[1_000, score]);
+            let board = Versioned::after(self.0.as_deref(), content);
             self.0 = Some(board.clone());
             Latest::Board(board)
         }

@@ -1,36 +1,36 @@
-//! Something that is sent whole to whoever has none, and as a change to whoever has one.
+//! Versioned values: sent whole on a connection that has none, and as a change afterwards.
 //!
-//! A change is made for the version that a connection was sent last, whichever that is of the last
-//! few; a connection that lags further behind gets the whole. So what a slow reader never saw does
-//! not matter, and no version is ever a base before it was sent.
+//! A change builds on the version that was sent last on the connection, if it is one of the last
+//! [`BASES_MAX`]; otherwise the whole value is sent. So versions that a slow reader skipped do not
+//! matter, and only a version that was sent is ever a base.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::{Codec, ServerMessage};
 
-use super::Encoded;
+use super::encoded::LazyFrames;
 
-/// Versions that a change may be made of. At two a second, a connection may lag two seconds behind
-/// before it gets the whole. Each version that is kept costs its content once.
+/// Earlier versions that a change can build on. At two versions a second, a connection may lag two
+/// seconds before it gets the whole value. Each kept version costs its content once.
 const BASES_MAX: usize = 4;
 
-/// What is shown.
+/// The content of a versioned value, as messages.
 pub(in crate::delivery) trait Content: PartialEq {
-    /// All of it.
+    /// The whole content.
     fn whole(&self, version: u64) -> ServerMessage;
 
-    /// What has changed since a base; none if that is as much as the whole.
+    /// The change since a base version; none if it is as large as the whole.
     fn change(&self, version: u64, since: &Self, base: u64) -> Option<ServerMessage>;
 }
 
-/// One version of some content, with the last ones before it.
+/// One version of some content, with the versions before it.
 #[derive(Debug)]
 pub(in crate::delivery) struct Versioned<T> {
     version: u64,
     content: Arc<T>,
-    whole: Encoded,
-    /// The newest first.
+    whole: LazyFrames,
+    /// Newest first.
     bases: Vec<Base<T>>,
 }
 
@@ -38,16 +38,16 @@ pub(in crate::delivery) struct Versioned<T> {
 struct Base<T> {
     version: u64,
     content: Arc<T>,
-    change: Encoded,
+    change: LazyFrames,
 }
 
 impl<T: Content> Versioned<T> {
-    /// The version after another one, or the first.
+    /// The version that follows `before`, or the first version.
     pub(in crate::delivery) fn after(before: Option<&Self>, content: T) -> Arc<Self> {
         let base = |version, content: &Arc<T>| Base {
             version,
             content: content.clone(),
-            change: Encoded::default(),
+            change: LazyFrames::default(),
         };
         let earlier = before.into_iter().flat_map(|before| {
             let older = before.bases.iter();
@@ -57,7 +57,7 @@ impl<T: Content> Versioned<T> {
         Arc::new(Self {
             version: before.map_or(1, |before| before.version + 1),
             content: content.into(),
-            whole: Encoded::default(),
+            whole: LazyFrames::default(),
             bases: earlier
                 .take(BASES_MAX)
                 .map(|(version, content)| base(version, content))
@@ -73,7 +73,8 @@ impl<T: Content> Versioned<T> {
         self.version
     }
 
-    /// The frame for a connection on which version `sent` was sent last; none if that is this one.
+    /// The frame for a connection on which version `sent` was sent last, which it updates; none if that
+    /// is this version.
     pub(super) fn frame(&self, codec: Codec, sent: &mut Option<u64>) -> Option<Bytes> {
         let last = sent.replace(self.version);
         if last == Some(self.version) {

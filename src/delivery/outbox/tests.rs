@@ -15,7 +15,7 @@ fn config() -> DeliveryConfig {
     }
 }
 
-/// What happens at one end or the other.
+/// An action on one half of the outbox, or an expectation.
 enum Step {
     Push(&'static str),
     Begin(&'static [&'static str]),
@@ -76,7 +76,7 @@ impl Pair {
     }
 }
 
-/// A frame in short.
+/// A frame, abbreviated.
 fn shown(frame: &Bytes) -> String {
     match Codec::Json.decode(frame) {
         Ok(ServerMessage::Board(board)) => match board.base {
@@ -127,7 +127,7 @@ fn must_keeps_its_order_and_its_bounds() {
             ],
         ),
         (
-            "after an overflow nothing is taken in",
+            "after an overflow further frames are ignored",
             &[
                 Push("aaaaaa"),
                 Push("aaaaaa"),
@@ -143,7 +143,7 @@ fn must_keeps_its_order_and_its_bounds() {
 }
 
 #[test]
-fn a_beginning_of_any_size_comes_whole_and_first() {
+fn first_frames_of_any_size_are_sent_whole_and_first() {
     let slow = CloseCode::SlowReader;
     let cases: &[(&str, &[Step])] = &[
         (
@@ -156,7 +156,7 @@ fn a_beginning_of_any_size_comes_whole_and_first() {
             ],
         ),
         (
-            "even if what follows does not fit any more",
+            "even if the frames after them overflow the queue",
             &[
                 Begin(&["aaaaaaaaaa"; 9]),
                 Push("c"),
@@ -168,7 +168,7 @@ fn a_beginning_of_any_size_comes_whole_and_first() {
             ],
         ),
         (
-            "beginnings do not pile up",
+            "repeated first frames count towards the bounds",
             &[
                 Begin(&["a"]),
                 Begin(&["b", "c"]),
@@ -178,7 +178,7 @@ fn a_beginning_of_any_size_comes_whole_and_first() {
             ],
         ),
         (
-            "a second one comes after what waits",
+            "a second attachment queues after the waiting frames",
             &[Push("a"), Begin(&["b"]), Push("c"), Gets(&["a", "b", "c"])],
         ),
     ];
@@ -187,7 +187,7 @@ fn a_beginning_of_any_size_comes_whole_and_first() {
     }
 }
 
-/// Cases of what is latest, each with its steps.
+/// Cases of latest values, each with its steps.
 const LATEST: &[(&str, &[Step])] = &[
     (
         "kinds do not replace each other",
@@ -200,7 +200,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "the first is whole, the next a change",
+        "the first version is whole, the next a change",
         &[
             Board,
             Gets(&["board 1"]),
@@ -211,7 +211,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "a whole one that was replaced is no base",
+        "a whole version that was replaced is no base",
         &[
             Board,
             Board,
@@ -221,7 +221,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "nor is a change that was replaced",
+        "a change that was replaced is no base",
         &[
             Board,
             Gets(&["board 1"]),
@@ -234,7 +234,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "too far behind, it is whole again",
+        "a version too far behind is whole again",
         &[
             Board,
             Gets(&["board 1"]),
@@ -247,7 +247,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "it waits for what must go, and takes its turn after it",
+        "ordered frames go before latest values",
         &[
             Push("a"),
             Board,
@@ -258,7 +258,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "after a beginning it is whole, whatever went before",
+        "after a new attachment the version is whole",
         &[
             Board,
             Gets(&["board 1"]),
@@ -269,7 +269,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "also what was pushed before the beginning and not taken",
+        "so is a version that was queued before the attachment",
         &[
             Board,
             Gets(&["board 1"]),
@@ -279,7 +279,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "and behind a beginning that had to queue",
+        "so is a version behind an attachment that was queued",
         &[
             Board,
             Gets(&["board 1"]),
@@ -290,7 +290,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "it neither fills the queue nor goes when that has overflowed",
+        "a latest value does not fill the queue, and is dropped by an overflow",
         &[
             Push("aaaaaaaaa"),
             Board,
@@ -301,7 +301,7 @@ const LATEST: &[(&str, &[Step])] = &[
         ],
     ),
     (
-        "it goes before a close",
+        "a latest value is sent before a close",
         &[
             Board,
             Close(CloseCode::Replaced),
@@ -312,7 +312,7 @@ const LATEST: &[(&str, &[Step])] = &[
 ];
 
 #[test]
-fn of_each_kind_only_the_latest_goes_and_changes_are_of_what_went() {
+fn only_the_latest_of_each_kind_is_sent_and_changes_build_on_sent_versions() {
     for (case, steps) in LATEST {
         Pair::new().play(case, steps);
     }
@@ -330,7 +330,7 @@ fn the_version_that_was_sent_is_not_sent_again() {
 }
 
 #[test]
-fn what_is_shared_is_encoded_once() {
+fn a_shared_message_is_encoded_once() {
     let mut boards = Boards::default();
     let board = boards.next();
     let mut frames = Vec::new();
@@ -347,7 +347,7 @@ fn what_is_shared_is_encoded_once() {
 }
 
 #[test]
-fn a_batch_is_bounded_and_what_is_left_still_counts() {
+fn a_batch_is_bounded_and_remaining_frames_still_count() {
     let config = DeliveryConfig {
         outbound_bytes_max: 4 * BATCH_BYTES_MAX,
         outbound_frames_max: 3 * BATCH_FRAMES_MAX,
@@ -374,7 +374,7 @@ fn a_batch_is_bounded_and_what_is_left_still_counts() {
             for expected in &batches {
                 let got = reader.next().now_or_never();
                 let Some(Outgoing::Frames(got)) = got else {
-                    panic!("{got:?} in place of {expected} frames");
+                    panic!("{got:?} instead of {expected} frames");
                 };
                 assert_eq!(got.len(), *expected);
             }
@@ -404,7 +404,7 @@ fn a_connection_that_is_caught_up_holds_no_queue_memory() {
         pair.outbox.push_latest(standing(1));
         while pair.reader.next().now_or_never().is_some() {}
         let queue = pair.outbox.shared.queue();
-        assert_eq!(queue.beginning.capacity() + queue.frames.capacity(), 0);
+        assert_eq!(queue.first_frames.capacity() + queue.frames.capacity(), 0);
         assert_eq!(queue.bytes, 0);
         assert!(queue.latest.iter().all(Option::is_none));
     }

@@ -1,34 +1,41 @@
-//! Events as the updates of an audience.
+//! Events as numbered updates.
 
-use hunt::{Audience, Event, Stamp, Timestamp};
+use hunt::{Audience, Event, PuzzleId, RoundId, Stamp, TeamId, Timestamp};
 use protocol as wire;
 
+use super::game_masters::invited_game_master;
+use super::outcome::verdict;
+use super::people::{member, new_team_summary};
 use super::snapshot::{puzzle, round};
-use super::{game_master, member, target, team_summary, verdict};
+use super::texts::target;
 use crate::session::View;
 
-/// The update that shows an event to its audience. The view is the state right after it.
+/// The update that shows an event to an audience. The view is the state right after the event.
+///
+/// None for an event that no audience sees. An audience that does not follow the event gets the same
+/// update as one that does, without the details for game masters.
 pub(in crate::delivery) fn update(
     view: View<'_>,
     at: Timestamp,
     event: &Event,
     stamp: Stamp,
-) -> wire::Update {
+) -> Option<wire::Update> {
     let audience = match stamp.audience {
         Audience::Everyone => wire::Audience::Everyone,
         Audience::Team(_) => wire::Audience::Team,
         Audience::Player(_) => wire::Audience::Player,
         Audience::GameMasters => wire::Audience::GameMasters,
     };
-    wire::Update {
+    let event = Shown { view, at, audience }.event(event)?;
+    Some(wire::Update {
         audience,
         number: stamp.number,
         at_ms: at.0,
-        event: Shown { view, at, audience }.event(event),
-    }
+        event,
+    })
 }
 
-/// What an event is shown from, and to whom.
+/// The context in which an event is shown.
 struct Shown<'a> {
     view: View<'a>,
     at: Timestamp,
@@ -36,8 +43,8 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    fn event(&self, event: &Event) -> wire::Event {
-        match event {
+    fn event(&self, event: &Event) -> Option<wire::Event> {
+        Some(match event {
             Event::SessionStarted { ends_at } => wire::Event::SessionStarted {
                 ends_at_ms: ends_at.map(|at| at.0),
             },
@@ -46,37 +53,11 @@ impl Shown<'_> {
                 ends_at_ms: ends_at.map(|at| at.0),
             },
             Event::SessionFinished => wire::Event::SessionFinished,
-            Event::TeamCreated { .. }
-            | Event::PlayerJoined { .. }
-            | Event::DeviceAdded { .. }
-            | Event::DeviceRevoked { .. } => self.people(event),
-            Event::GameMasterInvited { .. } | Event::GameMasterRevoked { .. } => {
-                self.game_masters(event)
-            }
-            Event::Unlocked { .. } | Event::GuessJudged { .. } => self.puzzles(event),
-            Event::CluePushed { .. }
-            | Event::ClueCancelled { .. }
-            | Event::ClueExpired { .. }
-            | Event::Announced { .. } => self.texts(event),
-            Event::LinkUsed { .. } => unreachable!("a used link is nobody's update"),
-        }
-    }
-
-    /// A detail that only game masters are told.
-    fn for_game_masters<T>(&self, detail: impl FnOnce() -> T) -> Option<T> {
-        (self.audience == wire::Audience::GameMasters).then(detail)
-    }
-
-    fn people(&self, event: &Event) -> wire::Event {
-        match event {
-            Event::TeamCreated { team, .. } => {
-                let created = self.view.state.team(*team).expect("it was just created");
-                wire::Event::TeamCreated {
-                    team: team_summary(self.view, *team, created),
-                }
-            }
-            Event::PlayerJoined { player, team, .. } => wire::Event::PlayerJoined {
-                player: member(self.view, *player),
+            Event::TeamCreated { team, name, .. } => wire::Event::TeamCreated {
+                team: new_team_summary(self.view, *team, *name),
+            },
+            Event::PlayerJoined { team, player, name } => wire::Event::PlayerJoined {
+                player: member(self.view, *player, *name),
                 team: self.for_game_masters(|| team.to_string()),
             },
             Event::DeviceAdded { device, .. } => wire::Event::DeviceAdded {
@@ -86,46 +67,21 @@ impl Shown<'_> {
                 device: device.to_string(),
                 player: self.for_game_masters(|| player.to_string()),
             },
-            other => unreachable!("{other:?} is not about people"),
-        }
-    }
-
-    fn game_masters(&self, event: &Event) -> wire::Event {
-        match event {
             Event::GameMasterInvited {
-                game_master: id, ..
-            } => {
-                let invited = self.view.state.game_master(*id);
-                wire::Event::GameMasterInvited {
-                    game_master: game_master(self.view, *id, invited.expect("just invited")),
-                }
-            }
+                game_master,
+                name,
+                scopes,
+            } => wire::Event::GameMasterInvited {
+                game_master: invited_game_master(self.view, *game_master, *name, scopes),
+            },
             Event::GameMasterRevoked { game_master } => wire::Event::GameMasterRevoked {
                 game_master: game_master.to_string(),
             },
-            other => unreachable!("{other:?} is not about game masters"),
-        }
-    }
-
-    fn puzzles(&self, event: &Event) -> wire::Event {
-        let state = self.view.state;
-        match event {
             Event::Unlocked {
                 team,
                 rounds,
                 puzzles,
-            } => {
-                let hunt = state.hunt();
-                let new_rounds = hunt.rounds.iter();
-                let new_rounds = new_rounds.filter(|round| rounds.contains(&round.id));
-                let new_puzzles = puzzles.iter().filter_map(|id| hunt.puzzle(id.as_str()));
-                wire::Event::Unlocked {
-                    rounds: new_rounds.map(round).collect(),
-                    puzzles: new_puzzles
-                        .filter_map(|definition| puzzle(state, *team, definition))
-                        .collect(),
-                }
-            }
+            } => self.unlocked(*team, rounds, puzzles),
             Event::GuessJudged {
                 team,
                 player,
@@ -140,14 +96,8 @@ impl Shown<'_> {
                 guess: guess.clone(),
                 verdict: verdict(*judged),
                 points: *points,
-                score: state.team(*team).map_or(0, |team| team.score),
+                score: self.view.state.team(*team).map_or(0, |team| team.score),
             },
-            other => unreachable!("{other:?} is not about puzzles"),
-        }
-    }
-
-    fn texts(&self, event: &Event) -> wire::Event {
-        match event {
             Event::CluePushed {
                 clue,
                 to,
@@ -175,7 +125,223 @@ impl Shown<'_> {
                     at_ms: self.at.0,
                 },
             },
-            other => unreachable!("{other:?} is not a text"),
+            Event::LinkUsed { .. } => return None,
+        })
+    }
+
+    /// A detail that only game masters see.
+    fn for_game_masters<T>(&self, detail: impl FnOnce() -> T) -> Option<T> {
+        (self.audience == wire::Audience::GameMasters).then(detail)
+    }
+
+    fn unlocked(&self, team: TeamId, rounds: &[RoundId], puzzles: &[PuzzleId]) -> wire::Event {
+        let state = self.view.state;
+        let hunt = state.hunt();
+        let new_rounds = hunt.rounds.iter();
+        let new_rounds = new_rounds.filter(|round| rounds.contains(&round.id));
+        let new_puzzles = puzzles.iter().filter_map(|id| hunt.puzzle(id.as_str()));
+        wire::Event::Unlocked {
+            rounds: new_rounds.map(round).collect(),
+            puzzles: new_puzzles
+                .filter_map(|definition| puzzle(state, team, definition))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use hunt::{
+        Audience, ClueId, DeviceId, Event, GameMasterId, NameId, PlayerId, Scope, Stamp, State,
+        Target, TeamId, Timestamp, Verdict,
+    };
+    use protocol::{Codec, ServerMessage};
+    use serde_json::{Value, json};
+
+    use super::update;
+    use crate::session::View;
+
+    const HUNT: &str = "[hunt]\ntitle = \"Rendered\"\n[round.one]\n[puzzle.a]\nround = \"one\"\n\
+                        answer = \"x\"\npoints = 1\n";
+
+    fn state() -> State {
+        let files = [("hunt.toml".to_owned(), HUNT.to_owned())].into();
+        let hunt = hunt::parse(&files).expect("it has no mistakes");
+        State::new(hunt.into())
+    }
+
+    /// One event of each kind, in an order in which they fit a new session.
+    fn examples() -> Vec<Event> {
+        let (team, player) = (TeamId::from(1), PlayerId::from(1));
+        let device = DeviceId::from(1);
+        let game_master = GameMasterId::from(1);
+        let to = Target::Team { team };
+        vec![
+            Event::TeamCreated {
+                team,
+                code: "AAAA".into(),
+                name: NameId(1),
+            },
+            Event::PlayerJoined {
+                team,
+                player,
+                name: NameId(2),
+            },
+            Event::DeviceAdded { player, device },
+            Event::SessionStarted {
+                ends_at: Some(Timestamp(9)),
+            },
+            Event::Unlocked {
+                team,
+                rounds: vec!["one".into()],
+                puzzles: vec!["a".into()],
+            },
+            Event::GuessJudged {
+                team,
+                player,
+                puzzle: "a".into(),
+                guess: "x".to_owned(),
+                verdict: Verdict::Correct,
+                points: 1,
+            },
+            Event::LinkUsed { player, link: 7 },
+            Event::GameMasterInvited {
+                game_master,
+                name: NameId(3),
+                scopes: [Scope::View].into(),
+            },
+            Event::CluePushed {
+                clue: ClueId::from(1),
+                to,
+                text: "Look up.".to_owned(),
+                expires_at: None,
+            },
+            Event::CluePushed {
+                clue: ClueId::from(2),
+                to,
+                text: "Look down.".to_owned(),
+                expires_at: Some(Timestamp(5)),
+            },
+            Event::ClueCancelled {
+                clue: ClueId::from(1),
+                to,
+            },
+            Event::ClueExpired {
+                clue: ClueId::from(2),
+                to,
+            },
+            Event::Announced {
+                announcement: 1.into(),
+                text: "Lunch.".to_owned(),
+            },
+            Event::SessionPaused,
+            Event::SessionResumed { ends_at: None },
+            Event::DeviceRevoked { player, device },
+            Event::GameMasterRevoked { game_master },
+            Event::SessionFinished,
+        ]
+    }
+
+    fn kind(event: &Event) -> String {
+        let event = serde_json::to_value(event).expect("an event is JSON");
+        event["type"].as_str().expect("it has a type").to_owned()
+    }
+
+    /// The kinds of events that exist, as the decoder lists them when it meets an unknown one.
+    fn all_kinds() -> BTreeSet<String> {
+        let error = serde_json::from_value::<Event>(json!({ "type": "?" }));
+        let error = error.expect_err("there is no such event").to_string();
+        let (_, listed) = error.split_once("expected one of").expect("it lists them");
+        let quoted = listed.split('`').skip(1).step_by(2);
+        quoted.map(str::to_owned).collect()
+    }
+
+    fn audiences() -> [Audience; 4] {
+        [
+            Audience::Everyone,
+            Audience::Team(1.into()),
+            Audience::Player(1.into()),
+            Audience::GameMasters,
+        ]
+    }
+
+    /// Renders and encodes an event for an audience; gives the wire event.
+    fn rendered(state: &State, event: &Event, audience: Audience) -> Option<Value> {
+        let names = HashMap::new();
+        let view = View {
+            state,
+            names: &names,
+        };
+        let stamp = Stamp {
+            audience,
+            number: 1,
+        };
+        let update = update(view, Timestamp(1), event, stamp)?;
+        let shown = serde_json::to_value(&update.event).expect("an event is JSON");
+        let message = ServerMessage::Update(update);
+        for codec in Codec::ALL {
+            assert_eq!(codec.decode(&codec.encode(&message)), Ok(message.clone()));
+        }
+        Some(shown)
+    }
+
+    #[test]
+    fn there_is_an_example_of_every_kind_of_event() {
+        let kinds: BTreeSet<String> = examples().iter().map(kind).collect();
+        assert!(kinds.len() > 10);
+        assert_eq!(kinds, all_kinds());
+    }
+
+    #[test]
+    fn an_event_of_every_kind_renders_for_every_audience() {
+        let mut state = state();
+        for event in examples() {
+            let follows: Vec<Audience> = event.audiences().collect();
+            drop(state.apply(Timestamp(1), &event));
+            for audience in audiences() {
+                let shown = rendered(&state, &event, audience);
+                let is_hidden = matches!(event, Event::LinkUsed { .. });
+                assert_eq!(shown.is_none(), is_hidden, "{event:?} to {audience:?}");
+                assert!(
+                    shown.is_some() || !follows.contains(&audience),
+                    "{event:?} has a number in {audience:?} and must be shown there"
+                );
+                if let Some(shown) = shown {
+                    assert_eq!(shown["type"], kind(&event), "{event:?} to {audience:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_of_every_kind_renders_from_a_state_that_knows_none_of_its_ids() {
+        let state = state();
+        for event in examples() {
+            for audience in audiences() {
+                let is_hidden = matches!(event, Event::LinkUsed { .. });
+                assert_eq!(rendered(&state, &event, audience).is_none(), is_hidden);
+            }
+        }
+    }
+
+    #[test]
+    fn only_game_masters_see_the_details_that_are_theirs() {
+        let state = state();
+        for event in examples() {
+            let [everyone, team, player, game_masters] =
+                audiences().map(|audience| rendered(&state, &event, audience));
+            assert_eq!(everyone, team);
+            assert_eq!(team, player);
+            let has_details = matches!(
+                event,
+                Event::PlayerJoined { .. }
+                    | Event::DeviceRevoked { .. }
+                    | Event::GuessJudged { .. }
+                    | Event::CluePushed { .. }
+            );
+            assert_eq!(game_masters != player, has_details, "{event:?}");
         }
     }
 }

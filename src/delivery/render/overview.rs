@@ -1,16 +1,15 @@
-//! What a game master sees of the whole state.
+//! The complete view of a game master.
 
 use protocol as wire;
 
-use super::{announcements, clue, game_master, phase, target, team_summary};
+use super::game_masters::game_masters;
+use super::people::team_summary;
+use super::session::phase;
+use super::texts::{announcements, clue, target};
 use crate::session::View;
 
 /// Everything that a game master sees; without the scope `view`, only what everyone sees.
-pub(in crate::delivery) fn overview(
-    view: View<'_>,
-    heads: wire::Heads,
-    may_view: bool,
-) -> wire::Overview {
+pub(super) fn overview(view: View<'_>, heads: wire::Heads, may_view: bool) -> wire::Overview {
     let state = view.state;
     let mut overview = wire::Overview {
         heads,
@@ -32,10 +31,7 @@ pub(in crate::delivery) fn overview(
             to: target(known.to),
         });
         overview.clues = clues.collect();
-        let game_masters = state.game_masters();
-        overview.game_masters = game_masters
-            .map(|(id, known)| game_master(view, id, known))
-            .collect();
+        overview.game_masters = game_masters(view);
     }
     overview
 }

@@ -1,16 +1,77 @@
-//! What a player's device sees of the whole state.
+//! Client snapshots: the complete view of a player's device or of a game master.
 
 use hunt::{Audience, PlayerId, State, TeamId};
 use protocol as wire;
+use protocol::ServerMessage;
 
-use super::{announcements, clue, member, phase, verdict};
+use super::outcome::verdict;
+use super::overview::overview;
+use super::people::members;
+use super::session::phase;
+use super::texts::{announcements, clue};
+use crate::delivery::viewer::Viewer;
 use crate::session::View;
 
-/// Guesses on one puzzle that a snapshot shows: the last ones.
+/// A snapshot shows the last guesses on each puzzle, at most this many.
 const GUESSES_SHOWN_MAX: usize = 200;
 
-/// Everything that a player may see.
-pub(in crate::delivery) fn snapshot(
+/// The viewers who see the same: for equal heads, their client snapshots are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::delivery) enum SharedBy {
+    /// The players of a team without live clues of their own.
+    Team(TeamId),
+    /// A player with live clues of their own.
+    Player(PlayerId),
+    /// The game masters with the scope `view`.
+    GameMastersWithView,
+    /// The other game masters.
+    OtherGameMasters,
+}
+
+impl SharedBy {
+    /// The group of a viewer; none for spectators, who get no snapshot.
+    pub(in crate::delivery) fn group_of(view: View<'_>, viewer: Viewer) -> Option<Self> {
+        match viewer {
+            Viewer::Player { player, team, .. } => {
+                let mut clues = view.state.live_clues();
+                let own = Audience::Player(player);
+                let has_own = clues.any(|(_, clue)| Audience::from(clue.to) == own);
+                Some(if has_own {
+                    Self::Player(player)
+                } else {
+                    Self::Team(team)
+                })
+            }
+            Viewer::GameMaster { may_view: true, .. } => Some(Self::GameMastersWithView),
+            Viewer::GameMaster {
+                may_view: false, ..
+            } => Some(Self::OtherGameMasters),
+            Viewer::Spectator => None,
+        }
+    }
+}
+
+/// Everything that a viewer sees, as of `heads`; none for spectators.
+pub(in crate::delivery) fn client_snapshot(
+    view: View<'_>,
+    viewer: Viewer,
+    heads: wire::Heads,
+) -> Option<ServerMessage> {
+    match viewer {
+        Viewer::Player { player, team, .. } => {
+            let snapshot = snapshot(view, heads, player, team)?;
+            Some(ServerMessage::Snapshot(Box::new(snapshot)))
+        }
+        Viewer::GameMaster { may_view, .. } => {
+            let overview = overview(view, heads, may_view);
+            Some(ServerMessage::Overview(Box::new(overview)))
+        }
+        Viewer::Spectator => None,
+    }
+}
+
+/// Everything that a player may see; none if there is no such team.
+fn snapshot(
     view: View<'_>,
     heads: wire::Heads,
     player: PlayerId,
@@ -37,7 +98,7 @@ pub(in crate::delivery) fn snapshot(
             name: view.name(own.name),
             code: own.code.to_string(),
             score: own.score,
-            players: own.players.iter().map(|id| member(view, *id)).collect(),
+            players: members(view, &own.players),
         },
         rounds: rounds.map(round).collect(),
         puzzles: puzzles

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::closing::{Ending, ending_of};
 use crate::delivery::{
-    self, Attach, Attaching, Hub, Identity, Outbox, Peer, rejection_code, rejection_message,
+    self, Attach, Hub, Identity, Outbox, Peer, PendingOutbox, rejection_code, rejection_message,
 };
 use crate::gateway::Gateway;
 use crate::gateway::admission::message_rate::MessageRateLimiter;
@@ -66,7 +66,7 @@ impl AttachedClient {
         let attach = Mail::Attach(Attach {
             identity: self.identity,
             cursor,
-            outbox: Attaching::new(self.outbox.clone()),
+            outbox: PendingOutbox::new(self.outbox.clone()),
             codec: self.codec,
         });
         let sent = self.session.send(attach);

@@ -33,7 +33,7 @@ impl NewClient {
         let (session, identity, cursor) = self.identify(socket).await?;
         let lease = self.gateway.sessions.lease_for_output();
         // After the lease has expired, queued messages may be wrong; those that are journaled are sent again.
-        socket.send_while(move || lease.holds());
+        socket.send_while(move || lease.is_held());
         let (outbox, frames) = outbox(&self.gateway.delivery, self.codec);
         let client = AttachedClient {
             gateway: self.gateway.clone(),

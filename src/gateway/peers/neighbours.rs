@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::listener::CREDENTIAL;
-use crate::cluster::{Neighbours, Probe};
+use crate::cluster::{PeerClient, Probe};
 use crate::gateway::Gateway;
 use crate::ids::Incarnation;
 
@@ -131,7 +131,7 @@ fn empty_request(method: Method, path: &'static str) -> Request<Full<Bytes>> {
     request.expect("both are constant")
 }
 
-impl Neighbours for Peers {
+impl PeerClient for Peers {
     fn probe(&self, address: String) -> BoxFuture<'static, Probe> {
         let this = self.clone();
         async move {
@@ -139,7 +139,7 @@ impl Neighbours for Peers {
             match timeout(PROBE_WAIT, this.send(&address, request)).await {
                 Ok(Ok(answer)) => probe_result(&answer),
                 Ok(Err(NodeError::NotReached)) => refused_or_silent(&address).await,
-                Ok(Err(NodeError::NoAnswer)) | Err(_) => Probe::Silent,
+                Ok(Err(NodeError::NoAnswer)) | Err(_) => Probe::NoAnswer,
             }
         }
         .boxed()
@@ -162,10 +162,10 @@ fn probe_result<B>(answer: &Response<B>) -> Probe {
     let incarnation = incarnation.and_then(|text| u64::from_str_radix(text, 16).ok());
     match (answer.status(), incarnation) {
         (StatusCode::OK, Some(incarnation)) => Probe::Alive(Incarnation(incarnation)),
-        (StatusCode::SERVICE_UNAVAILABLE, _) => Probe::Lapsed,
+        (StatusCode::SERVICE_UNAVAILABLE, _) => Probe::LeaseExpired,
         // The answer names no incarnation: a node whose secret is being changed, a proxy, or another server.
         // The probed node may be alive.
-        (_, _) => Probe::Silent,
+        (_, _) => Probe::NoAnswer,
     }
 }
 
@@ -173,7 +173,7 @@ fn probe_result<B>(answer: &Response<B>) -> Probe {
 async fn refused_or_silent(address: &str) -> Probe {
     match timeout(PROBE_WAIT, TcpStream::connect(address)).await {
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Probe::Refused,
-        Ok(Ok(_) | Err(_)) | Err(_) => Probe::Silent,
+        Ok(Ok(_) | Err(_)) | Err(_) => Probe::NoAnswer,
     }
 }
 
@@ -229,12 +229,12 @@ mod tests {
                 Some("00000000000000ab"),
                 Probe::Alive(Incarnation(0xab)),
             ),
-            (503, Some("00000000000000ab"), Probe::Lapsed),
-            (401, None, Probe::Silent),
-            (404, None, Probe::Silent),
-            (502, None, Probe::Silent),
-            (200, None, Probe::Silent),
-            (200, Some("kite"), Probe::Silent),
+            (503, Some("00000000000000ab"), Probe::LeaseExpired),
+            (401, None, Probe::NoAnswer),
+            (404, None, Probe::NoAnswer),
+            (502, None, Probe::NoAnswer),
+            (200, None, Probe::NoAnswer),
+            (200, Some("kite"), Probe::NoAnswer),
         ] {
             let answer = Response::builder().status(status);
             let answer = incarnation

@@ -1,44 +1,41 @@
-//! The OpenAPI document of the REST interface, made from the table of routes and from the types of
-//! the bodies.
+//! The OpenAPI document of the REST interface, generated from the table of routes and the body types.
 //!
-//! Never here: what a request does, or a second list of paths.
+//! Holds no second list of the routes.
 
 mod operation;
-mod outside;
+mod pages;
 mod schemas;
 
-use std::sync::LazyLock;
-
-use axum::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName};
+use hyper::Method;
 use protocol::rest::Failure;
 use serde_json::{Map, Value, json};
 
-use operation::{FAILURES, failure_answer};
+use operation::{FAILURES, failure_response};
 pub(super) use operation::{Operation, Token};
 use schemas::Schemas;
 
-use super::routes::{PREFIX, routes};
-
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into());
-
-pub(super) async fn serve() -> ([(HeaderName, &'static str); 1], Bytes) {
-    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
+/// A route as the document describes it.
+pub(super) struct DescribedRoute {
+    pub(super) method: Method,
+    /// The path below `prefix`, with its parameters in braces.
+    pub(super) path: &'static str,
+    pub(super) operation: Operation,
 }
 
-fn document() -> Value {
+/// The document of these routes, which are all below `prefix`, and of the pages for operators.
+pub(super) fn document(prefix: &str, routes: impl Iterator<Item = DescribedRoute>) -> Value {
     let mut schemas = Schemas::default();
     schemas.add::<Failure>();
-    let mut paths = outside::paths();
-    for route in routes() {
-        let path = format!("{PREFIX}{}", route.path);
+    let mut paths = pages::paths();
+    for route in routes {
+        let path = format!("{prefix}{}", route.path);
         let methods = paths.entry(path).or_insert_with(|| json!({}));
         let method = route.method.as_str().to_ascii_lowercase();
         methods[method] = route.operation.render(route.path, &mut schemas);
     }
-    let answers = FAILURES.iter().map(|failure| {
-        let answer = failure_answer(failure.description);
-        (failure.name.to_owned(), answer)
+    let responses = FAILURES.iter().map(|failure| {
+        let response = failure_response(failure.description);
+        (failure.name.to_owned(), response)
     });
     json!({
         "openapi": "3.1.0",
@@ -53,31 +50,30 @@ fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas.into_json(),
-            "responses": answers.collect::<Map<_, _>>(),
+            "responses": responses.collect::<Map<_, _>>(),
             "securitySchemes": security_schemes(),
         },
     })
 }
 
-const DESCRIPTION: &str = "Those who run hunts, and those who join them, use this interface; what \
-    happens in a session then travels over the WebSocket at `/ws/{code}`, which \
-    `protocol/README.md` specifies. Bodies are JSON. Unknown fields of a request are refused; \
-    unknown fields of an answer are to be ignored. A field that is not required is left out rather \
-    than null. Every answer below `/api/v1` that is not a success has the body `Failure`; a path \
-    that does not exist gives 404 `not_found`, and a method that a path does not take gives 405 \
-    `method_not_allowed`.";
+const DESCRIPTION: &str = "Clients use this interface to create, run and join sessions. Updates of a \
+    session are delivered over the WebSocket at `/ws/{code}`, which `protocol/README.md` specifies. \
+    Bodies are JSON. The server rejects unknown fields in requests; clients must ignore unknown \
+    fields in responses. Optional fields are omitted, never null. Every response below `/api/v1` \
+    other than a success has the body `Failure`. An unknown path is answered with 404 `not_found`, \
+    and an unsupported method with 405 `method_not_allowed`.";
 
-/// What operations are grouped by.
+/// Groups of operations, with their descriptions.
 const TAGS: [(&str, &str); 6] = [
-    ("hunts", "What authors write."),
+    ("hunts", "Hunts, as authors write them."),
     ("sessions", "Live runs of a hunt."),
     ("players", "Joining, and the devices of players."),
     (
         "game masters",
-        "Those who run a session, and what they tell players.",
+        "The game masters of a session, their clues and their announcements.",
     ),
     ("document", "This document."),
-    ("health", "For operators and their machines."),
+    ("health", "Health checks and metrics for operators."),
 ];
 
 fn security_schemes() -> Value {
@@ -90,10 +86,10 @@ fn security_schemes() -> Value {
         })
     };
     json!({
-        "admin": bearer("Of the server's owner: `cluecast token admin`. It is good wherever a game \
-            master's token is."),
-        "game_master": bearer("Of one session's game master, as the invitation gave it. The names \
-            that stand with it are the scopes that the game master must have."),
-        "device": bearer("Of one device of a player in one session, as joining gave it."),
+        "admin": bearer("The token of an admin, from `cluecast token admin`. It is accepted wherever \
+            a game master's token is."),
+        "game_master": bearer("The token of a game master of one session, from the invitation. The \
+            listed names are the scopes that the game master must have."),
+        "device": bearer("The token of one device of a player in one session, from joining."),
     })
 }

@@ -1,4 +1,4 @@
-//! What the document says of one route.
+//! The description of one route in the OpenAPI document.
 
 use hunt::Scope;
 use hyper::StatusCode;
@@ -7,33 +7,33 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::schemas::Schemas;
-use crate::http::identity::scope_name;
+use crate::delivery::render::scope_name;
 
-/// Whose token a route takes.
+/// The token that a route requires.
 #[derive(Clone, Copy)]
 pub(in crate::http) enum Token {
-    Nobodys,
-    Admins,
-    /// Of a game master with the scope, or of an admin.
-    GameMasters(Scope),
-    Devices,
-    /// Of a device, or as for [`Token::GameMasters`].
-    DevicesOrGameMasters(Scope),
+    None,
+    Admin,
+    /// The token of a game master with the scope, or of an admin.
+    GameMaster(Scope),
+    Device,
+    /// The token of a device, or as for [`Token::GameMaster`].
+    DeviceOrGameMaster(Scope),
 }
 
-/// Adds a type to the schemas and gives the reference to it.
+/// Adds a type to the schemas and returns the reference to it.
 type AddSchema = fn(&mut Schemas) -> Value;
 
-/// A success.
+/// The successful response of a route.
 struct Success {
     status: StatusCode,
     media_type: &'static str,
     body: Option<AddSchema>,
-    /// Instead of what the body's type says of itself.
+    /// Overrides the description of the body's type.
     description: Option<&'static str>,
 }
 
-/// What a route takes and how it answers.
+/// The request and the responses of a route.
 pub(in crate::http) struct Operation {
     id: &'static str,
     tag: &'static str,
@@ -41,13 +41,13 @@ pub(in crate::http) struct Operation {
     token: Token,
     body: Option<AddSchema>,
     success: Success,
-    /// Failures that do not follow from the above.
+    /// Failures that do not follow from the path, the token and the body.
     failures: Vec<StatusCode>,
-    /// Why the answer may be 409.
+    /// The possible codes of a 409.
     conflicts: Vec<FailureCode>,
 }
 
-/// A failure that several routes share.
+/// A failure response that several routes share.
 pub(super) struct SharedFailure {
     pub(super) status: StatusCode,
     pub(super) name: &'static str,
@@ -70,8 +70,8 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
     shared(
         StatusCode::BAD_REQUEST,
         "BadRequest",
-        "`bad_request`: the path or the body is not what the request takes; the message says what is \
-         wrong.",
+        "`bad_request`: the path or the body is malformed or has invalid values; the message says what \
+         is wrong.",
     ),
     shared(
         StatusCode::UNAUTHORIZED,
@@ -81,9 +81,9 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
     shared(
         StatusCode::FORBIDDEN,
         "Forbidden",
-        "`forbidden`: the token is good, but not for this, or of another session, whether there is \
-         one with this code or not. `revoked`: the device or game master \
-         that it belongs to was revoked.",
+        "`forbidden`: the token is valid, but not for this request, or belongs to another session \
+         (whether or not a session with this code exists). `revoked`: its device or game master was \
+         revoked.",
     ),
     shared(
         StatusCode::NOT_FOUND,
@@ -93,38 +93,39 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
     shared(
         StatusCode::METHOD_NOT_ALLOWED,
         "MethodNotAllowed",
-        "`method_not_allowed`: the path does not take this method.",
+        "`method_not_allowed`: the path does not support this method.",
     ),
     shared(
         StatusCode::REQUEST_TIMEOUT,
         "RequestTimeout",
-        "`request_timeout`: the body took too long; send it again on a better connection.",
+        "`request_timeout`: the body took too long to arrive; send the request again over a faster \
+         connection.",
     ),
     shared(
         StatusCode::PAYLOAD_TOO_LARGE,
         "TooLarge",
-        "`too_large`: the body is larger than 32 KiB, or a hunt than 8 MiB.",
+        "`too_large`: the body is larger than 32 KiB, or 8 MiB for a hunt.",
     ),
     shared(
         StatusCode::UNPROCESSABLE_ENTITY,
         "InvalidHunt",
-        "`invalid_hunt`: the hunt has mistakes; `mistakes` lists every one with its place.",
+        "`invalid_hunt`: the hunt has mistakes; `mistakes` lists each with its file and line.",
     ),
     shared(
         StatusCode::TOO_MANY_REQUESTS,
         "RateLimited",
-        "`rate_limited`: there were too many wrong codes, or the address has founded too many teams; \
-         `retry-after` tells in how many seconds to try again.",
+        "`rate_limited`: too many wrong codes, or too many new teams from one address; `retry-after` \
+         gives the seconds to wait.",
     ),
     shared(
         StatusCode::INTERNAL_SERVER_ERROR,
         "Internal",
-        "`internal`: the server failed.",
+        "`internal`: an internal error; the server's log has the cause.",
     ),
     shared(
         StatusCode::SERVICE_UNAVAILABLE,
         "Unavailable",
-        "`unavailable`: the outcome is unknown or the server is busy; ask again later.",
+        "`unavailable`: the server cannot answer now, or the outcome is unknown; try again later.",
     ),
 ];
 
@@ -134,7 +135,7 @@ impl Operation {
             id,
             tag,
             summary,
-            token: Token::Nobodys,
+            token: Token::None,
             body: None,
             success: Success {
                 status: StatusCode::NO_CONTENT,
@@ -152,35 +153,35 @@ impl Operation {
         self
     }
 
-    pub(in crate::http) fn takes<T: ToSchema>(mut self) -> Self {
+    pub(in crate::http) fn request<T: ToSchema>(mut self) -> Self {
         self.body = Some(Schemas::add::<T>);
         self
     }
 
-    /// Answers 200 with a body.
-    pub(in crate::http) fn gives<T: ToSchema>(mut self) -> Self {
+    /// Responds with 200 and a body.
+    pub(in crate::http) fn response<T: ToSchema>(mut self) -> Self {
         self.success.status = StatusCode::OK;
         self.success.body = Some(Schemas::add::<T>);
         self
     }
 
-    /// Answers 200 with a JSON object that has no schema here.
-    pub(in crate::http) fn gives_object(mut self, description: &'static str) -> Self {
+    /// Responds with 200 and a JSON object without a schema.
+    pub(in crate::http) fn object_response(mut self, description: &'static str) -> Self {
         self.success.status = StatusCode::OK;
         self.success.body = Some(|_| json!({ "type": "object" }));
         self.success.description = Some(description);
         self
     }
 
-    /// Answers 201 with a body.
-    pub(in crate::http) fn creates<T: ToSchema>(self) -> Self {
-        let mut created = self.gives::<T>();
+    /// Responds with 201 and a body.
+    pub(in crate::http) fn created_response<T: ToSchema>(self) -> Self {
+        let mut created = self.response::<T>();
         created.success.status = StatusCode::CREATED;
         created
     }
 
-    /// The answer's body is of another kind than JSON.
-    pub(in crate::http) fn in_media(
+    /// Sets a media type other than JSON for the response.
+    pub(in crate::http) fn media_type(
         mut self,
         media_type: &'static str,
         description: &'static str,
@@ -190,19 +191,19 @@ impl Operation {
         self
     }
 
-    /// Says what 204 means.
-    pub(in crate::http) fn does(mut self, description: &'static str) -> Self {
+    /// Describes the effect behind a 204.
+    pub(in crate::http) fn effect(mut self, description: &'static str) -> Self {
         self.success.description = Some(description);
         self
     }
 
-    /// May fail in a way that does not follow from its path, token and body.
-    pub(in crate::http) fn fails(mut self, status: StatusCode) -> Self {
+    /// Adds a failure that does not follow from the path, the token and the body.
+    pub(in crate::http) fn failure(mut self, status: StatusCode) -> Self {
         self.failures.push(status);
         self
     }
 
-    /// May be answered with 409 and one of these codes.
+    /// Adds possible codes of a 409.
     pub(in crate::http) fn conflicts(
         mut self,
         codes: impl IntoIterator<Item = FailureCode>,
@@ -211,14 +212,14 @@ impl Operation {
         self
     }
 
-    /// Renders the operation of a path below the interface's prefix.
+    /// Renders the operation of a path as the document's operation object.
     pub(super) fn render(&self, path: &str, schemas: &mut Schemas) -> Value {
         let mut operation = json!({
             "operationId": self.id,
             "summary": self.summary,
             "tags": [self.tag],
             "security": self.security(),
-            "responses": self.answers(path, schemas),
+            "responses": self.responses(path, schemas),
         });
         let parameters: Vec<Value> = parameters(path).map(parameter).collect();
         if !parameters.is_empty() {
@@ -236,21 +237,21 @@ impl Operation {
 
     fn security(&self) -> Value {
         match self.token {
-            Token::Nobodys => json!([]),
-            Token::Admins => json!([{ "admin": [] }]),
-            Token::GameMasters(scope) => {
+            Token::None => json!([]),
+            Token::Admin => json!([{ "admin": [] }]),
+            Token::GameMaster(scope) => {
                 json!([{ "game_master": [scope_name(scope)] }, { "admin": [] }])
             }
-            Token::Devices => json!([{ "device": [] }]),
-            Token::DevicesOrGameMasters(scope) => {
+            Token::Device => json!([{ "device": [] }]),
+            Token::DeviceOrGameMaster(scope) => {
                 json!([{ "device": [] }, { "game_master": [scope_name(scope)] }, { "admin": [] }])
             }
         }
     }
 
-    fn answers(&self, path: &str, schemas: &mut Schemas) -> Map<String, Value> {
-        let mut answers = Map::new();
-        answers.insert(
+    fn responses(&self, path: &str, schemas: &mut Schemas) -> Map<String, Value> {
+        let mut responses = Map::new();
+        responses.insert(
             self.success.status.as_str().to_owned(),
             self.success.render(schemas),
         );
@@ -259,25 +260,25 @@ impl Operation {
             .filter(|failure| self.may_fail(path, failure.status))
         {
             let reference = format!("#/components/responses/{}", failure.name);
-            answers.insert(
+            responses.insert(
                 failure.status.as_str().to_owned(),
                 json!({ "$ref": reference }),
             );
         }
         if !self.conflicts.is_empty() {
             let names: Vec<String> = self.conflicts.iter().copied().map(code_name).collect();
-            let answer = failure_answer(&format!("The reason is one of {}.", names.join(", ")));
-            answers.insert(StatusCode::CONFLICT.as_str().to_owned(), answer);
+            let response = failure_response(&format!("One of the codes {}.", names.join(", ")));
+            responses.insert(StatusCode::CONFLICT.as_str().to_owned(), response);
         }
-        answers
+        responses
     }
 
     fn is_public(&self) -> bool {
-        matches!(self.token, Token::Nobodys)
+        matches!(self.token, Token::None)
     }
 
     fn may_fail(&self, path: &str, status: StatusCode) -> bool {
-        let by_nature = match status {
+        let is_implied = match status {
             StatusCode::BAD_REQUEST => self.body.is_some() || parameters(path).next().is_some(),
             StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => self.body.is_some(),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => !self.is_public(),
@@ -291,7 +292,7 @@ impl Operation {
             }
             _ => false,
         };
-        by_nature || self.failures.contains(&status)
+        is_implied || self.failures.contains(&status)
     }
 }
 
@@ -300,7 +301,7 @@ impl Success {
         let Some(add) = self.body else {
             let description = self
                 .description
-                .expect("an answer without a body is explained");
+                .expect("a response without a body has a description");
             return json!({ "description": description });
         };
         let schema = add(schemas);
@@ -314,8 +315,8 @@ impl Success {
     }
 }
 
-/// An answer with the body of every failure.
-pub(super) fn failure_answer(description: &str) -> Value {
+/// A response with the body that every failure has.
+pub(super) fn failure_response(description: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Failure" });
     json!({
         "description": description,
@@ -325,7 +326,10 @@ pub(super) fn failure_answer(description: &str) -> Value {
 
 fn code_name(code: FailureCode) -> String {
     let name = json!(code);
-    format!("`{}`", name.as_str().expect("a code is a word"))
+    format!(
+        "`{}`",
+        name.as_str().expect("a code serializes to a string")
+    )
 }
 
 fn parameters(path: &str) -> impl Iterator<Item = &str> {
@@ -335,12 +339,12 @@ fn parameters(path: &str) -> impl Iterator<Item = &str> {
 
 fn parameter(name: &str) -> Value {
     let description = match name {
-        "code" => "The session's code, in any case; spaces and dashes do not matter.",
+        "code" => "The session's code; case, spaces and dashes are ignored.",
         "device" => "The device's id.",
         "player" => "The player's id.",
         "game_master" => "The game master's id.",
         "clue" => "The clue's id.",
-        other => panic!("the parameter {other} is not explained"),
+        other => panic!("the parameter {other} has no description"),
     };
     json!({
         "name": name,

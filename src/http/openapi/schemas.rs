@@ -1,10 +1,10 @@
-//! Schemas of bodies, as the types describe themselves.
+//! JSON schemas of the bodies, derived from their types.
 
 use protocol::RejectionCode;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-/// Where references lead to, up to the name.
+/// Prefix of the references to schemas.
 const REFERENCE: &str = "#/components/schemas/";
 
 /// The schemas that the document refers to, by name.
@@ -14,7 +14,7 @@ pub(super) struct Schemas {
 }
 
 impl Schemas {
-    /// Takes in a type with those that it consists of, and gives the reference to it.
+    /// Adds a type and the types of its fields; returns the reference to it.
     pub(super) fn add<T: ToSchema>(&mut self) -> Value {
         let mut found = vec![(T::name().into_owned(), T::schema())];
         T::schemas(&mut found);
@@ -26,7 +26,7 @@ impl Schemas {
         json!({ "$ref": format!("{REFERENCE}{}", T::name()) })
     }
 
-    /// What the type says of itself that a reference leads to.
+    /// The description of the type behind a reference.
     pub(super) fn description(&self, reference: &Value) -> &str {
         let name = reference["$ref"].as_str();
         let name = name.and_then(|path| path.strip_prefix(REFERENCE));
@@ -36,7 +36,7 @@ impl Schemas {
     }
 
     pub(super) fn into_json(mut self) -> Value {
-        // It stands for what a later version sends: this one never does.
+        // It stands for the codes of later versions; this version never sends it.
         let unknown = json!(RejectionCode::Unknown);
         if let Some(codes) = self.named.get_mut(&*RejectionCode::name())
             && let Some(codes) = codes["enum"].as_array_mut()
@@ -47,8 +47,8 @@ impl Schemas {
     }
 }
 
-/// Makes what Rust says readable for others: no links into its documentation, and no null where a
-/// field is left out instead.
+/// Removes what is specific to Rust: links in descriptions, and `null` as the type of optional fields, which
+/// are omitted instead.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -69,7 +69,7 @@ fn tidy(schema: &mut Value) {
     }
 }
 
-/// Documentation without its line breaks, and with the names of its links only.
+/// A doc comment as one line, with links reduced to their names.
 fn plain(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut parts = text.split("[`");

@@ -9,7 +9,7 @@ use super::archiving::Archiving;
 use super::backlog::Backlog;
 use super::usage::Usage;
 use crate::clock::Clock;
-use crate::cluster::Validity;
+use crate::cluster::Lease;
 use crate::config::SessionConfig;
 use crate::journal::{Epoch, Incarnation, Journal, SessionId, SessionRecord};
 use crate::session::fault::InjectedFault;
@@ -41,22 +41,22 @@ pub enum JournalAccess {
     /// Only this process. An earlier owner of a session is dead.
     Exclusive,
     /// Several nodes. This one may answer for its sessions while it holds its lease.
-    Shared(Validity),
+    Shared(Lease),
 }
 
 impl Services {
     /// The node's lease; one that never expires if access is exclusive.
-    pub fn lease(&self) -> Validity {
+    pub fn lease(&self) -> Lease {
         match &self.access {
-            JournalAccess::Exclusive => Validity::for_ever(),
+            JournalAccess::Exclusive => Lease::unlimited(),
             JournalAccess::Shared(lease) => lease.clone(),
         }
     }
 
     /// The lease that is checked before anything is sent that the journal does not hold.
-    pub fn lease_for_output(&self) -> Validity {
+    pub fn lease_for_output(&self) -> Lease {
         if self.fault.is(InjectedFault::SpeaksWithoutLease) {
-            return Validity::for_ever();
+            return Lease::unlimited();
         }
         self.lease()
     }
@@ -82,7 +82,7 @@ pub struct SessionSpec {
 pub(super) struct SessionContext {
     pub(super) services: Arc<Services>,
     pub(super) spec: SessionSpec,
-    pub(super) lease: Validity,
+    pub(super) lease: Lease,
     pub(super) backlog: Arc<Backlog>,
     pub(super) usage: Arc<Usage>,
 }

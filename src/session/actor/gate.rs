@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hunt::{CommandId, Progress};
 use tokio::sync::oneshot;
 
-use crate::cluster::Validity;
+use crate::cluster::Lease;
 use crate::session::delivery::{Delivery, Outcome};
 
 /// An output of a session.
@@ -94,9 +94,9 @@ impl<D: Delivery> Gate<D> {
 
     /// Removes the next output that may be released. An output that does not follow from the journal is
     /// released only while the node holds its lease: otherwise another node may own the session.
-    pub(super) fn pop(&mut self, lease: &Validity) -> Option<Output<D>> {
+    pub(super) fn pop(&mut self, lease: &Lease) -> Option<Output<D>> {
         let (head, output) = self.held.front()?;
-        if *head > self.durable || !(output.is_journaled() || lease.holds()) {
+        if *head > self.durable || !(output.is_journaled() || lease.is_held()) {
             return None;
         }
         self.held.pop_front().map(|(_, output)| output)
@@ -110,7 +110,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{Gate, Output};
-    use crate::cluster::Validity;
+    use crate::cluster::Lease;
     use crate::session::delivery::{Delivery, Outcome, View};
 
     /// A delivery of which the gate uses only the types.
@@ -162,7 +162,7 @@ mod tests {
     }
 
     /// Whether a gate releases an output whose events are all durable.
-    fn is_released(output: Output<NoDelivery>, lease: &Validity) -> bool {
+    fn is_released(output: Output<NoDelivery>, lease: &Lease) -> bool {
         let mut gate = Gate::new(7);
         gate.hold(7, output);
         let is_released = gate.pop(lease).is_some();
@@ -186,11 +186,11 @@ mod tests {
             || Output::Latest(()),
         ];
         for make in journaled {
-            assert!(is_released(make(), &Validity::over()));
+            assert!(is_released(make(), &Lease::expired()));
         }
         for make in unjournaled {
-            assert!(!is_released(make(), &Validity::over()));
-            assert!(is_released(make(), &Validity::for_ever()));
+            assert!(!is_released(make(), &Lease::expired()));
+            assert!(is_released(make(), &Lease::unlimited()));
         }
     }
 
@@ -200,8 +200,8 @@ mod tests {
         gate.hold(7, Output::Latest(()));
         gate.hold(8, Output::Update(()));
         gate.advance(8);
-        assert!(gate.pop(&Validity::over()).is_none());
-        let mut pop = || gate.pop(&Validity::for_ever());
+        assert!(gate.pop(&Lease::expired()).is_none());
+        let mut pop = || gate.pop(&Lease::unlimited());
         assert!(matches!(pop(), Some(Output::Latest(()))));
         assert!(matches!(pop(), Some(Output::Update(()))));
         assert!(pop().is_none());
@@ -211,9 +211,9 @@ mod tests {
     fn no_output_is_released_before_its_events_are_durable() {
         let mut gate = Gate::new(7);
         gate.hold(8, Output::<NoDelivery>::Update(()));
-        assert!(gate.pop(&Validity::for_ever()).is_none());
+        assert!(gate.pop(&Lease::unlimited()).is_none());
         assert!(!gate.waits_for_lease(), "it waits for the journal");
         gate.advance(8);
-        assert!(gate.pop(&Validity::for_ever()).is_some());
+        assert!(gate.pop(&Lease::unlimited()).is_some());
     }
 }

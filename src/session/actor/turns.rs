@@ -116,7 +116,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 return ActorExit::Stopped;
             }
             let has_room = self.in_flight.len() < config.batches_in_flight_max;
-            let has_lease = lease.holds();
+            let has_lease = lease.is_held();
             let accepts_requests = has_room && has_lease && !stop.is_cancelled();
             let tick_due = self.delivery.tick_due();
             if tick_due < tick.deadline() {
@@ -140,7 +140,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                     self.finish_if_due();
                     tick.as_mut().reset(self.delivery.tick_due());
                 }
-                () = lease.wait(), if !has_lease || self.gate.waits_for_lease() => {}
+                () = lease.wait_until_held(), if !has_lease || self.gate.waits_for_lease() => {}
                 () = until(self.delivery.latest_due()), if accepts_requests => self.render_latest(),
                 () = clock.sleep_until(self.state.next_deadline()), if accepts_requests => {
                     self.take_turn(&mut mails);

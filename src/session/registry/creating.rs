@@ -71,7 +71,7 @@ impl<D: Delivery> Sessions<D> {
         self.shared.catalogue.insert(record.clone());
         let session = {
             let _guard = CreatingGuard::new(&self.shared.creating, id);
-            let term = self.lease().era();
+            let term = self.lease().term();
             let claimed = self.claim_created(id).await?;
             let session = self.open(record, hunt, claimed, term);
             session.ok_or(ClaimError::Lost)?

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::running::RunningSession;
 use super::sessions::Sessions;
-use crate::cluster::{Era, Host};
+use crate::cluster::{Host, LeaseTerm};
 use crate::ids::{Epoch, SessionId};
 use crate::session::delivery::Delivery;
 
@@ -17,7 +17,7 @@ use crate::session::delivery::Delivery;
 const OPENING_MAX: Duration = Duration::from_secs(5);
 
 impl<D: Delivery> Host for Sessions<D> {
-    fn held(&self) -> Vec<SessionId> {
+    fn running(&self) -> Vec<SessionId> {
         let running = self.shared.running.iter();
         running.map(|session| *session.key()).collect()
     }
@@ -28,7 +28,7 @@ impl<D: Delivery> Host for Sessions<D> {
         broken.map(|session| *session.key()).collect()
     }
 
-    fn unneeded(&self) -> Vec<SessionId> {
+    fn retirable(&self) -> Vec<SessionId> {
         self.retirable()
     }
 
@@ -37,9 +37,9 @@ impl<D: Delivery> Host for Sessions<D> {
         self.shared.creating.contains(&session) || self.shared.running.contains_key(&session)
     }
 
-    fn open(&self, session: SessionId, epoch: Epoch, era: Era) -> BoxFuture<'static, ()> {
+    fn open(&self, session: SessionId, epoch: Epoch, term: LeaseTerm) -> BoxFuture<'static, ()> {
         let sessions = self.clone();
-        async move { open_claimed(&sessions, session, epoch, era).await }.boxed()
+        async move { open_claimed(&sessions, session, epoch, term).await }.boxed()
     }
 
     fn close(&self, session: SessionId) -> BoxFuture<'static, Option<Epoch>> {
@@ -61,7 +61,12 @@ impl<D: Delivery> Host for Sessions<D> {
     }
 }
 
-async fn open_claimed<D: Delivery>(sessions: &Sessions<D>, id: SessionId, epoch: Epoch, term: Era) {
+async fn open_claimed<D: Delivery>(
+    sessions: &Sessions<D>,
+    id: SessionId,
+    epoch: Epoch,
+    term: LeaseTerm,
+) {
     let catalogue = &sessions.shared.catalogue;
     let record = match catalogue.by_id(id).await {
         Ok(Some(record)) => record,

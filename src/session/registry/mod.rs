@@ -1,8 +1,8 @@
 //! All sessions of a node, by id: creates, opens, retires and hands them off.
 //!
 //! `sessions` holds the map of running sessions. `creating`, `retiring` and `host` add operations to it:
-//! `host` is what the cluster calls when sessions move between nodes. `catalogue` caches what the journal
-//! says about sessions and hunts, and is the index of codes.
+//! `host` is what the cluster calls when sessions move between nodes. `catalogue` caches the journal's
+//! records of sessions and hunts, and indexes sessions by code.
 
 mod catalogue;
 mod creating;

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::catalogue::{Catalogue, OpenError, StoredHunt};
 use super::running::RunningSession;
 use crate::clock::Clock;
-use crate::cluster::{Era, Validity};
+use crate::cluster::{Lease, LeaseTerm};
 use crate::journal::{Epoch, Incarnation, Journal, JournalError, SessionId, SessionRecord};
 use crate::session::actor::{
     JournalAccess, Services, SessionExit, SessionHandle, SessionSpec, launch,
@@ -212,12 +212,12 @@ impl<D: Delivery> Sessions<D> {
     }
 
     /// The node's lease.
-    pub fn lease(&self) -> Validity {
+    pub fn lease(&self) -> Lease {
         self.shared.services.lease()
     }
 
     /// The lease that is checked before anything is sent that the journal does not hold.
-    pub fn lease_for_output(&self) -> Validity {
+    pub fn lease_for_output(&self) -> Lease {
         self.shared.services.lease_for_output()
     }
 
@@ -267,14 +267,14 @@ impl<D: Delivery> Sessions<D> {
         record: Arc<SessionRecord>,
         hunt: Arc<Hunt>,
         claimed: Option<Epoch>,
-        term: Era,
+        term: LeaseTerm,
     ) -> Option<RunningSession<D>> {
         let session = match self.shared.running.entry(record.id) {
             Entry::Occupied(running) => running.get().clone(),
             Entry::Vacant(vacant) => {
                 // Under the entry's lock: when a term ends, everything that runs is abandoned. That
                 // either includes this session, or the term is already over here.
-                if self.lease().era() != term {
+                if self.lease().term() != term {
                     return None;
                 }
                 let session = self.start(record, hunt, claimed);
@@ -291,7 +291,7 @@ impl<D: Delivery> Sessions<D> {
         record: Arc<SessionRecord>,
         hunt: Arc<Hunt>,
     ) -> Option<RunningSession<D>> {
-        self.open(record, hunt, None, self.lease().era())
+        self.open(record, hunt, None, self.lease().term())
     }
 
     /// The running session with this code, with a handle that counts as a user.

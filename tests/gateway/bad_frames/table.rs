@@ -3,11 +3,10 @@
 use protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
 use protocol::{CloseCode, Codec, FrameKind};
 use serde_json::{Value, json};
+use testkit::app::frame;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-
-use crate::wire::frame;
 
 /// What is sent.
 #[derive(Debug, Clone)]
