@@ -6,9 +6,8 @@ mod suite;
 
 use std::sync::Arc;
 
-use cluecast::journal::{
-    Catalogue, Incarnation, Journal, Ledger, MemoryJournal, SqliteJournal, SqliteOptions,
-};
+use cluecast::ids::Incarnation;
+use cluecast::journal::{Catalogue, Journal, Ledger, MemoryJournal, SqliteJournal, SqliteOptions};
 use suite::{Fixture, append, batch, claim, hunt_and_session, id};
 
 /// One test per behaviour and implementation.

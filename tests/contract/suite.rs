@@ -5,9 +5,9 @@ mod snapshots;
 
 use std::ops::RangeInclusive;
 
+use cluecast::ids::{Epoch, Incarnation, Ownership, SessionId};
 use cluecast::journal::{
-    AppendError, Batch, ClaimError, CreateError, Epoch, Incarnation, Journal, Name, Ownership,
-    SessionId, SessionRecord, StoredBatch,
+    AppendError, Batch, ClaimError, CreateError, Journal, Name, SessionRecord, StoredBatch,
 };
 use futures_util::future::join_all;
 

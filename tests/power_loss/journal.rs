@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cluecast::ids::{Epoch, Incarnation, SessionId};
 use cluecast::journal::{
-    Batch, Catalogue, Epoch, Incarnation, Journal, Ledger, SessionId, SessionRecord, SqliteJournal,
-    SqliteOptions, SqliteSynchronous,
+    Batch, Catalogue, Journal, Ledger, SessionRecord, SqliteJournal, SqliteOptions,
+    SqliteSynchronous,
 };
 use tokio::task::JoinSet;
 

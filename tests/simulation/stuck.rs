@@ -7,9 +7,10 @@ use std::time::Duration;
 use cluecast::clock::Clock;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
+use cluecast::ids::{Incarnation, SessionId};
 use cluecast::journal::{
-    Answer, Archive, ArchiveError, ArchivePermit, History, Incarnation, Journal, Ledger,
-    MemoryJournal, Piece, SessionId, SessionRecord,
+    Answer, Archive, ArchiveError, ArchivePermit, History, Journal, Ledger, MemoryJournal, Piece,
+    SessionRecord,
 };
 use cluecast::session::{
     Archiving, InjectedFault, JournalAccess, Services, SessionHandle, SessionSpec, launch,

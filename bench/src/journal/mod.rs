@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use cluecast::journal::{Epoch, Incarnation, JournalError, PostgresJournal, PostgresOptions};
+use cluecast::ids::{Epoch, Incarnation};
+use cluecast::journal::{JournalError, PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use testkit::{Postgres, PostgresError};

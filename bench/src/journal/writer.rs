@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use cluecast::ids::SessionId;
 use cluecast::journal::{
-    Answer, AppendError, Batch, Journal, Ledger, PostgresJournal, PostgresOptions, SessionId,
+    Answer, AppendError, Batch, Journal, Ledger, PostgresJournal, PostgresOptions,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;

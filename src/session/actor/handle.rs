@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::backlog::Backlog;
 use super::context::SessionContext;
 use super::usage::{Usage, UseGuard};
-use crate::journal::{Name, SessionId, SessionRecord};
+use crate::ids::SessionId;
+use crate::journal::{Name, SessionRecord};
 use crate::session::delivery::{Delivery, Outcome, View};
 use crate::telemetry::metrics;
 

@@ -7,7 +7,8 @@ use hunt::{By, GameMasterId, GameMasterOrder, NameId, Receipt, Scope};
 
 use super::catalogue::{HuntError, OpenError};
 use super::sessions::Sessions;
-use crate::journal::{ClaimError, CreateError, Epoch, Name, Ownership, SessionId, SessionRecord};
+use crate::ids::{Epoch, Ownership, SessionId};
+use crate::journal::{ClaimError, CreateError, Name, SessionRecord};
 use crate::session::actor::{JournalAccess, SessionHandle, Unavailable};
 use crate::session::delivery::{Delivery, Refusal};
 

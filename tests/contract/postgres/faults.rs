@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cluecast::journal::{AppendError, Epoch, Journal, Ledger, PostgresJournal, PostgresOptions};
+use cluecast::ids::Epoch;
+use cluecast::journal::{AppendError, Journal, Ledger, PostgresJournal, PostgresOptions};
 use futures_util::future::{FutureExt, join_all};
 use sqlx::PgConnection;
 use testkit::Postgres;

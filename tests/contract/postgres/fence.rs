@@ -4,9 +4,8 @@
 //! has claimed it and read its tail, must insert nothing. The schedule is forced with an advisory lock
 //! inside the statement, before it reads the ownership row.
 
-use cluecast::journal::{
-    Epoch, History, Incarnation, Journal, Ledger, PostgresJournal, PostgresOptions,
-};
+use cluecast::ids::{Epoch, Incarnation};
+use cluecast::journal::{History, Journal, Ledger, PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use cluecast::ids::HeartbeatOutcome;
 use cluecast::journal::{
-    AppendError, HeartbeatOutcome, Journal, Ledger, Membership, PostgresJournal, PostgresOptions,
+    AppendError, Journal, Ledger, Membership, PostgresJournal, PostgresOptions,
 };
 use futures_util::future::join_all;
 use testkit::{Postgres, TcpProxy};

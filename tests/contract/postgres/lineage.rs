@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cluecast::journal::{Incarnation, Journal, Membership, PostgresJournal, PostgresOptions};
+use cluecast::ids::Incarnation;
+use cluecast::journal::{Journal, Membership, PostgresJournal, PostgresOptions};
 
 use super::{NODE, connect, empty_database, execute, node, open_on};
 

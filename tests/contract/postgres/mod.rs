@@ -11,7 +11,8 @@ mod refusals;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use cluecast::journal::{Incarnation, NodeRecord, PostgresJournal, PostgresOptions};
+use cluecast::ids::{Incarnation, NodeRecord};
+use cluecast::journal::{PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use testkit::Postgres;

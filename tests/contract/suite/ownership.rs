@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use cluecast::journal::{
-    AppendError, Batch, ClaimError, Epoch, HeartbeatOutcome, Incarnation, NodeRecord, Ownership,
-};
+use cluecast::ids::{Epoch, HeartbeatOutcome, Incarnation, NodeRecord, Ownership};
+use cluecast::journal::{AppendError, Batch, ClaimError};
 use futures_util::future::join_all;
 
 use super::{Fixture, ME, OTHER, batch, claim, id, ownership};

@@ -1,8 +1,7 @@
 //! Snapshots, recovery points, and truncation.
 
-use cluecast::journal::{
-    BatchesMax, Epoch, Incarnation, Loaded, ReadError, Snapshot, TruncateError, Truncation,
-};
+use cluecast::ids::{Epoch, Incarnation};
+use cluecast::journal::{BatchesMax, Loaded, ReadError, Snapshot, TruncateError, Truncation};
 use futures_util::future::join;
 
 use super::{Fixture, ME, batch, claim, id};
