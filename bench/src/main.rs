@@ -1,7 +1,8 @@
-//! Parts of the server, side by side in one run with the least that their work can cost.
+//! Benchmarks of parts of the server, each beside a baseline in the same run: the minimum that the same work
+//! can cost.
 //!
-//! Not part of what is shipped. Never here: what the parts do, or a figure that was not measured in
-//! the same run as what it is compared with.
+//! Not shipped. Never here: the parts themselves, or a figure that was not measured in the same run as its
+//! baseline.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +22,7 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// The journal's writer against a bare loop of fenced inserts, on a PostgreSQL server of its own.
+    /// The journal's lanes against a bare loop of fenced inserts, on a PostgreSQL server of its own.
     Journal(journal::Arguments),
 }
 

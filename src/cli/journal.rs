@@ -6,9 +6,8 @@ use super::command::{SettingsArgs, print_line};
 use super::errors::CommandError;
 use super::server::postgres_options;
 use crate::config::JournalBackend;
-use crate::journal::{
-    DATABASE_FILE, Incarnation, Journal, PostgresJournal, SqliteJournal, SqliteOptions,
-};
+use crate::ids::Incarnation;
+use crate::journal::{DATABASE_FILE, Journal, PostgresJournal, SqliteJournal, SqliteOptions};
 
 #[derive(Subcommand)]
 pub(super) enum JournalCommand {

@@ -8,7 +8,8 @@ use super::command::{SettingsArgs, print_line};
 use super::errors::CommandError;
 use super::server::postgres_options;
 use crate::config::JournalBackend;
-use crate::journal::{Incarnation, PostgresJournal, SchemaStatus};
+use crate::ids::Incarnation;
+use crate::journal::{PostgresJournal, SchemaStatus};
 
 #[derive(Args)]
 pub(super) struct Migrate {

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::delivery::Hub;
 use crate::gateway::Grant;
 use crate::http::random_code;
-use crate::journal::SessionId;
+use crate::ids::SessionId;
 use crate::session::{InjectedFault, SessionHandle, StoredHunt, first_game_master};
 use crate::telemetry;
 

@@ -15,9 +15,10 @@ use crate::config::{Config, JournalBackend, JournalConfig};
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, GatewayParts, KeyError, TokenKey, listen};
 use crate::http;
+use crate::ids::{Incarnation, SessionId};
 use crate::journal::{
-    ArchiveFolder, Incarnation, Journal, JournalError, MemoryJournal, PostgresJournal,
-    PostgresOptions, SessionId, SqliteJournal, SqliteOptions,
+    ArchiveFolder, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions,
+    SqliteJournal, SqliteOptions,
 };
 use crate::session::{Archiving, InjectedFault, JournalAccess, Services, Sessions};
 use crate::telemetry;

@@ -6,7 +6,7 @@ use super::Gateway;
 use super::admission::addresses::SubscriberKey;
 use super::admission::code_attempts::TooManyWrongCodes;
 use crate::delivery::Hub;
-use crate::journal::SessionId;
+use crate::ids::SessionId;
 use crate::session::{NotHere, SessionHandle};
 
 /// Why a session is not available to a client.

@@ -14,7 +14,7 @@ use pasetors::version4::{LocalToken, V4};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::journal::SessionId;
+use crate::ids::SessionId;
 use crate::journal::files::make_private_folder;
 
 /// The key's file name in the data folder.
@@ -273,7 +273,7 @@ mod tests {
     use hunt::Timestamp;
 
     use super::{Grant, LIFETIME_MS, LINK_LIFETIME_MS, TokenKey, TokenRefusal};
-    use crate::journal::SessionId;
+    use crate::ids::SessionId;
 
     const NOW: Timestamp = Timestamp(1_000);
 

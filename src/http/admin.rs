@@ -11,7 +11,8 @@ use super::failure::Failed;
 use super::identity::Bearer;
 use crate::delivery::render;
 use crate::gateway::{Gateway, Grant};
-use crate::journal::{CreateError, SessionId};
+use crate::ids::SessionId;
+use crate::journal::CreateError;
 use crate::session::{CreateSessionError, HuntError, StoredHunt, first_game_master};
 
 /// Retries with another random code while codes collide. With a million sessions, one draw collides once in

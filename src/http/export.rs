@@ -13,8 +13,9 @@ use super::failure::Failed;
 use super::identity::Bearer;
 use crate::delivery::render;
 use crate::gateway::Gateway;
+use crate::ids::SessionId;
 use crate::journal::records::{self, RecordError};
-use crate::journal::{History, ReadError, SessionId, StoredBatch};
+use crate::journal::{History, ReadError, StoredBatch};
 
 /// Batches read at a time; bounds the memory of one export.
 const BATCHES_AT_A_TIME: usize = 256;

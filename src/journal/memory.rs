@@ -1,4 +1,4 @@
-//! A journal that lasts as long as the process: for rehearsals, measurements and tests.
+//! The journal in memory, lost with the process: for rehearsals, measurements and tests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,7 +20,7 @@ use crate::ids::{
     SessionId,
 };
 
-/// Keeps everything in memory. Clones share it.
+/// A journal in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryJournal {
     stored: Arc<Mutex<Stored>>,
@@ -51,7 +51,7 @@ struct StoredSnapshot {
     is_verified: bool,
 }
 
-/// Snapshots that stay at least: of all, and of the verified ones.
+/// Snapshots that are kept: the newest of all, and the newest verified ones.
 const SNAPSHOTS_KEPT: usize = 2;
 
 impl StoredSession {
@@ -143,7 +143,7 @@ fn append_to(session: &mut StoredSession, batch: Batch) -> Result<(), AppendErro
     }
     if batch.first_seq != session.head() + 1 || batch.last_seq < batch.first_seq {
         let mut stored = session.batches.iter();
-        let is_stored = stored.any(|stored| is_same(stored, &batch));
+        let is_stored = stored.any(|stored| is_identical(stored, &batch));
         return Err(if is_stored {
             AppendError::AlreadyStored
         } else {
@@ -162,7 +162,7 @@ fn append_to(session: &mut StoredSession, batch: Batch) -> Result<(), AppendErro
     Ok(())
 }
 
-fn is_same(stored: &StoredBatch, batch: &Batch) -> bool {
+fn is_identical(stored: &StoredBatch, batch: &Batch) -> bool {
     (stored.first_seq, stored.last_seq) == (batch.first_seq, batch.last_seq)
         && stored.epoch == batch.epoch
         && stored.events == batch.events
@@ -206,7 +206,7 @@ fn put_snapshot_to(session: &mut StoredSession, snapshot: Snapshot) {
     snapshots.retain(|seq, _| newest.contains(seq) || verified.contains(seq));
 }
 
-/// The numbers of the verified ones, the newest first.
+/// The numbers of the verified snapshots, newest first.
 fn verified(snapshots: &BTreeMap<u64, StoredSnapshot>) -> impl Iterator<Item = u64> {
     let newest_first = snapshots.iter().rev();
     let verified = newest_first.filter(|(_, stored)| stored.is_verified);
@@ -228,7 +228,7 @@ fn truncate_from(session: &mut StoredSession, cut: Truncation) -> Result<u64, Tr
     Ok(count as u64)
 }
 
-fn done<T: Send + 'static, E: Send + 'static>(result: Result<T, E>) -> Answer<T, E> {
+fn ready<T: Send + 'static, E: Send + 'static>(result: Result<T, E>) -> Answer<T, E> {
     std::future::ready(result).boxed()
 }
 
@@ -236,13 +236,13 @@ impl Ledger for MemoryJournal {
     fn ownerships(&self) -> Answer<Vec<Ownership>> {
         let stored = self.stored();
         let ownerships = stored.sessions.values().map(StoredSession::ownership);
-        done(Ok(ownerships.collect()))
+        ready(Ok(ownerships.collect()))
     }
 
     fn ownership(&self, session: SessionId) -> Answer<Option<Ownership>> {
         let stored = self.stored();
         let session = stored.sessions.get(&session);
-        done(Ok(session.map(StoredSession::ownership)))
+        ready(Ok(session.map(StoredSession::ownership)))
     }
 
     fn claim(&self, claim: Claim) -> Answer<Epoch, ClaimError> {
@@ -251,7 +251,7 @@ impl Ledger for MemoryJournal {
             session.epoch = Epoch(session.epoch.0 + 1);
             Ok(session.epoch)
         });
-        done(claimed.unwrap_or(Err(ClaimError::Lost)))
+        ready(claimed.unwrap_or(Err(ClaimError::Lost)))
     }
 
     fn release(
@@ -267,26 +267,26 @@ impl Ledger for MemoryJournal {
         };
         let released =
             self.with_session("release", session, |session| session.set_owner(held, None));
-        done(released.unwrap_or(Err(ClaimError::Lost)))
+        ready(released.unwrap_or(Err(ClaimError::Lost)))
     }
 
     fn terminate_connections(&self, _incarnation: Incarnation) -> Answer<()> {
-        // An append is over when its call returns.
-        done(Ok(()))
+        // An append is complete when its call returns.
+        ready(Ok(()))
     }
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
         let appended =
             self.with_session("append", batch.session, |session| append_to(session, batch));
-        done(appended.unwrap_or_else(|error| Err(AppendError::Refused(error.to_string()))))
+        ready(appended.unwrap_or_else(|error| Err(AppendError::Refused(error.to_string()))))
     }
 
     fn load_before(&self, session: SessionId, seq: u64) -> Answer<Loaded> {
-        done(self.with_session("load", session, |session| load_from(session, seq)))
+        ready(self.with_session("load", session, |session| load_from(session, seq)))
     }
 
     fn private_records(&self, session: SessionId) -> Answer<Vec<PrivateRecord>> {
-        done(
+        ready(
             self.with_session("read private records", session, |session| {
                 let records = session.private.iter();
                 let record = |(&(kind, id), text): (&(PrivateKind, u64), &String)| PrivateRecord {
@@ -300,20 +300,20 @@ impl Ledger for MemoryJournal {
     }
 
     fn put_snapshot(&self, session: SessionId, snapshot: Snapshot) -> Answer<()> {
-        done(self.with_session("store a snapshot", session, |session| {
+        ready(self.with_session("store a snapshot", session, |session| {
             put_snapshot_to(session, snapshot);
         }))
     }
 
     fn snapshot(&self, session: SessionId, seq: u64) -> Answer<Option<Snapshot>> {
-        done(self.with_session("read a snapshot", session, |session| {
+        ready(self.with_session("read a snapshot", session, |session| {
             let stored = session.snapshots.get(&seq);
             stored.map(|stored| stored.snapshot.clone())
         }))
     }
 
     fn mark_verified(&self, session: SessionId, seq: u64, digest: [u8; 32]) -> Answer<bool> {
-        done(self.with_session("verify a snapshot", session, |session| {
+        ready(self.with_session("verify a snapshot", session, |session| {
             let stored = session.snapshots.get_mut(&seq);
             let same = stored.filter(|stored| stored.snapshot.digest == digest);
             same.map(|stored| stored.is_verified = true).is_some()
@@ -321,7 +321,7 @@ impl Ledger for MemoryJournal {
     }
 
     fn verified_snapshots(&self, session: SessionId) -> Answer<Vec<u64>> {
-        done(self.with_session("list snapshots", session, |session| {
+        ready(self.with_session("list snapshots", session, |session| {
             verified(&session.snapshots).collect()
         }))
     }
@@ -330,22 +330,22 @@ impl Ledger for MemoryJournal {
         let truncated = self.with_session("truncate", truncation.session, |session| {
             truncate_from(session, truncation)
         });
-        done(truncated.unwrap_or_else(|error| Err(error.into())))
+        ready(truncated.unwrap_or_else(|error| Err(error.into())))
     }
 }
 
 impl Membership for MemoryJournal {
     fn join(&self, node: NodeRecord) -> Answer<()> {
         self.nodes.join(node);
-        done(Ok(()))
+        ready(Ok(()))
     }
 
     fn heartbeat(&self, node: NodeRecord) -> Answer<HeartbeatOutcome> {
-        done(Ok(self.nodes.heartbeat(node)))
+        ready(Ok(self.nodes.heartbeat(node)))
     }
 
     fn nodes(&self) -> Answer<Vec<NodeStatus>> {
-        done(Ok(self.nodes.all()))
+        ready(Ok(self.nodes.all()))
     }
 
     fn remove(
@@ -353,22 +353,22 @@ impl Membership for MemoryJournal {
         incarnation: Incarnation,
         last_heartbeat: Option<HeartbeatSeq>,
     ) -> Answer<bool> {
-        done(Ok(self.nodes.remove(incarnation, last_heartbeat)))
+        ready(Ok(self.nodes.remove(incarnation, last_heartbeat)))
     }
 }
 
 impl Catalogue for MemoryJournal {
     fn put_hunt(&self, revision: String, files: Vec<u8>) -> Answer<()> {
         self.stored().hunts.entry(revision).or_insert(files);
-        done(Ok(()))
+        ready(Ok(()))
     }
 
     fn hunt(&self, revision: String) -> Answer<Option<Vec<u8>>> {
-        done(Ok(self.stored().hunts.get(&revision).cloned()))
+        ready(Ok(self.stored().hunts.get(&revision).cloned()))
     }
 
     fn create_session(&self, session: SessionRecord) -> Answer<(), CreateError> {
-        done(self.create(session))
+        ready(self.create(session))
     }
 
     fn sessions(&self) -> Answer<Vec<SessionRecord>> {
@@ -377,11 +377,11 @@ impl Catalogue for MemoryJournal {
             .order
             .iter()
             .map(|id| stored.sessions[id].record.clone());
-        done(Ok(records.collect()))
+        ready(Ok(records.collect()))
     }
 
     fn mark_finished(&self, session: SessionId) -> Answer<()> {
-        done(self.with_session("record a finish", session, |session| {
+        ready(self.with_session("record a finish", session, |session| {
             session.is_finished = true;
         }))
     }
@@ -390,7 +390,7 @@ impl Catalogue for MemoryJournal {
         let stored = self.stored();
         let finished = stored.sessions.values();
         let finished = finished.filter(|session| session.is_finished);
-        done(Ok(finished.map(|session| session.record.id).collect()))
+        ready(Ok(finished.map(|session| session.record.id).collect()))
     }
 }
 
@@ -408,7 +408,7 @@ impl History for MemoryJournal {
                 .filter(|batch| batch.last_seq > after_seq);
             later.take(limit).cloned().collect()
         });
-        done(read.map_or_else(
+        ready(read.map_or_else(
             |error| Err(error.into()),
             |batches| contiguous(after_seq, batches),
         ))
@@ -420,21 +420,23 @@ impl History for MemoryJournal {
         through_seq: u64,
         max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
-        done(self.with_session("read the oldest", session, |session| {
-            let old = session.batches.iter();
-            let old = old.take_while(|batch| batch.last_seq <= through_seq);
-            let count = max.fitting(old.clone().map(|batch| batch.events.len()));
-            old.take(count).cloned().collect()
-        }))
+        ready(
+            self.with_session("read the oldest batches", session, |session| {
+                let old = session.batches.iter();
+                let old = old.take_while(|batch| batch.last_seq <= through_seq);
+                let count = max.fitting(old.clone().map(|batch| batch.events.len()));
+                old.take(count).cloned().collect()
+            }),
+        )
     }
 }
 
 impl Journal for MemoryJournal {
     fn generation(&self) -> Answer<u32> {
-        done(Ok(1))
+        ready(Ok(1))
     }
 
     fn close(&self) -> Answer<()> {
-        done(Ok(()))
+        ready(Ok(()))
     }
 }

@@ -20,13 +20,9 @@ mod postgres;
 pub mod records;
 mod sqlite;
 
-pub use crate::ids::{
-    Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
-    SessionId,
-};
 pub use answer::{Answer, JournalError};
 pub use archive::{
-    Archive, ArchiveError, ArchiveFile, ArchiveFolder, ArchivePlace, Piece, read_archive,
+    Archive, ArchiveError, ArchiveFile, ArchiveFolder, ArchivePermit, Piece, read_archive,
     verify_archive,
 };
 pub use catalogue::{Catalogue, CreateError, SessionRecord};

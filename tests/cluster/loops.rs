@@ -5,9 +5,8 @@ use std::sync::atomic::Ordering;
 
 use cluecast::cli::{Server, ServerError};
 use cluecast::config::{Config, Layers};
-use cluecast::journal::{
-    Catalogue, Epoch, Incarnation, Ledger, MemoryJournal, Ownership, SessionId, SessionRecord,
-};
+use cluecast::ids::{Epoch, Incarnation, Ownership, SessionId};
+use cluecast::journal::{Catalogue, Ledger, MemoryJournal, SessionRecord};
 use testkit::app::WAIT_MAX;
 use testkit::temporary_folder;
 use tokio::time::timeout;

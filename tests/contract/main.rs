@@ -1,4 +1,4 @@
-//! What every journal must do, whatever it stores in: one suite, every implementation.
+//! The contract of every journal: one suite, run on every implementation.
 
 mod postgres;
 mod sqlite;
@@ -6,12 +6,11 @@ mod suite;
 
 use std::sync::Arc;
 
-use cluecast::journal::{
-    Catalogue, Incarnation, Journal, Ledger, MemoryJournal, SqliteJournal, SqliteOptions,
-};
+use cluecast::ids::Incarnation;
+use cluecast::journal::{Catalogue, Journal, Ledger, MemoryJournal, SqliteJournal, SqliteOptions};
 use suite::{Fixture, append, batch, claim, hunt_and_session, id};
 
-/// One test for each behaviour and each implementation.
+/// One test per behaviour and implementation.
 macro_rules! contract {
     ($($behaviour:ident,)*) => {
         mod memory {
@@ -50,39 +49,39 @@ contract! {
     a_hunt_is_kept_under_its_revision,
     a_session_needs_its_hunt_and_a_code_of_its_own,
     sessions_are_listed_in_the_order_of_creation,
-    a_finished_session_stays_one_whoever_owns_it,
+    a_finished_session_stays_finished_under_every_owner,
     batches_are_read_back_as_they_were_appended,
     a_batch_must_follow_the_head,
-    a_batch_that_is_stored_already_is_told_as_such,
-    outcomes_of_appends_at_once_are_told_apart,
+    a_batch_that_is_stored_already_is_reported_as_such,
+    concurrent_appends_have_separate_outcomes,
     an_earlier_owner_is_fenced,
     the_same_owner_is_fenced_from_its_earlier_epoch,
-    a_session_that_nobody_claimed_takes_nothing,
+    an_unclaimed_session_accepts_no_append,
     appends_commit_in_the_order_of_the_calls,
-    one_session_that_fails_harms_no_other,
+    a_failing_session_affects_no_other,
     private_records_are_stored_with_their_batch_or_not_at_all,
     a_private_record_replaces_the_earlier_one_with_its_key,
     a_recovery_starts_from_the_newest_snapshot,
     a_snapshot_ahead_of_the_journal_is_ignored,
     a_damaged_snapshot_gives_way_to_the_one_before,
-    a_large_snapshot_comes_back_whole,
-    the_newest_snapshots_and_the_newest_verified_ones_stay,
+    a_large_snapshot_reads_back,
+    the_newest_snapshots_and_the_newest_verified_ones_are_kept,
     a_snapshot_is_verified_by_its_digest,
     an_unverified_snapshot_is_replaced,
-    two_snapshots_at_once_leave_one_that_is_sound,
-    what_is_read_of_the_oldest_is_bounded_in_bytes,
-    a_journal_that_was_cut_off_goes_on,
-    only_what_two_verified_snapshots_cover_is_cut_off,
-    an_earlier_owner_cuts_nothing_off,
-    reading_starts_inside_of_a_batch,
+    two_concurrent_snapshots_leave_an_intact_one,
+    reads_of_the_oldest_batches_are_bounded_in_bytes,
+    a_truncated_journal_accepts_appends,
+    only_what_two_verified_snapshots_cover_is_truncated,
+    an_earlier_owner_cannot_truncate,
+    a_read_may_start_inside_a_batch,
     unknown_sessions_are_refused,
-    a_claim_needs_the_owner_and_the_epoch_that_it_names,
+    a_claim_needs_the_expected_owner_and_epoch,
     a_thousand_races_to_claim_have_one_winner_each,
-    a_released_session_is_nobodys_and_takes_nothing,
-    a_session_goes_straight_to_its_next_owner,
-    evicting_a_dead_owner_takes_nothing_that_it_had_committed,
-    nodes_are_known_until_they_are_forgotten,
-    a_node_that_was_heard_of_is_not_forgotten,
+    a_released_session_has_no_owner_and_accepts_no_append,
+    a_session_is_handed_off_to_its_next_owner,
+    terminating_connections_keeps_committed_events,
+    nodes_are_members_until_they_are_removed,
+    a_node_with_a_later_heartbeat_is_not_removed,
 }
 
 async fn open(folder: &std::path::Path) -> SqliteJournal {
@@ -91,7 +90,7 @@ async fn open(folder: &std::path::Path) -> SqliteJournal {
 }
 
 #[tokio::test]
-async fn sqlite_keeps_everything_over_a_restart() {
+async fn sqlite_keeps_everything_across_a_restart() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let journal = open(folder.path()).await;
     let epoch = hunt_and_session(&journal, id(1), "AAAA").await;
@@ -102,7 +101,7 @@ async fn sqlite_keeps_everything_over_a_restart() {
 
     let journal = open(folder.path()).await;
     let claimed = claim(&journal, id(1), Incarnation(2)).await;
-    assert!(claimed > epoch, "an epoch is never given twice");
+    assert!(claimed > epoch, "an epoch is never reused");
     let loaded = journal.load(id(1)).await.expect("loads");
     assert_eq!(loaded.tail.len(), 1);
     assert_eq!(journal.sessions().await.expect("lists").len(), 1);
@@ -110,7 +109,7 @@ async fn sqlite_keeps_everything_over_a_restart() {
 }
 
 #[tokio::test]
-async fn sqlite_lets_only_one_process_in() {
+async fn sqlite_is_open_in_one_process_only() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let journal = open(folder.path()).await;
     let second = SqliteJournal::open(SqliteOptions::new(folder.path())).await;
@@ -139,7 +138,7 @@ async fn refusal_after(statement: &'static str) -> String {
     let opened = SqliteJournal::open(SqliteOptions::new(folder.path())).await;
     let refused = opened
         .map(drop)
-        .expect_err("the schema is another version's");
+        .expect_err("the schema is of another version");
     refused.to_string()
 }
 
@@ -166,7 +165,7 @@ async fn sqlite_refuses_a_schema_of_an_earlier_version_with_advice() {
 }
 
 #[tokio::test]
-async fn sqlite_moves_its_log_into_the_database_while_it_runs() {
+async fn sqlite_checkpoints_its_log_while_it_runs() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let options = SqliteOptions {
         checkpoint_every: std::time::Duration::from_millis(10),

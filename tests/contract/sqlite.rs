@@ -1,4 +1,4 @@
-//! What is particular to SQLite: how snapshots are written.
+//! Behaviour particular to SQLite: how snapshots are written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 
 use crate::suite::{append, batch, hunt_and_session, id};
 
-/// Some dozens of parts.
+/// Dozens of parts.
 const LARGE: usize = 3 << 20;
 
 async fn connect(folder: &Path) -> SqliteConnection {
@@ -55,7 +55,7 @@ async fn batches_are_committed_while_a_snapshot_is_written() {
         seq
     };
     let ((), last) = tokio::join!(putting, appending);
-    // One after the other they wait for at most one part each.
+    // Sequential appends wait for at most one part each.
     assert!(last >= 16, "only {last} batches");
     let loaded = journal.load(id(1)).await.expect("loads");
     assert!(loaded.snapshot.is_some_and(|snapshot| snapshot.is_intact()));
@@ -63,7 +63,7 @@ async fn batches_are_committed_while_a_snapshot_is_written() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_of_a_snapshot_is_swept_away() {
+async fn the_rest_of_a_snapshot_after_a_crash_is_deleted() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let journal = super::open(folder.path()).await;
     let epoch = hunt_and_session(&journal, id(1), "AAAA").await;
@@ -83,7 +83,7 @@ async fn what_a_crash_left_of_a_snapshot_is_swept_away() {
 
     let journal: SqliteJournal = super::open(folder.path()).await;
     let loaded = journal.load(id(1)).await.expect("loads");
-    assert_eq!(loaded.snapshot, None, "it is not whole");
+    assert_eq!(loaded.snapshot, None, "it is incomplete");
     let whole = Snapshot::new(3, vec![1, 2, 3]);
     journal
         .put_snapshot(id(1), whole.clone())

@@ -1,13 +1,14 @@
-//! The behaviours.
+//! The behaviours of the contract.
 
 mod ownership;
 mod snapshots;
 
 use std::ops::RangeInclusive;
 
+use cluecast::ids::{Epoch, Incarnation, Ownership, SessionId};
 use cluecast::journal::{
-    AppendError, Batch, ClaimError, CreateError, Epoch, Incarnation, Journal, Ownership,
-    PrivateKind, PrivateRecord, SessionId, SessionRecord, StoredBatch,
+    AppendError, Batch, ClaimError, CreateError, Journal, PrivateKind, PrivateRecord,
+    SessionRecord, StoredBatch,
 };
 use futures_util::future::join_all;
 
@@ -84,7 +85,7 @@ pub async fn hunt_and_session(journal: &dyn Journal, session: SessionId, code: &
     claim(journal, session, ME).await
 }
 
-/// Claims a session from whoever has it.
+/// Claims a session from its current owner.
 pub async fn claim(journal: &dyn Journal, session: SessionId, to: Incarnation) -> Epoch {
     let found = ownership(journal, session).await;
     journal.claim(found.claim_for(to)).await.expect("claims")
@@ -132,7 +133,7 @@ pub async fn a_session_needs_its_hunt_and_a_code_of_its_own(fixture: &Fixture) {
         journal
             .session_by_code(code.to_owned())
             .await
-            .expect("looks")
+            .expect("searches")
     };
     assert_eq!(find("AAAA").await, Some(record(id(1), "AAAA")));
     assert_eq!(find("AAAB").await, None);
@@ -147,7 +148,7 @@ pub async fn sessions_are_listed_in_the_order_of_creation(fixture: &Fixture) {
     assert_eq!(ids, [id(3), id(5), id(9)]);
 }
 
-pub async fn a_finished_session_stays_one_whoever_owns_it(fixture: &Fixture) {
+pub async fn a_finished_session_stays_finished_under_every_owner(fixture: &Fixture) {
     let journal = &*fixture.journal;
     for number in [1, 2] {
         fixture.session(number).await;
@@ -155,7 +156,7 @@ pub async fn a_finished_session_stays_one_whoever_owns_it(fixture: &Fixture) {
     let finished = async || journal.finished_sessions().await.expect("lists");
     assert_eq!(finished().await, []);
     for _ in 0..2 {
-        journal.mark_finished(id(2)).await.expect("notes");
+        journal.mark_finished(id(2)).await.expect("records");
         assert_eq!(finished().await, [id(2)]);
     }
     claim(journal, id(2), OTHER).await;
@@ -204,7 +205,7 @@ pub async fn a_batch_must_follow_the_head(fixture: &Fixture) {
     assert_eq!(fixture.stored(1).await.len(), 2);
 }
 
-pub async fn a_batch_that_is_stored_already_is_told_as_such(fixture: &Fixture) {
+pub async fn a_batch_that_is_stored_already_is_reported_as_such(fixture: &Fixture) {
     let epoch = fixture.session(1).await;
     for seqs in [1..=2, 3..=4] {
         fixture
@@ -237,8 +238,8 @@ pub async fn a_batch_that_is_stored_already_is_told_as_such(fixture: &Fixture) {
     assert_eq!(fixture.stored(1).await.len(), 2);
 }
 
-/// Every outcome in one flush, as far as the journal puts them into one.
-pub async fn outcomes_of_appends_at_once_are_told_apart(fixture: &Fixture) {
+/// Every outcome, in one flush where the journal has flushes.
+pub async fn concurrent_appends_have_separate_outcomes(fixture: &Fixture) {
     let journal = &*fixture.journal;
     let mut epochs = Vec::new();
     for number in 1..=4 {
@@ -300,7 +301,7 @@ pub async fn the_same_owner_is_fenced_from_its_earlier_epoch(fixture: &Fixture) 
         .expect("the later epoch writes");
 }
 
-pub async fn a_session_that_nobody_claimed_takes_nothing(fixture: &Fixture) {
+pub async fn an_unclaimed_session_accepts_no_append(fixture: &Fixture) {
     let journal = &fixture.journal;
     journal
         .put_hunt(REVISION.to_owned(), Vec::new())
@@ -318,13 +319,13 @@ pub async fn appends_commit_in_the_order_of_the_calls(fixture: &Fixture) {
     let epoch = fixture.session(1).await;
     let batches = (1..=200).map(|seq| batch(id(1), epoch, seq..=seq));
     let appends: Vec<_> = batches.map(|batch| fixture.journal.append(batch)).collect();
-    // Polled in the opposite order: what counts is when they were called.
+    // Polled in reverse: the order of the calls counts.
     let outcomes = join_all(appends.into_iter().rev()).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!(fixture.stored(1).await.len(), 200);
 }
 
-pub async fn one_session_that_fails_harms_no_other(fixture: &Fixture) {
+pub async fn a_failing_session_affects_no_other(fixture: &Fixture) {
     let first = fixture.session(1).await;
     let second = fixture.session(2).await;
     let good = fixture.journal.append(batch(id(1), first, 1..=1));
@@ -383,7 +384,7 @@ pub async fn a_private_record_replaces_the_earlier_one_with_its_key(fixture: &Fi
     assert_eq!(stored.expect("reads"), [code("D")]);
 }
 
-pub async fn reading_starts_inside_of_a_batch(fixture: &Fixture) {
+pub async fn a_read_may_start_inside_a_batch(fixture: &Fixture) {
     let epoch = fixture.session(1).await;
     for seqs in [1..=3, 4..=4, 5..=9] {
         fixture

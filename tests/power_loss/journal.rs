@@ -1,14 +1,14 @@
-//! The server's journal on files that lose their power: every batch that it acknowledged is there
-//! when a new journal opens what is left.
+//! The journal after a power loss: a new journal on the durable files has every acknowledged batch.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cluecast::ids::{Epoch, Incarnation, SessionId};
 use cluecast::journal::{
-    Batch, Catalogue, Epoch, Incarnation, Journal, Ledger, SessionId, SessionRecord, SqliteJournal,
-    SqliteOptions, SqliteSynchronous,
+    Batch, Catalogue, Journal, Ledger, SessionRecord, SqliteJournal, SqliteOptions,
+    SqliteSynchronous,
 };
 use tokio::task::JoinSet;
 
@@ -19,7 +19,7 @@ const IMAGES: u32 = 12;
 const HUNT: &str = "revision";
 const OWNER: Incarnation = Incarnation(1);
 
-/// Of each session: the number of the last event that was acknowledged.
+/// The last acknowledged event of each session.
 type Acknowledged = Arc<Mutex<BTreeMap<SessionId, u64>>>;
 
 fn acknowledged_now(acknowledged: &Acknowledged) -> BTreeMap<SessionId, u64> {
@@ -27,7 +27,7 @@ fn acknowledged_now(acknowledged: &Acknowledged) -> BTreeMap<SessionId, u64> {
     acknowledged.unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// What the batch with this number holds: something to recognise it by, of a realistic size.
+/// Content that identifies the batch with this number, of a realistic size.
 fn events(session: SessionId, seq: u64) -> Vec<u8> {
     format!("{session}:{seq};").into_bytes().repeat(8)
 }
@@ -45,19 +45,19 @@ async fn create_session(journal: &SqliteJournal, number: u64) -> (SessionId, Epo
     (id, epoch.expect("it is claimed"))
 }
 
-/// Claims a session, if there is one.
+/// Claims a session, if it exists.
 async fn claim(journal: &SqliteJournal, id: SessionId, to: Incarnation) -> Option<Epoch> {
     let found = journal.ownership(id).await.expect("what is left is read")?;
     Some(
         journal
             .claim(found.claim_for(to))
             .await
-            .expect("nobody else claims"),
+            .expect("there is no other claim"),
     )
 }
 
-/// Appends batches of one event each until it is dropped, one after the other.
-async fn append_for_ever(
+/// Appends batches of one event each, one after the other, until it is dropped.
+async fn append_forever(
     journal: SqliteJournal,
     session: SessionId,
     epoch: Epoch,
@@ -74,16 +74,13 @@ async fn append_for_ever(
             events: events(session, seq),
             private: Vec::new(),
         };
-        journal
-            .append(batch)
-            .await
-            .expect("nothing stands against it");
+        journal.append(batch).await.expect("it is appended");
         let mut acknowledged = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         acknowledged.insert(session, seq);
     }
 }
 
-/// How many of the acknowledged events are not in a folder.
+/// How many acknowledged events a folder lacks.
 async fn lost(folder: &Path, acknowledged: &BTreeMap<SessionId, u64>) -> u64 {
     let journal = SqliteJournal::open(SqliteOptions::new(folder))
         .await
@@ -92,7 +89,7 @@ async fn lost(folder: &Path, acknowledged: &BTreeMap<SessionId, u64>) -> u64 {
     for (session, last_seq) in acknowledged {
         let loaded = match claim(&journal, *session, Incarnation(2)).await {
             Some(_) => journal.load(*session).await.expect("what is left loads"),
-            // Not even the session is left.
+            // The session itself is lost.
             None => cluecast::journal::Loaded::default(),
         };
         for (batch, seq) in loaded.tail.iter().zip(1..) {
@@ -106,9 +103,9 @@ async fn lost(folder: &Path, acknowledged: &BTreeMap<SessionId, u64>) -> u64 {
     lost
 }
 
-/// Writes to a journal from several sessions at once, cuts the power at several moments, and gives
-/// how many acknowledged events were lost in all.
-async fn lost_in_all(
+/// Appends from several sessions concurrently, cuts the power at several moments, and returns the total
+/// number of lost acknowledged events.
+async fn lost_in_total(
     name: &str,
     synchronous: SqliteSynchronous,
     checkpoint_every: Duration,
@@ -118,7 +115,7 @@ async fn lost_in_all(
     let recorder = vfs::register(&vfs, folder.path());
     let journal = SqliteJournal::open(SqliteOptions {
         checkpoint_every,
-        // Small, so that the log starts over during the test.
+        // Small, so that the log restarts during the test.
         wal_bytes_max: 1 << 16,
         synchronous,
         vfs: Some(vfs),
@@ -134,22 +131,22 @@ async fn lost_in_all(
     for number in 1..=SESSIONS {
         let (session, epoch) = create_session(&journal, number).await;
         let acknowledged = Arc::clone(&acknowledged);
-        writers.spawn(append_for_ever(
+        writers.spawn(append_forever(
             journal.clone(),
             session,
             epoch,
             acknowledged,
         ));
     }
-    let mut lost_in_all = 0;
+    let mut lost_in_total = 0;
     for image in 0..IMAGES {
-        // Different moments of the writers' and the checkpoints' work.
+        // Varies the moment within flushes and checkpoints.
         tokio::time::sleep(Duration::from_millis(u64::from(7 + 13 * image))).await;
         let before = acknowledged_now(&acknowledged);
         let left = tempfile::tempdir().expect("a temporary folder");
         let written = recorder.write_image_to(left.path());
         written.expect("the image can be written");
-        lost_in_all += lost(left.path(), &before).await;
+        lost_in_total += lost(left.path(), &before).await;
     }
     writers.shutdown().await;
     let acknowledged = acknowledged_now(&acknowledged);
@@ -159,26 +156,29 @@ async fn lost_in_all(
         "every session wrote meanwhile"
     );
     journal.close().await.expect("the journal closes");
-    lost_in_all
+    lost_in_total
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_power_loss_takes_nothing_that_was_acknowledged() {
+async fn a_power_loss_loses_no_acknowledged_event() {
     let often = Duration::from_millis(20);
-    assert_eq!(lost_in_all("full", SqliteSynchronous::Full, often).await, 0);
+    assert_eq!(
+        lost_in_total("full", SqliteSynchronous::Full, often).await,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn weakened_synchronisation_is_noticed() {
+async fn weakened_synchronisation_is_detected() {
     let seldom = Duration::from_secs(5);
     for (name, synchronous) in [
         ("normal", SqliteSynchronous::Normal),
         ("off", SqliteSynchronous::Off),
     ] {
-        let lost = lost_in_all(name, synchronous, seldom).await;
+        let lost = lost_in_total(name, synchronous, seldom).await;
         assert!(
             lost > 0,
-            "{name} loses acknowledged events, and the test must see it"
+            "{name} loses acknowledged events, and the test must detect it"
         );
     }
 }

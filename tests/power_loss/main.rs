@@ -1,9 +1,9 @@
-//! Power loss: what was acknowledged is still there when the server restarts from its files as they
-//! were at their last fsync, not as the page cache had them.
+//! Power loss: acknowledged events survive when the server restarts from its files as of their last fsync,
+//! without the page cache.
 //!
-//! `vfs` puts a recorder (`recorder`) between SQLite and its files. `recorder_on_sqlite` shows with
-//! plain SQL that the recorder tells the safe settings from the unsafe ones; `journal` holds the
-//! server's journal to it, and `server` a whole server with players on WebSockets.
+//! `vfs` puts a recorder (`recorder`) between SQLite and its files. `recorder_on_sqlite` proves with plain
+//! SQL that the recorder distinguishes safe settings from unsafe ones; `journal` tests the server's journal
+//! on it, and `server` a whole server with players on WebSockets.
 
 mod journal;
 mod recorder;

@@ -1,7 +1,7 @@
-//! What of a folder's files would survive a loss of power at this moment.
+//! The content of a folder's files that would survive a power loss at this moment.
 //!
-//! A write or a truncation counts from the file's next sync on, a file's creation from its first
-//! sync on, and a deletion from the next sync of its folder on. SQLite syncs the folder at the first
+//! A write or truncation is durable from the file's next sync on, a file's creation from its first sync on,
+//! and a deletion from the next sync of its folder on. SQLite syncs the folder at the first
 //! sync of a journal or log that it has created, and with a deletion if it asks for that. This is
 //! the least that a file system may do, and what SQLite relies on.
 
@@ -11,16 +11,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A change that was made to a file and is not on the disk for certain.
+/// A change of a file that is not durable yet.
 #[derive(Debug)]
 pub(crate) enum Change {
     /// These bytes were written at this offset.
     Write { offset: usize, bytes: Vec<u8> },
-    /// The file was cut or extended to this size.
+    /// The file was truncated or extended to this size.
     Resize { size: usize },
 }
 
-/// What a file is to SQLite.
+/// The role of a file in SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A database.
@@ -35,13 +35,13 @@ struct FileState {
     durable: Option<Vec<u8>>,
     /// The changes since then, in order.
     pending: Vec<Change>,
-    /// It was deleted, and its folder was not synced since: the durable content may be back.
+    /// Deleted, without a sync of its folder since: the durable content may reappear.
     is_deletion_pending: bool,
     /// The next sync also syncs the folder.
     syncs_folder: bool,
 }
 
-/// Records what reaches the files below a folder, and can tell what of it is durable.
+/// Records changes of the files below a folder and which of them are durable.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     root: PathBuf,
@@ -57,8 +57,7 @@ impl Recorder {
         })
     }
 
-    /// Writes every durable file into another folder, all as of one moment: no sync of any file
-    /// falls in between.
+    /// Writes every durable file into another folder, all as of one moment between two syncs.
     pub(crate) fn write_image_to(&self, folder: &Path) -> io::Result<()> {
         let image: Vec<(PathBuf, Vec<u8>)> = {
             let files = self.files();
@@ -77,12 +76,12 @@ impl Recorder {
         Ok(())
     }
 
-    /// The name by which a file is recorded: none if it is not below the root.
+    /// The name under which a file is recorded; `None` if it is not below the root.
     pub(crate) fn recorded_name(&self, path: &Path) -> Option<PathBuf> {
         path.strip_prefix(&self.root).ok().map(Path::to_owned)
     }
 
-    /// A file is about to be opened. What it holds before the recording begins is durable.
+    /// To be called before a file is opened. Content from before the recording is durable.
     pub(crate) fn before_open(&self, name: &Path, kind: Kind) {
         let path = self.root.join(name);
         let mut files = self.files();
@@ -95,7 +94,7 @@ impl Recorder {
         }
     }
 
-    /// Does something that changes a file, and records the change if it succeeded.
+    /// Applies a change to a file and records it on success.
     pub(crate) fn change(&self, name: &Path, change: Change, apply: impl FnOnce() -> bool) {
         let mut files = self.files();
         if apply() {
@@ -104,7 +103,7 @@ impl Recorder {
         }
     }
 
-    /// Synchronises a file; if that succeeded, all of its changes so far are durable.
+    /// Synchronises a file; on success all of its changes so far are durable.
     pub(crate) fn sync(&self, name: &Path, apply: impl FnOnce() -> bool) {
         let mut files = self.files();
         if !apply() {
@@ -117,7 +116,7 @@ impl Recorder {
         files.entry(name.to_owned()).or_default().make_durable();
     }
 
-    /// Deletes a file. Without `and_sync_folder` the old content may be back after a loss of power.
+    /// Deletes a file. Without `and_sync_folder` the old content may reappear after a power loss.
     pub(crate) fn delete(&self, name: &Path, and_sync_folder: bool, apply: impl FnOnce() -> bool) {
         let mut files = self.files();
         if !apply() {
@@ -149,7 +148,7 @@ fn sync_folder_of(name: &Path, files: &mut BTreeMap<PathBuf, FileState>) {
 
 impl FileState {
     fn make_durable(&mut self) {
-        // The name stands for the new file from here on.
+        // From here on the name refers to the new file.
         self.is_deletion_pending = false;
         let content = self.durable.get_or_insert_default();
         for change in self.pending.drain(..) {
@@ -167,7 +166,7 @@ impl FileState {
     }
 }
 
-/// A file of the durable image, or none if it would be gone.
+/// A file of the durable image; `None` if it would be lost.
 #[cfg(test)]
 fn durable(recorder: &Recorder, name: &str) -> Option<Vec<u8>> {
     recorder.files().get(Path::new(name))?.durable.clone()

@@ -1,5 +1,5 @@
-//! The recorder by itself, under plain SQL: it must find nothing lost where SQLite promises
-//! durability, and something lost where it does not. Otherwise it could not judge the server.
+//! The recorder alone, under plain SQL: it must detect no loss where SQLite guarantees durability, and a
+//! loss where it does not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Database {
 }
 
 impl Database {
-    /// `name` must be a test's own: VFS names are the process's.
+    /// `name` must be unique: VFS names are global to the process.
     fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let vfs = format!("power-loss-{name}");
@@ -55,7 +55,7 @@ impl Database {
             .expect("the database opens")
     }
 
-    /// How many rows there are after a loss of power at this moment.
+    /// How many rows survive a power loss at this moment.
     async fn rows_in_image(&self) -> u32 {
         let image = tempfile::tempdir().expect("a temporary folder");
         self.recorder
@@ -65,7 +65,7 @@ impl Database {
     }
 }
 
-/// The rows of a database on the default VFS; none if it lacks the table, or is not there.
+/// The number of rows of a database on the default VFS; 0 if the table or the database is missing.
 async fn rows(path: &Path) -> u32 {
     if !path.exists() {
         return 0;
@@ -100,7 +100,7 @@ async fn run(connection: &mut SqliteConnection, sql: &str) {
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Commits rows one by one, and gives the most that an image after a commit lacked.
+/// Commits rows one by one; returns the largest number that an image after a commit lacked.
 async fn rows_lost(name: &str, mode: SqliteJournalMode, synchronous: SqliteSynchronous) -> u32 {
     let database = Database::new(name);
     let mut connection = database.connect(mode, synchronous).await;
@@ -135,21 +135,21 @@ async fn wal_with_normal_sync_loses_committed_rows() {
         SqliteSynchronous::Normal,
     )
     .await;
-    assert!(lost > 0, "the recorder must notice");
+    assert!(lost > 0, "the recorder must detect it");
 }
 
 #[tokio::test]
 async fn wal_without_sync_loses_committed_rows() {
     let lost = rows_lost("wal-off", SqliteJournalMode::Wal, SqliteSynchronous::Off).await;
-    assert!(lost > 0, "the recorder must notice");
+    assert!(lost > 0, "the recorder must detect it");
 }
 
-/// A rollback journal commits by deleting it; only `EXTRA` makes sure that it stays deleted.
+/// Deleting the rollback journal commits; only `EXTRA` makes the deletion durable.
 #[tokio::test]
 async fn a_rollback_journal_needs_extra_sync() {
     let mode = SqliteJournalMode::Delete;
     let lost = rows_lost("delete-full", mode, SqliteSynchronous::Full).await;
-    assert!(lost > 0, "the recorder must notice");
+    assert!(lost > 0, "the recorder must detect it");
     let lost = rows_lost("delete-extra", mode, SqliteSynchronous::Extra).await;
     assert_eq!(lost, 0);
 }
@@ -185,7 +185,7 @@ async fn checkpoints_and_reopening_lose_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_recording_begins_with_is_durable() {
+async fn content_from_before_the_recording_is_durable() {
     let before = Database::new("begins-before");
     let wal = SqliteJournalMode::Wal;
     let mut connection = before.connect(wal, SqliteSynchronous::Off).await;
@@ -213,7 +213,7 @@ async fn what_a_recording_begins_with_is_durable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_amid_writes_is_intact_and_holds_what_was_committed_before_it() {
+async fn an_image_during_writes_is_intact_and_holds_earlier_commits() {
     const IMAGES: usize = 25;
     let database = Database::new("amid-writes");
     let wal = SqliteJournalMode::Wal;

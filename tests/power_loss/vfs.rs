@@ -1,12 +1,12 @@
-//! A SQLite VFS that does what the default one does, and tells a [`Recorder`] of every change and
-//! every sync of databases and their journals below a folder.
+//! A SQLite VFS that wraps the default one and reports to a [`Recorder`] every change and sync of databases
+//! and their journals below a folder.
 //!
-//! There is no memory mapping, so that every write is seen. The shared memory of a write-ahead log is
-//! passed through: SQLite rebuilds it after a crash.
+//! It has no memory mapping, so that every write is recorded. The shared memory of a write-ahead log is not
+//! recorded: SQLite rebuilds it after a crash.
 
 #![allow(
     unsafe_code,
-    reason = "SQLite takes a VFS as a table of C functions; every one of them passes its arguments on"
+    reason = "SQLite takes a VFS as a table of C functions; every one of them forwards its arguments"
 )]
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
@@ -20,8 +20,8 @@ use libsqlite3_sys as ffi;
 
 use crate::recorder::{Change, Kind, Recorder};
 
-/// Registers a VFS under a name that no other has, for the rest of the process's life, and gives
-/// the recorder of the files below `root`.
+/// Registers a VFS under a unique name, for the lifetime of the process, and returns the recorder of the
+/// files below `root`.
 pub(crate) fn register(name: &str, root: &Path) -> Arc<Recorder> {
     let recorder = Arc::new(Recorder::new(root).expect("the folder to record exists"));
     // SAFETY: SQLite allows this at any time; a null name asks for the default.
@@ -66,13 +66,13 @@ pub(crate) fn register(name: &str, root: &Path) -> Arc<Recorder> {
     recorder
 }
 
-/// What all files of a registered VFS share; `pAppData` points to it.
+/// Shared by all files of a registered VFS; `pAppData` points to it.
 struct Shared {
     real: *mut ffi::sqlite3_vfs,
     recorder: Arc<Recorder>,
 }
 
-/// An open file. SQLite allocates it, and the real VFS's own object right behind it.
+/// An open file. SQLite allocates it, followed by the object of the real VFS.
 #[repr(C)]
 struct File {
     base: ffi::sqlite3_file,
@@ -167,7 +167,7 @@ macro_rules! real_function {
     }};
 }
 
-/// Defines methods that only pass their arguments on.
+/// Defines methods that only forward their arguments.
 macro_rules! forward_methods {
     ($($name:ident = $method:ident ( $($argument:ident : $type:ty),* );)+) => {$(
         unsafe extern "C" fn $name(file: *mut ffi::sqlite3_file $(, $argument: $type)*) -> c_int {
@@ -176,7 +176,7 @@ macro_rules! forward_methods {
     )+};
 }
 
-/// Defines functions of the VFS that only pass their arguments on.
+/// Defines functions of the VFS that only forward their arguments.
 macro_rules! forward_functions {
     ($($name:ident = $function:ident ( $($argument:ident : $type:ty),* );)+) => {$(
         unsafe extern "C" fn $name(vfs: *mut ffi::sqlite3_vfs $(, $argument: $type)*) -> c_int {
@@ -212,7 +212,7 @@ unsafe extern "C" fn shm_barrier(file: *mut ffi::sqlite3_file) {
     real_method!(file.xShmBarrier());
 }
 
-/// Without atomic batches, which would pass by the recorder.
+/// Without atomic batch writes, which would bypass the recorder.
 unsafe extern "C" fn device_characteristics(file: *mut ffi::sqlite3_file) -> c_int {
     let real: c_int = real_method!(file.xDeviceCharacteristics());
     real & !ffi::SQLITE_IOCAP_BATCH_ATOMIC

@@ -3,10 +3,10 @@
 //! A schedule is a list of statements. Some are issued while another transaction locks the ownership row,
 //! as a running append or claim does, and wait for its end.
 
+use cluecast::ids::{Claim, Epoch, Incarnation, Ownership, SessionId};
 use cluecast::journal::{
-    AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, Epoch, History, Incarnation,
-    Journal, Ledger, Ownership, PostgresJournal, PostgresOptions, SessionId, SessionRecord,
-    Snapshot, Truncation,
+    AppendError, Batch, BatchesMax, Catalogue, ClaimError, History, Journal, Ledger,
+    PostgresJournal, PostgresOptions, SessionRecord, Snapshot, Truncation,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};

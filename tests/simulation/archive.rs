@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use cluecast::journal::{Answer, Archive, ArchiveError, ArchivePlace, Piece, StoredBatch};
+use cluecast::journal::{Answer, Archive, ArchiveError, ArchivePermit, Piece, StoredBatch};
 use futures_util::FutureExt;
 
 use crate::dice::Dice;
@@ -51,7 +51,7 @@ impl SimulatedArchive {
 }
 
 impl Archive for SimulatedArchive {
-    fn store(&self, piece: Piece, permit: ArchivePlace) -> Answer<(), ArchiveError> {
+    fn store(&self, piece: Piece, permit: ArchivePermit) -> Answer<(), ArchiveError> {
         let archive = self.clone();
         async move {
             let _permit = permit;

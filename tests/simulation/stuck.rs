@@ -7,9 +7,10 @@ use std::time::Duration;
 use cluecast::clock::Clock;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
+use cluecast::ids::{Incarnation, SessionId};
 use cluecast::journal::{
-    Answer, Archive, ArchiveError, ArchivePlace, History, Incarnation, Journal, Ledger,
-    MemoryJournal, Piece, SessionId, SessionRecord,
+    Answer, Archive, ArchiveError, ArchivePermit, History, Journal, Ledger, MemoryJournal, Piece,
+    SessionRecord,
 };
 use cluecast::session::{
     Archiving, InjectedFault, JournalAccess, Services, SessionHandle, SessionSpec, launch,
@@ -31,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(6);
 struct StuckArchive;
 
 impl Archive for StuckArchive {
-    fn store(&self, piece: Piece, permit: ArchivePlace) -> Answer<(), ArchiveError> {
+    fn store(&self, piece: Piece, permit: ArchivePermit) -> Answer<(), ArchiveError> {
         async move {
             let _held = (piece, permit);
             std::future::pending().await

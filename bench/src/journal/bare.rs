@@ -1,5 +1,5 @@
-//! The bare loop: on each connection, one fenced statement after the other, all of the same rows but
-//! for their numbers. No queue and nobody to tell.
+//! The bare loop: on each connection one fenced statement after the other, with the same rows except for
+//! their numbers. No queue and no callers.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use tokio::task::JoinSet;
 
 use super::{BARE_FROM, BenchError, Cell, EPOCH, OWNER, deadline};
 
-/// What the loop sends.
+/// The statement that the loop sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Statement {
-    /// The very statement that the journal sends.
+    /// The statement of the journal.
     Whole,
-    /// Fenced as that one is, without its proof that a session's batches follow the stored head: what
-    /// the proof costs is the difference.
-    Unproven,
+    /// Fenced the same way, without the check that a session's batches follow the stored head; the
+    /// difference is the cost of the check.
+    Unchecked,
 }
 
-/// The sessions of the batch are locked as the journal locks them, and the rows of those that are
-/// owned are inserted. The arguments are the journal's.
-const UNPROVEN: &str = "\
+/// Locks the sessions of the batch as the journal does and inserts the rows of those that are owned. The
+/// arguments are the journal's.
+const UNCHECKED: &str = "\
     WITH wanted AS MATERIALIZED (\
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
         AS w (session_id, owner_incarnation, epoch, first_seq)), \
@@ -39,13 +39,13 @@ const UNPROVEN: &str = "\
     SELECT session_id FROM wanted \
     WHERE (session_id IN (SELECT session_id FROM held)) IS NOT TRUE";
 
-/// Rows that were inserted, and how long that took.
-pub(super) async fn play(
+/// Runs one window; returns the inserted rows and the duration.
+pub(super) async fn run(
     connect: &PgConnectOptions,
     cell: Cell,
     statement: Statement,
 ) -> Result<(u64, Duration), BenchError> {
-    // As the journal's lanes are set up.
+    // The settings of the journal's lanes.
     let connect = connect.clone().disable_statement_logging().options([
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
@@ -58,7 +58,7 @@ pub(super) async fn play(
             connection: connect.connect().await?,
             statement: match statement {
                 Statement::Whole => PostgresJournal::APPEND_STATEMENT,
-                Statement::Unproven => UNPROVEN,
+                Statement::Unchecked => UNCHECKED,
             },
             sessions: sessions
                 .map(|session| (BARE_FROM + session).cast_signed())
@@ -66,7 +66,7 @@ pub(super) async fn play(
             cell,
             turn: 0,
         };
-        // Has the statement planned, without a row.
+        // Plans the statement, without a row.
         lane.insert(0).await?;
         lanes.push(lane);
     }
@@ -94,7 +94,7 @@ struct Lane {
     statement: &'static str,
     sessions: Vec<i64>,
     cell: Cell,
-    /// Rows so far; they go round the sessions.
+    /// Rows so far; they rotate over the sessions.
     turn: usize,
 }
 
@@ -102,13 +102,13 @@ impl Lane {
     async fn insert(&mut self, batch: usize) -> Result<u64, BenchError> {
         let arguments = self.arguments(batch).map_err(sqlx::Error::Encode)?;
         self.turn += batch;
-        let left_out = sqlx::query_with(self.statement, arguments)
+        let not_written = sqlx::query_with(self.statement, arguments)
             .fetch_all(&mut self.connection)
             .await?;
-        if left_out.is_empty() {
+        if not_written.is_empty() {
             Ok(batch as u64)
         } else {
-            Err(BenchError::LeftOut(left_out.len()))
+            Err(BenchError::NotWritten(not_written.len()))
         }
     }
 
@@ -118,7 +118,7 @@ impl Lane {
         let session = |turn: usize| self.sessions[turn % count];
         let seq = |turn: usize| i64::try_from(turn / count + 1).expect("few rows");
         let first_turns = || turns().take(count);
-        // Each row's events are bytes of its own, as they are in the server.
+        // Each row has its own buffer, as in the server.
         let events: Vec<Vec<u8>> = turns().map(|_| vec![7; self.cell.bytes]).collect();
 
         let mut arguments = PgArguments::default();

@@ -1,12 +1,12 @@
-//! The journal's writer against a bare loop, cell by cell: batches a flush, lanes and sessions.
+//! The journal's lanes against a bare loop, for each cell of batches per flush, lanes and sessions.
 //!
-//! Both send the same statement with rows of the same size to the same table of the same server,
-//! everything synchronous, alternating in windows as A B B A. Each window's rows are counted in the
-//! table afterwards: what was acknowledged must be there. A loop without the proof that batches follow
-//! the stored head runs beside them and decides nothing.
+//! Both send the same statement with rows of the same size to the same table of the same server, with
+//! synchronous commits, in alternating windows A B B A. After each window the rows in the table must equal
+//! the acknowledged ones. A loop without the check that batches follow the stored head runs too, for
+//! information only.
 //!
-//! First every cell is scanned. Then those in which either side did best are measured again, in turns,
-//! and the verdict comes from these windows alone: the best of many short windows is luck as well.
+//! First every cell is scanned. Then the best cells of either side are measured again, alternating, and the
+//! verdict uses these windows only, because the best of many short windows is biased upwards.
 
 mod bare;
 mod report;
@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use cluecast::journal::{Epoch, Incarnation, JournalError, PostgresJournal, PostgresOptions};
+use cluecast::ids::{Epoch, Incarnation};
+use cluecast::journal::{JournalError, PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use testkit::{Postgres, PostgresError};
@@ -31,18 +32,18 @@ const EPOCH: Epoch = Epoch(1);
 const BARE_FROM: u64 = 1;
 const WRITER_FROM: u64 = 1_000_001;
 const SESSIONS_MAX: u64 = 200;
-/// Windows of a cell that is scanned.
+/// Windows of a scanned cell.
 const SCAN: [Side; 6] = [
-    Side::Unproven,
+    Side::Unchecked,
     Side::Bare,
     Side::Writer,
     Side::Writer,
     Side::Bare,
-    Side::Unproven,
+    Side::Unchecked,
 ];
-/// Windows of a cell that is measured again, for each round.
+/// Windows per round of a cell that is measured again.
 const AGAIN: [Side; 4] = [Side::Bare, Side::Writer, Side::Writer, Side::Bare];
-/// Cells of either side that are measured again, for each number of sessions.
+/// Cells that are measured again, per side and number of sessions.
 const BEST: usize = 2;
 
 /// What to measure.
@@ -74,30 +75,30 @@ pub struct Arguments {
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The server.
+    /// The server failed.
     #[error(transparent)]
     Server(#[from] PostgresError),
-    /// The journal.
+    /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A statement of the bench.
+    /// A statement of the benchmark failed.
     #[error(transparent)]
     Statement(#[from] sqlx::Error),
-    /// A batch.
+    /// A batch was not appended.
     #[error(transparent)]
     Append(#[from] cluecast::journal::AppendError),
-    /// Something was acknowledged and is not there, or the other way round.
+    /// The acknowledged rows are not the stored ones.
     #[error("{acknowledged} rows were acknowledged and {stored} are stored")]
     Count {
-        /// What was told.
+        /// Number of acknowledged rows.
         acknowledged: u64,
-        /// What is there.
+        /// Number of stored rows.
         stored: u64,
     },
-    /// The bare loop's sessions are nobody else's, and its rows follow each other.
-    #[error("{0} sessions of a bare statement were left out")]
-    LeftOut(usize),
-    /// The operating system.
+    /// A bare statement did not write all of its rows.
+    #[error("{0} sessions of a bare statement were not written")]
+    NotWritten(usize),
+    /// The operating system reported an error.
     #[error(transparent)]
     System(#[from] std::io::Error),
 }
@@ -115,11 +116,11 @@ pub struct Cell {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Bare,
-    Unproven,
+    Unchecked,
     Writer,
 }
 
-/// Measures, prints and writes.
+/// Measures, prints the report, and writes it as JSON if requested.
 pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -136,7 +137,7 @@ pub fn run(arguments: &Arguments) -> Result<(), BenchError> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<Report, BenchError> {
-    // A checkpoint would fall into one window and not into the next.
+    // No checkpoints during the run: one would fall into a single window.
     let settings = [("max_wal_size", "32GB"), ("checkpoint_timeout", "1h")];
     let server = Postgres::start(&testkit::PostgresOptions {
         settings: settings
@@ -157,7 +158,7 @@ async fn measure(arguments: &Arguments) -> Result<Report, BenchError> {
         let mut measured = Measured::new(cell);
         for side in SCAN {
             let rate = window(&options, &mut table, cell, side).await?;
-            measured.of(side).push(rate);
+            measured.rates_mut(side).push(rate);
         }
         eprintln!(
             "scanned {}/{}: {}",
@@ -173,7 +174,7 @@ async fn measure(arguments: &Arguments) -> Result<Report, BenchError> {
             let cell = report.again[index].cell;
             for side in AGAIN {
                 let rate = window(&options, &mut table, cell, side).await?;
-                report.again[index].of(side).push(rate);
+                report.again[index].rates_mut(side).push(rate);
             }
             let so_far = report.again[index].line();
             eprintln!("round {}/{}: {so_far}", round + 1, arguments.rounds);
@@ -183,7 +184,7 @@ async fn measure(arguments: &Arguments) -> Result<Report, BenchError> {
     Ok(report)
 }
 
-/// With one session there is work for one lane.
+/// Every combination with at least one session per lane.
 fn cells(arguments: &Arguments) -> Vec<Cell> {
     let mut cells = Vec::new();
     for &sessions in &arguments.sessions {
@@ -206,7 +207,7 @@ fn cells(arguments: &Arguments) -> Vec<Cell> {
     cells
 }
 
-/// Both sides' sessions, owned and in their first epoch.
+/// Creates the sessions of both sides, owned and in their first epoch.
 async fn create_sessions(table: &mut PgConnection) -> Result<(), BenchError> {
     for from in [BARE_FROM, WRITER_FROM] {
         sqlx::query(
@@ -223,7 +224,7 @@ async fn create_sessions(table: &mut PgConnection) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Rows a second of one side in one window, on an empty table.
+/// Rows per second of one side in one window, on an empty table.
 async fn window(
     options: &PostgresOptions,
     table: &mut PgConnection,
@@ -232,9 +233,9 @@ async fn window(
 ) -> Result<f64, BenchError> {
     sqlx::query("TRUNCATE journal").execute(&mut *table).await?;
     let (acknowledged, took) = match side {
-        Side::Bare => bare::play(&options.connect, cell, Statement::Whole).await?,
-        Side::Unproven => bare::play(&options.connect, cell, Statement::Unproven).await?,
-        Side::Writer => writer::play(options, cell).await?,
+        Side::Bare => bare::run(&options.connect, cell, Statement::Whole).await?,
+        Side::Unchecked => bare::run(&options.connect, cell, Statement::Unchecked).await?,
+        Side::Writer => writer::run(options, cell).await?,
     };
     let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM journal")
         .fetch_one(table)
@@ -251,7 +252,7 @@ async fn window(
     Ok(rate)
 }
 
-/// Until when a window that begins now lasts.
+/// Start and end of a window that begins now.
 fn deadline(cell: Cell) -> (Instant, Instant) {
     let began = Instant::now();
     (began, began + cell.window)

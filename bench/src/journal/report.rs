@@ -1,4 +1,4 @@
-//! What was measured, as a table and as JSON.
+//! The report, as a table and as JSON.
 
 use std::fmt::Write;
 
@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::{BEST, Cell, Side};
 
-/// What the writer must reach of the bare loop.
+/// The required ratio of the journal's rate to the bare loop's.
 const GOAL: f64 = 0.8;
 
-/// Everything that was measured.
+/// All measurements.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     window_ms: u64,
@@ -18,11 +18,11 @@ pub(super) struct Report {
     pub(super) scanned: Vec<Measured>,
     /// The best cells of either side, again.
     pub(super) again: Vec<Measured>,
-    /// For each number of sessions: the best of either side, whatever the cell.
+    /// The best cell of either side, per number of sessions.
     best: Vec<Best>,
 }
 
-/// A cell's windows, in rows a second.
+/// The windows of a cell, in rows per second.
 #[derive(Debug, Serialize)]
 pub(super) struct Measured {
     #[serde(skip)]
@@ -30,10 +30,10 @@ pub(super) struct Measured {
     sessions: u64,
     lanes: usize,
     batch: usize,
-    /// The loop of the journal's own statement.
+    /// The bare loop with the journal's statement.
     bare: Vec<f64>,
-    /// The loop without the proof of contiguity; not measured again.
-    unproven: Vec<f64>,
+    /// The bare loop without the check of contiguity; scanned only.
+    unchecked: Vec<f64>,
     writer: Vec<f64>,
 }
 
@@ -45,10 +45,10 @@ struct Best {
     writer: f64,
     writer_cell: String,
     ratio: f64,
-    /// The writer's worst window over the loop's best one, and the other way round.
+    /// The journal's worst window over the loop's best one, and the best over the worst.
     ratio_range: (f64, f64),
-    /// Against the loop that proves nothing, from the scan.
-    ratio_unproven: f64,
+    /// Ratio to the unchecked loop, from the scan.
+    ratio_unchecked: f64,
     goal: f64,
     met: bool,
 }
@@ -61,16 +61,16 @@ impl Measured {
             lanes: cell.lanes,
             batch: cell.batch,
             bare: Vec::new(),
-            unproven: Vec::new(),
+            unchecked: Vec::new(),
             writer: Vec::new(),
         }
     }
 
     /// The windows of a side.
-    pub(super) fn of(&mut self, side: Side) -> &mut Vec<f64> {
+    pub(super) fn rates_mut(&mut self, side: Side) -> &mut Vec<f64> {
         match side {
             Side::Bare => &mut self.bare,
-            Side::Unproven => &mut self.unproven,
+            Side::Unchecked => &mut self.unchecked,
             Side::Writer => &mut self.writer,
         }
     }
@@ -79,8 +79,8 @@ impl Measured {
         median(&self.bare)
     }
 
-    fn unproven(&self) -> f64 {
-        median(&self.unproven)
+    fn unchecked(&self) -> f64 {
+        median(&self.unchecked)
     }
 
     fn writer(&self) -> f64 {
@@ -101,8 +101,8 @@ impl Measured {
             self.writer(),
             self.writer() / self.bare()
         );
-        if !self.unproven.is_empty() {
-            let _ = write!(line, " {:>12.0}", self.unproven());
+        if !self.unchecked.is_empty() {
+            let _ = write!(line, " {:>12.0}", self.unchecked());
         }
         line
     }
@@ -137,9 +137,9 @@ impl Report {
     pub(super) fn finish(&mut self) {
         for sessions in numbers_of_sessions(&self.again) {
             let best = |rate| best_cells(&self.again, sessions, rate).next();
-            let unproven = best_cells(&self.scanned, sessions, Measured::unproven).next();
-            let (Some(bare), Some(writer), Some(unproven)) =
-                (best(Measured::bare), best(Measured::writer), unproven)
+            let unchecked = best_cells(&self.scanned, sessions, Measured::unchecked).next();
+            let (Some(bare), Some(writer), Some(unchecked)) =
+                (best(Measured::bare), best(Measured::writer), unchecked)
             else {
                 continue;
             };
@@ -155,17 +155,17 @@ impl Report {
                     least(&writer.writer) / most(&bare.bare),
                     most(&writer.writer) / least(&bare.bare),
                 ),
-                ratio_unproven: writer.writer() / unproven.unproven(),
+                ratio_unchecked: writer.writer() / unchecked.unchecked(),
                 goal: GOAL,
                 met: ratio >= GOAL,
             });
         }
     }
 
-    /// For people.
+    /// The report as text.
     pub(super) fn table(&self) -> String {
         let mut table =
-            String::from("sessions lanes batch  bare rows/s      journal  ratio without proof\n");
+            String::from("sessions lanes batch  bare rows/s      journal  ratio     unchecked\n");
         for measured in &self.scanned {
             let _ = writeln!(table, "{}", measured.line());
         }
@@ -177,7 +177,7 @@ impl Report {
             let _ = writeln!(
                 table,
                 "best with {} session(s): bare {:.0} rows/s ({}), journal {:.0} ({}): {:.2} (single \
-                 windows {:.2} to {:.2}; {:.2} of the loop without proof), goal {GOAL}: {}",
+                 windows {:.2} to {:.2}; {:.2} of the unchecked loop), goal {GOAL}: {}",
                 best.sessions,
                 best.bare,
                 best.bare_cell,
@@ -186,7 +186,7 @@ impl Report {
                 best.ratio,
                 best.ratio_range.0,
                 best.ratio_range.1,
-                best.ratio_unproven,
+                best.ratio_unchecked,
                 if best.met { "met" } else { "missed" }
             );
         }
@@ -194,7 +194,7 @@ impl Report {
     }
 }
 
-/// Each number of sessions once, in the order of being measured.
+/// Each number of sessions once, in order of measurement.
 fn numbers_of_sessions(measured: &[Measured]) -> Vec<u64> {
     let mut sessions: Vec<u64> = measured.iter().map(|measured| measured.sessions).collect();
     sessions.dedup();

@@ -1,22 +1,22 @@
-//! The journal's writer, kept as busy as the bare loop is: whenever a lane has written, as many
-//! batches as it may write at once are waiting for it.
+//! The journal under saturation: whenever a lane has flushed, a full flush of batches is queued for it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use cluecast::ids::SessionId;
 use cluecast::journal::{
-    Answer, AppendError, Batch, Journal, Ledger, PostgresJournal, PostgresOptions, SessionId,
+    Answer, AppendError, Batch, Journal, Ledger, PostgresJournal, PostgresOptions,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{BenchError, Cell, EPOCH, OWNER, WRITER_FROM, deadline};
 
-/// Flushes of each lane that are handed in ahead.
+/// Flushes per lane that are queued ahead.
 const FLUSHES_AHEAD: usize = 3;
 
-/// Rows that were acknowledged, and how long that took.
-pub(super) async fn play(
+/// Runs one window; returns the acknowledged rows and the duration.
+pub(super) async fn run(
     options: &PostgresOptions,
     cell: Cell,
 ) -> Result<(u64, Duration), BenchError> {
@@ -26,7 +26,7 @@ pub(super) async fn play(
         ..options.clone()
     })
     .await?;
-    let sessions = usize::try_from(cell.sessions).expect("few");
+    let sessions = usize::try_from(cell.sessions).expect("there are few sessions");
     let ahead = (FLUSHES_AHEAD * cell.batch * cell.lanes).div_ceil(sessions);
     let (began, end) = deadline(cell);
     let mut running = JoinSet::new();
@@ -49,7 +49,7 @@ pub(super) async fn play(
     Ok((rows, took))
 }
 
-/// Hands in the batches of one session, as its actor does.
+/// Appends the batches of one session, as its actor does.
 struct Actor {
     journal: PostgresJournal,
     session: SessionId,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::addresses::SubscriberKey;
 use super::buckets::{AddressBuckets, TokenBucket};
 use crate::config::{LimitsConfig, RateLimit};
-use crate::journal::SessionId;
+use crate::ids::SessionId;
 use crate::telemetry::{CodeLimit, metrics};
 
 /// Limiter of code attempts. Bounded by the number of sessions and of tracked addresses.
@@ -146,7 +146,7 @@ mod tests {
 
     use super::{CodeAttempts, SubscriberKey};
     use crate::config::{Config, Layers, LimitsConfig};
-    use crate::journal::SessionId;
+    use crate::ids::SessionId;
     use crate::telemetry::CodeLimit;
 
     fn attempts() -> CodeAttempts {

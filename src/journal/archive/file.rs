@@ -1,18 +1,18 @@
-//! The format of an archive's file.
+//! The format of an archive file.
 //!
-//! All numbers have their highest byte first.
+//! All numbers are big-endian.
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! | --- | --- |
 //! | 8 | `CLUEARCH` |
-//! | 2 | the number of the format: 1 |
-//! | 8 | the session's id |
-//! | 8, 8 | the numbers of the first and of the last event |
-//! | 4 | how many batches follow |
-//! | 8, 8, 8, 4, n | of each batch: its first and last event, the epoch of its owner, the length of its events, and these as they were in the journal |
-//! | 32 | the SHA-256 of all before |
+//! | 2 | format number: 1 |
+//! | 8 | session id |
+//! | 8, 8 | numbers of the first and the last event |
+//! | 4 | number of batches |
+//! | 8, 8, 8, 4, n | per batch: first and last event, epoch, length of the events in bytes, and the events as stored in the journal |
+//! | 32 | SHA-256 of everything before |
 //!
-//! Nothing follows. A node reads every format up to [`FORMAT`].
+//! Nothing follows. A file in another format is refused by its number.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -20,56 +20,32 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::super::{Epoch, SessionId, StoredBatch};
-use super::Piece;
-use super::folder::file_name;
+use super::super::ledger::StoredBatch;
+use super::error::ArchiveError;
+use super::piece::Piece;
+use crate::ids::{Epoch, SessionId};
 
 const MAGIC: [u8; 8] = *b"CLUEARCH";
-/// The format that is written.
 const FORMAT: u16 = 1;
+/// Extension of complete files.
+const EXTENSION: &str = "cluearc";
 
-/// What a file of an archive holds, after all of it was read and found to be in order.
+/// Content of a file that was read and verified in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveFile {
-    /// Whose.
+    /// The session.
     pub session: SessionId,
     /// The number of its first event.
     pub first_seq: u64,
     /// The number of its last event.
     pub last_seq: u64,
-    /// How many batches it holds.
+    /// Number of batches.
     pub batches: u32,
-    /// Its digest.
+    /// SHA-256 of everything before the digest.
     pub digest: [u8; 32],
 }
 
-/// Why a file of an archive was not written, or is not in order.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// The operating system refused.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The journal has a hole before this event.
-    #[error("event {0} does not follow the one before")]
-    Hole(u64),
-    /// It begins as no archive does.
-    #[error("this is no archive")]
-    NotAnArchive,
-    /// A later version wrote it.
-    #[error("written in format {0}, and this version reads up to {FORMAT}; run a later version")]
-    LaterFormat(u16),
-    /// It is shorter, longer or other than it was when it was written.
-    #[error("damaged: {0}")]
-    Damaged(&'static str),
-    /// Its name tells of other events than it holds.
-    #[error("it holds what is called {0}; give it this name")]
-    OtherName(String),
-    /// What was read back is not what was written.
-    #[error("what was read back is not what was written")]
-    ReadBack,
-}
-
-/// The file of a piece, and its digest.
+/// Encodes a piece; returns the file and its digest.
 pub(super) fn encode(piece: &Piece) -> (Vec<u8>, [u8; 32]) {
     let payload: usize = piece.batches().iter().map(|batch| batch.events.len()).sum();
     let mut bytes = Vec::with_capacity(payload + 32 * piece.batches().len() + 128);
@@ -93,8 +69,8 @@ pub(super) fn encode(piece: &Piece) -> (Vec<u8>, [u8; 32]) {
     (bytes, digest)
 }
 
-/// Reads all of a file and checks it: its digest, that its batches follow each other from its first event to
-/// its last, and that its name tells of these. Blocks.
+/// Reads a file in full and verifies its digest, that its batches are contiguous from its first event to its
+/// last, and that its name matches. Blocks.
 pub fn verify_archive(path: &Path) -> Result<ArchiveFile, ArchiveError> {
     let file = read(BufReader::new(File::open(path)?), drop)?;
     let name = file_name(file.session, file.first_seq, file.last_seq);
@@ -104,7 +80,12 @@ pub fn verify_archive(path: &Path) -> Result<ArchiveFile, ArchiveError> {
     Ok(file)
 }
 
-/// The batches of a file, whatever its name. Blocks.
+/// The name of a file with these events.
+pub(super) fn file_name(session: SessionId, first_seq: u64, last_seq: u64) -> String {
+    format!("{session}-{first_seq:020}-{last_seq:020}.{EXTENSION}")
+}
+
+/// The batches of a file; its name is not checked. Blocks.
 pub fn read_archive(path: &Path) -> Result<Vec<StoredBatch>, ArchiveError> {
     let mut batches = Vec::new();
     read(BufReader::new(File::open(path)?), |batch| {
@@ -113,7 +94,7 @@ pub fn read_archive(path: &Path) -> Result<Vec<StoredBatch>, ArchiveError> {
     Ok(batches)
 }
 
-/// Reads to the end. What `each` is given may be damaged until this has returned.
+/// Reads a file to its end. Batches passed to `each` are unverified until this returns `Ok`.
 fn read(file: impl Read, mut each: impl FnMut(StoredBatch)) -> Result<ArchiveFile, ArchiveError> {
     let mut reader = Reader {
         file,
@@ -124,7 +105,8 @@ fn read(file: impl Read, mut each: impl FnMut(StoredBatch)) -> Result<ArchiveFil
     }
     let format = u16::from_be_bytes(reader.bytes()?);
     if format != FORMAT {
-        return Err(ArchiveError::LaterFormat(format));
+        let known = FORMAT;
+        return Err(ArchiveError::UnknownFormat { format, known });
     }
     let session = SessionId::new(reader.number()?);
     let first_seq = reader.number()?;
@@ -161,7 +143,7 @@ fn read(file: impl Read, mut each: impl FnMut(StoredBatch)) -> Result<ArchiveFil
     })
 }
 
-/// Reads and digests.
+/// Reads and computes the digest.
 struct Reader<R> {
     file: R,
     digest: Sha256,
@@ -170,7 +152,7 @@ struct Reader<R> {
 impl<R: Read> Reader<R> {
     fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ArchiveError> {
         let mut bytes = [0; N];
-        self.file.read_exact(&mut bytes).map_err(cut_short)?;
+        self.file.read_exact(&mut bytes).map_err(truncated)?;
         self.digest.update(bytes);
         Ok(bytes)
     }
@@ -183,17 +165,17 @@ impl<R: Read> Reader<R> {
         let mut part = self.file.by_ref().take(length.into());
         let mut events = Vec::new();
         if part.read_to_end(&mut events)? < length as usize {
-            return Err(ArchiveError::Damaged("it is cut short"));
+            return Err(ArchiveError::Damaged("it is truncated"));
         }
         self.digest.update(&events);
         Ok(events)
     }
 
-    /// The digest, which must be that of all before, and the last that there is.
+    /// Verifies the digest and the end of the file; returns the digest.
     fn end(mut self) -> Result<[u8; 32], ArchiveError> {
         let found: [u8; 32] = self.digest.clone().finalize().into();
         if self.bytes()? != found {
-            return Err(ArchiveError::Damaged("its digest is another one"));
+            return Err(ArchiveError::Damaged("its digest does not match"));
         }
         if self.file.read(&mut [0])? > 0 {
             return Err(ArchiveError::Damaged("something follows its end"));
@@ -202,9 +184,9 @@ impl<R: Read> Reader<R> {
     }
 }
 
-fn cut_short(error: io::Error) -> ArchiveError {
+fn truncated(error: io::Error) -> ArchiveError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        ArchiveError::Damaged("it is cut short")
+        ArchiveError::Damaged("it is truncated")
     } else {
         error.into()
     }
@@ -212,9 +194,10 @@ fn cut_short(error: io::Error) -> ArchiveError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Epoch, SessionId, StoredBatch};
-    use super::super::Piece;
+    use super::super::super::ledger::StoredBatch;
+    use super::super::piece::Piece;
     use super::{ArchiveError, ArchiveFile, encode, read};
+    use crate::ids::{Epoch, SessionId};
 
     fn verify(file: &[u8]) -> Result<ArchiveFile, ArchiveError> {
         read(file, drop)
@@ -232,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_tells_what_it_holds() {
+    fn a_file_reads_back() {
         let (bytes, digest) = encode(&piece());
         let mut batches = Vec::new();
         let file = read(&*bytes, |batch| batches.push(batch)).expect("just written");
@@ -243,32 +226,38 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_missing_or_further_byte_is_noticed() {
+    fn any_changed_missing_or_extra_byte_is_detected() {
         let (bytes, _) = encode(&piece());
-        for place in 0..bytes.len() {
+        for index in 0..bytes.len() {
             let mut changed = bytes.clone();
-            changed[place] ^= 1;
-            verify(&changed).expect_err("a bit is another one");
-            verify(&bytes[..place]).expect_err("the end is missing");
+            changed[index] ^= 1;
+            verify(&changed).expect_err("a bit is flipped");
+            verify(&bytes[..index]).expect_err("the end is missing");
         }
         let longer = [&*bytes, &[0]].concat();
         verify(&longer).expect_err("a byte follows");
     }
 
     #[test]
-    fn a_later_format_is_refused_by_its_number() {
+    fn an_unknown_format_is_refused_by_its_number() {
         let (mut bytes, _) = encode(&piece());
         bytes[9] = 2;
         let refused = verify(&bytes);
         assert!(
-            matches!(refused, Err(ArchiveError::LaterFormat(2))),
+            matches!(
+                refused,
+                Err(ArchiveError::UnknownFormat {
+                    format: 2,
+                    known: 1
+                })
+            ),
             "{refused:?}"
         );
     }
 
-    /// The first file of this format, byte by byte: later versions must read it.
+    /// A file of this format, byte by byte.
     #[test]
-    fn the_format_is_as_it_was() {
+    fn the_format_is_unchanged() {
         let batch = StoredBatch {
             first_seq: 1,
             last_seq: 2,
@@ -277,9 +266,12 @@ mod tests {
         };
         let piece = Piece::new(SessionId::new(0x0102), vec![batch]).expect("it has a batch");
         let (bytes, digest) = encode(&piece);
-        let before = "CLUEARCH\0\x01\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\
+        let expected = "CLUEARCH\0\x01\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\
                       \0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\x02";
-        assert_eq!(bytes[..before.len()], *before.as_bytes());
-        assert_eq!(bytes[before.len()..], [&[0xaa, 0xbb], &digest[..]].concat());
+        assert_eq!(bytes[..expected.len()], *expected.as_bytes());
+        assert_eq!(
+            bytes[expected.len()..],
+            [&[0xaa, 0xbb], &digest[..]].concat()
+        );
     }
 }

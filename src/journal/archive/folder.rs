@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
 
-use super::super::{Answer, JournalError, SessionId};
-use super::file::{ArchiveError, encode, verify_archive};
-use super::{Archive, ArchivePlace, Piece};
+use super::super::answer::{Answer, JournalError};
+use super::error::ArchiveError;
+use super::file::{encode, file_name, verify_archive};
+use super::piece::Piece;
+use super::{Archive, ArchivePermit};
 
-/// How the names of files end.
-const ENDING: &str = "cluearc";
-/// What is added while a file is being written. A crash may leave one; nobody needs it.
+/// Extension of a file that is being written. A crash may leave one; it can be deleted.
 const PARTIAL: &str = "partial";
 
-/// A folder with a file for each piece: session, first and last event are its name.
+/// A folder with one file per piece, named by session, first and last event.
 #[derive(Debug, Clone)]
 pub struct ArchiveFolder {
     folder: PathBuf,
 }
 
 impl ArchiveFolder {
-    /// An archive in a folder, which is created if it is missing.
+    /// Opens an archive in a folder, which is created if it is missing.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let folder = folder.into();
         fs::create_dir_all(&folder).map_err(|error| JournalError {
@@ -34,47 +34,42 @@ impl ArchiveFolder {
 }
 
 impl Archive for ArchiveFolder {
-    fn store(&self, piece: Piece, place: ArchivePlace) -> Answer<(), ArchiveError> {
+    fn store(&self, piece: Piece, permit: ArchivePermit) -> Answer<(), ArchiveError> {
         let folder = self.folder.clone();
         let storing = tokio::task::spawn_blocking(move || {
             let stored = store(&folder, &piece);
-            drop(place);
+            drop(permit);
             stored
         });
         async move {
             storing
                 .await
-                .expect("it does not panic, and nobody aborts it")
+                .expect("it does not panic and is never aborted")
         }
         .boxed()
     }
 }
 
-/// Writes a file under another name, gives it its own when it is on the disk, and reads it back.
+/// Writes a file under a temporary name, renames it once it is on the disk, and reads it back.
 fn store(folder: &Path, piece: &Piece) -> Result<(), ArchiveError> {
     let (bytes, digest) = encode(piece);
     let name = file_name(piece.session(), piece.first_seq(), piece.last_seq());
     let path = folder.join(&name);
-    // Of its own: a node that was replaced may still be writing the same piece.
+    // Unique: a former owner may still be writing the same piece.
     let partial = folder.join(format!("{name}.{:016x}.{PARTIAL}", rand::random::<u64>()));
     let written = write(&partial, &bytes).and_then(|()| fs::rename(&partial, &path));
     if let Err(error) = written {
-        // It may not even be there; and what is left of it harms nobody.
+        // The file may not exist, and a leftover is harmless.
         drop(fs::remove_file(&partial));
         return Err(error.into());
     }
-    // The name is durable with its folder.
+    // The rename is durable once the folder is synchronised.
     File::open(folder)?.sync_all()?;
     let found = verify_archive(&path)?;
     if found.digest != digest {
         return Err(ArchiveError::ReadBack);
     }
     Ok(())
-}
-
-/// What the file of these events is called.
-pub(super) fn file_name(session: SessionId, first_seq: u64, last_seq: u64) -> String {
-    format!("{session}-{first_seq:020}-{last_seq:020}.{ENDING}")
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -90,9 +85,10 @@ mod tests {
 
     use tokio::sync::Semaphore;
 
-    use super::super::super::{Epoch, SessionId, StoredBatch};
-    use super::super::{Archive, ArchivePlace, Piece, verify_archive};
+    use super::super::super::ledger::StoredBatch;
+    use super::super::{Archive, ArchivePermit, Piece, verify_archive};
     use super::ArchiveFolder;
+    use crate::ids::{Epoch, SessionId};
 
     fn piece() -> Piece {
         let batch = StoredBatch {
@@ -104,17 +100,17 @@ mod tests {
         Piece::new(SessionId::new(7), vec![batch]).expect("it has a batch")
     }
 
-    async fn place() -> ArchivePlace {
-        ArchivePlace::of(&Arc::new(Semaphore::new(1))).await
+    async fn permit() -> ArchivePermit {
+        ArchivePermit::acquire(&Arc::new(Semaphore::new(1))).await
     }
 
     #[tokio::test]
     async fn a_piece_is_one_file_however_often_it_is_stored() {
         let parent = tempfile::tempdir().expect("a temporary folder");
         let folder = parent.path().join("archive");
-        let archive = ArchiveFolder::open(&folder).expect("it can be made");
+        let archive = ArchiveFolder::open(&folder).expect("it can be created");
         for _ in 0..2 {
-            let stored = archive.store(piece(), place().await).await;
+            let stored = archive.store(piece(), permit().await).await;
             stored.expect("there is room");
         }
         let files: Vec<_> = fs::read_dir(&folder).expect("it is there").collect();
@@ -130,16 +126,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_that_cannot_be_written_is_told_and_leaves_nothing() {
+    async fn a_piece_that_cannot_be_written_fails_and_leaves_nothing() {
         let parent = tempfile::tempdir().expect("a temporary folder");
         let archive = ArchiveFolder::open(parent.path()).expect("it is there");
-        // In the place of the file, so that it cannot get its name.
+        // A folder under the name of the file blocks the rename.
         let name = "0000000000000007-00000000000000000001-00000000000000000005.cluearc";
         let blocked = parent.path().join(name).join("full");
-        fs::create_dir_all(&blocked).expect("it can be made");
-        let stored = archive.store(piece(), place().await).await;
+        fs::create_dir_all(&blocked).expect("it can be created");
+        let stored = archive.store(piece(), permit().await).await;
         stored.expect_err("the name is taken");
         let count = fs::read_dir(parent.path()).expect("it is there").count();
-        assert_eq!(count, 1, "only what was in the way");
+        assert_eq!(count, 1, "only the blocking folder");
     }
 }

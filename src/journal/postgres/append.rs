@@ -1,39 +1,39 @@
-//! The one statement that appends, and what came of it.
+//! The one statement that appends, and its outcomes.
 //!
-//! It runs by itself, in READ COMMITTED, and commits by itself. It locks the ownership rows of its
-//! sessions `FOR SHARE` and goes on with those alone that are still the batch's owner and epoch once it
-//! has the lock: a claim that came first has fenced it, and a claim that comes later waits for its
-//! commit. A statement that looked without that lock could insert after the next owner had read the
-//! tail, because it would still see the rows as they were when it began.
+//! It is its own transaction, in READ COMMITTED. It locks the ownership rows of its sessions `FOR SHARE`
+//! and inserts only for sessions that still have the batch's owner and epoch once the lock is held: an
+//! earlier claim has fenced it, and a later claim waits for its commit. A statement that read the rows
+//! without the lock could insert after the next owner had read the tail, because it would still see the
+//! rows as they were when it began.
 
 use std::collections::HashSet;
 
 use sqlx::postgres::{PgArguments, PgBindIterExt, PgDatabaseError, PgSeverity};
 use sqlx::{Arguments, PgConnection, Row};
 
-use super::super::{PrivateRecord, SessionId};
-use super::PostgresJournal;
+use super::super::ledger::PrivateRecord;
 use super::group::Group;
 use super::notices::Notices;
+use crate::ids::SessionId;
 
-/// A session that was not written, and whether its owner still holds it.
+/// A session whose batches were not written, and whether its owner still holds it.
 pub(super) struct NotWritten {
     pub(super) session: SessionId,
     pub(super) is_held: bool,
 }
 
-/// Why nothing can be said of single sessions.
+/// Why a flush has no outcome per session.
 pub(super) enum FlushError {
     /// Nothing was committed.
     RolledBack(String),
-    /// It may have been committed. The connection must not be used again unless it says that it can.
+    /// It may have been committed. The connection is reusable only if `is_usable`.
     Unknown { reason: String, is_usable: bool },
 }
 
 /// `$1` to `$4` are sessions, `$5` to `$10` their batches. A session fits if its owner holds it and its
-/// first batch follows the stored head; then all of its batches are inserted, which follow each other
-/// (the caller sees to that). That nobody else has inserted the same meanwhile is the primary key's
-/// doing. The result is the sessions that do not fit: as a rule, none.
+/// first batch follows the stored head; then all of its batches are inserted. The caller guarantees that
+/// they are contiguous, and the primary key that no concurrent insert has the same numbers. The result is
+/// the sessions that do not fit: usually none.
 macro_rules! append_statement {
     ($more:literal) => {
         concat!(
@@ -61,8 +61,8 @@ macro_rules! append_statement {
     };
 }
 
-const APPEND: &str = append_statement!("");
-/// The same, with private records: `$11` to `$14`, no two with the same key.
+pub(super) const APPEND: &str = append_statement!("");
+/// Also puts private records, no two with the same key: `$11` to `$14`.
 const APPEND_WITH_PRIVATE_RECORDS: &str = append_statement!(
     ", put AS (\
          INSERT INTO private_record (session_id, kind, id, text) \
@@ -72,18 +72,11 @@ const APPEND_WITH_PRIVATE_RECORDS: &str = append_statement!(
          ON CONFLICT (session_id, kind, id) DO UPDATE SET text = excluded.text)"
 );
 
-impl PostgresJournal {
-    /// The statement that appends batches without private records, for whoever measures what it costs without
-    /// the writer. Its arguments are those that [`append`](super::super::Journal::append) sends, its
-    /// rows the sessions that it left out.
-    pub const APPEND_STATEMENT: &str = APPEND;
-}
-
-/// Bytes of a batch's row beside its events, as they are sent.
+/// Bytes of a batch in the arguments, without its events.
 const ROW_BYTES: usize = 6 * 12;
 
-/// Appends the batches of several sessions, each session's all or none. When it succeeds, the result
-/// is durable for every session that it does not name.
+/// Appends the batches of several sessions, all or none of each session. On success the batches are
+/// durable for every session that is not in the result.
 pub(super) async fn append_together(
     connection: &mut PgConnection,
     notices: &Notices,
@@ -97,7 +90,7 @@ pub(super) async fn append_together(
     } else {
         APPEND_WITH_PRIVATE_RECORDS
     };
-    // To the last message: the commit comes after the rows.
+    // Read to the last message: the commit comes after the rows.
     let appending = sqlx::query_with(statement, arguments).fetch_all(connection);
     let (result, warning) = notices.watch(appending).await;
     let rows = result.map_err(|error| flush_error(&error))?;
@@ -121,7 +114,7 @@ pub(super) async fn append_together(
         })
 }
 
-/// The arguments of the statement, written straight from the batches.
+/// The arguments of the statement, encoded directly from the batches.
 fn arguments(
     groups: &[Group],
     private: &[(SessionId, &PrivateRecord)],
@@ -187,15 +180,15 @@ fn arguments(
     Ok(arguments)
 }
 
-/// What an error of the statement says about its commit.
+/// Whether a failed statement may have committed.
 fn flush_error(error: &sqlx::Error) -> FlushError {
     let reason = error.to_string();
     let refused = error.as_database_error().map(|error| {
         let error = error.downcast_ref::<PgDatabaseError>();
-        matches!(error.severity(), PgSeverity::Error) && !leaves_open(error.code())
+        matches!(error.severity(), PgSeverity::Error) && !leaves_unknown(error.code())
     });
     match refused {
-        // The server says so itself only after it has rolled back.
+        // The server reports it only after it has rolled back.
         Some(true) => FlushError::RolledBack(reason),
         Some(false) | None => FlushError::Unknown {
             reason,
@@ -204,14 +197,14 @@ fn flush_error(error: &sqlx::Error) -> FlushError {
     }
 }
 
-/// Codes of errors that do not tell whether the statement was committed: a connection that broke (08),
-/// an operator who intervened (57), and one that says so by name.
-fn leaves_open(code: &str) -> bool {
+/// Whether an SQLSTATE leaves the outcome unknown: a broken connection (class 08), operator intervention
+/// (class 57), and `statement_completion_unknown` (40003).
+fn leaves_unknown(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57") || code == "40003"
 }
 
-/// Which batches of a group are stored already, just as they are, by their first number.
-pub(super) async fn stored_already(
+/// The first numbers of those batches of a group that are stored already, byte for byte.
+pub(super) async fn find_stored(
     connection: &mut PgConnection,
     group: &Group,
 ) -> Result<HashSet<u64>, sqlx::Error> {

@@ -56,13 +56,13 @@ impl Ledger for PostgresJournal {
 
     fn append(&self, batch: Batch) -> Answer<(), AppendError> {
         let (reply, answer) = oneshot::channel();
-        let lane = self.lane_of(batch.session);
+        let lane = self.lane(batch.session);
         let append = Append {
             batch,
             reply,
             since: Instant::now(),
         };
-        // At once if there is room, so that appends keep the order of the calls.
+        // Queued during the call if the lane has room, so that appends keep the call order.
         let queued = lane.try_send(append).map_err(|error| match error {
             mpsc::error::TrySendError::Full(append) => Some((lane.clone(), append)),
             mpsc::error::TrySendError::Closed(_) => None,
@@ -132,8 +132,8 @@ impl Membership for PostgresJournal {
         let shared = self.shared.clone();
         async move {
             shared
-                .heart
-                .beat(node)
+                .heartbeats
+                .send(node)
                 .await
                 .map_err(failed("record a heartbeat"))
         }
@@ -226,7 +226,7 @@ impl History for PostgresJournal {
         through_seq: u64,
         max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
-        self.query("read the oldest", move |connection| {
+        self.query("read the oldest batches", move |connection| {
             queries::oldest(connection, session, through_seq, max)
         })
     }
@@ -253,7 +253,7 @@ impl Journal for PostgresJournal {
                 }
             }
             shared.pool.close().await;
-            shared.heart.close().await;
+            shared.heartbeats.close().await;
             Ok(())
         }
         .boxed()

@@ -1,17 +1,17 @@
-//! Connections: what each is set up with, and what a server must be like.
+//! Connections: their settings, and the requirements on a server.
 
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, Row};
 
-use super::super::Incarnation;
+use crate::ids::Incarnation;
 
-/// How long a claim waits for an append of the owner that is under way.
+/// How long a claim waits for a running append of the owner.
 const LOCK_WAIT_MAX: &str = "500ms";
-/// How long a transaction of another kind than an append may rest between two of its statements.
+/// How long a transaction other than an append may be idle between two statements.
 const IDLE_IN_TRANSACTION_MAX: &str = "30s";
-/// What would let an acknowledged event be lost, with what each protects from.
+/// Settings that must be on so that no acknowledged event is lost, each with the danger of turning it off.
 const UNSAFE_WHEN_OFF: [(&str, &str); 3] = [
     ("fsync", "a crash of the machine"),
     (
@@ -21,8 +21,8 @@ const UNSAFE_WHEN_OFF: [(&str, &str); 3] = [
     ("synchronous_commit", "a crash of the server"),
 ];
 
-/// When the server takes a connection for lost: within half a minute. Otherwise what a firewall forgot would
-/// keep its place among the server's connections, and its locks, for two hours.
+/// Makes the server close a dead connection within 30 s. With TCP's defaults a connection that a firewall
+/// dropped would hold its slot and its locks on the server for two hours.
 const LOST_CONNECTION: [(&str, &str); 4] = [
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
@@ -30,28 +30,28 @@ const LOST_CONNECTION: [(&str, &str); 4] = [
     ("tcp_user_timeout", "20000"),
 ];
 
-/// The oldest version of the server.
+/// The oldest supported major version.
 const VERSION_MIN: i32 = 15;
-/// By which the server multiplies its major version in `server_version_num`.
+/// Factor of the major version in `server_version_num`.
 const VERSION_FACTOR: i32 = 10_000;
 
-/// Makes connections for one node.
+/// Opens connections for one node.
 #[derive(Clone)]
 pub(super) struct Connector {
     options: PgConnectOptions,
     connect_max: Duration,
 }
 
-/// Why a server is not used.
+/// Why there is no usable connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
-    /// It cannot be reached, or refuses us.
+    /// The server is unreachable or refuses the connection.
     #[error(transparent)]
     Connect(#[from] sqlx::Error),
-    /// It did not answer.
+    /// The server did not answer in time.
     #[error("the server did not answer within {0:?}; see journal.postgres_connect_ms_max")]
-    Late(Duration),
-    /// It would lose what is acknowledged.
+    TimedOut(Duration),
+    /// A setting of the server would lose acknowledged events.
     #[error(
         "{setting} is off on this server, for this database or for this role, so {danger} would lose \
          acknowledged events; switch it on (ALTER SYSTEM SET {setting} = on, ALTER ROLE … RESET \
@@ -61,15 +61,15 @@ pub(super) enum ConnectError {
         setting: &'static str,
         danger: &'static str,
     },
-    /// It is too old.
+    /// The version is not supported.
     #[error(
-        "this server is PostgreSQL {found}, and version {VERSION_MIN} is the oldest that this program is \
-         tried on; upgrade it, or name another server in journal.postgres_url"
+        "this server is PostgreSQL {found}, and version {VERSION_MIN} is the oldest that this program \
+         supports; upgrade it, or name another server in journal.postgres_url"
     )]
     TooOld { found: i32 },
-    /// It is a standby.
+    /// The server is a standby.
     #[error(
-        "this server is a standby, which takes no writes; name the primary in journal.postgres_url"
+        "this server is a standby, which accepts no writes; name the primary in journal.postgres_url"
     )]
     Standby,
 }
@@ -87,8 +87,8 @@ impl Connector {
     ) -> Self {
         let options = options
             .application_name(&application_name(incarnation))
-            // The fence waits for a row and then looks at it again. A stricter level, which may be a
-            // database's default, fails the statement instead.
+            // The fence waits for a row lock and then reads the row again. A stricter isolation level,
+            // which may be a database's default, fails the statement instead.
             .options([("default_transaction_isolation", "read committed")])
             .options(LOST_CONNECTION)
             .disable_statement_logging();
@@ -98,20 +98,20 @@ impl Connector {
         }
     }
 
-    /// A connection for a lane. The server never gives up an append by itself: that would only add to
-    /// the outcomes that nobody knows.
+    /// A connection for a lane, without timeouts on the server: they would only turn more outcomes
+    /// unknown.
     pub(super) async fn lane(&self) -> Result<PgConnection, ConnectError> {
         let options = self.options.clone().options([
             ("statement_timeout", "0"),
             ("lock_timeout", "0"),
             ("idle_in_transaction_session_timeout", "0"),
-            // The one statement is planned once, for any size, and never scans a whole table, whatever
-            // the statistics were when it was planned.
+            // The statement is planned once for any size, and never with a sequential scan, whatever
+            // the statistics were at that time.
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
             ("jit", "off"),
         ]);
-        self.bounded(async {
+        self.within_timeout(async {
             let mut connection = options.connect().await?;
             check_server(&mut connection).await?;
             Ok(connection)
@@ -119,13 +119,13 @@ impl Connector {
         .await
     }
 
-    /// A single connection for looking at the schema or changing it.
+    /// A single connection for reading or changing the schema.
     pub(super) async fn single(&self) -> Result<PgConnection, ConnectError> {
-        self.bounded(async { Ok(self.options.connect().await?) })
+        self.within_timeout(async { Ok(self.options.connect().await?) })
             .await
     }
 
-    /// Connections for everything that is neither an append nor a beat.
+    /// The pool for everything that is neither an append nor a heartbeat. Connects lazily.
     pub(super) fn pool(&self, connections_max: u32) -> PgPool {
         let options = self.options.clone();
         let options = options.options([
@@ -141,27 +141,28 @@ impl Connector {
             .connect_lazy_with(options)
     }
 
-    /// The connection for beats. A beat that was answered makes a validity longer, and a crash of the
-    /// server must not take its stamp back; but no beat waits for a standby, without which nodes fall
-    /// silent that still reach the primary.
-    pub(super) async fn heart(&self) -> Result<PgConnection, ConnectError> {
+    /// The connection for heartbeats. An answered heartbeat extends a lease, and a crash of the server must
+    /// not undo it, so it is flushed locally. It does not wait for a standby: a lost standby must not
+    /// expire the leases of nodes that reach the primary.
+    pub(super) async fn heartbeat(&self) -> Result<PgConnection, ConnectError> {
         let options = self.options.clone().options([
             ("lock_timeout", LOCK_WAIT_MAX),
             ("synchronous_commit", "local"),
         ]);
-        self.bounded(async { Ok(options.connect().await?) }).await
+        self.within_timeout(async { Ok(options.connect().await?) })
+            .await
     }
 
-    async fn bounded<T>(
+    async fn within_timeout<T>(
         &self,
         connecting: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, ConnectError> {
         let connected = tokio::time::timeout(self.connect_max, connecting).await;
-        connected.unwrap_or(Err(ConnectError::Late(self.connect_max)))
+        connected.unwrap_or(Err(ConnectError::TimedOut(self.connect_max)))
     }
 }
 
-/// Refuses a server that would lose what is acknowledged, or that takes no writes.
+/// Refuses a server that would lose acknowledged events or accepts no writes.
 async fn check_server(connection: &mut PgConnection) -> Result<(), ConnectError> {
     let row = sqlx::query(
         "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'), \
@@ -195,7 +196,7 @@ mod tests {
     use super::check_version;
 
     #[test]
-    fn a_server_that_is_too_old_is_refused_by_its_version() {
+    fn an_old_server_is_refused_by_its_version() {
         for number in [150_000, 150_013, 180_001] {
             check_version(number).expect("it is new enough");
         }

@@ -1,30 +1,32 @@
-//! What is appended together: batches by session, each session's in their order.
+//! Batches of one flush, grouped by session and in order.
 
 use std::collections::BTreeMap;
+
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::{AppendError, Batch, Epoch, Incarnation, PrivateRecord, SessionId};
+use super::super::ledger::{AppendError, Batch, PrivateRecord};
+use crate::ids::{Epoch, Incarnation, SessionId};
 use crate::telemetry::{AppendFailure, metrics};
 
-/// A batch on its way, and whom to tell.
+/// A pending batch, with the channel for its outcome.
 pub(super) struct Append {
     pub(super) batch: Batch,
     pub(super) reply: oneshot::Sender<Result<(), AppendError>>,
-    /// When it was handed in.
+    /// When it was queued.
     pub(super) since: Instant,
 }
 
 impl Append {
-    /// Tells what came of it.
-    pub(super) fn tell(self, outcome: Result<(), AppendError>) {
-        self.tell_at(Instant::now(), outcome);
+    /// Sends its outcome to the caller and records it.
+    pub(super) fn complete(self, outcome: Result<(), AppendError>) {
+        self.complete_at(Instant::now(), outcome);
     }
 
-    fn tell_at(self, now: Instant, outcome: Result<(), AppendError>) {
+    fn complete_at(self, now: Instant, outcome: Result<(), AppendError>) {
         match &outcome {
             Ok(()) => metrics().append_seconds.record(now - self.since),
             Err(error) => {
@@ -38,12 +40,12 @@ impl Append {
                 metrics().append_failures.with_label(kind).increment(1);
             }
         }
-        // Whoever asked may be gone; then there is nobody to tell.
+        // The caller may have dropped its future.
         drop(self.reply.send(outcome));
     }
 }
 
-/// Batches of one session that follow each other, of one owner and epoch. Never empty.
+/// Consecutive batches of one session, owner and epoch. Never empty.
 pub(super) struct Group {
     pub(super) session: SessionId,
     pub(super) owner: Incarnation,
@@ -52,7 +54,7 @@ pub(super) struct Group {
     appends: Vec<Append>,
 }
 
-/// How much one flush may hold.
+/// Bounds of one flush.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FlushMax {
     pub(super) batches: usize,
@@ -60,7 +62,7 @@ pub(super) struct FlushMax {
 }
 
 impl Group {
-    fn of(append: Append) -> Self {
+    fn new(append: Append) -> Self {
         Self {
             session: append.batch.session,
             owner: append.batch.owner,
@@ -70,7 +72,7 @@ impl Group {
         }
     }
 
-    fn is_of(&self, batch: &Batch) -> bool {
+    fn has_writer_of(&self, batch: &Batch) -> bool {
         self.owner == batch.owner && self.epoch == batch.epoch
     }
 
@@ -79,7 +81,7 @@ impl Group {
         last.map_or(self.first_seq, |batch| batch.last_seq + 1)
     }
 
-    /// The batches, in their order.
+    /// The batches, in order.
     pub(super) fn batches(&self) -> impl DoubleEndedIterator<Item = &Batch> {
         self.appends.iter().map(|append| &append.batch)
     }
@@ -99,31 +101,31 @@ impl Group {
     }
 
     /// Each batch as a group of its own.
-    pub(super) fn apart(self) -> Vec<Self> {
-        self.appends.into_iter().map(Self::of).collect()
+    pub(super) fn split(self) -> Vec<Self> {
+        self.appends.into_iter().map(Self::new).collect()
     }
 
-    /// Tells the same of every batch.
-    pub(super) fn tell(self, outcome: &Result<(), AppendError>) {
-        self.tell_each(|_| outcome.clone());
+    /// Completes every batch with the same outcome.
+    pub(super) fn complete(self, outcome: &Result<(), AppendError>) {
+        self.complete_each(|_| outcome.clone());
     }
 
-    /// Tells each batch what came of it.
-    pub(super) fn tell_each(self, outcome: impl Fn(&Batch) -> Result<(), AppendError>) {
-        // One moment for all: reading the clock for each costs more than telling it.
+    /// Completes each batch with its own outcome.
+    pub(super) fn complete_each(self, outcome: impl Fn(&Batch) -> Result<(), AppendError>) {
+        // Read once: a clock read per batch costs more than completing it.
         let now = Instant::now();
         for append in self.appends {
             let outcome = outcome(&append.batch);
-            append.tell_at(now, outcome);
+            append.complete_at(now, outcome);
         }
     }
 }
 
-/// Takes from the front what one flush may hold: at least one batch. A batch that cannot follow the
-/// one before it is told so at once.
+/// Takes the batches of one flush from the front of the queue: at least one. A batch that cannot follow
+/// the one before it is completed as such at once.
 pub(super) fn take_groups(waiting: &mut VecDeque<Append>, max: FlushMax) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    let mut places: HashMap<SessionId, usize> = HashMap::new();
+    let mut indices: HashMap<SessionId, usize> = HashMap::new();
     let (mut batches, mut bytes) = (0, 0);
     while let Some(append) = waiting.pop_front() {
         let Batch {
@@ -134,24 +136,25 @@ pub(super) fn take_groups(waiting: &mut VecDeque<Append>, max: FlushMax) -> Vec<
         } = append.batch;
         bytes += append.batch.events.len();
         let has_room = batches < max.batches && (bytes <= max.bytes || batches == 0);
-        let place = places.get(&session).copied();
-        let is_of_other = place.is_some_and(|place| !groups[place].is_of(&append.batch));
-        if !has_room || is_of_other {
-            // An owner's next epoch comes after what it wrote in the last one.
+        let index = indices.get(&session).copied();
+        let has_other_writer =
+            index.is_some_and(|index| !groups[index].has_writer_of(&append.batch));
+        if !has_room || has_other_writer {
+            // Batches of an owner's next epoch come after those of the last one.
             waiting.push_front(append);
             break;
         }
-        let expected = place.map_or(first_seq, |place| groups[place].next_seq());
+        let expected = index.map_or(first_seq, |index| groups[index].next_seq());
         if first_seq != expected || last_seq < first_seq || first_seq == 0 {
-            append.tell(Err(AppendError::NotContiguous));
+            append.complete(Err(AppendError::NotContiguous));
             continue;
         }
         batches += 1;
-        match places.entry(session) {
-            Entry::Occupied(place) => groups[*place.get()].appends.push(append),
-            Entry::Vacant(place) => {
-                place.insert(groups.len());
-                groups.push(Group::of(append));
+        match indices.entry(session) {
+            Entry::Occupied(index) => groups[*index.get()].appends.push(append),
+            Entry::Vacant(vacant) => {
+                vacant.insert(groups.len());
+                groups.push(Group::new(append));
             }
         }
     }

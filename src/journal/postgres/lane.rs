@@ -1,12 +1,12 @@
-//! One connection that appends: it writes what waits, in one statement at a time.
+//! A lane: one connection that appends the waiting batches, one statement at a time.
 //!
-//! A session's batches always go through the same lane, in their order. An outcome that is not known is
-//! told as such, and never tried again here: whoever owns the session claims it anew first. What was
-//! not sent yet waits for the next connection.
+//! A session's batches always use the same lane, in order. An unknown outcome is reported as such and
+//! never retried here: the session's owner must claim it again first. Batches that were not sent yet wait
+//! for the next connection.
 //!
-//! The server is kept busy: while it works on a flush, the lane tells what came of the flush before, and
-//! takes in what has been handed in by then. What is handed in later stays in the channel until the
-//! answer is there, because waking the lane for each of them costs more than taking all of them at once.
+//! The lane keeps the server busy: while a flush runs, it completes the batches of the flush before and
+//! receives the batches queued so far. Later ones stay in the channel until the flush is answered,
+//! because waking the lane for each costs more than receiving all of them at once.
 
 use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
@@ -18,48 +18,47 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::AppendError;
-use super::append::{FlushError, NotWritten, append_together, stored_already};
+use super::super::ledger::AppendError;
+use super::append::{FlushError, NotWritten, append_together, find_stored};
 use super::connect::{ConnectError, Connector};
 use super::group::{Append, FlushMax, Group, take_groups};
 use super::notices::Notices;
-use super::way::Way;
+use super::path::PathMonitor;
 use crate::telemetry::{as_f64, metrics};
 
-/// The waits between attempts to connect: doubled from the first to the last.
+/// Backoff between attempts to connect: doubled from the first to the last.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_LAST: Duration = Duration::from_secs(1);
-/// How long saying goodbye to the server may take.
-const GOODBYE_MAX: Duration = Duration::from_secs(1);
+/// Timeout of closing a connection gracefully.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 
-/// A connection to the server, and when it was asked for.
+/// A connection to the server, and when it was requested.
 pub(super) struct Link {
     pub(super) connection: PgConnection,
-    asked_at: Instant,
+    requested_at: Instant,
 }
 
 impl Link {
     pub(super) async fn open(connector: &Connector) -> Result<Self, ConnectError> {
-        let asked_at = Instant::now();
+        let requested_at = Instant::now();
         Ok(Self {
             connection: connector.lane().await?,
-            asked_at,
+            requested_at,
         })
     }
 }
 
-/// A lane's connection and bounds.
 pub(super) struct Lane {
     connector: Connector,
     flush_max: FlushMax,
-    /// How long the server may take to answer an append before the connection is given up.
+    /// Timeout of an append; then the connection is dropped.
     answer_max: Duration,
-    way: Way,
+    path: PathMonitor,
     link: Option<Link>,
     notices: Notices,
-    /// Batches that were handed in and not flushed.
+    /// Received batches that are not flushed.
     waiting: VecDeque<Append>,
-    /// What is durable and not told yet: it is told once the next flush is on its way.
+    /// Durable batches whose callers are notified once the next flush is sent.
     durable: Vec<Group>,
 }
 
@@ -68,14 +67,14 @@ impl Lane {
         connector: Connector,
         flush_max: FlushMax,
         answer_max: Duration,
-        way: Way,
+        path: PathMonitor,
         link: Link,
     ) -> Self {
         Self {
             connector,
             flush_max,
             answer_max,
-            way,
+            path,
             link: Some(link),
             notices: Notices::new(),
             waiting: VecDeque::new(),
@@ -83,19 +82,19 @@ impl Lane {
         }
     }
 
-    /// Runs until `stop`, and until all that was handed in by then is told of.
+    /// Runs until `stop`, and until every batch queued by then is completed.
     pub(super) async fn run(mut self, jobs: mpsc::Receiver<Append>, stop: CancellationToken) {
         let mut intake = Intake {
             jobs,
-            taken: Vec::with_capacity(self.flush_max.batches),
+            received: Vec::with_capacity(self.flush_max.batches),
         };
         loop {
-            intake.take_ready(&mut self.waiting, self.flush_max.batches);
+            intake.receive_ready(&mut self.waiting, self.flush_max.batches);
             if self.waiting.is_empty() {
-                self.tell_durable();
+                self.complete_durable();
                 tokio::select! {
                     biased;
-                    count = intake.take(&mut self.waiting, self.flush_max.batches) => if count == 0 {
+                    count = intake.receive(&mut self.waiting, self.flush_max.batches) => if count == 0 {
                         break;
                     },
                     () = stop.cancelled(), if !intake.jobs.is_closed() => intake.jobs.close(),
@@ -105,15 +104,15 @@ impl Lane {
             self.write(&mut intake, &stop).await;
         }
         if let Some(link) = self.link.take() {
-            hang_up(link.connection).await;
+            close(link.connection).await;
         }
     }
 
-    /// One flush of what waits.
+    /// Runs one flush of the waiting batches.
     async fn write(&mut self, intake: &mut Intake, stop: &CancellationToken) {
-        if !self.connected(stop).await {
+        if !self.ensure_connected(stop).await {
             for append in self.waiting.drain(..) {
-                append.tell(Err(unreachable_server()));
+                append.complete(Err(server_unreachable()));
             }
             return;
         }
@@ -123,24 +122,24 @@ impl Lane {
         }
     }
 
-    /// Appends groups together, and tells each of its outcome. If one of them makes the server refuse
-    /// all, they are split until only those that it refuses alone are left.
+    /// Appends groups together and completes each with its outcome. If the server refuses the flush, the
+    /// groups are split until only those that it refuses alone fail.
     async fn flush(&mut self, groups: Vec<Group>, intake: &mut Intake, stop: &CancellationToken) {
         let mut work = vec![groups];
         while let Some(groups) = work.pop() {
-            if !self.connected(stop).await {
-                tell_all(groups, &Err(unreachable_server()));
+            if !self.ensure_connected(stop).await {
+                complete_all(groups, &Err(server_unreachable()));
                 continue;
             }
             match self.append(&groups, intake).await {
                 Ok(not_written) if not_written.is_empty() => self.durable = groups,
-                Ok(not_written) => self.tell_apart(groups, &not_written).await,
+                Ok(not_written) => self.complete_separately(groups, &not_written).await,
                 Err(FlushError::Unknown { reason, is_usable }) => {
                     if !is_usable {
-                        // Dropped without a goodbye: the server may not be listening.
+                        // Dropped without a graceful close: the server may be unreachable.
                         self.link = None;
                     }
-                    tell_all(groups, &Err(AppendError::Unknown(reason)));
+                    complete_all(groups, &Err(AppendError::Unknown(reason)));
                 }
                 Err(FlushError::RolledBack(reason)) => {
                     split(groups, &reason, &mut work);
@@ -149,7 +148,7 @@ impl Lane {
         }
     }
 
-    /// Sends a flush and waits for its answer; tells of the flush before and takes in meanwhile.
+    /// Sends a flush and waits for its answer; meanwhile completes the flush before and receives batches.
     async fn append(
         &mut self,
         groups: &[Group],
@@ -157,7 +156,7 @@ impl Lane {
     ) -> Result<Vec<NotWritten>, FlushError> {
         let before = std::mem::take(&mut self.durable);
         let Some(link) = &mut self.link else {
-            tell_all(before, &Ok(()));
+            complete_all(before, &Ok(()));
             let reason = "there is no connection".to_owned();
             return Err(FlushError::RolledBack(reason));
         };
@@ -165,15 +164,15 @@ impl Lane {
         let appending = append_together(&mut link.connection, &self.notices, groups);
         let mut appending = pin!(tokio::time::timeout(self.answer_max, appending));
         let early = futures_util::poll!(&mut appending);
-        tell_all(before, &Ok(()));
-        intake.take_ready(&mut self.waiting, self.flush_max.batches);
+        complete_all(before, &Ok(()));
+        intake.receive_ready(&mut self.waiting, self.flush_max.batches);
         let answer = match early {
             Poll::Ready(answer) => answer,
             Poll::Pending => tokio::select! {
                 biased;
                 answer = appending => answer,
-                () = self.way.given_up(link.asked_at) => return Err(no_answer(
-                    "no answer, while the server was reached another way".to_owned(),
+                () = self.path.grace_over(link.requested_at) => return Err(no_answer(
+                    "no answer, while a newer connection reached the server".to_owned(),
                 )),
             },
         };
@@ -188,39 +187,41 @@ impl Lane {
         appended
     }
 
-    fn tell_durable(&mut self) {
-        tell_all(std::mem::take(&mut self.durable), &Ok(()));
+    fn complete_durable(&mut self) {
+        complete_all(std::mem::take(&mut self.durable), &Ok(()));
     }
 
-    /// Tells the sessions of a flush of which some were not written.
-    async fn tell_apart(&mut self, groups: Vec<Group>, not_written: &[NotWritten]) {
+    /// Completes the sessions of a flush of which some were not written.
+    async fn complete_separately(&mut self, groups: Vec<Group>, not_written: &[NotWritten]) {
         for group in groups {
             let named = not_written
                 .iter()
                 .find(|not_written| not_written.session == group.session);
             match named {
-                None => group.tell(&Ok(())),
-                Some(NotWritten { is_held: false, .. }) => group.tell(&Err(AppendError::Fenced)),
-                Some(NotWritten { is_held: true, .. }) => self.tell_held(group).await,
+                None => group.complete(&Ok(())),
+                Some(NotWritten { is_held: false, .. }) => {
+                    group.complete(&Err(AppendError::Fenced))
+                }
+                Some(NotWritten { is_held: true, .. }) => self.complete_held(group).await,
             }
         }
     }
 
-    /// Tells a session whose owner holds it, and whose batches do not follow the stored head.
-    async fn tell_held(&mut self, group: Group) {
+    /// Completes a session whose owner holds it and whose batches do not follow the stored head.
+    async fn complete_held(&mut self, group: Group) {
         let stored = match &mut self.link {
             None => HashSet::new(),
             Some(link) => {
-                let looking = stored_already(&mut link.connection, &group);
-                let Ok(Ok(stored)) = tokio::time::timeout(self.answer_max, looking).await else {
-                    // What it knows for sure is enough to go on.
+                let finding = find_stored(&mut link.connection, &group);
+                let Ok(Ok(stored)) = tokio::time::timeout(self.answer_max, finding).await else {
+                    // That nothing was appended is certain, and enough for the owner.
                     self.link = None;
-                    return group.tell(&Err(AppendError::NotContiguous));
+                    return group.complete(&Err(AppendError::NotContiguous));
                 };
                 stored
             }
         };
-        group.tell_each(|batch| {
+        group.complete_each(|batch| {
             Err(if stored.contains(&batch.first_seq) {
                 AppendError::AlreadyStored
             } else {
@@ -229,12 +230,12 @@ impl Lane {
         });
     }
 
-    /// Makes sure of a connection, however long it takes; false if the stop came first.
-    async fn connected(&mut self, stop: &CancellationToken) -> bool {
-        let is_suspect = |link: &mut Link| self.way.is_suspect(link.asked_at);
+    /// Connects if necessary, retrying without limit; false if the stop came first.
+    async fn ensure_connected(&mut self, stop: &CancellationToken) -> bool {
+        let is_suspect = |link: &mut Link| self.path.is_suspect(link.requested_at);
         drop(self.link.take_if(is_suspect));
         if self.link.is_none() {
-            self.tell_durable();
+            self.complete_durable();
         }
         let mut retry = RETRY_FIRST;
         while self.link.is_none() {
@@ -248,7 +249,7 @@ impl Lane {
                 }
                 Some(Err(error)) => {
                     metrics().lane_connects_failed.increment(1);
-                    tracing::warn!(%error, "a lane of the journal cannot connect; sessions wait");
+                    tracing::warn!(%error, "a lane of the journal cannot connect; its sessions wait");
                 }
             }
             let waited = stop.run_until_cancelled(tokio::time::sleep(retry)).await;
@@ -261,24 +262,23 @@ impl Lane {
     }
 }
 
-/// Where batches come from.
+/// The receiving end of the queue.
 struct Intake {
     jobs: mpsc::Receiver<Append>,
     /// Empty between calls.
-    taken: Vec<Append>,
+    received: Vec<Append>,
 }
 
 impl Intake {
-    /// Waits for batches; gives how many came: none, once nobody can hand in any more. Cancellation
-    /// loses nothing.
-    async fn take(&mut self, waiting: &mut VecDeque<Append>, at_most: usize) -> usize {
-        let count = self.jobs.recv_many(&mut self.taken, at_most).await;
-        waiting.extend(self.taken.drain(..));
+    /// Waits for batches and returns how many came: none once the channel is closed. Cancel-safe.
+    async fn receive(&mut self, waiting: &mut VecDeque<Append>, at_most: usize) -> usize {
+        let count = self.jobs.recv_many(&mut self.received, at_most).await;
+        waiting.extend(self.received.drain(..));
         count
     }
 
-    /// Takes what is there, up to so many in all.
-    fn take_ready(&mut self, waiting: &mut VecDeque<Append>, at_most: usize) {
+    /// Receives without waiting, until `at_most` batches are waiting.
+    fn receive_ready(&mut self, waiting: &mut VecDeque<Append>, at_most: usize) {
         while waiting.len() < at_most {
             let Ok(append) = self.jobs.try_recv() else {
                 break;
@@ -288,7 +288,7 @@ impl Intake {
     }
 }
 
-/// Nobody knows what came of the flush, and the connection is of no use any more.
+/// The outcome of the flush is unknown, and the connection is unusable.
 fn no_answer(reason: String) -> FlushError {
     FlushError::Unknown {
         reason,
@@ -296,11 +296,11 @@ fn no_answer(reason: String) -> FlushError {
     }
 }
 
-fn unreachable_server() -> AppendError {
+fn server_unreachable() -> AppendError {
     AppendError::Refused("the server could not be reached before the stop".to_owned())
 }
 
-/// Halves what was refused; of a single session, its batches; a single batch is told.
+/// Halves a refused flush; splits a single session into its batches; completes a single batch.
 fn split(mut groups: Vec<Group>, reason: &str, work: &mut Vec<Vec<Group>>) {
     if groups.len() > 1 {
         let half = groups.split_off(groups.len() / 2);
@@ -310,26 +310,26 @@ fn split(mut groups: Vec<Group>, reason: &str, work: &mut Vec<Vec<Group>>) {
     }
     for group in groups {
         if group.len() == 1 {
-            group.tell(&Err(AppendError::Refused(reason.to_owned())));
+            group.complete(&Err(AppendError::Refused(reason.to_owned())));
         } else {
-            // The first one is taken first.
-            let apart = group.apart().into_iter().rev();
-            work.extend(apart.map(|single| vec![single]));
+            // The last in the list is processed first.
+            let batches = group.split().into_iter().rev();
+            work.extend(batches.map(|single| vec![single]));
         }
     }
 }
 
-fn tell_all(groups: Vec<Group>, outcome: &Result<(), AppendError>) {
+fn complete_all(groups: Vec<Group>, outcome: &Result<(), AppendError>) {
     for group in groups {
-        group.tell(outcome);
+        group.complete(outcome);
     }
 }
 
-/// Closes a connection for good; a failure is of no consequence for what is committed.
-async fn hang_up(connection: PgConnection) {
-    match tokio::time::timeout(GOODBYE_MAX, connection.close()).await {
+/// Closes a connection gracefully; a failure does not affect committed batches.
+async fn close(connection: PgConnection) {
+    match tokio::time::timeout(CLOSE_MAX, connection.close()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a journal connection did not close cleanly"),
-        Err(_) => tracing::debug!("the server did not answer the goodbye"),
+        Err(_) => tracing::debug!("the server did not answer the close of a journal connection"),
     }
 }

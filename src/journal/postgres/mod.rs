@@ -1,26 +1,26 @@
 //! The journal in PostgreSQL, which many nodes share.
 //!
-//! A few connections append (`lane`): each writes the batches that wait, of many sessions, in one
-//! statement that is fenced by the owner and epoch of each session (`append`). A pool serves everything
-//! else (`queries`, `ownership`), and the beats have a connection of their own (`heart`), so that a node
-//! that is busy is not taken for a dead one. The connections carry the node's incarnation as their name, so that others can end them.
+//! A few connections append (`lane`): each writes the waiting batches of many sessions in one statement,
+//! fenced by the owner and epoch of each session (`append`). A pool serves all other calls (`pool`), and
+//! heartbeats have their own connection (`heartbeat`), so that a busy node is not declared dead. The
+//! connections' application name is the node's incarnation, so that other nodes can terminate them.
 //!
-//! Never here: changing the schema of a database that a server is started on (`schema` refuses it).
+//! Never here: changing the schema at start (`schema` refuses it).
 
 mod append;
 mod calls;
 mod connect;
 mod group;
-mod heart;
+mod heartbeat;
 mod lane;
 mod lineage;
 mod notices;
 mod ownership;
+mod path;
 mod pool;
 mod queries;
 mod schema;
 mod snapshots;
-mod way;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -38,35 +38,35 @@ use super::ledger::ClaimError;
 use crate::ids::{Incarnation, SessionId};
 use connect::Connector;
 use group::{Append, FlushMax};
-use heart::Heart;
+use heartbeat::Heartbeats;
 use lane::{Lane, Link};
+use path::PathMonitor;
 use pool::Pool;
 use queries::Query;
 pub use schema::{SchemaError, SchemaStatus, SchemaStep};
-use way::Way;
 
-/// Batches that may wait for one lane. The sessions bound what they have under way, so that this is
-/// reached by many sessions together; then their appends wait here in turn.
+/// Batches queued for one lane. Each session bounds its pending appends, so that only many sessions
+/// together fill the queue; then their appends wait in call order.
 const LANE_JOBS_MAX: usize = 8_192;
 
 /// How a PostgreSQL journal is opened.
 #[derive(Clone)]
 pub struct PostgresOptions {
-    /// Where the server is, and as whom to connect. Holds a password.
+    /// Address of the server, role and password.
     pub connect: PgConnectOptions,
-    /// This process's life: the name of its connections.
+    /// This process; names its connections.
     pub incarnation: Incarnation,
     /// Connections that append.
     pub lanes: usize,
-    /// Connections for everything else but beats.
+    /// Connections of the pool.
     pub connections_max: u32,
-    /// Batches that one flush takes at most.
+    /// Batches per flush at most.
     pub flush_batches_max: usize,
-    /// Bytes of events that one flush takes at most; a larger batch goes alone.
+    /// Bytes of events per flush at most; a larger batch is flushed alone.
     pub flush_bytes_max: usize,
-    /// How long connecting may take.
+    /// Timeout of connecting.
     pub connect_max: Duration,
-    /// How long the server may take to answer.
+    /// Timeout of every query and append.
     pub answer_max: Duration,
 }
 
@@ -100,15 +100,20 @@ struct Shared {
     lanes: Vec<mpsc::Sender<Append>>,
     lane_tasks: Mutex<JoinSet<()>>,
     pool: Pool,
-    heart: Heart,
+    heartbeats: Heartbeats,
     stop: CancellationToken,
 }
 
 impl PostgresJournal {
-    /// Connects to a server and looks at it.
+    /// The statement that appends batches without names, for measuring its cost without the lanes. Its
+    /// arguments are those that [`append`](super::Ledger::append) sends; its rows are the sessions that
+    /// were not written.
+    pub const APPEND_STATEMENT: &str = append::APPEND;
+
+    /// Connects to a server and checks it.
     ///
     /// Fails if it cannot be reached, if its schema is not this program's (see
-    /// [`migrate`](Self::migrate)), or if it might lose what it has committed.
+    /// [`migrate`](Self::migrate)), or if its settings or its history make it unsafe.
     pub async fn open(options: PostgresOptions) -> Result<Self, JournalError> {
         let connector = options.connector();
         let mut link = Link::open(&connector).await.map_err(failed("open"))?;
@@ -123,7 +128,7 @@ impl PostgresJournal {
             batches: options.flush_batches_max,
             bytes: options.flush_bytes_max,
         };
-        let (stop, way) = (CancellationToken::new(), Way::new());
+        let (stop, path) = (CancellationToken::new(), PathMonitor::new());
         let mut lanes = Vec::with_capacity(options.lanes);
         let mut lane_tasks = JoinSet::new();
         let mut first = Some(link);
@@ -134,7 +139,7 @@ impl PostgresJournal {
             };
             let (jobs, waiting) = mpsc::channel(LANE_JOBS_MAX);
             let answer_max = options.answer_max;
-            let lane = Lane::new(connector.clone(), flush_max, answer_max, way.clone(), link);
+            let lane = Lane::new(connector.clone(), flush_max, answer_max, path.clone(), link);
             lane_tasks.spawn(lane.run(waiting, stop.clone()));
             lanes.push(jobs);
         }
@@ -145,9 +150,9 @@ impl PostgresJournal {
                 connector.clone(),
                 options.connections_max,
                 options.answer_max,
-                way.clone(),
+                path.clone(),
             ),
-            heart: Heart::new(connector, way),
+            heartbeats: Heartbeats::new(connector, path),
             stop,
         };
         Ok(Self {
@@ -155,9 +160,9 @@ impl PostgresJournal {
         })
     }
 
-    /// How a database's schema stands to this program.
+    /// Compares a database's schema with this program's.
     pub async fn schema(options: &PostgresOptions) -> Result<SchemaStatus, JournalError> {
-        const ACTION: &str = "look at the schema";
+        const ACTION: &str = "read the schema";
         let connected = options.connector().single().await;
         let mut connection = connected.map_err(failed(ACTION))?;
         let status = schema::status(&mut connection).await;
@@ -175,7 +180,8 @@ impl PostgresJournal {
         applied.map_err(failed("change the schema"))
     }
 
-    /// Begins a new generation of every stream, on the server as it is now; the new one.
+    /// Raises the generation of every stream, accepts the server's current lineage, and returns the new
+    /// generation. Refused while nodes run.
     pub async fn raise_generation(options: &PostgresOptions) -> Result<u32, JournalError> {
         const ACTION: &str = "raise the generation";
         let connected = options.connector().single().await;
@@ -187,11 +193,12 @@ impl PostgresJournal {
         u32::try_from(raised.map_err(failed(ACTION))?).map_err(failed(ACTION))
     }
 
-    fn lane_of(&self, session: SessionId) -> &mpsc::Sender<Append> {
+    fn lane(&self, session: SessionId) -> &mpsc::Sender<Append> {
         let mut hasher = DefaultHasher::new();
         session.hash(&mut hasher);
         let lanes = self.shared.lanes.len() as u64;
-        let lane = usize::try_from(hasher.finish() % lanes).expect("fewer than there are lanes");
+        let lane =
+            usize::try_from(hasher.finish() % lanes).expect("it is below the number of lanes");
         &self.shared.lanes[lane]
     }
 

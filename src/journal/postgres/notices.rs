@@ -1,8 +1,8 @@
-//! Notices warnings that the server sends while a statement runs.
+//! Captures warnings that the server sends while a statement runs.
 //!
-//! A wait for synchronous replication that is cancelled gives a warning and then success: the
-//! commit is on this server alone. sqlx tells of warnings only as tracing events, so they are caught
-//! there, around each poll of the statement.
+//! A cancelled wait for synchronous replication gives a warning and then success, with the commit on this
+//! server alone. sqlx reports warnings only as tracing events, so they are captured by a subscriber around
+//! each poll of the statement.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +11,13 @@ use tracing::field::{Field, Visit};
 use tracing::instrument::WithSubscriber;
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber, span};
 
-/// Where sqlx tells of what a server says besides its answers.
+/// The tracing target of sqlx for server notices.
 const TARGET: &str = "sqlx::postgres::notice";
 
-/// Keeps the last warning that came while a future was polled.
+/// Keeps the last warning that arrived while a future was polled.
 pub(super) struct Notices {
     last: Arc<Mutex<Option<String>>>,
-    /// Made once: each new one makes tracing look at all of its call sites again.
+    /// Created once: each new dispatcher makes tracing re-evaluate all call sites.
     dispatch: Dispatch,
 }
 
@@ -28,7 +28,7 @@ impl Notices {
         Self { last, dispatch }
     }
 
-    /// Runs a future to its end; gives its output and the last warning that came meanwhile.
+    /// Runs a future to completion; returns its output and the last warning that arrived meanwhile.
     pub(super) async fn watch<F: Future>(&self, future: F) -> (F::Output, Option<String>) {
         drop(self.take());
         let output = future.with_subscriber(self.dispatch.clone()).await;
@@ -64,7 +64,7 @@ impl Subscriber for Catcher {
         *last = Some(message.0);
     }
 
-    // Spans are of no interest; every one may have the same id.
+    // Spans are ignored; all of them may share an id.
     fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)
     }

@@ -1,26 +1,26 @@
-//! Who may write a session, and which nodes may be alive.
+//! Queries on ownership and on nodes.
 //!
-//! A change of owner is one compare-and-set on the row that every append of the session locks: it waits
-//! for an append that is under way, and fences every later one.
+//! A claim is one compare-and-set on the row that every append of the session locks: it waits for a
+//! running append, and fences every later one.
 
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use sqlx::{PgConnection, Row};
 
-use super::super::{
+use super::connect::application_name;
+use super::queries::Query;
+use crate::ids::{
     Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
     SessionId,
 };
-use super::connect::application_name;
-use super::queries::Query;
 
-/// How long an eviction waits for each connection that it ends.
-const EVICT_WAIT_MS: i64 = 500;
-/// What the server answers when it has waited for a lock for as long as it may.
+/// How long to wait for each terminated connection to end.
+const TERMINATE_WAIT_MS: i64 = 500;
+/// SQLSTATE of a lock timeout.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// Whether a statement gave up because a lock was held for too long. Nothing was changed then.
+/// Whether a statement failed with a lock timeout. Nothing was changed then.
 pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
@@ -63,7 +63,7 @@ fn ownership((session, owner, epoch): (i64, Option<i64>, i64)) -> Ownership {
     }
 }
 
-/// The epoch of the claim, or nothing if its ground has changed.
+/// The epoch of the claim; `None` if the stored ownership is not the expected one.
 pub(super) fn claim(connection: &mut PgConnection, claim: Claim) -> Query<'_, Option<Epoch>> {
     async move {
         let epoch: Option<i64> = sqlx::query_scalar(
@@ -82,7 +82,7 @@ pub(super) fn claim(connection: &mut PgConnection, claim: Claim) -> Query<'_, Op
     .boxed()
 }
 
-/// Nothing if `owner` does not hold the session in this epoch.
+/// `None` if `owner` does not hold the session in this epoch.
 pub(super) fn release(
     connection: &mut PgConnection,
     session: SessionId,
@@ -114,7 +114,7 @@ pub(super) fn terminate_connections(
              WHERE application_name = $1 AND pid <> pg_backend_pid()",
         )
         .bind(application_name(incarnation))
-        .bind(EVICT_WAIT_MS)
+        .bind(TERMINATE_WAIT_MS)
         .fetch_all(connection)
         .await?;
         Ok(())
@@ -137,7 +137,10 @@ pub(super) fn join(connection: &mut PgConnection, node: NodeRecord) -> Query<'_,
     .boxed()
 }
 
-pub(super) fn beat(connection: &mut PgConnection, node: NodeRecord) -> Query<'_, HeartbeatOutcome> {
+pub(super) fn heartbeat(
+    connection: &mut PgConnection,
+    node: NodeRecord,
+) -> Query<'_, HeartbeatOutcome> {
     async move {
         let update = sqlx::query(
             "UPDATE node SET address = $2, version = $3, weight = $4, lease_ms = $5, \
@@ -186,7 +189,7 @@ pub(super) fn nodes(connection: &mut PgConnection) -> Query<'_, Vec<NodeStatus>>
                     is_leaving: row.try_get(5)?,
                 },
                 last_heartbeat: HeartbeatSeq(row.try_get(7)?),
-                // The server's clock may have been set back.
+                // Negative if the server's clock was set back.
                 age: Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)),
             })
         });
@@ -202,7 +205,7 @@ pub(super) fn remove(
 ) -> Query<'_, bool> {
     async move {
         let incarnation = incarnation.0.cast_signed();
-        let forgotten = sqlx::query(
+        let removed = sqlx::query(
             "DELETE FROM node WHERE incarnation = $1 \
              AND coalesce((1000000 * extract(epoch FROM heartbeat_at))::bigint = $2, true)",
         )
@@ -210,7 +213,7 @@ pub(super) fn remove(
         .bind(last_heartbeat.map(|HeartbeatSeq(last)| last))
         .execute(&mut *connection)
         .await?;
-        if forgotten.rows_affected() > 0 {
+        if removed.rows_affected() > 0 {
             return Ok(true);
         }
         sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM node WHERE incarnation = $1)")

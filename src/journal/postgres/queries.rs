@@ -1,15 +1,16 @@
-//! What is read, and the small writes around it; snapshots have a place of their own.
+//! Queries on hunts, sessions, batches and names.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::super::{
-    BatchesMax, Epoch, PrivateKind, PrivateRecord, SessionId, SessionRecord, StoredBatch,
-};
+use super::super::catalogue::SessionRecord;
+use super::super::history::BatchesMax;
+use super::super::ledger::{PrivateKind, PrivateRecord, StoredBatch};
+use crate::ids::{Epoch, SessionId};
 
-/// What a query gives, on the connection that it is lent.
+/// A query in progress on a borrowed connection.
 pub(super) type Query<'c, T> = BoxFuture<'c, Result<T, sqlx::Error>>;
 
 pub(super) fn generation(connection: &mut PgConnection) -> Query<'_, i64> {
@@ -136,8 +137,8 @@ pub(super) async fn read_batches(
     after_seq: u64,
     limit: i64,
 ) -> Result<Vec<StoredBatch>, sqlx::Error> {
-    // The first row sought is the last one that begins at or before the next number: a batch may
-    // begin before it and end after it.
+    // The first row is the last batch that begins at or before the next number: it may begin before that
+    // number and end after it.
     let rows = sqlx::query(
         "SELECT seq, last_seq, epoch, events FROM journal WHERE session_id = $1 AND last_seq > $2 \
          AND seq >= coalesce((SELECT max(seq) FROM journal WHERE session_id = $1 \
@@ -161,7 +162,7 @@ pub(super) fn oldest(
 ) -> Query<'_, Vec<StoredBatch>> {
     async move {
         let through_seq = i64::try_from(through_seq).unwrap_or(i64::MAX);
-        // A batch's length is known without reading it.
+        // The length of a batch is read without the batch.
         let lengths: Vec<i32> = sqlx::query_scalar(
             "SELECT octet_length(events) FROM journal \
              WHERE session_id = $1 AND last_seq <= $2 ORDER BY seq LIMIT $3",

@@ -1,14 +1,15 @@
-//! Snapshots, what a recovery starts from, and cutting off what two of them cover.
+//! Queries on snapshots: storing, loading for a recovery, verifying, and truncating the journal.
 
 use futures_util::FutureExt;
 use sqlx::{Connection, PgConnection};
 
-use super::super::{Loaded, SessionId, Snapshot, TruncateError, Truncation};
+use super::super::ledger::{Loaded, Snapshot, TruncateError, Truncation};
 use super::queries::{Query, read_batches};
+use crate::ids::SessionId;
 
 type Row = (i64, Vec<u8>, Vec<u8>);
 
-/// Snapshot and tail as of one moment.
+/// Snapshot and tail from one database snapshot.
 pub(super) fn load(
     connection: &mut PgConnection,
     session: SessionId,
@@ -21,7 +22,7 @@ pub(super) fn load(
         let mut loaded = Loaded::default();
         let mut before = i64::try_from(before_seq).unwrap_or(i64::MAX);
         loop {
-            // One at a time: they are large, and as a rule the first one is sound.
+            // One at a time: they are large, and usually the first one is intact.
             let row: Option<Row> = sqlx::query_as(
                 "SELECT seq, state, digest FROM snapshot WHERE session_id = $1 AND seq < $2 \
                  AND seq <= coalesce((SELECT last_seq FROM journal WHERE session_id = $1 \
@@ -145,8 +146,8 @@ pub(super) fn verified(connection: &mut PgConnection, session: SessionId) -> Que
     .boxed()
 }
 
-/// One statement, which locks the ownership row as an append does: a claim that came first has fenced
-/// it, and a later one waits for it. Nothing that a new owner reads goes away under it.
+/// One statement, which locks the ownership row as an append does: an earlier claim has fenced it, and a
+/// later one waits for it. So nothing is deleted while a new owner reads.
 pub(super) fn truncate(
     connection: &mut PgConnection,
     cut: Truncation,

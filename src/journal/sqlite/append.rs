@@ -2,9 +2,9 @@
 
 use rusqlite::{CachedStatement, Connection, Error, ToSql, params};
 
-use super::super::{AppendError, Batch};
+use super::super::ledger::{AppendError, Batch};
 
-/// Inserts a batch if its owner holds the session and it follows the head.
+/// Inserts a batch if its owner holds the session and it follows the stored head.
 const INSERT_BATCH: &str = "\
     INSERT INTO journal (session_id, seq, last_seq, epoch, at_ms, events) \
     SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM ownership \
@@ -15,20 +15,20 @@ const PUT_PRIVATE_RECORD: &str = "INSERT INTO private_record (session_id, kind, 
      ON CONFLICT (session_id, kind, id) DO UPDATE SET text = excluded.text";
 const IS_OWNER: &str = "\
     SELECT EXISTS (SELECT 1 FROM ownership WHERE session_id = ? AND owner_incarnation = ? AND epoch = ?)";
-/// Whether a batch is there already, just as it is.
+/// Whether the identical batch is stored already.
 const IS_STORED: &str = "\
     SELECT EXISTS (SELECT 1 FROM journal \
                    WHERE session_id = ? AND seq = ? AND last_seq = ? AND epoch = ? AND events = ?)";
 
-/// Why nothing can be said of single batches.
+/// Why a flush has no outcome per batch.
 pub(super) enum FlushError {
     /// Nothing was committed.
     RolledBack(String),
-    /// The commit itself failed.
+    /// The commit failed; it may or may not be durable.
     Unknown(String),
 }
 
-/// Commits batches together; gives the outcome of each.
+/// Commits batches in one transaction and returns the outcome of each, in order.
 pub(super) fn append_together<'a>(
     connection: &mut Connection,
     batches: impl Iterator<Item = &'a Batch>,
@@ -47,8 +47,8 @@ pub(super) fn append_together<'a>(
     Ok(outcomes)
 }
 
-/// What is still open must not become part of the next transaction. If nothing is open any more, this
-/// fails, and there is nothing to be done.
+/// Ends an open transaction, so that it does not become part of the next one. Fails if none is open,
+/// which is harmless.
 fn roll_back(connection: &Connection) {
     drop(execute(connection, "ROLLBACK"));
 }
@@ -57,7 +57,7 @@ fn execute(connection: &Connection, statement: &str) -> Result<(), Error> {
     connection.prepare_cached(statement)?.execute([]).map(drop)
 }
 
-/// Begins a transaction and inserts.
+/// Begins a transaction and inserts the batches.
 fn insert_all<'a>(
     connection: &Connection,
     batches: impl Iterator<Item = &'a Batch>,
@@ -66,7 +66,7 @@ fn insert_all<'a>(
     let mut insert = connection.prepare_cached(INSERT_BATCH)?;
     let outcomes = batches.map(|batch| {
         if insert_batch(&mut insert, batch)? == 0 {
-            return Ok(Err(why_not(connection, batch)?));
+            return Ok(Err(explain_refusal(connection, batch)?));
         }
         for record in &batch.private {
             let mut put = connection.prepare_cached(PUT_PRIVATE_RECORD)?;
@@ -82,7 +82,7 @@ fn insert_all<'a>(
     outcomes.collect()
 }
 
-/// Gives the number of rows that it inserted.
+/// Returns the number of inserted rows: 0 or 1.
 fn insert_batch(insert: &mut CachedStatement<'_>, batch: &Batch) -> Result<usize, Error> {
     insert.execute(params![
         batch.session.as_i64(),
@@ -96,25 +96,28 @@ fn insert_batch(insert: &mut CachedStatement<'_>, batch: &Batch) -> Result<usize
 }
 
 /// Why a batch was not inserted.
-fn why_not(connection: &Connection, batch: &Batch) -> Result<AppendError, Error> {
+fn explain_refusal(connection: &Connection, batch: &Batch) -> Result<AppendError, Error> {
     let session = batch.session.as_i64();
     let epoch = batch.epoch.0.cast_signed();
     let owner = params![session, batch.owner.0.cast_signed(), epoch];
-    if !tells(connection, IS_OWNER, owner)? {
+    if !query_bool(connection, IS_OWNER, owner)? {
         return Ok(AppendError::Fenced);
     }
     let first_seq = batch.first_seq.cast_signed();
     let last_seq = batch.last_seq.cast_signed();
     let row = params![session, first_seq, last_seq, epoch, batch.events];
-    Ok(if tells(connection, IS_STORED, row)? {
+    Ok(if query_bool(connection, IS_STORED, row)? {
         AppendError::AlreadyStored
     } else {
         AppendError::NotContiguous
     })
 }
 
-/// The answer to a question of yes or no.
-fn tells(connection: &Connection, question: &str, arguments: &[&dyn ToSql]) -> Result<bool, Error> {
-    let mut question = connection.prepare_cached(question)?;
-    question.query_row(arguments, |row| row.get(0))
+fn query_bool(
+    connection: &Connection,
+    query: &str,
+    arguments: &[&dyn ToSql],
+) -> Result<bool, Error> {
+    let mut query = connection.prepare_cached(query)?;
+    query.query_row(arguments, |row| row.get(0))
 }

@@ -201,7 +201,7 @@ impl History for SqliteJournal {
         through_seq: u64,
         max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>> {
-        self.query("read the oldest", move |pool| {
+        self.query("read the oldest batches", move |pool| {
             queries::oldest(pool, session, through_seq, max)
         })
     }

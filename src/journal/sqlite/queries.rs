@@ -1,12 +1,12 @@
-//! What is read from the database, on connections that cannot write.
+//! Reads, on connections that cannot write.
 
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
-use super::super::{
-    BatchesMax, Epoch, Incarnation, Loaded, Ownership, PrivateKind, PrivateRecord, SessionId,
-    SessionRecord, Snapshot, StoredBatch,
-};
+use super::super::catalogue::SessionRecord;
+use super::super::history::BatchesMax;
+use super::super::ledger::{Loaded, PrivateKind, PrivateRecord, Snapshot, StoredBatch};
+use crate::ids::{Epoch, Incarnation, Ownership, SessionId};
 
 pub(super) async fn hunt(
     pool: SqlitePool,
@@ -76,7 +76,7 @@ fn stored_ownership(row: &SqliteRow) -> Result<Ownership, sqlx::Error> {
     })
 }
 
-/// Snapshot and tail as of one moment: all reads are in one transaction.
+/// Snapshot and tail, read in one transaction.
 pub(super) async fn load(
     pool: SqlitePool,
     session: SessionId,
@@ -125,7 +125,7 @@ pub(super) async fn snapshot(
     }
 }
 
-/// A snapshot with its parts put together.
+/// A snapshot, assembled from its parts.
 async fn whole_snapshot(
     connection: &mut SqliteConnection,
     (id, seq, digest): (i64, i64, Vec<u8>),
@@ -138,7 +138,7 @@ async fn whole_snapshot(
     Ok(Snapshot {
         seq: seq.cast_unsigned(),
         state: parts.concat(),
-        // Of another length it is damaged, as all zeros are.
+        // A digest of another length is damaged; zeros match no state.
         digest: digest.try_into().unwrap_or_default(),
     })
 }
@@ -163,7 +163,7 @@ pub(super) async fn oldest(
     max: BatchesMax,
 ) -> Result<Vec<StoredBatch>, sqlx::Error> {
     let through_seq = i64::try_from(through_seq).unwrap_or(i64::MAX);
-    // A batch's length is known without reading it.
+    // The length of a batch is read without the batch.
     let lengths: Vec<i64> = sqlx::query_scalar(
         "SELECT length(events) FROM journal WHERE session_id = ? AND last_seq <= ? \
          ORDER BY seq LIMIT ?",
@@ -205,8 +205,8 @@ async fn read_batches(
     after_seq: u64,
     limit: i64,
 ) -> Result<Vec<StoredBatch>, sqlx::Error> {
-    // The first row sought is the last one that begins at or before the next number: a batch may
-    // begin before it and end after it.
+    // The first row is the last batch that begins at or before the next number: it may begin before that
+    // number and end after it.
     let rows = sqlx::query(
         "SELECT seq, last_seq, epoch, events FROM journal WHERE session_id = ?1 AND last_seq > ?2 \
          AND seq >= coalesce((SELECT max(seq) FROM journal WHERE session_id = ?1 \

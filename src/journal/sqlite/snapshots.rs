@@ -1,29 +1,29 @@
-//! Snapshots, which are written in parts: each is a transaction of its own, between which others'
-//! batches are committed. The last step makes all of it count, and what does not count is swept away in
-//! steps as small.
+//! Snapshots, written in parts: each part is a transaction of its own, so that batches are committed in
+//! between. The last step makes the snapshot visible. Invisible ones are deleted in equally small steps.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, Error, OptionalExtension, TransactionBehavior, params};
 use tokio::time::Instant;
 
-use super::super::{JournalError, SessionId, Snapshot, TruncateError, Truncation};
+use super::super::answer::JournalError;
+use super::super::ledger::{Snapshot, TruncateError, Truncation};
 use super::SqliteJournal;
+use crate::ids::SessionId;
 
-/// Bytes of a part: the commit behind it waits no longer than for a large batch.
+/// Bytes of a part: it delays the next commit no longer than a large batch does.
 const PART_BYTES: usize = 64 << 10;
-/// While others append, a part is put off by so many times as long as the one before took: a batch that
-/// comes meanwhile seldom meets one.
-const REST_TIMES: u32 = 3;
-/// The longest that a part is put off, since the one before may have met a disk that stood still.
-const REST_MAX: Duration = Duration::from_millis(20);
-/// Parts that one step sweeps away: their pages only change their list.
-const SWEPT_PARTS: i64 = 16;
+/// While batches are appended, the pause after a part is this many times the part's own duration, so that
+/// few batches wait for a part.
+const PAUSE_FACTOR: u32 = 3;
+/// Longest pause, because the part before may have waited for a stalled disk.
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+/// Parts that one step deletes: their pages only move to the free list.
+const DELETED_PARTS: i64 = 16;
 
 const ACTION: &str = "store a snapshot";
 
-/// Writes a snapshot. What is left of it by a failure or a crash is swept away by the next one of its
-/// session.
+/// Writes a snapshot. What a failure or a crash leaves of it is deleted with the session's next snapshot.
 pub(super) async fn put(
     journal: SqliteJournal,
     session: SessionId,
@@ -36,52 +36,52 @@ pub(super) async fn put(
     let Some(id) = begun.await? else {
         return Ok(());
     };
-    sweep(&journal, session, id).await?;
+    delete_invisible(&journal, session, id).await?;
     for (number, part) in (0..).zip(state.chunks(PART_BYTES)) {
         let part = part.to_vec();
         let (appends, put_at) = (journal.appends(), Instant::now());
         let put = journal.change(ACTION, move |connection| {
             put_part(connection, id, number, &part)
         });
-        must_stand(put.await?)?;
+        ensure_current(put.await?)?;
         if journal.appends() != appends {
-            let rest = put_at.elapsed().saturating_mul(REST_TIMES);
-            tokio::time::sleep(rest.min(REST_MAX)).await;
+            let pause = put_at.elapsed().saturating_mul(PAUSE_FACTOR);
+            tokio::time::sleep(pause.min(PAUSE_MAX)).await;
         }
     }
     let finished = journal.change(ACTION, move |connection| finish(connection, session, id));
-    must_stand(finished.await?)?;
-    sweep(&journal, session, id).await
+    ensure_current(finished.await?)?;
+    delete_invisible(&journal, session, id).await
 }
 
-fn must_stand(stands: bool) -> Result<(), JournalError> {
-    if stands {
+fn ensure_current(is_current: bool) -> Result<(), JournalError> {
+    if is_current {
         return Ok(());
     }
     Err(JournalError {
         action: ACTION,
-        reason: "a later one of the session was begun meanwhile".to_owned(),
+        reason: "a later snapshot of the session was begun meanwhile".to_owned(),
     })
 }
 
-/// Sweeps away all of a session that does not count and was begun before this one: of two that are
-/// written at once, the later one stays.
-async fn sweep(
+/// Deletes the invisible snapshots of a session that were begun before this one: of two concurrent ones the
+/// later one stays.
+async fn delete_invisible(
     journal: &SqliteJournal,
     session: SessionId,
     writing: i64,
 ) -> Result<(), JournalError> {
     loop {
-        let swept = journal.change(ACTION, move |connection| {
-            sweep_some(connection, session, writing)
+        let deleted = journal.change(ACTION, move |connection| {
+            delete_some(connection, session, writing)
         });
-        if !swept.await? {
+        if !deleted.await? {
             return Ok(());
         }
     }
 }
 
-/// Begins one, under an id of its own, unless there is a verified one of this event.
+/// Begins a snapshot under a new id, unless a verified one of this event exists.
 fn begin(
     connection: &Connection,
     session: SessionId,
@@ -96,7 +96,7 @@ fn begin(
     insert.query_row(arguments, |row| row.get(0)).optional()
 }
 
-/// Whether the snapshot is still being written.
+/// Returns false if the snapshot was deleted meanwhile.
 fn put_part(connection: &Connection, id: i64, number: i64, part: &[u8]) -> Result<bool, Error> {
     let insert = "INSERT INTO snapshot_part (snapshot_id, number, bytes) SELECT ?1, ?2, ?3 \
                   WHERE EXISTS (SELECT 1 FROM snapshot WHERE id = ?1)";
@@ -104,8 +104,8 @@ fn put_part(connection: &Connection, id: i64, number: i64, part: &[u8]) -> Resul
     Ok(insert.execute(params![id, number, part])? == 1)
 }
 
-/// Makes it count, in place of another one of the same event that is not verified, and those no more
-/// that nobody needs.
+/// Makes a snapshot visible in place of an unverified one of the same event, and hides those that are no
+/// longer kept.
 fn finish(connection: &mut Connection, session: SessionId, id: i64) -> Result<bool, Error> {
     let session = session.as_i64();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -131,8 +131,8 @@ fn finish(connection: &mut Connection, session: SessionId, id: i64) -> Result<bo
     Ok(finished == 1)
 }
 
-/// Whether there may be more.
-fn sweep_some(
+/// Returns whether more may be left.
+fn delete_some(
     connection: &mut Connection,
     session: SessionId,
     writing: i64,
@@ -145,12 +145,12 @@ fn sweep_some(
     let Some(id) = found else {
         return Ok(false);
     };
-    let swept = transaction.execute(
+    let deleted = transaction.execute(
         "DELETE FROM snapshot_part WHERE rowid IN \
          (SELECT rowid FROM snapshot_part WHERE snapshot_id = ? LIMIT ?)",
-        params![id, SWEPT_PARTS],
+        params![id, DELETED_PARTS],
     )?;
-    if swept == 0 {
+    if deleted == 0 {
         transaction.execute("DELETE FROM snapshot WHERE id = ?", [id])?;
     }
     transaction.commit()?;

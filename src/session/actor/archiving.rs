@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::owned::OwnedSession;
 use crate::journal::{
-    Archive, ArchiveError, ArchivePlace, BatchesMax, Journal, JournalError, Piece, TruncateError,
+    Archive, ArchiveError, ArchivePermit, BatchesMax, Journal, JournalError, Piece, TruncateError,
     Truncation,
 };
 use crate::session::fault::InjectedFault;
@@ -106,7 +106,7 @@ impl Archiving {
             return Ok(());
         }
         loop {
-            let permit = ArchivePlace::of(&self.permits).await;
+            let permit = ArchivePermit::acquire(&self.permits).await;
             let batches = from.journal.read_oldest(session, through_seq, PIECE_MAX);
             let batches = batches.await?;
             if batches.is_empty() {
@@ -124,7 +124,7 @@ impl Archiving {
     }
 
     /// Stores a piece, without a timeout: giving up would not end an operation that hangs.
-    async fn store(&self, piece: Piece, permit: ArchivePlace) -> Result<(), ArchiveError> {
+    async fn store(&self, piece: Piece, permit: ArchivePermit) -> Result<(), ArchiveError> {
         let session = piece.session();
         let mut storing = self.archive.store(piece, permit);
         if let Ok(stored) = timeout(STALL, &mut storing).await {

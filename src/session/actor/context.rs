@@ -11,7 +11,8 @@ use super::usage::Usage;
 use crate::clock::Clock;
 use crate::cluster::Lease;
 use crate::config::SessionConfig;
-use crate::journal::{Epoch, Incarnation, Journal, SessionId, SessionRecord};
+use crate::ids::{Epoch, Incarnation, SessionId};
+use crate::journal::{Journal, SessionRecord};
 use crate::session::fault::InjectedFault;
 
 /// What all sessions of a process share.

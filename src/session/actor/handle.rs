@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::backlog::Backlog;
 use super::context::SessionContext;
 use super::usage::{Usage, UseGuard};
-use crate::journal::{PrivateRecord, SessionId, SessionRecord};
+use crate::ids::SessionId;
+use crate::journal::{PrivateRecord, SessionRecord};
 use crate::session::delivery::{Delivery, Outcome, View};
 use crate::telemetry::metrics;
 

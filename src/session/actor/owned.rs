@@ -1,6 +1,6 @@
 //! What authorizes this process to write a session.
 
-use crate::journal::{Epoch, Incarnation, SessionId};
+use crate::ids::{Epoch, Incarnation, SessionId};
 
 /// A session that this process owns. The journal's fence checks the owner and the epoch on every write.
 #[derive(Clone, Copy)]

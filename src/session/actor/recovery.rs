@@ -4,7 +4,8 @@ use hunt::{Progress, State};
 
 use super::context::{JournalAccess, SessionContext};
 use super::owned::OwnedSession;
-use crate::journal::{ClaimError, Epoch, JournalError, StoredBatch, records};
+use crate::ids::Epoch;
+use crate::journal::{ClaimError, JournalError, StoredBatch, records};
 use crate::session::delivery::{Delivery, View};
 use crate::session::fault::InjectedFault;
 use crate::session::private::PrivateData;

@@ -12,7 +12,7 @@ use super::context::{Services, SessionContext, SessionSpec};
 use super::handle::{Condition, Mail, SessionHandle};
 use super::recovery::{RecoverError, recover};
 use super::turns::{Actor, ActorExit};
-use crate::journal::Epoch;
+use crate::ids::Epoch;
 use crate::session::delivery::Delivery;
 use crate::telemetry::{RecoveryFailure, metrics};
 

@@ -12,7 +12,8 @@ use hunt::Phase;
 use tokio::time::Instant;
 
 use super::background::Background;
-use crate::journal::{Catalogue, JournalError, SessionId};
+use crate::ids::SessionId;
+use crate::journal::{Catalogue, JournalError};
 use crate::telemetry::metrics;
 
 /// Users of a session, and whether it is finished. Shared by its actor and its handles.

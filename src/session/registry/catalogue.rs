@@ -8,7 +8,8 @@ use hunt::{Bundle, Hunt, Mistake};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::journal::{self, JournalError, SessionId, SessionRecord};
+use crate::ids::SessionId;
+use crate::journal::{self, JournalError, SessionRecord};
 
 /// Queries to the journal at the same time. Further ones wait for a permit.
 const QUERIES_MAX: usize = 4;

@@ -7,9 +7,8 @@ use hunt::{GameMasterId, GameMasterOrder, Issuer, NameId, Receipt, Scope};
 
 use super::catalogue::{HuntError, OpenError};
 use super::sessions::Sessions;
-use crate::journal::{
-    ClaimError, CreateError, Epoch, Ownership, PrivateKind, PrivateRecord, SessionId, SessionRecord,
-};
+use crate::ids::{Epoch, Ownership, SessionId};
+use crate::journal::{ClaimError, CreateError, PrivateKind, PrivateRecord, SessionRecord};
 use crate::session::actor::{JournalAccess, SessionHandle, Unavailable};
 use crate::session::delivery::{Delivery, Refusal};
 

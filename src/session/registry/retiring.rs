@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::running::RunningSession;
 use super::sessions::Sessions;
-use crate::journal::SessionId;
+use crate::ids::SessionId;
 use crate::session::delivery::Delivery;
 use crate::telemetry::metrics;
 

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::journal::Epoch;
+use crate::ids::Epoch;
 use crate::session::actor::{SessionExit, SessionHandle};
 use crate::session::delivery::Delivery;
 

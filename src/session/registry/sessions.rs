@@ -16,7 +16,8 @@ use super::catalogue::{Catalogue, OpenError, StoredHunt};
 use super::running::RunningSession;
 use crate::clock::Clock;
 use crate::cluster::{Lease, LeaseTerm};
-use crate::journal::{Epoch, Incarnation, Journal, JournalError, SessionId, SessionRecord};
+use crate::ids::{Epoch, Incarnation, SessionId};
+use crate::journal::{Journal, JournalError, SessionRecord};
 use crate::session::actor::{
     JournalAccess, Services, SessionExit, SessionHandle, SessionSpec, launch,
 };

@@ -10,7 +10,7 @@ use super::{empty_database, execute};
 
 const HUNT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/harbour-lights");
 const START_MAX: std::time::Duration = std::time::Duration::from_mins(1);
-/// Part of nothing else that is printed; the test's server asks for none.
+/// Unique in the output; the test server requires no password.
 const PASSWORD: &str = "open-sesame-4711";
 
 /// A database's address, with a password.

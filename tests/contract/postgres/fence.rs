@@ -1,12 +1,11 @@
-//! The fence as SQL: what the lock of the ownership row is for.
+//! The fence as SQL: why an append locks the ownership row.
 //!
-//! A statement that took its snapshot before a session was released, and runs on after the next owner
-//! has claimed it and read its tail, must insert nothing. The schedule is made with a trigger that waits
-//! for an advisory lock inside of the statement, before the ownership row is looked at.
+//! A statement that took its snapshot before a session was released, and continues after the next owner
+//! has claimed it and read its tail, must insert nothing. The schedule is forced with an advisory lock
+//! inside the statement, before it reads the ownership row.
 
-use cluecast::journal::{
-    Epoch, History, Incarnation, Journal, Ledger, PostgresJournal, PostgresOptions,
-};
+use cluecast::ids::{Epoch, Incarnation};
+use cluecast::journal::{History, Journal, Ledger, PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
@@ -16,8 +15,8 @@ use crate::suite::{batch, claim, hunt_and_session, id};
 /// The lock that the statement waits for after it has taken its snapshot.
 const GATE: i64 = 77;
 
-/// The journal's way to look at the ownership row, within a statement that first takes its snapshot,
-/// then waits at the gate.
+/// Reads the ownership row as the journal does, in a statement that first takes its snapshot and then waits
+/// at the gate.
 fn late_insert(lock: &str) -> String {
     format!(
         "WITH gate AS MATERIALIZED (SELECT pg_advisory_lock_shared({GATE})), \
@@ -29,8 +28,8 @@ fn late_insert(lock: &str) -> String {
     )
 }
 
-/// Runs the late statement over a release, the next claim and the next owner's read; gives how many
-/// rows it inserted behind that owner's back.
+/// Runs the late statement across a release, the next claim and the next owner's read; returns how many
+/// rows it inserted that this owner did not see.
 async fn rows_inserted_late(lock: &str) -> usize {
     let database = empty_database().await;
     let journal = open_on(PostgresOptions::new(database.clone(), NODE)).await;
@@ -45,10 +44,10 @@ async fn rows_inserted_late(lock: &str) -> usize {
     let taking_over = async {
         until_one_waits_at_the_gate(&mut gatekeeper).await;
         let released = journal.release(id(1), Incarnation(1), epoch).await;
-        released.expect("nobody holds the row");
+        released.expect("the row is not locked");
         claim(&journal, id(1), Incarnation(2)).await;
         let tail = journal.load(id(1)).await.expect("loads").tail;
-        assert!(tail.is_empty(), "the late statement has not run on");
+        assert!(tail.is_empty(), "the late statement still waits");
         execute(
             &mut gatekeeper,
             format!("SELECT pg_advisory_unlock({GATE})"),
@@ -69,7 +68,7 @@ async fn until_one_waits_at_the_gate(connection: &mut PgConnection) {
     while !sqlx::query_scalar::<_, bool>(waits)
         .fetch_one(&mut *connection)
         .await
-        .expect("the statement is right")
+        .expect("the statement is valid")
     {
         tokio::task::yield_now().await;
     }
@@ -81,7 +80,7 @@ async fn a_statement_that_is_older_than_the_release_inserts_nothing() {
 }
 
 #[tokio::test]
-async fn without_the_lock_it_would_insert_behind_the_next_owners_back() {
+async fn without_the_lock_it_inserts_unseen_by_the_next_owner() {
     assert_eq!(rows_inserted_late("").await, 1);
 }
 
@@ -91,7 +90,7 @@ async fn an_append_that_waits_for_a_release_is_fenced_by_it() {
 }
 
 #[tokio::test]
-async fn a_databases_own_isolation_level_does_not_change_that() {
+async fn the_default_isolation_level_of_a_database_does_not_matter() {
     let database = empty_database().await;
     let name = database.get_database().expect("it was named");
     let stricter = "SET default_transaction_isolation = 'serializable'";
@@ -113,9 +112,9 @@ async fn append_over_a_release(database: PgConnectOptions) {
         while !sqlx::query_scalar::<_, bool>(waits)
             .fetch_one(&mut releasing)
             .await
-            .expect("the statement is right")
+            .expect("the statement is valid")
         {
-            // The view is as of the transaction's first look at it.
+            // The view is cached for the transaction.
             execute(&mut releasing, "SELECT pg_stat_clear_snapshot()".to_owned()).await;
         }
         execute(&mut releasing, "COMMIT".to_owned()).await;
@@ -130,48 +129,54 @@ async fn append_over_a_release(database: PgConnectOptions) {
 }
 
 #[tokio::test]
-async fn a_key_share_lock_would_not_be_enough() {
+async fn a_key_share_lock_is_not_enough() {
     let database = empty_database().await;
     let (journal, mut holder) = holding(&database, "FOR KEY SHARE").await;
-    // A claim does not wait for it at all: what the holder inserts next is behind the claimer's back.
+    // A claim does not wait for it: the new owner would not see what the holder inserts next.
     claim(&journal, id(1), Incarnation(2)).await;
     execute(&mut holder, "COMMIT".to_owned()).await;
     journal.close().await.expect("closes");
 }
 
 #[tokio::test]
-async fn a_claim_waits_for_an_append_and_says_so_if_that_takes_long() {
+async fn a_claim_waits_for_an_append_and_reports_busy_after_its_timeout() {
     let database = empty_database().await;
     let (journal, mut holder) = holding(&database, "FOR SHARE").await;
-    let ground = crate::suite::ownership(&journal, id(1)).await;
-    let busy = journal.claim(ground.claim_for(Incarnation(2))).await;
+    let found = crate::suite::ownership(&journal, id(1)).await;
+    let busy = journal.claim(found.claim_for(Incarnation(2))).await;
     assert!(
         matches!(busy, Err(cluecast::journal::ClaimError::Busy)),
         "{busy:?}"
     );
     execute(&mut holder, "COMMIT".to_owned()).await;
-    let claimed = journal.claim(ground.claim_for(Incarnation(2))).await;
-    claimed.expect("nobody holds the row any more");
+    let claimed = journal.claim(found.claim_for(Incarnation(2))).await;
+    claimed.expect("the row is not locked any more");
     journal.close().await.expect("closes");
 }
 
 #[tokio::test]
-async fn an_evicted_node_holds_up_no_claim() {
+async fn a_node_with_terminated_connections_delays_no_claim() {
     let database = empty_database().await;
     let dead = Incarnation(0x0dead);
     let of_dead = database
         .clone()
         .application_name("cluecast-000000000000dead");
     let (journal, holder) = holding(&of_dead, "FOR SHARE").await;
-    let ground = crate::suite::ownership(&journal, id(1)).await;
-    journal.terminate_connections(dead).await.expect("evicts");
-    let claimed = journal.claim(ground.claim_for(Incarnation(2))).await;
-    claimed.expect("the server has let go of its locks");
+    let found = crate::suite::ownership(&journal, id(1)).await;
+    journal
+        .terminate_connections(dead)
+        .await
+        .expect("terminates");
+    let claimed = journal.claim(found.claim_for(Incarnation(2))).await;
+    claimed.expect("the server has released its locks");
     drop(holder);
     let of_journal = PostgresOptions::new(database, dead);
     let reopened = PostgresJournal::open(of_journal).await.expect("opens");
-    // What the journal's own connections are called is what an eviction looks for.
-    journal.terminate_connections(dead).await.expect("evicts");
+    // The journal's own connections have the name that is searched for.
+    journal
+        .terminate_connections(dead)
+        .await
+        .expect("terminates");
     let unknown = reopened.append(batch(id(1), Epoch(1), 1..=1)).await;
     assert!(
         matches!(unknown, Err(cluecast::journal::AppendError::Unknown(_))),

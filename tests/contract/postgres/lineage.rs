@@ -1,12 +1,13 @@
-//! Servers that may lack what was acknowledged, and the way on from there.
+//! Servers that may lack acknowledged events, and raising the generation.
 
 use std::time::Duration;
 
-use cluecast::journal::{Incarnation, Journal, Membership, PostgresJournal, PostgresOptions};
+use cluecast::ids::Incarnation;
+use cluecast::journal::{Journal, Membership, PostgresJournal, PostgresOptions};
 
 use super::{NODE, connect, empty_database, execute, node, open_on};
 
-/// A database that a node has written on, and what is then said to be known of that server.
+/// A database that a node has opened, with its stored lineage changed afterwards.
 async fn written_on(known: &str) -> PostgresOptions {
     let options = PostgresOptions::new(empty_database().await, NODE);
     let journal = open_on(options.clone()).await;
@@ -24,7 +25,7 @@ async fn refusal(options: &PostgresOptions) -> String {
 }
 
 #[tokio::test]
-async fn a_server_from_before_a_failover_is_refused() {
+async fn a_former_primary_is_refused() {
     let options = written_on("timeline = 7").await;
     let refused = refusal(&options).await;
     assert!(refused.contains("on timeline 7"), "{refused}");
@@ -32,7 +33,7 @@ async fn a_server_from_before_a_failover_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_promoted_is_remembered() {
+async fn the_timeline_of_a_promoted_server_is_stored() {
     let options = written_on("timeline = 0").await;
     let opened = PostgresJournal::open(options.clone()).await;
     let journal = opened.expect("its timeline has risen");
@@ -43,7 +44,7 @@ async fn a_server_that_was_promoted_is_remembered() {
         .fetch_one(&mut connection)
         .await
         .expect("there is one row");
-    assert_eq!(timeline, 1, "a server that was never promoted");
+    assert_eq!(timeline, 1, "this server was never promoted");
 }
 
 #[tokio::test]
@@ -61,33 +62,33 @@ async fn another_system_is_refused_until_the_generation_is_raised() {
 }
 
 #[tokio::test]
-async fn no_generation_begins_beside_a_node_that_runs() {
+async fn the_generation_is_not_raised_while_a_node_runs() {
     let options = PostgresOptions::new(empty_database().await, NODE);
     let journal = open_on(options.clone()).await;
     journal.join(node()).await.expect("joins");
     let raised = PostgresJournal::raise_generation(&options).await;
     let refused = raised.expect_err("a node runs").to_string();
-    assert!(refused.contains("stop all of them"), "{refused}");
-    let gone = journal.remove(Incarnation(7), None).await;
-    assert!(gone.expect("forgets"));
+    assert!(refused.contains("stop all nodes"), "{refused}");
+    let removed = journal.remove(Incarnation(7), None).await;
+    assert!(removed.expect("removes"));
     let raised = PostgresJournal::raise_generation(&options).await;
     assert_eq!(raised.expect("no node runs"), 2);
     journal.close().await.expect("closes");
 }
 
 #[tokio::test]
-async fn a_node_of_a_time_that_is_still_to_come_does_not_run() {
+async fn a_node_with_a_heartbeat_in_the_future_does_not_run() {
     let options = PostgresOptions::new(empty_database().await, NODE);
     let journal = open_on(options.clone()).await;
     journal.join(node()).await.expect("joins");
     let mut connection = connect(&options.connect).await;
-    let to_come = "UPDATE node SET heartbeat_at = heartbeat_at + interval '1 hour'";
-    execute(&mut connection, to_come.to_owned()).await;
-    let seen = journal.nodes().await.expect("lists");
-    assert_eq!(seen[0].age, Duration::ZERO);
+    let into_future = "UPDATE node SET heartbeat_at = heartbeat_at + interval '1 hour'";
+    execute(&mut connection, into_future.to_owned()).await;
+    let nodes = journal.nodes().await.expect("lists");
+    assert_eq!(nodes[0].age, Duration::ZERO);
     let raised = PostgresJournal::raise_generation(&options).await;
-    assert_eq!(raised.expect("it is heard of no more"), 2);
-    let forgotten = journal.remove(Incarnation(7), Some(seen[0].last_heartbeat));
-    assert!(forgotten.await.expect("forgets"));
+    assert_eq!(raised.expect("it sends no heartbeat"), 2);
+    let removed = journal.remove(Incarnation(7), Some(nodes[0].last_heartbeat));
+    assert!(removed.await.expect("removes"));
     journal.close().await.expect("closes");
 }

@@ -1,27 +1,27 @@
-//! What is particular to PostgreSQL: servers that break, refuse and change, and the fence as SQL.
+//! Behaviour particular to PostgreSQL: faults, refused servers, lineage, and the fence as SQL.
 
 mod command;
+mod faults;
 mod fence;
-mod heart;
+mod frozen;
+mod heartbeats;
 mod lineage;
-mod pause;
 mod refusals;
-mod weather;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use cluecast::journal::{Incarnation, NodeRecord, PostgresJournal, PostgresOptions};
+use cluecast::ids::{Incarnation, NodeRecord};
+use cluecast::journal::{PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use testkit::Postgres;
 use tokio::sync::OnceCell;
 
-/// The incarnation of the node that the tests play; the batches of the suite have others too, since
-/// one journal stands for all nodes there.
+/// The incarnation of the journal under test. Batches of the suite have other owners too, because one
+/// journal acts for all nodes there.
 pub const NODE: Incarnation = Incarnation(0x0abc);
 
-/// What a node tells of itself.
 fn node() -> NodeRecord {
     NodeRecord {
         incarnation: Incarnation(7),
@@ -33,7 +33,7 @@ fn node() -> NodeRecord {
     }
 }
 
-/// One server for all tests that do it no harm; it ends with this process.
+/// One server for all tests without faults; it ends with this process.
 static SERVER: OnceCell<Postgres> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
@@ -47,7 +47,7 @@ pub async fn empty_database() -> PgConnectOptions {
     parse(&started.database_url(&name))
 }
 
-/// A server of one's own, to be harmed.
+/// A server of its own, for tests with faults.
 pub async fn start() -> Postgres {
     let started = Postgres::start(&testkit::PostgresOptions::default()).await;
     started.expect("PostgreSQL is installed")
@@ -64,20 +64,20 @@ pub async fn open_on(options: PostgresOptions) -> PostgresJournal {
         .await
         .expect("the database is empty");
     let opened = PostgresJournal::open(options).await;
-    opened.expect("the schema is this program's")
+    opened.expect("the schema is current")
 }
 
 pub fn parse(url: &str) -> PgConnectOptions {
-    url.parse().expect("the spawner's addresses are right")
+    url.parse().expect("the address is valid")
 }
 
 pub async fn connect(options: &PgConnectOptions) -> PgConnection {
-    options.connect().await.expect("the server is there")
+    options.connect().await.expect("the server is reachable")
 }
 
 pub async fn execute(connection: &mut PgConnection, statement: String) {
     sqlx::raw_sql(AssertSqlSafe(statement))
         .execute(connection)
         .await
-        .expect("the statement is right");
+        .expect("the statement is valid");
 }

@@ -1,4 +1,4 @@
-//! What a server is refused for, and payloads that a server refuses.
+//! Servers that the journal refuses, and payloads that the server refuses.
 
 use cluecast::journal::{
     AppendError, Batch, History, Journal, JournalError, Ledger, PostgresJournal, PostgresOptions,
@@ -20,13 +20,13 @@ async fn a_database_without_the_schema_is_refused_until_it_is_migrated() {
     let options = PostgresOptions::new(empty_database().await, NODE);
     let refused = refusal(PostgresJournal::open(options.clone()).await);
     assert!(refused.contains("cluecast migrate"), "{refused}");
-    let before = PostgresJournal::schema(&options).await.expect("looks");
+    let before = PostgresJournal::schema(&options).await.expect("reads");
     assert!(before.steps.iter().all(|step| !step.is_applied));
 
-    // Nodes that start together may all migrate.
+    // Concurrent migrations are serialised.
     let migrated = join_all((0..3).map(|_| PostgresJournal::migrate(&options))).await;
     assert!(migrated.iter().all(Result::is_ok), "{migrated:?}");
-    let after = PostgresJournal::schema(&options).await.expect("looks");
+    let after = PostgresJournal::schema(&options).await.expect("reads");
     assert!(after.steps.iter().all(|step| step.is_applied));
     let opened = PostgresJournal::open(options).await.expect("opens");
     opened.close().await.expect("closes");
@@ -75,7 +75,7 @@ async fn the_schema_of_an_earlier_version_is_refused_with_advice() {
 }
 
 #[tokio::test]
-async fn settings_that_would_lose_what_is_acknowledged_are_refused_by_name() {
+async fn settings_that_would_lose_acknowledged_events_are_refused_by_name() {
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
         let unsafe_options = testkit::PostgresOptions {
             settings: vec![(setting.to_owned(), "off".to_owned())],
@@ -91,7 +91,7 @@ async fn settings_that_would_lose_what_is_acknowledged_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_role_that_commits_without_waiting_is_refused_too() {
+async fn a_database_with_asynchronous_commits_is_refused_too() {
     let options = PostgresOptions::new(empty_database().await, NODE);
     open_on(options.clone())
         .await
@@ -107,7 +107,7 @@ async fn a_role_that_commits_without_waiting_is_refused_too() {
 }
 
 #[tokio::test]
-async fn a_payload_that_the_server_refuses_harms_its_session_alone() {
+async fn a_refused_payload_affects_its_session_only() {
     let journal = open().await;
     let mut epochs = Vec::new();
     for number in 1..=20 {

@@ -1,10 +1,9 @@
-//! Who owns a session, and which nodes are known.
+//! Ownership and membership.
 
 use std::time::Duration;
 
-use cluecast::journal::{
-    AppendError, Batch, ClaimError, Epoch, HeartbeatOutcome, Incarnation, NodeRecord, Ownership,
-};
+use cluecast::ids::{Epoch, HeartbeatOutcome, Incarnation, NodeRecord, Ownership};
+use cluecast::journal::{AppendError, Batch, ClaimError};
 use futures_util::future::join_all;
 
 use super::{Fixture, ME, OTHER, batch, claim, id, ownership};
@@ -12,7 +11,7 @@ use super::{Fixture, ME, OTHER, batch, claim, id, ownership};
 const RACES: u64 = 1_000;
 const RACERS: u64 = 4;
 
-pub async fn a_claim_needs_the_owner_and_the_epoch_that_it_names(fixture: &Fixture) {
+pub async fn a_claim_needs_the_expected_owner_and_epoch(fixture: &Fixture) {
     let journal = &*fixture.journal;
     let epoch = fixture.session(1).await;
     let found = ownership(journal, id(1)).await;
@@ -40,11 +39,11 @@ pub async fn a_claim_needs_the_owner_and_the_epoch_that_it_names(fixture: &Fixtu
             ..mine
         },
     ];
-    for ground in wrong {
-        let lost = journal.claim(ground.claim_for(OTHER)).await;
+    for expected in wrong {
+        let lost = journal.claim(expected.claim_for(OTHER)).await;
         assert!(
             matches!(lost, Err(ClaimError::Lost)),
-            "{ground:?}: {lost:?}"
+            "{expected:?}: {lost:?}"
         );
     }
     assert_eq!(ownership(journal, id(1)).await, mine, "nothing was changed");
@@ -61,9 +60,9 @@ pub async fn a_thousand_races_to_claim_have_one_winner_each(fixture: &Fixture) {
     let journal = &*fixture.journal;
     fixture.session(1).await;
     for race in 0..RACES {
-        let ground = ownership(journal, id(1)).await;
+        let found = ownership(journal, id(1)).await;
         let racers = (1..=RACERS).map(|racer| Incarnation(race * RACERS + racer));
-        let claims = racers.clone().map(|to| journal.claim(ground.claim_for(to)));
+        let claims = racers.clone().map(|to| journal.claim(found.claim_for(to)));
         let outcomes = join_all(claims).await;
         let winners: Vec<Incarnation> = racers
             .zip(&outcomes)
@@ -78,18 +77,15 @@ pub async fn a_thousand_races_to_claim_have_one_winner_each(fixture: &Fixture) {
         }
         let owner = ownership(journal, id(1)).await;
         assert_eq!(owner.owner, Some(winners[0]));
-        assert_eq!(owner.epoch, Epoch(ground.epoch.0 + 1));
+        assert_eq!(owner.epoch, Epoch(found.epoch.0 + 1));
     }
 }
 
-pub async fn a_released_session_is_nobodys_and_takes_nothing(fixture: &Fixture) {
+pub async fn a_released_session_has_no_owner_and_accepts_no_append(fixture: &Fixture) {
     let journal = &*fixture.journal;
     let epoch = fixture.session(1).await;
-    let not_theirs = journal.release(id(1), OTHER, epoch).await;
-    assert!(
-        matches!(not_theirs, Err(ClaimError::Lost)),
-        "{not_theirs:?}"
-    );
+    let of_other = journal.release(id(1), OTHER, epoch).await;
+    assert!(matches!(of_other, Err(ClaimError::Lost)), "{of_other:?}");
     let earlier = journal.release(id(1), ME, Epoch(epoch.0 - 1)).await;
     assert!(matches!(earlier, Err(ClaimError::Lost)), "{earlier:?}");
     journal.release(id(1), ME, epoch).await.expect("releases");
@@ -97,23 +93,23 @@ pub async fn a_released_session_is_nobodys_and_takes_nothing(fixture: &Fixture) 
     let fenced = fixture.append(batch(id(1), epoch, 1..=1)).await;
     assert!(matches!(fenced, Err(AppendError::Fenced)), "{fenced:?}");
     let next = claim(journal, id(1), ME).await;
-    assert!(next > epoch, "an epoch is never given twice");
+    assert!(next > epoch, "an epoch is never reused");
 }
 
-pub async fn a_session_goes_straight_to_its_next_owner(fixture: &Fixture) {
+pub async fn a_session_is_handed_off_to_its_next_owner(fixture: &Fixture) {
     let journal = &*fixture.journal;
     let epoch = fixture.session(1).await;
     fixture
         .append(batch(id(1), epoch, 1..=1))
         .await
         .expect("follows");
-    let handed = claim(journal, id(1), OTHER).await;
+    let handed_off = claim(journal, id(1), OTHER).await;
     assert_eq!(fixture.stored(1).await.len(), 1);
     let fenced = fixture.append(batch(id(1), epoch, 2..=2)).await;
     assert!(matches!(fenced, Err(AppendError::Fenced)), "{fenced:?}");
     let of_next = Batch {
         owner: OTHER,
-        ..batch(id(1), handed, 2..=2)
+        ..batch(id(1), handed_off, 2..=2)
     };
     fixture
         .append(of_next)
@@ -121,7 +117,7 @@ pub async fn a_session_goes_straight_to_its_next_owner(fixture: &Fixture) {
         .expect("the next owner writes");
 }
 
-pub async fn evicting_a_dead_owner_takes_nothing_that_it_had_committed(fixture: &Fixture) {
+pub async fn terminating_connections_keeps_committed_events(fixture: &Fixture) {
     let journal = &*fixture.journal;
     let epoch = fixture.session(1).await;
     fixture
@@ -131,7 +127,7 @@ pub async fn evicting_a_dead_owner_takes_nothing_that_it_had_committed(fixture: 
     journal
         .terminate_connections(OTHER)
         .await
-        .expect("nobody is no failure");
+        .expect("having no connections is no failure");
     let next = claim(journal, id(1), OTHER).await;
     assert!(next > epoch);
     assert_eq!(fixture.stored(1).await.len(), 1);
@@ -148,7 +144,7 @@ fn node(incarnation: Incarnation) -> NodeRecord {
     }
 }
 
-pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
+pub async fn nodes_are_members_until_they_are_removed(fixture: &Fixture) {
     let journal = &*fixture.journal;
     let records = async || -> Vec<NodeRecord> {
         let nodes = journal.nodes().await.expect("lists");
@@ -156,7 +152,7 @@ pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
         records.sort_by_key(|record| record.incarnation);
         records
     };
-    let unknown = journal.heartbeat(node(ME)).await.expect("beats");
+    let unknown = journal.heartbeat(node(ME)).await.expect("answers");
     assert_eq!(unknown, HeartbeatOutcome::Evicted, "it has not joined");
     assert_eq!(records().await, []);
     journal.join(node(OTHER)).await.expect("joins");
@@ -167,40 +163,42 @@ pub async fn nodes_are_known_until_they_are_forgotten(fixture: &Fixture) {
         is_leaving: true,
         ..node(ME)
     };
-    let renewed = journal.heartbeat(leaving.clone()).await.expect("beats");
+    let renewed = journal.heartbeat(leaving.clone()).await.expect("answers");
     assert_eq!(renewed, HeartbeatOutcome::Renewed);
     assert_eq!(records().await, [leaving, node(OTHER)]);
-    assert!(journal.remove(ME, None).await.expect("forgets"));
+    assert!(journal.remove(ME, None).await.expect("removes"));
     assert!(journal.remove(ME, None).await.expect("is gone"));
-    let late = journal.heartbeat(node(ME)).await.expect("beats");
+    let late = journal.heartbeat(node(ME)).await.expect("answers");
     assert_eq!(
         late,
         HeartbeatOutcome::Evicted,
-        "a late beat brings nobody back"
+        "a late heartbeat does not add the node"
     );
     assert_eq!(records().await, [node(OTHER)]);
     journal.join(node(ME)).await.expect("joins again");
     assert_eq!(records().await, [node(ME), node(OTHER)]);
 }
 
-pub async fn a_node_that_was_heard_of_is_not_forgotten(fixture: &Fixture) {
+pub async fn a_node_with_a_later_heartbeat_is_not_removed(fixture: &Fixture) {
     let journal = &*fixture.journal;
-    let seen = async || {
+    let status = async || {
         let mut nodes = journal.nodes().await.expect("lists");
         assert_eq!(nodes.len(), 1);
         nodes.remove(0)
     };
     journal.join(node(ME)).await.expect("joins");
-    let joined = seen().await;
+    let joined = status().await;
     assert!(joined.age < Duration::from_hours(1), "{:?}", joined.age);
-    assert_eq!(seen().await.last_heartbeat, joined.last_heartbeat);
-    let renewed = journal.heartbeat(node(ME)).await.expect("beats");
+    assert_eq!(status().await.last_heartbeat, joined.last_heartbeat);
+    let renewed = journal.heartbeat(node(ME)).await.expect("answers");
     assert_eq!(renewed, HeartbeatOutcome::Renewed);
-    let beaten = seen().await;
-    assert_ne!(beaten.last_heartbeat, joined.last_heartbeat);
-    let forgotten = journal.remove(ME, Some(joined.last_heartbeat)).await;
-    assert!(!forgotten.expect("asks"), "it gave a sign after that one");
-    let forgotten = journal.remove(ME, Some(beaten.last_heartbeat)).await;
-    assert!(forgotten.expect("forgets"));
+    let renewed_status = status().await;
+    assert_ne!(renewed_status.last_heartbeat, joined.last_heartbeat);
+    let removed = journal.remove(ME, Some(joined.last_heartbeat)).await;
+    assert!(!removed.expect("answers"), "it sent a later heartbeat");
+    let removed = journal
+        .remove(ME, Some(renewed_status.last_heartbeat))
+        .await;
+    assert!(removed.expect("removes"));
     assert_eq!(journal.nodes().await.expect("lists"), []);
 }

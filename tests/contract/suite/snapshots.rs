@@ -1,16 +1,15 @@
-//! Snapshots, what a recovery starts from, and what may be cut off.
+//! Snapshots, recovery points, and truncation.
 
-use cluecast::journal::{
-    BatchesMax, Epoch, Incarnation, Loaded, ReadError, Snapshot, TruncateError, Truncation,
-};
+use cluecast::ids::{Epoch, Incarnation};
+use cluecast::journal::{BatchesMax, Loaded, ReadError, Snapshot, TruncateError, Truncation};
 use futures_util::future::join;
 
 use super::{Fixture, ME, batch, claim, id};
 
-/// More than a store writes at once, and no round number.
+/// Larger than one part, and not a multiple of it.
 const LARGE: usize = 1_000_003;
 
-/// What the session of the fixture holds: batches of one event each, from 1 on.
+/// Creates the session with batches of one event each, from 1 on.
 async fn filled(fixture: &Fixture, batches: u64) -> Epoch {
     let epoch = fixture.session(1).await;
     for seq in 1..=batches {
@@ -41,7 +40,7 @@ async fn put_verified(fixture: &Fixture, seq: u64) {
         .journal
         .mark_verified(id(1), seq, state(seq).digest)
         .await;
-    assert!(marked.expect("marks"), "it is there");
+    assert!(marked.expect("marks"), "it is stored");
 }
 
 async fn load(fixture: &Fixture) -> Loaded {
@@ -61,7 +60,7 @@ async fn stored(fixture: &Fixture) -> Vec<u64> {
     stored
 }
 
-fn cut(epoch: Epoch, through_seq: u64) -> Truncation {
+fn truncation(epoch: Epoch, through_seq: u64) -> Truncation {
     Truncation {
         session: id(1),
         owner: ME,
@@ -105,16 +104,16 @@ pub async fn a_damaged_snapshot_gives_way_to_the_one_before(fixture: &Fixture) {
     assert_eq!(firsts(&before), [1, 2, 3, 4, 5]);
 }
 
-pub async fn a_large_snapshot_comes_back_whole(fixture: &Fixture) {
+pub async fn a_large_snapshot_reads_back(fixture: &Fixture) {
     filled(fixture, 1).await;
-    let bytes = (0..LARGE).map(|place| u8::try_from(place % 251).expect("it fits"));
+    let bytes = (0..LARGE).map(|index| u8::try_from(index % 251).expect("it fits"));
     let large = Snapshot::new(1, bytes.collect());
     put(fixture, large.clone()).await;
     assert!(large.is_intact());
     assert_eq!(load(fixture).await.snapshot, Some(large));
 }
 
-pub async fn the_newest_snapshots_and_the_newest_verified_ones_stay(fixture: &Fixture) {
+pub async fn the_newest_snapshots_and_the_newest_verified_ones_are_kept(fixture: &Fixture) {
     filled(fixture, 9).await;
     for seq in 1..=4 {
         put(fixture, state(seq)).await;
@@ -138,8 +137,8 @@ pub async fn a_snapshot_is_verified_by_its_digest(fixture: &Fixture) {
         let marked = fixture.journal.mark_verified(id(1), seq, digest).await;
         marked.expect("marks")
     };
-    assert!(!mark(2, [7; 32]).await, "another one");
-    assert!(!mark(3, state(3).digest).await, "none");
+    assert!(!mark(2, [7; 32]).await, "another digest");
+    assert!(!mark(3, state(3).digest).await, "no such snapshot");
     let verified = async || fixture.journal.verified_snapshots(id(1)).await;
     assert_eq!(verified().await.expect("lists"), [0; 0]);
     assert!(mark(2, state(2).digest).await);
@@ -147,7 +146,7 @@ pub async fn a_snapshot_is_verified_by_its_digest(fixture: &Fixture) {
     put(fixture, damaged(2)).await;
     assert_eq!(verified().await.expect("lists"), [2]);
     let kept = fixture.journal.snapshot(id(1), 2).await.expect("reads");
-    assert_eq!(kept, Some(state(2)), "a verified one stays as it is");
+    assert_eq!(kept, Some(state(2)), "a verified snapshot is not replaced");
 }
 
 pub async fn an_unverified_snapshot_is_replaced(fixture: &Fixture) {
@@ -159,8 +158,8 @@ pub async fn an_unverified_snapshot_is_replaced(fixture: &Fixture) {
     assert_eq!(loaded.damaged, [0; 0]);
 }
 
-/// As an owner that was replaced does beside the next one.
-pub async fn two_snapshots_at_once_leave_one_that_is_sound(fixture: &Fixture) {
+/// As a former owner does concurrently with the next one.
+pub async fn two_concurrent_snapshots_leave_an_intact_one(fixture: &Fixture) {
     filled(fixture, 3).await;
     let large = |seq| Snapshot::new(seq, vec![9; LARGE]);
     let first = fixture.journal.put_snapshot(id(1), large(2));
@@ -172,7 +171,7 @@ pub async fn two_snapshots_at_once_leave_one_that_is_sound(fixture: &Fixture) {
     assert_eq!(loaded.damaged, [0; 0]);
 }
 
-pub async fn what_is_read_of_the_oldest_is_bounded_in_bytes(fixture: &Fixture) {
+pub async fn reads_of_the_oldest_batches_are_bounded_in_bytes(fixture: &Fixture) {
     let epoch = fixture.session(1).await;
     for (seq, bytes) in [(1, 50), (2, 10), (3, 10), (4, 50)] {
         let mut batch = batch(id(1), epoch, seq..=seq);
@@ -185,13 +184,13 @@ pub async fn what_is_read_of_the_oldest_is_bounded_in_bytes(fixture: &Fixture) {
         let oldest = journal.read_oldest(id(1), 3, max).await.expect("reads");
         oldest.len()
     };
-    assert_eq!(read(1).await, 1, "one that is larger comes alone");
+    assert_eq!(read(1).await, 1, "a larger batch is returned alone");
     assert_eq!(read(59).await, 1);
     assert_eq!(read(60).await, 2);
-    assert_eq!(read(1_000).await, 3, "no more than is asked for");
+    assert_eq!(read(1_000).await, 3, "no later batch");
 }
 
-pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
+pub async fn a_truncated_journal_accepts_appends(fixture: &Fixture) {
     let epoch = filled(fixture, 6).await;
     let other = fixture.session(2).await;
     let appended = fixture.append(batch(id(2), other, 1..=3)).await;
@@ -209,11 +208,23 @@ pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
 
     let one = Truncation {
         batches_max: 1,
-        ..cut(epoch, 3)
+        ..truncation(epoch, 3)
     };
-    assert_eq!(journal.truncate(one).await.expect("cuts"), 1);
-    assert_eq!(journal.truncate(cut(epoch, 3)).await.expect("cuts"), 2);
-    assert_eq!(journal.truncate(cut(epoch, 3)).await.expect("is done"), 0);
+    assert_eq!(journal.truncate(one).await.expect("truncates"), 1);
+    assert_eq!(
+        journal
+            .truncate(truncation(epoch, 3))
+            .await
+            .expect("truncates"),
+        2
+    );
+    assert_eq!(
+        journal
+            .truncate(truncation(epoch, 3))
+            .await
+            .expect("nothing is left"),
+        0
+    );
 
     assert_eq!(
         journal.read_oldest(id(1), 3, few(9)).await.expect("reads"),
@@ -224,7 +235,7 @@ pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
         matches!(beyond, Err(ReadError::Archived { first_seq: 4 })),
         "{beyond:?}"
     );
-    let rest = journal.read(id(1), 3, 9).await.expect("it is all there");
+    let rest = journal.read(id(1), 3, 9).await.expect("none is missing");
     assert_eq!(rest.len(), 3);
     assert_eq!(journal.read(id(1), 6, 9).await.expect("no more"), []);
     assert_eq!(journal.read(id(2), 0, 9).await.expect("untouched").len(), 1);
@@ -237,13 +248,16 @@ pub async fn a_journal_that_was_cut_off_goes_on(fixture: &Fixture) {
     next.expect("follows the head");
     let claimed = claim(&**journal, id(1), ME).await;
     let refused = fixture.append(batch(id(1), claimed, 3..=3)).await;
-    refused.expect_err("the place is taken, whatever was cut off");
+    refused.expect_err("truncated numbers are not reused");
 }
 
-pub async fn only_what_two_verified_snapshots_cover_is_cut_off(fixture: &Fixture) {
+pub async fn only_what_two_verified_snapshots_cover_is_truncated(fixture: &Fixture) {
     let epoch = filled(fixture, 6).await;
     let refused = async |through_seq| {
-        let refused = fixture.journal.truncate(cut(epoch, through_seq)).await;
+        let refused = fixture
+            .journal
+            .truncate(truncation(epoch, through_seq))
+            .await;
         assert!(
             matches!(refused, Err(TruncateError::NotCovered)),
             "{through_seq}: {refused:?}"
@@ -257,21 +271,21 @@ pub async fn only_what_two_verified_snapshots_cover_is_cut_off(fixture: &Fixture
     refused(1).await;
     put_verified(fixture, 5).await;
     refused(5).await;
-    let covered = fixture.journal.truncate(cut(epoch, 4)).await;
-    assert_eq!(covered.expect("cuts"), 4);
+    let covered = fixture.journal.truncate(truncation(epoch, 4)).await;
+    assert_eq!(covered.expect("truncates"), 4);
     assert_eq!(firsts(&load(fixture).await), [6]);
 }
 
-pub async fn an_earlier_owner_cuts_nothing_off(fixture: &Fixture) {
+pub async fn an_earlier_owner_cannot_truncate(fixture: &Fixture) {
     let epoch = filled(fixture, 4).await;
     put_verified(fixture, 2).await;
     put_verified(fixture, 3).await;
     let later = claim(&*fixture.journal, id(1), Incarnation(2)).await;
     let of_other = Truncation {
         owner: Incarnation(3),
-        ..cut(later, 2)
+        ..truncation(later, 2)
     };
-    for stale in [cut(epoch, 2), cut(later, 2), of_other] {
+    for stale in [truncation(epoch, 2), truncation(later, 2), of_other] {
         let fenced = fixture.journal.truncate(stale).await;
         assert!(
             matches!(fenced, Err(TruncateError::Fenced)),

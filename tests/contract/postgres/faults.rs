@@ -1,9 +1,10 @@
-//! Servers that break, stop and hang while batches are appended.
+//! Faults of the server while batches are appended: killed, frozen, connections terminated.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cluecast::journal::{AppendError, Epoch, Journal, Ledger, PostgresJournal, PostgresOptions};
+use cluecast::ids::Epoch;
+use cluecast::journal::{AppendError, Journal, Ledger, PostgresJournal, PostgresOptions};
 use futures_util::future::{FutureExt, join_all};
 use sqlx::PgConnection;
 use testkit::Postgres;
@@ -12,8 +13,8 @@ use super::{NODE, connect, execute, open_on, parse, start};
 use crate::suite::{ME, batch, claim, hunt_and_session, id};
 
 const SESSIONS: u64 = 8;
-/// Batches that are stored before harm is done, and after each time that it is.
-const BETWEEN_HARMS: i64 = 50;
+/// Batches that are stored before and after each fault.
+const BETWEEN_FAULTS: i64 = 50;
 
 struct Site {
     server: Postgres,
@@ -42,7 +43,7 @@ impl Site {
     }
 }
 
-/// What a session's owner knows.
+/// What a session's owner knows of its appends.
 struct Known {
     acknowledged: u64,
     is_unknown: bool,
@@ -76,9 +77,9 @@ async fn append_to_all(journal: &PostgresJournal, done: &AtomicBool) -> Vec<Know
     join_all(numbers.map(|number| append_on(journal, number, done))).await
 }
 
-/// Settles each session as its owner does, by a claim and a load: all that was acknowledged must be
-/// there, and at most the one batch more whose outcome is unknown. Then it appends again, which may
-/// meet a connection that broke while nobody used it.
+/// Settles each session as its owner does, by a claim and a load: every acknowledged batch must be stored,
+/// and at most the one batch whose outcome is unknown. Then it appends again, possibly over a connection
+/// that broke while idle.
 async fn settle(journal: &PostgresJournal, known: &[Known]) {
     for (number, known) in (1..).zip(known) {
         // The server may still be coming back.
@@ -109,7 +110,7 @@ async fn stored(observer: &mut PgConnection) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM journal")
         .fetch_one(observer)
         .await
-        .expect("the statement is right")
+        .expect("the statement is valid")
 }
 
 async fn until_stored(observer: &mut PgConnection, at_least: i64) {
@@ -122,22 +123,22 @@ async fn until_stored(observer: &mut PgConnection, at_least: i64) {
 async fn terminated_connections_lose_nothing() {
     let mut site = Site::new().await;
     let done = AtomicBool::new(false);
-    let harming = async {
-        // All connections but the observer's, the pool's too.
+    let injecting = async {
+        // All connections of the journal, but not the observer's.
         let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                          WHERE application_name = 'cluecast-0000000000000abc'";
-        until_stored(&mut site.observer, BETWEEN_HARMS).await;
+        until_stored(&mut site.observer, BETWEEN_FAULTS).await;
         execute(&mut site.observer, terminate.to_owned()).await;
-        // What is stored from now on came over new connections, after somebody met a broken one.
+        // Later batches came over new connections, after an append over a broken one.
         let stored = stored(&mut site.observer).await;
-        until_stored(&mut site.observer, stored + BETWEEN_HARMS).await;
+        until_stored(&mut site.observer, stored + BETWEEN_FAULTS).await;
         done.store(true, Ordering::Relaxed);
         std::future::pending::<()>().await;
     };
-    // They end when they are done, or when every one of them has met a broken connection.
+    // Sessions end at `done`, or with an unknown outcome over a broken connection.
     let known = tokio::select! {
         known = append_to_all(&site.journal, &done) => known,
-        () = harming => Vec::new(),
+        () = injecting => Vec::new(),
     };
     assert!(known.iter().any(|known| known.is_unknown));
     settle(&site.journal, &known).await;
@@ -148,20 +149,20 @@ async fn terminated_connections_lose_nothing() {
 async fn a_killed_server_loses_nothing() {
     let mut site = Site::new().await;
     let done = AtomicBool::new(false);
-    let harming = async {
-        until_stored(&mut site.observer, BETWEEN_HARMS).await;
+    let injecting = async {
+        until_stored(&mut site.observer, BETWEEN_FAULTS).await;
         site.server.kill().await.expect("it dies");
         site.server.restart().await.expect("it recovers");
     };
-    // Every session learns of it: none can get an acknowledgement from the dead.
-    let (known, ()) = tokio::join!(append_to_all(&site.journal, &done), harming);
+    // Every session has an unknown outcome: a dead server acknowledges nothing.
+    let (known, ()) = tokio::join!(append_to_all(&site.journal, &done), injecting);
     assert!(known.iter().all(|known| known.is_unknown));
     settle(&site.journal, &known).await;
     site.journal.close().await.expect("closes");
 }
 
 #[tokio::test]
-async fn a_frozen_server_acknowledges_nothing_until_it_goes_on() {
+async fn a_frozen_server_acknowledges_nothing_until_it_resumes() {
     let site = Site::new().await;
     site.server.freeze().await.expect("it freezes");
     let numbers = 1..=SESSIONS;
@@ -180,7 +181,7 @@ async fn a_frozen_server_acknowledges_nothing_until_it_goes_on() {
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_in_time_leaves_the_outcome_unknown() {
-    // More than a busy machine takes for what comes before the freeze.
+    // Longer than the set-up before the freeze takes on a busy machine.
     let site = Site::with(|options| PostgresOptions {
         answer_max: Duration::from_secs(2),
         ..options

@@ -1,12 +1,13 @@
-//! Sessions whose store stops answering: nothing is acknowledged, new orders are refused, and
-//! everything goes on when the store does.
+//! Sessions on a store that stops answering: nothing is acknowledged, new orders are refused, and
+//! everything resumes with the store.
 
 use std::collections::BTreeMap;
 
 use cluecast::cli::Server;
 use cluecast::config::{Config, Layers};
 use cluecast::delivery::Hub;
-use cluecast::journal::{PostgresJournal, PostgresOptions, SessionId};
+use cluecast::ids::SessionId;
+use cluecast::journal::{PostgresJournal, PostgresOptions};
 use cluecast::session::{SessionHandle, StoredHunt, Unavailable};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -31,7 +32,7 @@ async fn session(server: &Server) -> SessionHandle<Hub> {
     created.expect("creates")
 }
 
-/// Orders in turn, so that each changes something: pause, resume, pause…
+/// Submits an order and expects the rules to accept it.
 async fn order(session: &SessionHandle<Hub>, order: GameMasterOrder) -> Result<(), Unavailable> {
     let outcome = session
         .submit_order(Issuer::Admin, order, Vec::new())
@@ -40,7 +41,7 @@ async fn order(session: &SessionHandle<Hub>, order: GameMasterOrder) -> Result<(
     Ok(())
 }
 
-/// The gauge, as whoever looks at the metrics reads it.
+/// The gauge, read from the metrics endpoint.
 async fn oldest_wait_seconds(server: &Server) -> f64 {
     let mut stream = TcpStream::connect(server.address())
         .await
@@ -57,7 +58,7 @@ async fn oldest_wait_seconds(server: &Server) -> f64 {
 }
 
 #[tokio::test]
-async fn a_frozen_store_stops_acknowledgements_and_refuses_new_orders_until_it_goes_on() {
+async fn a_frozen_store_stops_acknowledgements_and_new_orders_until_it_resumes() {
     let postgres = start().await;
     let options = PostgresOptions::new(parse(&postgres.url()), NODE);
     PostgresJournal::migrate(&options).await.expect("migrates");
@@ -84,9 +85,9 @@ async fn a_frozen_store_stops_acknowledgements_and_refuses_new_orders_until_it_g
     let mut turns = [GameMasterOrder::Pause, GameMasterOrder::Resume]
         .into_iter()
         .cycle();
-    // Orders get in until the first of them has waited for too long; none is answered.
+    // Orders are accepted until the oldest has waited too long; none is answered.
     loop {
-        let next = turns.next().expect("it goes round");
+        let next = turns.next().expect("the iterator is endless");
         waiting.push(order(&session, next));
         tokio::select! {
             biased;
@@ -102,12 +103,12 @@ async fn a_frozen_store_stops_acknowledgements_and_refuses_new_orders_until_it_g
     postgres.thaw().expect("it thaws");
     assert!(!waiting.is_empty());
     while let Some(outcome) = waiting.next().await {
-        outcome.expect("what got in is carried out");
+        outcome.expect("accepted orders are executed");
     }
     let announcement = GameMasterOrder::Announce {
-        text: "On we go.".to_owned(),
+        text: "We go on.".to_owned(),
     };
-    order(&session, announcement).await.expect("it goes on");
+    order(&session, announcement).await.expect("it resumes");
     assert!(oldest_wait_seconds(&server).await < oldest_wait);
     server.stop().await.expect("it stops");
 }
