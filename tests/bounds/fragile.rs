@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cluecast::ids::{
+    Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
+};
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
-    Membership, MemoryJournal, NodeRecord, NodeStatus, Ownership, PrivateRecord, ReadError,
-    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Catalogue, ClaimError, CreateError, History, Journal,
+    JournalError, Ledger, Loaded, Membership, MemoryJournal, PrivateRecord, ReadError,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use tokio::sync::watch;
 

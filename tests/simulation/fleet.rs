@@ -13,9 +13,8 @@ use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::cluster::Lease;
 use cluecast::config::SessionConfig;
 use cluecast::delivery::Hub;
-use cluecast::journal::{
-    Epoch, Incarnation, Ledger, Ownership, PrivateKind, PrivateRecord, SessionId, SessionRecord,
-};
+use cluecast::ids::{Epoch, Incarnation, Ownership, SessionId};
+use cluecast::journal::{Ledger, PrivateKind, PrivateRecord, SessionRecord};
 use cluecast::session::{
     Archiving, Change, InjectedFault, JournalAccess, Outcome, Services, SessionExit, SessionHandle,
     SessionSpec, Unavailable, launch,

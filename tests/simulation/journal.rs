@@ -3,11 +3,14 @@
 //! It commits to a [`MemoryJournal`], which has a fence. Its worker stands for the database: it outlives
 //! the node that uses it, so that an append may commit after its node has died.
 
+use cluecast::ids::{
+    Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
+};
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
-    Membership, MemoryJournal, NodeRecord, NodeStatus, Ownership, PrivateRecord, ReadError,
-    SessionId, SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Catalogue, ClaimError, CreateError, History, Journal,
+    JournalError, Ledger, Loaded, Membership, MemoryJournal, PrivateRecord, ReadError,
+    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};

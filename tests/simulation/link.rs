@@ -6,11 +6,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cluecast::ids::{
+    Claim, Epoch, HeartbeatOutcome, HeartbeatSeq, Incarnation, NodeRecord, NodeStatus, Ownership,
+    SessionId,
+};
 use cluecast::journal::{
-    Answer, AppendError, Batch, BatchesMax, Catalogue, Claim, ClaimError, CreateError, Epoch,
-    HeartbeatOutcome, HeartbeatSeq, History, Incarnation, Journal, JournalError, Ledger, Loaded,
-    Membership, NodeRecord, NodeStatus, Ownership, PrivateRecord, ReadError, SessionId,
-    SessionRecord, Snapshot, StoredBatch, TruncateError, Truncation,
+    Answer, AppendError, Batch, BatchesMax, Catalogue, ClaimError, CreateError, History, Journal,
+    JournalError, Ledger, Loaded, Membership, PrivateRecord, ReadError, SessionRecord, Snapshot,
+    StoredBatch, TruncateError, Truncation,
 };
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};

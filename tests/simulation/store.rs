@@ -8,9 +8,10 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use cluecast::ids::{Claim, Epoch, Incarnation, Ownership, SessionId};
 use cluecast::journal::{
-    AppendError, Batch, BatchesMax, Claim, ClaimError, Epoch, Incarnation, Loaded, Ownership,
-    PrivateRecord, SessionId, Snapshot, StoredBatch, TruncateError, Truncation,
+    AppendError, Batch, BatchesMax, ClaimError, Loaded, PrivateRecord, Snapshot, StoredBatch,
+    TruncateError, Truncation,
 };
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockWriteGuard};
 

@@ -8,9 +8,8 @@ use std::time::Duration;
 use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::config::{DeliveryConfig, SessionConfig};
 use cluecast::delivery::Hub;
-use cluecast::journal::{
-    Catalogue, Incarnation, PrivateKind, PrivateRecord, SessionId, SessionRecord,
-};
+use cluecast::ids::{Incarnation, SessionId};
+use cluecast::journal::{Catalogue, PrivateKind, PrivateRecord, SessionRecord};
 use cluecast::session::{
     Archiving, Change, InjectedFault, JournalAccess, Outcome, Services, SessionHandle, SessionSpec,
     Unavailable, launch,
