@@ -1,6 +1,7 @@
 //! A session as it is reached through one server: its REST requests, and the clients that attach.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use super::http::{Request, Response, connect, connect_narrow, metric_in};
 use super::socket::{Socket, upgrade_request};
 use super::{Ended, TestClient, WAIT_MAX};
+
+/// The number of players that have joined a team of others, for their names.
+static JOINED: AtomicU64 = AtomicU64::new(1);
 
 /// How many puzzles the hunt has: `p0`, `p1`, … Each is worth one point.
 pub const PUZZLES: usize = 8;
@@ -170,7 +174,11 @@ impl Session {
             session: self.code.clone(),
             new_team: new_team.map(str::to_owned),
             team_code: team_code.map(str::to_owned),
-            name: if new_team.is_some() { "Ana" } else { "Ben" }.to_owned(),
+            name: match new_team {
+                Some(_) => "Ana".to_owned(),
+                // Names are unique in a team.
+                None => format!("Ben {}", JOINED.fetch_add(1, Ordering::Relaxed)),
+            },
         })
     }
 
