@@ -256,10 +256,11 @@ impl State {
         self.end_pause(at);
         let left = self.progress.ends_at.map(|ends_at| ends_at.ms_since(at));
         let left = left.filter(|left| *left > 0).map(DurationMs);
+        let was_started = self.progress.phase != Phase::Lobby;
         self.set_start(None);
         self.set_end(None);
         self.progress.phase = Phase::Finished;
-        self.progress.finished = Some(Finished { at, left });
+        self.progress.finished = was_started.then_some(Finished { at, left });
     }
 
     fn add_team(&mut self, id: TeamId, name: NameId) {
