@@ -13,9 +13,13 @@ fn with_game_master() -> (Story, GameMasterId) {
     (story, game_master)
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "stories compare it with what a command gives"
+)]
 fn announced(number: u32) -> Result<Receipt, Rejection> {
     let announcement = number.into();
-    Ok::<_, Rejection>(Receipt::Announced { announcement })
+    Ok(Receipt::Announced { announcement })
 }
 
 #[test]
@@ -103,6 +107,7 @@ fn the_newest_instances_are_kept_and_numbers_only_rise() {
     assert!(!known.has_instance(oldest));
     assert!(known.has_instance(InstanceId(2)));
     assert_eq!(known.newest_instance(), Some(InstanceId(kept + 1)));
+    assert_eq!(story.opens_instance(host), Ok(InstanceId(kept + 2)));
 }
 
 #[test]
