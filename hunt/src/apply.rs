@@ -69,8 +69,13 @@ impl State {
                 game_master,
                 command: Some((instance, command)),
             } => {
-                let instances = &mut self.game_master_mut(game_master).instances;
-                let known = instances.iter_mut().find(|(known, _)| *known == instance);
+                let game_master = self.game_master_mut(game_master);
+                if game_master.revoked {
+                    // The command revoked its own issuer: all further ones are rejected.
+                    return;
+                }
+                let mut instances = game_master.instances.iter_mut();
+                let known = instances.find(|(known, _)| *known == instance);
                 let (_, receipts) = known.expect("commands name instances that are kept");
                 receipts.record(command, receipt);
             }

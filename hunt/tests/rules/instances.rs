@@ -2,7 +2,8 @@
 
 use cluecast_hunt::GameMasterOrder::{Pause, Start};
 use cluecast_hunt::{
-    Command, CommandId, GameMasterId, InstanceId, Origin, Receipt, Rejection, Scope, limits,
+    Command, CommandId, GameMasterId, GameMasterOrder, InstanceId, Origin, Receipt, Rejection,
+    Scope, limits,
 };
 
 use crate::story::{Story, announcement, replayed};
@@ -137,4 +138,18 @@ fn a_stale_order_is_told_the_last_command() {
     let last_command = Some(CommandId(41));
     let stale = story.order_in(host, instance, 0, Start);
     assert_eq!(stale, Err(Rejection::StaleCommand { last_command }));
+}
+
+#[test]
+fn a_game_master_revokes_oneself_with_a_numbered_order() {
+    let (mut story, host) = with_game_master();
+    let instance = story.opens_instance(host).expect("it is not revoked");
+    let revoke = GameMasterOrder::RevokeGameMaster { game_master: host };
+    let done = story.order_in(host, instance, 1, revoke.clone());
+    assert_eq!(done, Ok(Receipt::Done));
+    let again = story.order_in(host, instance, 1, revoke);
+    assert_eq!(again, Err(Rejection::Revoked));
+    assert_eq!(story.opens_instance(host), Err(Rejection::Revoked));
+    let replayed = replayed(story.state.hunt(), &story.journal);
+    assert_eq!(replayed.hash(), story.state.hash());
 }
