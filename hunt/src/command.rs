@@ -220,7 +220,7 @@ pub enum GameMasterOrder {
         confirmed: bool,
     },
     /// Takes a finish back, within [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS): the session is
-    /// paused again, with the time that was left.
+    /// paused again, with the time that was left. A session that never started stays finished.
     Reopen,
     /// Sets the time at which the session starts by itself.
     ScheduleStart {

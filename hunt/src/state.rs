@@ -37,6 +37,7 @@ pub struct Progress {
     pub(crate) starts_at: Option<Timestamp>,
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) paused_at: Option<Timestamp>,
+    /// `None` unless the session has started and finished.
     pub(crate) finished: Option<Finished>,
     pub(crate) heads: Heads,
     pub(crate) teams: Vec<Arc<Team>>,

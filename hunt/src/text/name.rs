@@ -55,11 +55,14 @@ impl NameKey {
     }
 }
 
+/// Names by skeleton, each with the scripts of its letters.
+type BySkeleton<T> = BTreeMap<String, Vec<(BTreeSet<Script>, T)>>;
+
 /// Names in use, by the key that tells them apart; `T` identifies a name.
 #[derive(Debug)]
 pub struct NameIndex<T> {
     folded: BTreeMap<String, T>,
-    by_skeleton: [BTreeMap<String, Vec<(BTreeSet<Script>, T)>>; 2],
+    by_skeleton: [BySkeleton<T>; 2],
 }
 
 impl<T> Default for NameIndex<T> {
