@@ -27,6 +27,7 @@ pub use admission::slots::ConnectionSlot;
 pub use connection::handshake::upgrade;
 pub use lookup::NoSession;
 pub use net::public::{Slot, listen};
+pub use net::refusal::status;
 pub use net::tls::{TlsError, check_certificate};
 pub use peers::listener::{CLIENT, listen_to_nodes};
 pub use peers::neighbours::{INCARNATION, NodeError, PROBE_PATH, Peers, SCAN_PATH};

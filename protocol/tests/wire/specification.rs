@@ -76,7 +76,26 @@ fn every_failure_code_has_a_row() {
         let read: FailureCode =
             serde_json::from_str(&format!("\"{code}\"")).expect("every name is one of the wire's");
         if !matches!(read, FailureCode::Rejected(_)) {
-            assert_mentions("a failure code", &format!("`{code}` |"));
+            let status = read.class().status;
+            assert_mentions("a failure code", &format!("\n| {status} | `{code}` |"));
+        }
+    }
+}
+
+/// The statuses of rejections over REST, as the row of rejections lists them.
+#[test]
+fn every_rejection_has_a_status_that_the_specification_lists() {
+    for code in kinds::REJECTION_CODES {
+        let read: RejectionCode =
+            serde_json::from_str(&format!("\"{code}\"")).expect("every name is one of the wire's");
+        let status = read.class().status;
+        let is_exception = status != 409;
+        assert!(
+            matches!(status, 403 | 409 | 429 | 500 | 503),
+            "{code}: {status}"
+        );
+        if is_exception && status != 429 && status != 503 {
+            assert_mentions("a rejection's status", &format!("{status} for `"));
         }
     }
 }
