@@ -112,13 +112,13 @@ pub struct Join {
     pub session: String,
     /// The name of the new team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub new_team: Option<String>,
     /// The code of the existing team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team_code: Option<String>,
     /// The player's name.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub name: String,
 }
 
@@ -229,7 +229,7 @@ pub struct DeviceSummary {
 #[serde(deny_unknown_fields)]
 pub struct InviteGameMaster {
     /// The name.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub name: String,
     /// The granted scopes: a subset of the inviter's.
     pub scopes: Vec<Scope>,

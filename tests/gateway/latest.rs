@@ -1,6 +1,6 @@
 //! Values without a number: the board, standings and presence.
 
-use protocol::{CloseCode, Codec, Order, Phase, RejectionCode, Resume};
+use protocol::{Audience, CloseCode, Codec, Event, Order, Phase, RejectionCode, Resume};
 use testkit::app::{ANSWER, TITLE, TestApp, TestClient};
 
 /// Latest values are sent soon after they change.
@@ -100,7 +100,20 @@ async fn a_spectator_sees_the_board_and_nothing_else() {
         spectator.until_scores(&[1]).await;
         let answer = spectator.order(Order::Finish { confirm: true }).await;
         answer.expect_rejection(RejectionCode::Forbidden);
-        assert_eq!(spectator.updates, []);
+        let public = spectator.updates.iter();
+        assert!(
+            public
+                .clone()
+                .all(|update| update.audience == Audience::Public)
+        );
+        let kinds = public.map(|update| match &update.event {
+            Event::TeamCreated { .. } => "team",
+            Event::SessionStarted { .. } => "started",
+            Event::Solved { .. } => "solved",
+            Event::SessionPaused { .. } => "paused",
+            other => panic!("spectators do not see {other:?}"),
+        });
+        assert!(kinds.eq(["team", "started", "solved", "paused"]));
         assert!(spectator.snapshot.is_none() && spectator.overview.is_none());
         assert_eq!(spectator.standing, None);
         assert_eq!(spectator.presence, None);

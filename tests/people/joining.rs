@@ -7,24 +7,34 @@ use serde_json::json;
 
 use crate::{lobby, running};
 use testkit::app::ANSWER;
+use testkit::app::http::Request;
 
 #[tokio::test]
-async fn two_teams_of_one_name_are_two_teams() {
-    let app = running().await;
-    let (one, other) = (app.join("Owls").await, app.join("Owls").await);
-    assert_ne!(one.team, other.team);
-    assert_ne!(one.team_code, other.team_code);
-    let standings = app.standings().await;
-    let names: Vec<&str> = standings.rows.iter().map(|row| row.name.as_str()).collect();
-    assert_eq!(names, ["Owls", "Owls"]);
-
-    // What one team does changes nothing for the other.
-    let mut owl = app.attach(&one.token).await;
-    owl.guess_as(1, "p0", ANSWER).await.expect_accepted();
-    let namesake = app.attach(&other.token).await;
-    let snapshot = namesake.snapshot.expect("a first connection gets one");
-    assert_eq!(snapshot.team.score, 0);
-    assert!(snapshot.puzzles[0].guesses.is_empty());
+async fn names_that_look_the_same_are_taken() {
+    let mut app = running().await;
+    let owls = app.join("Owls").await;
+    let taken = ["Owls", "owls", " Ｏｗｌｓ", "Öwls", "\u{41e}wls"];
+    for name in taken {
+        let refused = app.send(&app.join_request(Some(name), None)).await;
+        refused.expect_failure(409, "name_taken");
+    }
+    // A joiner between Latin letters is invisible.
+    let hidden = app.join_request(Some("Ow\u{200d}ls"), None);
+    app.send(&hidden).await.expect_failure(400, "bad_request");
+    for name in [
+        "Owls 2",
+        "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "☃",
+    ] {
+        app.join(name).await;
+    }
+    let ana = json!({ "session": app.code, "team_code": owls.team_code, "name": "ana" });
+    let join = Request::post("/api/v1/join").json(&ana);
+    app.send(&join).await.expect_failure(409, "name_taken");
+    app.crash().await;
+    app.send(&join).await.expect_failure(409, "name_taken");
+    let refused = app.send(&app.join_request(Some("OWLS"), None)).await;
+    refused.expect_failure(409, "name_taken");
 }
 
 #[tokio::test]

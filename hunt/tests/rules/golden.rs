@@ -66,7 +66,10 @@ fn golden_event(event: &Event) -> (&'static str, Option<Event>) {
         ),
         Event::SessionPaused => (
             include_str!("../golden/event_session_paused.hex"),
-            Some(Event::SessionResumed { ends_at: None }),
+            Some(Event::SessionResumed {
+                ends_at: None,
+                paused_ms: 60_000,
+            }),
         ),
         Event::SessionResumed { .. } => (
             include_str!("../golden/event_session_resumed.hex"),

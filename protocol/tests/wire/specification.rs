@@ -1,7 +1,9 @@
 //! Verifies that the written specification, `README.md`, mentions every name, code, limit and cost.
 
 use cluecast_protocol::rest::FailureCode;
-use cluecast_protocol::{Advice, ClientMessage, CloseCode, Codec, ServerMessage, cost, limits};
+use cluecast_protocol::{
+    Advice, ClientMessage, CloseCode, Codec, RejectionCode, ServerMessage, cost, limits,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -155,7 +155,7 @@ impl Times {
                 (self.starts_at, self.ends_at) = (None, *ends_at);
             }
             Event::SessionPaused => self.paused_at = Some(at),
-            Event::SessionResumed { ends_at } => {
+            Event::SessionResumed { ends_at, .. } => {
                 self.end_pause(at);
                 assert_eq!(self.ends_at, *ends_at);
             }
