@@ -36,6 +36,7 @@ pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal, bearer};
 use net::tls::Tls;
 
 use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig, TlsConfig, TlsMode};
+use crate::content::Content;
 use crate::delivery::Hub;
 use crate::session::Sessions;
 
@@ -53,6 +54,7 @@ pub struct GatewayState {
     attempts: CodeAttempts,
     new_teams: NewTeams,
     origins: Origins,
+    content: Content,
     tls: Option<Arc<Tls>>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -91,6 +93,7 @@ impl Gateway {
         };
         Ok(Self(Arc::new(GatewayState {
             origins: Origins::new(&parts.config),
+            content: Content::new(parts.tokens.content_key()),
             tls,
             sessions: parts.sessions,
             tokens: parts.tokens,
@@ -121,6 +124,11 @@ impl Gateway {
     /// The web origins that may connect.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// The texts of puzzles.
+    pub fn content(&self) -> &Content {
+        &self.content
     }
 
     /// The sessions that connections attach to.
