@@ -224,7 +224,7 @@ mod tests {
             "<video src=//evil.example autoplay></video>",
             "![a](https://evil.example/pixel.png)",
             "![a](//evil.example/pixel.png)",
-            "![a](\\\\\\\\evil.example\\\\pixel.png)",
+            r"<img src=\\evil.example\pixel.png>",
             "![a](/content/other/body.html)",
             "![a](../../other/body.html)",
             "![a](%2e%2e/body.html)",
