@@ -21,6 +21,8 @@ mod outbox;
 pub mod render;
 mod ring;
 mod schedule;
+#[cfg(test)]
+mod start;
 mod subscribers;
 mod viewer;
 

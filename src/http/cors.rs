@@ -40,6 +40,10 @@ pub(super) async fn allow_listed_origins(
         next.run(request).await
     };
     let headers = response.headers_mut();
+    if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        // Every origin may read it, listed or not.
+        return response;
+    }
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     let retry_after = HeaderValue::from_static("retry-after");
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, retry_after);

@@ -5,6 +5,7 @@
 
 mod admin;
 mod body;
+mod content;
 mod cors;
 mod desk;
 mod devices;
@@ -62,6 +63,7 @@ fn paths() -> Router<Gateway> {
         .route("/health/ready", get(pages::ready))
         .route("/metrics", get(pages::metrics))
         .route("/ws/{code}", get(upgrade))
+        .route(content::PATH, get(content::file))
         .nest(routes::PREFIX, routes::router())
         .fallback(failure::path_not_found)
         .method_not_allowed_fallback(failure::method_not_allowed)
