@@ -115,6 +115,10 @@ impl Failed {
 
 impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Self {
+        if refusal == Refusal::KeyReused {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return Self::new(status, FailureCode::KeyReused, refusal.to_string());
+        }
         let code = rejection_code(refusal);
         let is_denied = matches!(code, RejectionCode::Forbidden | RejectionCode::Revoked);
         let status = if is_denied {

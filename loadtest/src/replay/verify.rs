@@ -59,7 +59,7 @@ pub(super) struct Findings {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ExportedEvent {
     GuessJudged {
-        team: serde_json::Value,
+        team: String,
         puzzle: String,
         guess: String,
         verdict: Verdict,
@@ -113,7 +113,7 @@ fn exported_guess(line: ExportLine<ExportedEvent>) -> Option<ExportedGuess> {
             verdict,
         } => Some(ExportedGuess {
             origin,
-            team: team.to_string(),
+            team,
             puzzle,
             guess,
             verdict,
