@@ -116,12 +116,12 @@ async fn begin_session(server: &Server, rest: &Rest) -> Session {
     let mut devices = Vec::new();
     for number in 0..TEAMS {
         let join = Join {
-            session: created.session.clone(),
             new_team: Some(format!("Team {number}")),
             team_code: None,
             name: "Ana".to_owned(),
         };
-        devices.push(rest.post("/join", None, &join).await.expect("she joins"));
+        let path = format!("/sessions/{}/join", created.session);
+        devices.push(rest.post(&path, None, &join).await.expect("she joins"));
     }
     let start = format!("/sessions/{}/start", created.session);
     let token = created.game_master_token;
