@@ -18,7 +18,7 @@ use crate::delivery::render::{self, ExportNames, ExportReferences};
 use crate::gateway::Gateway;
 use crate::journal::records::{self, RecordError};
 use crate::journal::{ReadError, StoredBatch};
-use crate::session::{SessionHandle, Unavailable};
+use crate::session::{SessionHandle, Unavailable, View};
 
 /// Batches read at a time; bounds the memory of one export.
 const BATCHES_AT_A_TIME: usize = 256;
@@ -139,7 +139,7 @@ impl Export {
     async fn names(&self, entries: &[Entry]) -> Result<ExportNames, Unavailable> {
         let mut references = ExportReferences::default();
         entries.iter().for_each(|entry| references.add(entry));
-        let names = move |view: crate::session::View<'_>| render::export_names(view, references);
+        let names = move |view: View<'_>| render::export_names(view, references);
         self.session.read(names).await
     }
 }

@@ -213,7 +213,7 @@ mod tests {
     fn stored(command: u64, verdict: Verdict) -> ExportedGuess {
         ExportedGuess {
             origin: Some(("d1".to_owned(), command)),
-            team: "1".to_owned(),
+            team: "t1".to_owned(),
             puzzle: "maze".to_owned(),
             guess: sent(command, None).guess.to_owned(),
             verdict,
