@@ -13,13 +13,17 @@ mod export;
 mod failure;
 mod forwarding;
 mod game_masters;
+mod idempotency;
 mod identity;
 mod names;
 mod nodes;
 mod openapi;
 mod pages;
+mod phases;
 mod playing;
+mod reasons;
 mod routes;
+mod teams;
 
 use axum::Router;
 use axum::routing::get;
