@@ -130,7 +130,8 @@ async fn a_finished_session_of_a_killed_node_is_claimed_by_the_next_request() {
 
 #[tokio::test]
 async fn an_idle_finished_session_is_released_until_the_next_request() {
-    let fleet = Fleet::start_with(2, &["session.idle_ms_max=1000"]).await;
+    let fleet =
+        Fleet::start_with(2, &["session.reopen_ms_max=0", "session.idle_ms_max=1000"]).await;
     let session = fleet.session(0).await;
     session.join("Owls").await;
     let other = session.via(&fleet.nodes[1]);

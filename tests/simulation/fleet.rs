@@ -323,6 +323,7 @@ impl Fleet {
                 batches_in_flight_max: 1 + self.dice.throw(4),
                 wait_max: WAIT_MAX,
                 idle_max: WAIT_MAX,
+                reopen_max: Duration::ZERO,
             },
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(

@@ -72,6 +72,7 @@ async fn run_on(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Running
             batches_in_flight_max: 4,
             wait_max: WAIT_MAX,
             idle_max: WAIT_MAX,
+            reopen_max: Duration::ZERO,
         },
         snapshot_every_events: 10,
         archiving: Some(Archiving::new(archive, 1)),

@@ -124,6 +124,7 @@ impl World {
                 batches_in_flight_max: 1 + dice.throw(4),
                 wait_max: WAIT_MAX,
                 idle_max: WAIT_MAX,
+                reopen_max: Duration::ZERO,
             },
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(Arc::new(archive), 1 + dice.throw(10) as u64)),

@@ -15,8 +15,9 @@ use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
 use hunt::{
-    Command, CommandId, Decision, DeviceId, Entry, Event, GameMasterId, GameMasterOrder,
-    InstanceId, Issuer, NameId, PlayerId, RegistrationOrder, Rejection, State, TeamId, Timestamp,
+    Command, CommandId, Decision, DeviceId, DurationMs, Entry, Event, GameMasterId,
+    GameMasterOrder, InstanceId, Issuer, NameId, PlayerId, RegistrationOrder, Rejection, State,
+    TeamId, Timestamp,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -355,6 +356,16 @@ impl<'a, D: Delivery> Actor<'a, D> {
         if key.is_some_and(|key| self.quarantined.contains(&key)) {
             return Err(Refusal::Quarantined);
         }
+        let reopens = matches!(
+            command,
+            Command::GameMaster {
+                order: GameMasterOrder::Reopen,
+                ..
+            }
+        );
+        if reopens && self.is_final(now) {
+            return Err(Rejection::TooLate.into());
+        }
         let decided = catch_unwind(AssertUnwindSafe(|| self.state.decide(command, now)));
         match decided {
             Ok(Ok(Decision::Accepted(entry))) => {
@@ -463,9 +474,17 @@ impl<'a, D: Delivery> Actor<'a, D> {
     }
 
     fn finish_if_due(&mut self) {
-        if self.finish.request_if_due(self.state.phase()) {
+        let is_final = self.is_final(self.context.services.clock.now());
+        if self.finish.request_if_due(is_final) {
             self.hold(Output::Finish);
         }
+    }
+
+    /// Whether the session is finished for good.
+    fn is_final(&self, now: Timestamp) -> bool {
+        let reopen_max = self.context.services.config.reopen_max.as_millis();
+        let within = u64::try_from(reopen_max).unwrap_or(u64::MAX);
+        self.state.is_final(now, DurationMs(within))
     }
 
     fn snapshot_if_due(&mut self) {
