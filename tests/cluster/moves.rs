@@ -25,7 +25,7 @@ struct Two {
 
 impl Two {
     async fn attach() -> Self {
-        let fleet = Fleet::start(2).await;
+        let fleet = Fleet::start_with(2, &["session.reopen_ms_max=0"]).await;
         let session = fleet.session(0).await;
         let far = session.via(&fleet.nodes[1]);
         Self {
