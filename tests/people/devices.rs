@@ -38,8 +38,8 @@ async fn a_player_has_up_to_five_devices() {
         app.post("/devices", &added[0].token, None).await.failure(),
         too_many
     );
-    let body = json!({ "session": app.code, "team_code": ana.team_code, "player": ana.player });
-    let restored = app.post_to("/restore", None, Some(body)).await;
+    let body = json!({ "team_code": ana.team_code, "player": ana.player });
+    let restored = app.post("/restore", "", Some(body)).await;
     assert_eq!(restored.failure(), too_many);
 
     // One that is revoked makes room for another.
