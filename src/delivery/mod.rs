@@ -21,9 +21,9 @@ mod outbox;
 pub mod render;
 mod ring;
 mod schedule;
-#[cfg(test)]
-mod start;
 mod subscribers;
+#[cfg(test)]
+mod tests;
 mod viewer;
 
 pub use attach::{Attach, PendingOutbox, Prepared};
