@@ -131,10 +131,9 @@ async fn a_captain_sees_the_teams_devices_and_others_their_own() {
 async fn only_a_captain_revokes_the_devices_of_others() {
     let app = lobby().await;
     let ana = app.join("Owls").await;
-    let (ben, cleo) = (
-        app.join_team(&ana.team_code).await,
-        app.join_team(&ana.team_code).await,
-    );
+    let ben = app.join_team(&ana.team_code).await;
+    let cleo = json!({ "team_code": ana.team_code, "name": "Cleo" });
+    let cleo: Joined = app.post("/join", "", Some(cleo)).await.read(201);
     let fox = app.join("Foxes").await;
     let revoke =
         async |by: &Joined, device: &str| app.delete(&path_of(device), &by.token).await.failure();

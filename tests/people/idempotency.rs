@@ -91,7 +91,7 @@ async fn a_repeat_after_a_crash_gets_the_same_ids_and_creates_nothing() {
     }
     assert_eq!(counts(&app).await, before);
     let (_, _, listed) = before;
-    assert_eq!(listed, 6, "one device for each of the requests");
+    assert_eq!(listed, 7, "the first one, and one for each of six requests");
 
     // Without a key each request creates something.
     let body = &requests[8].2;

@@ -29,7 +29,8 @@ impl ScopedRequest {
 /// One request for each thing that takes a scope. Sent in this order, in the lobby, by a game
 /// master with the scope, each of them succeeds.
 pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
-    let ana = app.join("Team").await;
+    let number = app.standings().await.rows.len();
+    let ana = app.join(&format!("Team {number}")).await;
     let now_ms = app.attach(&ana.token).await.welcome.server_time_ms;
     let device = app.add_device(&ana.token).await.device;
     let victim = app.invite("Victim", &[]).await.game_master;
@@ -103,7 +104,7 @@ pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
             Scope::Run,
             "PATCH",
             &format!("/teams/{}", ana.team),
-            Some(json!({ "name": "Hawks" })),
+            Some(json!({ "name": format!("Renamed {number}") })),
         ),
         request(
             Scope::Run,
