@@ -29,6 +29,12 @@
 
 use std::collections::BTreeMap;
 
+mod console;
+
+pub use console::{
+    Audit, AuditedKind, AuditedOrder, AuditedTarget, GuessPage, GuessRecord, Players,
+};
+
 use serde::{Deserialize, Serialize};
 
 use crate::client::StrictTarget;

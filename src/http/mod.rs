@@ -5,6 +5,7 @@
 
 mod admin;
 mod body;
+mod console;
 mod cors;
 mod desk;
 mod devices;
@@ -14,6 +15,7 @@ mod forwarding;
 mod game_masters;
 mod identity;
 mod names;
+mod newest;
 mod nodes;
 mod openapi;
 mod pages;

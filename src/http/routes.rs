@@ -11,14 +11,15 @@ use hyper::header::{CONTENT_TYPE, HeaderName};
 use hyper::{Method, StatusCode};
 use protocol::RejectionCode;
 use protocol::rest::{
-    Announce, Announced, CluePushed, CreateHunt, CreateSession, DeviceCreated, Devices, ExportLine,
-    FailureCode, FindTeam, GameMasterInvited, GameMasters, HuntCreated, InviteGameMaster, Join,
-    Joined, LinkCreated, PushClue, Restore, Roster, SessionCreated, SessionState, Standings,
+    Announce, Announced, Audit, CluePushed, CreateHunt, CreateSession, DeviceCreated, Devices,
+    ExportLine, FailureCode, FindTeam, GameMasterInvited, GameMasters, GuessPage, HuntCreated,
+    InviteGameMaster, Join, Joined, LinkCreated, Players, PushClue, Restore, Roster,
+    SessionCreated, SessionState, Standings,
 };
 use serde_json::Value;
 
-use super::openapi::{DescribedRoute, Operation, Token, document};
-use super::{admin, desk, devices, export, game_masters, playing};
+use super::openapi::{DescribedRoute, Operation, QueryParameter, Token, document};
+use super::{admin, console, desk, devices, export, game_masters, playing};
 use crate::gateway::Gateway;
 
 /// Prefix of all routes.
@@ -54,6 +55,7 @@ fn routes() -> Vec<Route> {
     routes.extend(devices_of_players());
     routes.extend(game_masters_of_session());
     routes.extend(texts());
+    routes.extend(console_of_session());
     routes.push(get(
         "/openapi.json",
         serve_openapi,
@@ -321,6 +323,56 @@ fn texts() -> Vec<Route> {
                 .request::<Announce>()
                 .created_response::<Announced>()
                 .conflicts(rejections([RejectionCode::BadText, RejectionCode::Full])),
+        ),
+    ]
+}
+
+fn console_of_session() -> Vec<Route> {
+    let about = |id, summary, scope| {
+        Operation::new(id, "game masters", summary).token(Token::GameMaster(scope))
+    };
+    let page = [QueryParameter::Before, QueryParameter::Limit];
+    vec![
+        get(
+            "/sessions/{code}/players",
+            console::players,
+            about("listPlayers", "Lists the players", Scope::View)
+                .query([QueryParameter::AfterPlayer, QueryParameter::Limit])
+                .response::<Players>(),
+        ),
+        get(
+            "/sessions/{code}/guesses",
+            console::guesses,
+            about(
+                "listGuesses",
+                "Lists the latest guesses of all teams",
+                Scope::View,
+            )
+            .query(page)
+            .response::<GuessPage>(),
+        ),
+        get(
+            "/sessions/{code}/teams/{team}/guesses",
+            console::guesses_of_team,
+            about(
+                "listTeamGuesses",
+                "Lists the guesses of a team on a puzzle",
+                Scope::View,
+            )
+            .query([QueryParameter::Puzzle])
+            .query(page)
+            .response::<GuessPage>(),
+        ),
+        get(
+            "/sessions/{code}/audit",
+            console::audit,
+            about(
+                "readAudit",
+                "Lists what game masters and admins did",
+                Scope::Run,
+            )
+            .query(page)
+            .response::<Audit>(),
         ),
     ]
 }

@@ -6,6 +6,7 @@ use protocol::rest::FailureCode;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::query::QueryParameter;
 use super::schemas::Schemas;
 use crate::delivery::render::scope_name;
 
@@ -39,6 +40,7 @@ pub(in crate::http) struct Operation {
     tag: &'static str,
     summary: &'static str,
     token: Token,
+    query: Vec<QueryParameter>,
     body: Option<AddSchema>,
     success: Success,
     /// Failures that do not follow from the path, the token and the body.
@@ -136,6 +138,7 @@ impl Operation {
             tag,
             summary,
             token: Token::None,
+            query: Vec::new(),
             body: None,
             success: Success {
                 status: StatusCode::NO_CONTENT,
@@ -150,6 +153,15 @@ impl Operation {
 
     pub(in crate::http) fn token(mut self, token: Token) -> Self {
         self.token = token;
+        self
+    }
+
+    /// Adds parameters in the query.
+    pub(in crate::http) fn query(
+        mut self,
+        parameters: impl IntoIterator<Item = QueryParameter>,
+    ) -> Self {
+        self.query.extend(parameters);
         self
     }
 
@@ -221,7 +233,8 @@ impl Operation {
             "security": self.security(),
             "responses": self.responses(path, schemas),
         });
-        let parameters: Vec<Value> = parameters(path).map(parameter).collect();
+        let in_query = self.query.iter().map(|parameter| parameter.render());
+        let parameters: Vec<Value> = parameters(path).map(parameter).chain(in_query).collect();
         if !parameters.is_empty() {
             operation["parameters"] = parameters.into();
         }
@@ -342,6 +355,7 @@ fn parameter(name: &str) -> Value {
         "code" => "The session's code; case, spaces and dashes are ignored.",
         "device" => "The device's id.",
         "player" => "The player's id.",
+        "team" => "The team's id.",
         "game_master" => "The game master's id.",
         "clue" => "The clue's id.",
         other => panic!("the parameter {other} has no description"),
