@@ -8,6 +8,10 @@
 //! | `GET /sessions/{code}` | none | none | 200 [`SessionState`] |
 //! | `GET /sessions/{code}/standings` | none | none | 200 [`Standings`] |
 //! | `GET /sessions/{code}/export` | game master with `answers` | none | 200 JSON lines of [`ExportLine`] |
+//! | `GET /sessions/{code}/players` | game master with `view` | none | 200 [`Players`] |
+//! | `GET /sessions/{code}/guesses` | game master with `view` | none | 200 [`GuessPage`] |
+//! | `GET /sessions/{code}/teams/{team}/guesses` | game master with `view` | none | 200 [`GuessPage`] |
+//! | `GET /sessions/{code}/audit` | game master with `run` | none | 200 [`Audit`] |
 //! | `POST /join` | none | [`Join`] | 201 [`Joined`] |
 //! | `POST /roster` | none | [`FindTeam`] | 200 [`Roster`] |
 //! | `POST /restore` | none | [`Restore`] | 201 [`Joined`] |

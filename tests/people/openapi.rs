@@ -96,7 +96,7 @@ async fn what_is_not_documented_is_not_found() {
         "/dance",
         "/start/now",
         "/devices/d1/d2",
-        "/players",
+        "/teams",
         "/players/p1",
     ] {
         let path = format!("{session}{path}");
