@@ -144,10 +144,7 @@ impl State {
                 }
                 let team = self.team_mut(*team);
                 team.record_guess(at, *player, puzzle, guess, *verdict);
-                if *points > 0 {
-                    team.score += points;
-                    team.last_scored = Some(at);
-                }
+                team.add_points(at, *points);
             }
             Event::LinkUsed { player, link } => self.use_link(*player, *link),
             Event::DeviceRevoked { device, .. } => {
@@ -380,6 +377,13 @@ impl State {
 }
 
 impl Team {
+    fn add_points(&mut self, at: Timestamp, points: u32) {
+        if points > 0 {
+            self.score += points;
+            self.last_scored = Some(at);
+        }
+    }
+
     fn record_guess(
         &mut self,
         at: Timestamp,

@@ -32,7 +32,7 @@ const fn class(status: u16, retry: Retry) -> RefusalClass {
 
 impl FailureCode {
     /// The code's row.
-    pub fn class(&self) -> RefusalClass {
+    pub fn class(self) -> RefusalClass {
         match self {
             Self::BadRequest => class(400, Retry::Never),
             Self::Unauthorized => class(401, Retry::Never),

@@ -1,6 +1,6 @@
 //! Markdown to sanitised HTML.
 //!
-//! `pulldown-cmark` parses CommonMark with tables and strikethrough; `ammonia` keeps of its output, which
+//! `pulldown-cmark` parses `CommonMark` with tables and strikethrough; `ammonia` keeps of its output, which
 //! may contain any HTML that the author wrote, only the elements and attributes listed here.
 
 use std::borrow::Cow;

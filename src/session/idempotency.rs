@@ -210,7 +210,7 @@ mod tests {
         let mut keys = IdempotencyKeys::default();
         let mut records = std::collections::BTreeMap::new();
         // The first key is used again at the end: its old slot is overwritten without losing it.
-        let names: Vec<String> = (0..KEYS_MAX + 1).map(|n| format!("k{n}")).collect();
+        let names: Vec<String> = (0..=KEYS_MAX).map(|n| format!("k{n}")).collect();
         for name in names.iter().map(String::as_str).chain(["k5"]) {
             let record = keys.record(key(name, "a"), NOW, receipt(1));
             keys.put(&record);

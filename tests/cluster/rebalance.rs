@@ -33,7 +33,7 @@ async fn clients_that_meet_a_move_are_answered_by_the_new_owner() {
     fleet.add(&settings).await;
     let (moved, is_moved) = watch::channel(false);
     let reading = sessions.iter().flat_map(|session| {
-        let reader = |node: usize| read_until(session.via(&*fleet.nodes[node]), is_moved.clone());
+        let reader = |node: usize| read_until(session.via(&fleet.nodes[node]), is_moved.clone());
         [reader(0), reader(1), reader(2)]
     });
     let all_move = async {

@@ -29,7 +29,7 @@ async fn names_that_look_the_same_are_taken() {
         app.join(name).await;
     }
     let ana = json!({ "team_code": owls.team_code, "name": "ana" });
-    let join = Request::post(&format!("/api/v1/sessions/{}/join", app.code)).json(&ana);
+    let join = Request::post(format!("/api/v1/sessions/{}/join", app.code)).json(&ana);
     app.send(&join).await.expect_failure(409, "name_taken");
     app.crash().await;
     app.send(&join).await.expect_failure(409, "name_taken");

@@ -211,7 +211,7 @@ impl World {
             self.join(Change::JoinTeam {
                 code: code.clone(),
                 player_name: PrivateRecord {
-                    id: u64::from(team) * 100 + 1 + player as u64,
+                    id: u64::from(team) * 100 + 1 + u64::from(player),
                     ..name(format!("Player {team}.{player}"))
                 },
             })
