@@ -99,11 +99,11 @@ const WIRE_VALUES: [&[&str]; 13] = [
     &["protocol", "rest", "FailureCode"],
 ];
 
-/// Reads of the environment, for which `src/config` is the only place.
+/// Functions that access the environment. Only `src/config` may call them.
 const ENVIRONMENT: [&str; 6] = ["var", "var_os", "vars", "vars_os", "set_var", "remove_var"];
 
-/// Reads of a clock, for which `src/clock.rs` is the only place. Tokio's instants are not among
-/// them: a paused runtime, as simulations have it, decides what they tell.
+/// Functions that read a clock. Only `src/clock.rs` may call them. Tokio's instants are not among them:
+/// they follow the runtime's clock, which simulations pause.
 const CLOCKS: [&[&str]; 5] = [
     &["std", "time", "SystemTime", "now"],
     &["std", "time", "Instant", "now"],

@@ -8,7 +8,7 @@ use super::postgres_url::PostgresUrl;
 const SECRET_CHARS_MIN: usize = 32;
 /// The value that means that no secret is set.
 const NO_SECRET: &str = "none";
-/// Printed in place of a secret.
+/// Printed instead of a secret.
 const REDACTED: &str = "***";
 /// Keys whose values are a secret or contain one.
 const SECRET_KEYS: [&str; 2] = ["cluster.secret", "journal.postgres_url"];

@@ -11,7 +11,7 @@ use hunt::{Event, NameId, PlayerId, State, TeamId, normalise_code};
 
 use crate::journal::{PrivateKind, PrivateRecord};
 
-/// Shown in place of a name that was erased.
+/// Shown instead of an erased name.
 const NAME_ERASED: &str = "(erased)";
 
 /// The private records of a session by kind, with the indexes that the actor needs.

@@ -75,7 +75,7 @@ fn our_name(package: &str) -> String {
         .to_owned()
 }
 
-/// Our packages as `cargo metadata` tells them.
+/// The workspace's packages, from `cargo metadata`.
 fn read_packages(root: &Path) -> Vec<Package> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -121,8 +121,8 @@ fn read_package(metadata: &serde_json::Value) -> Package {
     package
 }
 
-/// What depends on what, as the lock file tells; versions of one name count as one package. Optional
-/// dependencies that are switched off are not in it.
+/// The dependency graph from the lock file, without disabled optional dependencies. All versions of one name
+/// count as one package.
 fn read_graph(root: &Path) -> Graph {
     let text = fs::read_to_string(root.join("Cargo.lock")).expect("the lock file is committed");
     let lock: toml::Value = toml::from_str(&text).expect("the lock file is TOML");

@@ -36,7 +36,7 @@ use crate::world::{WAIT_MAX, delivery_config};
 
 const STEPS: usize = 160;
 const NODES: usize = 3;
-/// Orders of which somebody waits for the outcome; the oldest is given up for a further one.
+/// Maximum number of pending orders; one more drops the oldest.
 const ORDERS_AWAITED_MAX: usize = 20;
 const TEAMS: u32 = 2;
 const DEVICES_A_TEAM: u32 = 2;
@@ -73,7 +73,7 @@ pub struct Fleet {
     nodes: Vec<Node>,
     lives: u64,
     clients: Vec<Client>,
-    /// Orders of which somebody waits for the outcome.
+    /// Pending orders, oldest first.
     ordered: VecDeque<BoxFuture<'static, Result<Outcome, Unavailable>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     pub log: Vec<String>,
@@ -246,7 +246,7 @@ impl Fleet {
             let ordered =
                 async move { session.submit_order(Issuer::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
-            // The first poll puts it into the mailbox; an order that nobody waits for is dropped.
+            // The first poll puts it into the mailbox; an order whose future is dropped is discarded.
             if (&mut ordered).now_or_never().is_none() {
                 self.ordered.push_back(ordered);
                 if self.ordered.len() > ORDERS_AWAITED_MAX {
@@ -409,7 +409,7 @@ impl Fleet {
         for node in 1..NODES {
             self.kill(node).await;
         }
-        // What the dead had under way is over by then.
+        // By then, all work in flight of the killed nodes has ended.
         tokio::time::sleep(Duration::from_secs(5)).await;
         self.check();
         for client in &mut self.clients {
@@ -417,10 +417,10 @@ impl Fleet {
         }
         self.kill(0).await;
         self.take_over(0).await;
-        assert!(self.nodes[0].running.is_some(), "nobody else wants it");
+        assert!(self.nodes[0].running.is_some(), "no other node claims it");
     }
 
-    /// Everybody comes back, and everything outstanding is answered.
+    /// All clients reconnect, and every outstanding command is answered.
     async fn settle(&mut self) {
         for _ in 0..200 {
             self.check();

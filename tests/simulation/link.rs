@@ -157,7 +157,7 @@ impl Link {
             let working = work(link.store.clone());
             link.with_state(|state| {
                 state.backends.spawn(async move {
-                    // Whoever asked may be gone.
+                    // The caller may have been cancelled.
                     drop(done.send(working.await));
                 });
             });
@@ -191,8 +191,8 @@ impl Link {
     }
 }
 
-/// Runs the statements of one connection. What has begun goes on when the connection breaks; what
-/// waits on the client's side is gone with it.
+/// Runs the statements of one connection. If the connection breaks, a statement in progress may complete;
+/// statements queued by the client are lost.
 async fn serve(
     mut queued: mpsc::Receiver<Statement>,
     broken: CancellationToken,
@@ -206,7 +206,7 @@ async fn serve(
         }
         let outcome = store.append(statement.batch).await;
         tokio::time::sleep(dice.up_to_ms(2)).await;
-        // Whoever asked may be gone, or think that the connection is.
+        // The caller may have been cancelled, or may consider the connection broken.
         drop(statement.reply.send(outcome));
     }
 }

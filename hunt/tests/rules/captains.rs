@@ -1,4 +1,4 @@
-//! New names and new codes: who may give them, and who is told.
+//! Renaming and code rotation: who is authorized, and which audiences are notified.
 
 use cluecast_hunt::{
     Audience, DeviceId, Event, GameMasterOrder, NameId, PlayerId, Receipt, RegistrationOrder,
@@ -23,7 +23,7 @@ fn rotates_code(story: &mut Story, by: DeviceId) -> Result<Receipt, Rejection> {
 }
 
 #[test]
-fn the_captain_renames_the_team_and_nobody_else() {
+fn only_the_captain_renames_the_team() {
     let mut story = Story::in_lobby();
     let captain = story.team("OWLS");
     let teammate = story.joins("OWLS").expect("the team has room");

@@ -273,7 +273,7 @@ fn the_player_sees_devices_come_and_go() {
     assert_eq!(
         story.audiences(),
         to_the_player,
-        "the link itself is seen by nobody"
+        "no audience sees the link itself"
     );
     restores(&mut story, "OWLS", player).expect("the player has room");
     assert_eq!(story.audiences(), to_the_player);

@@ -63,7 +63,7 @@ fn scope_of(event: &Event) -> Option<Scope> {
     }
 }
 
-/// What the journal alone tells about who may do what.
+/// Permissions as derived from the journal alone.
 #[derive(Default)]
 pub(super) struct Rights {
     scopes_of: BTreeMap<GameMasterId, BTreeSet<Scope>>,
@@ -251,7 +251,7 @@ pub(super) fn assert_heads(story: &Story) {
         assert_eq!(
             distinct.len(),
             audiences.len(),
-            "nobody sees {event:?} twice"
+            "no audience sees {event:?} twice"
         );
         for audience in audiences {
             *heads.entry(audience).or_default() += 1;
