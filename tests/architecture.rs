@@ -1,5 +1,5 @@
-//! Who may know whom. The rules of `docs/ARCHITECTURE.md` about packages and layers, checked on the
-//! manifests and on the parsed source; and, for each rule, a planted violation that must be caught.
+//! Dependency rules: the rules of `docs/ARCHITECTURE.md` about packages and layers, checked on the
+//! manifests and the parsed source. For each rule, a planted violation must be detected.
 //!
 //! The rules are the tables below; `sources` and `packages` check them, on the paths that `references`
 //! finds.
@@ -39,11 +39,11 @@ const NEVER: [(&str, &[&str]); 7] = [
     ("session", &["protocol"]),
 ];
 
-/// The only folder whose files may read the rules' state and name wire messages: it turns the one into
+/// The only folder whose files may both read the rules' state and name wire messages: it converts one into
 /// the other.
 const RENDER: &str = "src/delivery/render/";
 
-/// Files that may do both all the same: (file, why).
+/// Exceptions to that rule: (file, reason).
 const RENDER_EXCEPTIONS: [(&str, &str); 1] = [(
     "src/delivery/hub.rs",
     "it passes events from the actor on to render, and sends messages that hold no state",

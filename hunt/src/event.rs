@@ -176,7 +176,7 @@ pub enum Event {
         /// Reference to the name.
         name: NameId,
     },
-    /// A team has a new code; the old one is void. The code itself is kept beside the journal.
+    /// A team has a new code; the old one is void. The code itself is a private record, not part of the event.
     TeamCodeRotated {
         /// The team.
         team: TeamId,

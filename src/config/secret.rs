@@ -23,7 +23,7 @@ impl ClusterSecret {
         &self.0
     }
 
-    /// `None` if the text says that there is no secret. The error does not repeat the text.
+    /// Returns `None` for [`NO_SECRET`]. The error does not repeat the text.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, String> {
         if text == NO_SECRET {
             return Ok(None);

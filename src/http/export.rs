@@ -37,7 +37,7 @@ pub(super) async fn export(
         Err(ReadError::Archived { first_seq }) => first_seq,
         Err(ReadError::Failed(error)) => return Err(error.into()),
     };
-    // If more events are archived during the export, the response is truncated and the log says why.
+    // If more events are archived during the export, the response is truncated and the reason is logged.
     let lines = stream::try_unfold(begins_at - 1, move |after| {
         let journal = journal.clone();
         async move { next_lines(&*journal, id, after).await }

@@ -1,5 +1,5 @@
-//! Names and credentials of a session: kept beside the replayed state, so that they can be erased, and
-//! never part of an event.
+//! Names and credentials of a session. They are kept apart from the replayed state, so that they can be
+//! erased, and are never part of an event.
 //!
 //! The actor owns them, resolves team codes and compares names just before the rules decide, and stores
 //! changes in the append of the events that they belong to.

@@ -35,7 +35,7 @@ async fn wrong_team_codes_use_up_the_limit_of_the_session() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_when_to_try_again() {
+async fn a_refusal_has_a_retry_delay() {
     let settings = [
         "limits.session_wrong_codes_per_minute=1",
         "limits.session_wrong_codes_burst=1",

@@ -33,7 +33,7 @@ async fn a_connection_that_answers_pings_is_kept_though_it_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_too_many_pings_is_closed_with_a_time_to_come_back() {
+async fn a_client_that_sends_too_many_pings_is_closed_with_a_retry_delay() {
     let app = TestApp::running(&[]).await;
     let mut player = app.team("Owls").await;
     for _ in 0..CONTROL_FRAMES_BURST * 2 {

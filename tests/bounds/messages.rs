@@ -45,7 +45,7 @@ async fn a_message_that_is_nested_too_deep_is_closed_with_4400() {
 }
 
 #[tokio::test]
-async fn commands_beyond_the_limit_get_a_time_to_retry() {
+async fn commands_beyond_the_limit_get_a_retry_time() {
     let settings = ["limits.commands_per_second=1", "limits.commands_burst=2"];
     let app = TestApp::running(&settings).await;
     let mut player = app.team("Owls").await;

@@ -52,7 +52,7 @@ fn a_command_that_cannot_print_reports_it() {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_cannot_be_written_goes_on() {
+async fn a_server_survives_a_log_that_cannot_be_written() {
     let folder = temporary_folder().expect("a temporary folder");
     let mut server = tokio::process::Command::new(env!("CARGO_BIN_EXE_cluecast"))
         .args([

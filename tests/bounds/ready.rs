@@ -1,5 +1,5 @@
-//! A server on a journal that a test has in its hands: `/health/ready` is green only while no session is
-//! being recovered, a session that is being created is claimed once, and one that stays closed says so.
+//! A server on a journal with injected faults: `/health/ready` succeeds only while no session is being
+//! recovered, a session that is being created is claimed once, and one that stays closed is reported.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -120,9 +120,9 @@ async fn reaches(count: &watch::Sender<u64>, least: u64) {
     drop(reached.expect("the sender is borrowed"));
 }
 
-/// Its journal brings its actor down again and again.
+/// The session's journal makes its actor panic repeatedly.
 #[tokio::test]
-async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
+async fn a_session_that_stays_closed_advises_a_long_retry_delay() {
     let (config, _folder) = settings();
     let journal = Fragile::default();
     let server = started_on(&config, &journal).await;
@@ -159,9 +159,9 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
     server.stop().await.expect("it stops");
 }
 
-/// It is finished, and what is read from it brings its actor down.
+/// The session is finished, and reading it makes its actor panic.
 #[tokio::test]
-async fn a_finished_session_that_stays_closed_is_not_given_up() {
+async fn a_finished_session_that_stays_closed_is_not_released() {
     let (mut config, _folder) = settings();
     config.session.idle_max = Duration::from_millis(100);
     let journal = Fragile::default();

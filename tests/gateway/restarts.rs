@@ -53,7 +53,7 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_stop_announces_itself_and_a_start_goes_on() {
+async fn clients_resume_after_a_graceful_restart() {
     let mut app = TestApp::running(&[]).await;
     let first = app.team_with(Codec::ALL[0], "Owls").await;
     let second = app.teammate_with(Codec::ALL[1], &first).await;

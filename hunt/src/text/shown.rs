@@ -24,7 +24,7 @@ const EMOJI_PLANE: std::ops::RangeInclusive<char> = '\u{1f000}'..='\u{1faff}';
 /// Marks in a row on one letter. Vietnamese needs 2, pointed and cantillated Hebrew 4.
 const MARKS_IN_A_ROW_MAX: usize = 4;
 
-/// Why a name or a text cannot be shown. The message says what to change.
+/// Why a name or a text cannot be shown. The message contains what to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TextError {
     /// Nothing but white space.

@@ -75,7 +75,7 @@ fn a_player_is_renamed_by_oneself_or_the_captain() {
 }
 
 #[test]
-fn the_captain_rotates_the_code_and_only_the_team_is_told() {
+fn only_the_captain_rotates_the_code_and_only_the_team_is_notified() {
     let mut story = Story::in_lobby();
     let captain = story.team("OWLS");
     let teammate = story.joins("OWLS").expect("the team has room");

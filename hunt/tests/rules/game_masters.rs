@@ -237,7 +237,7 @@ fn a_game_master_is_revoked_once() {
 }
 
 #[test]
-fn nobody_gives_scopes_that_they_lack() {
+fn a_game_master_grants_only_scopes_that_it_has() {
     for own in scope_sets() {
         for given in scope_sets() {
             let mut story = Story::in_lobby();
@@ -259,7 +259,7 @@ fn nobody_gives_scopes_that_they_lack() {
 }
 
 #[test]
-fn nobody_revokes_who_may_do_more() {
+fn a_game_master_with_more_scopes_cannot_be_revoked() {
     for own in scope_sets() {
         for theirs in scope_sets() {
             let mut story = Story::in_lobby();
@@ -281,7 +281,7 @@ fn nobody_revokes_who_may_do_more() {
 }
 
 #[test]
-fn a_journal_in_which_somebody_revoked_who_may_do_more_replays() {
+fn a_journaled_revocation_of_a_game_master_with_more_scopes_replays() {
     let mut story = Story::in_lobby();
     let host = story.invites(&Scope::ALL);
     let revoker = story.invites(&[Scope::Run]);

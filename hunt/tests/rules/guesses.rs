@@ -67,7 +67,7 @@ fn every_guess_is_kept_in_order() {
 }
 
 #[test]
-fn locked_and_missing_puzzles_cannot_be_told_apart() {
+fn locked_and_missing_puzzles_are_indistinguishable() {
     let mut story = Story::running();
     let owls = story.team("OWLS");
     let locked = story.guess(owls, "gull", "lighthouse");

@@ -22,7 +22,7 @@ pub enum DecodeError {
 /// The field that names the variant of a map; its value is a string.
 pub(super) const TYPE: &str = "type";
 
-/// The checks beside the depth of nesting.
+/// The checks in addition to the depth of nesting.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     /// No further checks: a later version of the server may add anything.

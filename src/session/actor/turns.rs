@@ -444,7 +444,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
     }
 }
 
-/// What an accepted command stores beside its events.
+/// Private records that an accepted command stores with its events.
 #[derive(Default)]
 struct Secrets {
     names: Vec<PrivateRecord>,

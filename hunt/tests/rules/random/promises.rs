@@ -72,7 +72,7 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    /// Checks that everybody had the right to do what they did.
+    /// Asserts that every event's origin was authorized.
     pub(super) fn assert_kept(journal: &[Entry]) {
         let mut rights = Self::default();
         for entry in journal {
