@@ -105,9 +105,7 @@ async fn connections_of_a_vanished_peer_stay_silent_and_new_ones_work() {
     let mut old = echo.connect().await;
     say(&mut old, b"a").await.expect("it passes");
     echo.proxy.vanish();
-    old.write_all(b"b")
-        .await
-        .expect("the sender gets no error");
+    old.write_all(b"b").await.expect("the sender gets no error");
     let mut new = echo.connect().await;
     say(&mut new, b"c").await.expect("it passes");
     let mut byte = [0];
