@@ -118,7 +118,7 @@ const FRAMES_MODULE: [&str; 2] = ["gateway", "ws"];
 /// Names below `tungstenite` for frame headers, opcodes and close frames. A glob could import them too.
 const FRAMES: [&str; 3] = ["frame", "CloseFrame", "*"];
 
-/// What the pure packages never touch. In-memory parts of `std::io` are no IO.
+/// Paths that the pure packages must not use. The in-memory parts of `std::io` are not IO.
 const IO: [&[&str]; 13] = [
     &["std", "env"],
     &["std", "fs"],
@@ -135,8 +135,8 @@ const IO: [&[&str]; 13] = [
     &["sqlx"],
 ];
 
-/// Packages that do IO or read the system's randomness; the pure packages have none of them, also
-/// not through others.
+/// Packages that do IO or read the system's randomness. The pure packages must not depend on them, directly
+/// or transitively.
 const IO_PACKAGES: [&str; 16] = [
     "async-std",
     "axum",
@@ -158,7 +158,7 @@ const IO_PACKAGES: [&str; 16] = [
 
 const PURE: [&str; 2] = ["hunt", "protocol"];
 
-/// Which of our packages each of them may have: (package, for its product, for its tests too).
+/// Allowed dependencies between the workspace's packages: (package, dependencies, dev-dependencies).
 const PACKAGES: [(&str, &[&str], &[&str]); 6] = [
     ("bench", &["cluecast", "testkit"], &[]),
     (

@@ -11,7 +11,7 @@ const QUICK: [&str; 2] = ["gateway.ping_every_ms=100", "gateway.pong_ms_max=400"
 #[tokio::test]
 async fn a_connection_that_answers_no_ping_is_dropped() {
     let app = TestApp::running(&QUICK).await;
-    // It reads nothing, so its library answers nothing.
+    // It does not read, so its library answers no pings.
     let mut dead = app.team("Owls").await;
     app.until_metric(SILENT, |silent| silent > 0).await;
     assert_eq!(app.metric("cluecast_connections_gone_total").await, 1);

@@ -1,4 +1,4 @@
-//! Output and logs that cannot be written: the reader is gone, or the disk is full.
+//! Output and logs that cannot be written: a broken pipe, or a full disk.
 
 use std::fs::OpenOptions;
 use std::io::pipe;
@@ -17,7 +17,7 @@ fn cluecast() -> Command {
     command
 }
 
-/// A pipe whose reader is gone.
+/// A pipe whose reader is closed.
 fn broken_pipe() -> Stdio {
     let (reader, writer) = pipe().expect("a pipe");
     drop(reader);

@@ -171,8 +171,8 @@ async fn a_node_that_ignores_its_lease_is_detected() {
     assert!(of("HeadsFrame") && of("Rejection"), "{stale:#?}");
 }
 
-/// A receipt stays true whichever node owns the session by then, and passes the gate; messages that wait
-/// with it for the socket may not.
+/// A receipt stays correct whichever node owns the session, so the gate releases it. But other messages may wait
+/// for the socket with it, so the connection is closed after the lease.
 #[tokio::test]
 async fn a_connection_is_closed_rather_than_written_to_after_the_lease() {
     let mut cut = Cut::attached(InjectedFault::None).await;

@@ -1,4 +1,4 @@
-//! A node one of whose loops has failed: it ends, so that others can claim its sessions.
+//! A node in which a critical loop has failed: it ends, so that other nodes can claim its sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -18,7 +18,7 @@ async fn the_same_id_gives_the_same_receipt_on_any_connection_and_after_a_crash(
             assert_eq!(again.expect_accepted(), right);
             let again = player.guess_as(1, "p0", "wrong").await;
             assert_eq!(again.expect_accepted(), wrong);
-            // The id belongs to that command; another one under it changes nothing.
+            // A different command with the same id changes nothing.
             let other = player.guess_as(1, "p1", ANSWER).await;
             other.expect_rejection(RejectionCode::IdReused);
             player.catch_up().await;

@@ -126,7 +126,7 @@ async fn a_players_token_does_nothing_of_a_game_masters() {
     let app = running().await;
     let ana = app.join("Owls").await;
     for request in requests(&app).await {
-        // Devices are a player's own business too.
+        // Players may also manage their own devices.
         if request.path.starts_with("/devices") {
             continue;
         }

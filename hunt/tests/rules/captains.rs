@@ -131,7 +131,7 @@ fn a_game_master_renames_every_team_and_player() {
     assert_eq!(story.order(rename), Err(Rejection::UnknownPlayer));
 }
 
-/// Rust shows texts in quotation marks. Registering people brings none into the journal or the state.
+/// Registration puts no text into the journal or the state. Debug output would show a text in quotation marks.
 #[test]
 fn no_code_or_name_is_part_of_the_session() {
     let mut story = Story::in_lobby();

@@ -1,4 +1,4 @@
-//! Those who run a session: what each may order, and what of it is sent again.
+//! Game masters and admins: the scopes of their orders, and repeated orders.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ const SCHEDULE: GameMasterOrder = GameMasterOrder::ScheduleStart {
     at: Timestamp(DAWN.0 + 1),
 };
 
-/// The scope that an order takes, the orders of an admin by which it becomes possible, and the next
-/// order. Because the match has no wildcard, a new order has to be thought about.
+/// The scope that an order requires, the admin's orders that must precede it, and the next order. The match
+/// has no wildcard, so a new order does not compile without an arm here.
 fn rights(order: &GameMasterOrder) -> (Scope, &'static [GameMasterOrder], Option<GameMasterOrder>) {
     match order {
         Start => (Scope::Run, &[], Some(Pause)),

@@ -1,4 +1,4 @@
-//! When a session starts and ends: scheduled starts, moved ends, and finishes that are taken back.
+//! When a session starts and ends: scheduled starts, moved ends, and reopened sessions.
 
 use cluecast_hunt::GameMasterOrder::{self, CancelStart, Finish, Pause, Reopen, Resume, Start};
 use cluecast_hunt::{

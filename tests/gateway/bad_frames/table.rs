@@ -37,7 +37,7 @@ pub(super) fn message(codec: Codec, value: &Value) -> Sent {
     Sent::Frames(vec![frame(codec, codec.encode(value))])
 }
 
-/// Bytes as one frame of a codec's kind, whatever they are.
+/// Any bytes as one frame of a codec's kind.
 fn payload(codec: Codec, bytes: impl Into<Vec<u8>>) -> Sent {
     Sent::Frames(vec![part(codec, bytes, true)])
 }
