@@ -247,6 +247,17 @@ impl State {
         }
     }
 
+    /// Whether the session is finished and its finish can no longer be taken back, which is possible within
+    /// `reopen_within`, at most [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS).
+    pub fn is_final(&self, now: Timestamp, reopen_within: DurationMs) -> bool {
+        let within_ms = reopen_within.0.min(limits::REOPEN_WITHIN_MS);
+        let can_reopen = self
+            .progress
+            .finished
+            .is_some_and(|finished| now.ms_since(finished.at) < within_ms);
+        self.progress.phase == Phase::Finished && !can_reopen
+    }
+
     /// When the session starts by itself; `None` unless it is in the lobby.
     pub fn starts_at(&self) -> Option<Timestamp> {
         let is_in_lobby = self.progress.phase == Phase::Lobby;

@@ -42,7 +42,7 @@ impl FailureCode {
             Self::RequestTimeout => class(408, Retry::Later),
             Self::CodeTaken => class(409, Retry::Never),
             Self::TooLarge => class(413, Retry::Never),
-            Self::InvalidHunt => class(422, Retry::Never),
+            Self::InvalidHunt | Self::KeyReused => class(422, Retry::Never),
             Self::RateLimited => class(429, Retry::Later),
             Self::Internal => class(500, Retry::Later),
             Self::Unavailable => class(503, Retry::Later),

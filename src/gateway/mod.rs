@@ -37,6 +37,7 @@ pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal, bearer};
 use net::tls::Tls;
 
 use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig, TlsConfig, TlsMode};
+use crate::content::Content;
 use crate::delivery::Hub;
 use crate::session::Sessions;
 
@@ -54,6 +55,7 @@ pub struct GatewayState {
     attempts: CodeAttempts,
     new_teams: NewTeams,
     origins: Origins,
+    content: Content,
     tls: Option<Arc<Tls>>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -92,6 +94,7 @@ impl Gateway {
         };
         Ok(Self(Arc::new(GatewayState {
             origins: Origins::new(&parts.config),
+            content: Content::new(parts.tokens.content_key()),
             tls,
             sessions: parts.sessions,
             tokens: parts.tokens,
@@ -122,6 +125,11 @@ impl Gateway {
     /// The web origins that may connect.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// The texts of puzzles.
+    pub fn content(&self) -> &Content {
+        &self.content
     }
 
     /// The sessions that connections attach to.

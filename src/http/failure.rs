@@ -101,7 +101,11 @@ impl Failed {
 
 impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Self {
-        let code = FailureCode::Rejected(rejection_code(refusal));
+        let code = if refusal == Refusal::KeyReused {
+            FailureCode::KeyReused
+        } else {
+            FailureCode::Rejected(rejection_code(refusal))
+        };
         Self::new(code, rejection_message(refusal))
     }
 }

@@ -164,6 +164,7 @@ async fn a_session_that_stays_closed_advises_a_long_retry_delay() {
 async fn a_finished_session_that_stays_closed_is_not_released() {
     let (mut config, _folder) = settings();
     config.session.idle_max = Duration::from_millis(100);
+    config.session.reopen_max = Duration::ZERO;
     let journal = Fragile::default();
     let server = started_on(&config, &journal).await;
     let hunt = put_hunt(&server).await;

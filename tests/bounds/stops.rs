@@ -36,8 +36,11 @@ async fn never_reads(app: &TestApp) -> TcpStream {
 /// A client that never sends its body, although the server has begun to read it.
 async fn never_ends(app: &TestApp) -> TcpStream {
     let mut stream = connect(app.address()).await;
-    let head = "POST /api/v1/join HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\n\
-                content-type: application/json\r\ncontent-length: 100\r\n\r\n";
+    let head = format!(
+        "POST /api/v1/sessions/{}/join HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n",
+        app.code
+    );
     stream.write_all(head.as_bytes()).await.expect("sent");
     let mut response = [0; 25];
     let reading = timeout(WAIT_MAX, stream.read_exact(&mut response)).await;

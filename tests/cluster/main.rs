@@ -3,6 +3,7 @@
 //!
 //! `lease` has nodes within the test's own process, and can cut their connection to the journal.
 
+mod content;
 mod fleet;
 #[allow(dead_code, reason = "tests/bounds uses the rest of it")]
 #[path = "../bounds/fragile.rs"]

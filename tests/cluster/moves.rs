@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use protocol::rest::Joined;
 use protocol::{CloseCode, Codec, Event, ServerMessage};
 use testkit::app::{ANSWER, Session, TestClient, guess};
 use tokio::time::timeout;
@@ -24,7 +25,7 @@ struct Two {
 
 impl Two {
     async fn attach() -> Self {
-        let fleet = Fleet::start(2).await;
+        let fleet = Fleet::start_with(2, &["session.reopen_ms_max=0"]).await;
         let session = fleet.session(0).await;
         let far = session.via(&fleet.nodes[1]);
         Self {
@@ -129,7 +130,8 @@ async fn a_finished_session_of_a_killed_node_is_claimed_by_the_next_request() {
 
 #[tokio::test]
 async fn an_idle_finished_session_is_released_until_the_next_request() {
-    let fleet = Fleet::start_with(2, &["session.idle_ms_max=1000"]).await;
+    let fleet =
+        Fleet::start_with(2, &["session.reopen_ms_max=0", "session.idle_ms_max=1000"]).await;
     let session = fleet.session(0).await;
     session.join("Owls").await;
     let other = session.via(&fleet.nodes[1]);
@@ -196,4 +198,30 @@ async fn a_node_that_leaves_hands_its_sessions_off() {
     let mut seen = session.scores().await;
     seen.sort();
     assert_eq!(seen, scores([("Far", 1), ("Near", 1)]));
+}
+
+#[tokio::test]
+async fn a_repeated_request_creates_nothing_at_another_node() {
+    let mut two = Two::attach().await;
+    let join = |session: &Session| {
+        let request = session.join_request(Some("Third"), None);
+        request.header("idempotency-key", "kQ3x9ZpT7mW2vB5nR8cY1d")
+    };
+    let far = two.session(1);
+    let first: Joined = far.send(&join(&far)).await.read(201);
+    two.fleet.nodes[0].kill().await;
+    two.far.expect_close(CloseCode::SessionRestarting).await;
+    let again: Joined = far.send(&join(&far)).await.read(201);
+    let ids = |joined: &Joined| {
+        let Joined {
+            team,
+            player,
+            device,
+            ..
+        } = joined.clone();
+        (team, player, device)
+    };
+    assert_eq!(ids(&again), ids(&first));
+    far.attach(&again.token).await;
+    assert_eq!(far.scores().await.len(), 3);
 }

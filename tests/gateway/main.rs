@@ -14,6 +14,7 @@ mod bad_hellos;
 mod bad_requests;
 mod bystanders;
 mod connections;
+mod content;
 mod finished;
 mod generation;
 mod latest;

@@ -38,8 +38,8 @@ async fn a_player_has_up_to_five_devices() {
         app.post("/devices", &added[0].token, None).await.failure(),
         too_many
     );
-    let body = json!({ "session": app.code, "team_code": ana.team_code, "player": ana.player });
-    let restored = app.post_to("/restore", None, Some(body)).await;
+    let body = json!({ "team_code": ana.team_code, "player": ana.player });
+    let restored = app.post("/restore", "", Some(body)).await;
     assert_eq!(restored.failure(), too_many);
 
     // One that is revoked makes room for another.
@@ -131,10 +131,9 @@ async fn a_captain_sees_the_teams_devices_and_others_their_own() {
 async fn only_a_captain_revokes_the_devices_of_others() {
     let app = lobby().await;
     let ana = app.join("Owls").await;
-    let (ben, cleo) = (
-        app.join_team(&ana.team_code).await,
-        app.join_team(&ana.team_code).await,
-    );
+    let ben = app.join_team(&ana.team_code).await;
+    let cleo = json!({ "team_code": ana.team_code, "name": "Cleo" });
+    let cleo: Joined = app.post("/join", "", Some(cleo)).await.read(201);
     let fox = app.join("Foxes").await;
     let revoke =
         async |by: &Joined, device: &str| app.delete(&path_of(device), &by.token).await.failure();

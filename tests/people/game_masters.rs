@@ -118,7 +118,7 @@ async fn an_admin_may_do_everything() {
         assert!(answer.status < 300, "{request:?}: {answer:?}");
     }
     let read: SessionState = app.get("", "").await.read(200);
-    assert_eq!(read.phase, protocol::Phase::Finished);
+    assert_eq!(read.phase, protocol::Phase::Paused, "finished and reopened");
 }
 
 #[tokio::test]

@@ -5,14 +5,18 @@ mod clues;
 mod codes;
 mod devices;
 mod document;
+mod export;
 mod game_masters;
+mod idempotency;
 mod joining;
 mod limits;
 mod links;
 mod openapi;
 mod phases;
+mod renaming;
 mod restarts;
 mod scopes;
+mod times;
 
 use testkit::app::TestApp;
 

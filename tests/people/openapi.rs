@@ -97,7 +97,7 @@ async fn what_is_not_documented_is_not_found() {
         "/start/now",
         "/devices/d1/d2",
         "/players",
-        "/players/p1",
+        "/teams",
     ] {
         let path = format!("{session}{path}");
         for method in ["GET", "POST", "DELETE"] {
@@ -109,7 +109,8 @@ async fn what_is_not_documented_is_not_found() {
         "/api/v1",
         "/api/v1/",
         "/api/v1/openapi",
-        "/api/v2/join",
+        "/api/v1/join",
+        "/api/v2/sessions",
         "/health",
     ] {
         let answer = app.send(&Request::get(path)).await;
@@ -125,6 +126,8 @@ fn the_document_states_the_limits() {
         ("Join", "name", NAME_CHARS_MAX),
         ("Join", "new_team", NAME_CHARS_MAX),
         ("InviteGameMaster", "name", NAME_CHARS_MAX),
+        ("Rename", "name", NAME_CHARS_MAX),
+        ("Rename", "reason", NAME_CHARS_MAX),
         ("PushClue", "text", TEXT_CHARS_MAX),
         ("Announce", "text", TEXT_CHARS_MAX),
     ] {

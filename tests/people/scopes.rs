@@ -29,7 +29,9 @@ impl ScopedRequest {
 /// One request for each thing that takes a scope. Sent in this order, in the lobby, by a game
 /// master with the scope, each of them succeeds.
 pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
-    let ana = app.join("Team").await;
+    let number = app.standings().await.rows.len();
+    let ana = app.join(&format!("Team {number}")).await;
+    let now_ms = app.attach(&ana.token).await.welcome.server_time_ms;
     let device = app.add_device(&ana.token).await.device;
     let victim = app.invite("Victim", &[]).await.game_master;
     let clue = json!({ "to": { "type": "everyone" }, "text": "Look up" });
@@ -75,10 +77,47 @@ pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
             None,
         ),
         request(Scope::Answers, "GET", "/export", None),
+        request(
+            Scope::Run,
+            "POST",
+            "/start",
+            Some(json!({ "at_ms": now_ms + 3_600_000 })),
+        ),
+        request(Scope::Run, "POST", "/cancel-start", None),
         request(Scope::Run, "POST", "/start", None),
         request(Scope::Run, "POST", "/pause", None),
         request(Scope::Run, "POST", "/resume", None),
-        request(Scope::Run, "POST", "/finish", None),
+        request(
+            Scope::Run,
+            "PATCH",
+            "/end",
+            Some(json!({ "left_ms": 3_600_000 })),
+        ),
+        request(
+            Scope::Run,
+            "POST",
+            "/finish",
+            Some(json!({ "confirm": true })),
+        ),
+        request(Scope::Run, "POST", "/reopen", None),
+        request(
+            Scope::Run,
+            "PATCH",
+            &format!("/teams/{}", ana.team),
+            Some(json!({ "name": format!("Renamed {number}") })),
+        ),
+        request(
+            Scope::Run,
+            "PATCH",
+            &format!("/players/{}", ana.player),
+            Some(json!({ "name": "Anna" })),
+        ),
+        request(
+            Scope::Run,
+            "POST",
+            &format!("/teams/{}/code", ana.team),
+            None,
+        ),
     ]
 }
 

@@ -32,7 +32,7 @@ use crate::link::Link;
 use crate::model::{HUNT_FILE, PUZZLES};
 use crate::oracle::{Oracle, Sent, Watched};
 use crate::store::{Fence, Store};
-use crate::world::{WAIT_MAX, delivery_config};
+use crate::world::{WAIT_MAX, content_paths, delivery_config};
 
 const STEPS: usize = 160;
 const NODES: usize = 3;
@@ -323,6 +323,7 @@ impl Fleet {
                 batches_in_flight_max: 1 + self.dice.throw(4),
                 wait_max: WAIT_MAX,
                 idle_max: WAIT_MAX,
+                reopen_max: Duration::ZERO,
             },
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(
@@ -341,7 +342,7 @@ impl Fleet {
         let stop = spec.stop.clone();
         let clock = services.clock.clone();
         let delivery = move || {
-            let hub = Hub::new(&delivery_config(), clock.clone());
+            let hub = Hub::new(&delivery_config(), clock.clone(), content_paths());
             Watched::new(hub, oracle.clone(), sent.clone())
         };
         let (session, running) = launch(services.into(), spec, delivery);

@@ -154,7 +154,7 @@ impl State {
 
     fn decide_reopen(&self, at: Timestamp) -> Result<Vec<Event>, Rejection> {
         let finished = self.progress.finished.ok_or(Rejection::WrongPhase)?;
-        if at.ms_since(finished.at) > limits::REOPEN_WITHIN_MS {
+        if at.ms_since(finished.at) >= limits::REOPEN_WITHIN_MS {
             return Err(Rejection::TooLate);
         }
         Ok(vec![Event::SessionReopened {

@@ -200,7 +200,7 @@ mod tests {
                 id: "maze".to_owned(),
                 round: "quay".to_owned(),
                 title: "Maze".to_owned(),
-                body: String::new(),
+                content: None,
                 points: 1,
                 unlocked_at_ms: 0,
                 solved_at_ms: None,

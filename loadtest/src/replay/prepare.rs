@@ -55,12 +55,11 @@ async fn join(
 ) -> Result<(Joined, Option<String>), RestError> {
     let join = async |name: &str| {
         let body = Join {
-            session: session.to_owned(),
             new_team: Some(name.to_owned()),
             team_code: None,
             name: "Player 1".to_owned(),
         };
-        rest.post("/join", None, &body).await
+        setup::join(rest, session, &body).await
     };
     match join(name).await {
         Err(RestError::Failed { status, .. }) if is_invalid(status.as_u16()) => {

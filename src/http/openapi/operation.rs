@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::schemas::Schemas;
 use crate::delivery::render::scope_name;
+use crate::http::idempotency::key_pattern;
 
 /// The token that a route requires.
 #[derive(Clone, Copy)]
@@ -29,6 +30,8 @@ struct Success {
     status: StatusCode,
     media_type: &'static str,
     body: Option<AddSchema>,
+    /// A media type of plain text in which the response is given on request.
+    text_alternative: Option<&'static str>,
     /// Overrides the description of the body's type.
     description: Option<&'static str>,
 }
@@ -40,11 +43,22 @@ pub(in crate::http) struct Operation {
     summary: &'static str,
     token: Token,
     body: Option<AddSchema>,
+    is_body_required: bool,
+    /// Whether it takes an idempotency key.
+    takes_key: bool,
+    queries: Vec<Query>,
     success: Success,
     /// Failures that do not follow from the path, the token and the body.
     failures: Vec<StatusCode>,
     /// The possible codes of a 409.
     conflicts: Vec<FailureCode>,
+}
+
+/// An optional parameter in the query.
+struct Query {
+    name: &'static str,
+    schema: Value,
+    description: &'static str,
 }
 
 /// A failure response that several routes share.
@@ -66,7 +80,10 @@ const fn shared(
     }
 }
 
-pub(super) const FAILURES: [SharedFailure; 11] = [
+/// Name of the 422 of an idempotency key; [`Operation::idempotent`] implies it.
+const KEY_REUSED: &str = "KeyReused";
+
+pub(super) const FAILURES: [SharedFailure; 12] = [
     shared(
         StatusCode::BAD_REQUEST,
         "BadRequest",
@@ -112,6 +129,11 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
         "`invalid_hunt`: the hunt has mistakes; `mistakes` lists each with its file and line.",
     ),
     shared(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        KEY_REUSED,
+        "`key_reused`: another request used the idempotency key; send this one with a new key.",
+    ),
+    shared(
         StatusCode::TOO_MANY_REQUESTS,
         "RateLimited",
         "`rate_limited`: too many wrong codes, or too many new teams from one address; `retry-after` \
@@ -137,10 +159,14 @@ impl Operation {
             summary,
             token: Token::None,
             body: None,
+            is_body_required: true,
+            takes_key: false,
+            queries: Vec::new(),
             success: Success {
                 status: StatusCode::NO_CONTENT,
                 media_type: "application/json",
                 body: None,
+                text_alternative: None,
                 description: None,
             },
             failures: Vec::new(),
@@ -155,6 +181,34 @@ impl Operation {
 
     pub(in crate::http) fn request<T: ToSchema>(mut self) -> Self {
         self.body = Some(Schemas::add::<T>);
+        self
+    }
+
+    /// Takes a body, or none.
+    pub(in crate::http) fn optional_request<T: ToSchema>(self) -> Self {
+        let mut requested = self.request::<T>();
+        requested.is_body_required = false;
+        requested
+    }
+
+    /// Takes an idempotency key.
+    pub(in crate::http) fn idempotent(mut self) -> Self {
+        self.takes_key = true;
+        self
+    }
+
+    /// Adds an optional parameter in the query.
+    pub(in crate::http) fn query(
+        mut self,
+        name: &'static str,
+        schema: Value,
+        description: &'static str,
+    ) -> Self {
+        self.queries.push(Query {
+            name,
+            schema,
+            description,
+        });
         self
     }
 
@@ -191,6 +245,12 @@ impl Operation {
         self
     }
 
+    /// Adds a media type of plain text for the response.
+    pub(in crate::http) fn text_alternative(mut self, media_type: &'static str) -> Self {
+        self.success.text_alternative = Some(media_type);
+        self
+    }
+
     /// Describes the effect behind a 204.
     pub(in crate::http) fn effect(mut self, description: &'static str) -> Self {
         self.success.description = Some(description);
@@ -221,14 +281,18 @@ impl Operation {
             "security": self.security(),
             "responses": self.responses(path, schemas),
         });
-        let parameters: Vec<Value> = parameters(path).map(parameter).collect();
+        let mut parameters: Vec<Value> = parameters(path).map(parameter).collect();
+        parameters.extend(self.queries.iter().map(Query::render));
+        if self.takes_key {
+            parameters.push(key_parameter());
+        }
         if !parameters.is_empty() {
             operation["parameters"] = parameters.into();
         }
         if let Some(add) = self.body {
             let schema = add(schemas);
             operation["requestBody"] = json!({
-                "required": true,
+                "required": self.is_body_required,
                 "content": { "application/json": { "schema": schema } },
             });
         }
@@ -255,10 +319,10 @@ impl Operation {
             self.success.status.as_str().to_owned(),
             self.success.render(schemas),
         );
-        for failure in FAILURES
-            .iter()
-            .filter(|failure| self.may_fail(path, failure.status))
-        {
+        for failure in FAILURES.iter().filter(|failure| match failure.name {
+            KEY_REUSED => self.takes_key,
+            _ => self.may_fail(path, failure.status),
+        }) {
             let reference = format!("#/components/responses/{}", failure.name);
             responses.insert(
                 failure.status.as_str().to_owned(),
@@ -308,9 +372,22 @@ impl Success {
         let description = self
             .description
             .unwrap_or_else(|| schemas.description(&schema));
+        let mut content = json!({ self.media_type: { "schema": schema } });
+        if let Some(media_type) = self.text_alternative {
+            content[media_type] = json!({ "schema": { "type": "string" } });
+        }
+        json!({ "description": description, "content": content })
+    }
+}
+
+impl Query {
+    fn render(&self) -> Value {
         json!({
-            "description": description,
-            "content": { self.media_type: { "schema": schema } },
+            "name": self.name,
+            "in": "query",
+            "required": false,
+            "description": self.description,
+            "schema": self.schema,
         })
     }
 }
@@ -337,11 +414,24 @@ fn parameters(path: &str) -> impl Iterator<Item = &str> {
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
+/// The header with the idempotency key.
+fn key_parameter() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": false,
+        "description": "A random key of this request. The same request with the same key is executed once, \
+            for 24 hours; a repeat gets the same ids, with a fresh token.",
+        "schema": { "type": "string", "pattern": key_pattern() },
+    })
+}
+
 fn parameter(name: &str) -> Value {
     let description = match name {
         "code" => "The session's code; case, spaces and dashes are ignored.",
         "device" => "The device's id.",
         "player" => "The player's id.",
+        "team" => "The team's id.",
         "game_master" => "The game master's id.",
         "clue" => "The clue's id.",
         other => panic!("the parameter {other} has no description"),

@@ -163,15 +163,16 @@ impl Session {
     /// Starts, pauses, resumes or finishes the session, as the organiser.
     pub async fn order(&self, order: &str) -> SessionState {
         let path = format!("/{order}");
-        self.post(&path, &self.game_master_token, None)
+        let body = (order == "finish").then(|| json!({ "confirm": true }));
+        self.post(&path, &self.game_master_token, body)
             .await
             .read(200)
     }
 
     /// The request to join by a new team's name, or by a team's code.
     pub fn join_request(&self, new_team: Option<&str>, team_code: Option<&str>) -> Request {
-        Request::post("/api/v1/join").json(&Join {
-            session: self.code.clone(),
+        let path = format!("/api/v1/sessions/{}/join", self.code);
+        Request::post(path).json(&Join {
             new_team: new_team.map(str::to_owned),
             team_code: team_code.map(str::to_owned),
             name: match new_team {

@@ -45,6 +45,7 @@ fn line(seq: u64, command: u64, guess: u64) -> ExportLine<ExportedEvent> {
         device: Some("d1".to_owned()),
         game_master: None,
         command: Some(command),
+        reason: None,
         event: ExportedEvent::GuessJudged {
             puzzle: "well-0".to_owned(),
             guess: format!("P0N{guess}"),
