@@ -219,7 +219,7 @@ pub enum GameMasterOrder {
         /// Whether the issuer has confirmed it; without that, it is rejected.
         confirmed: bool,
     },
-    /// Takes a finish back, within [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS): the session is
+    /// Undoes a finish, within [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS): the session is
     /// paused again, with the time that was left. A session that never started stays finished.
     Reopen,
     /// Sets the time at which the session starts by itself.

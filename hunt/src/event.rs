@@ -85,7 +85,7 @@ pub enum Event {
         /// When the session finishes by itself; in a pause, when it would if it were resumed at once.
         ends_at: Option<Timestamp>,
     },
-    /// A finish was taken back; the session is paused.
+    /// A finish was undone; the session is paused.
     SessionReopened {
         /// The session time left; without it, the session does not finish by itself.
         left: Option<DurationMs>,

@@ -124,8 +124,8 @@ impl IdempotencyKeys {
         }
     }
 
-    /// Adds a stored key in place of the one in its slot. A record that cannot be read is ignored: the
-    /// key counts as not used.
+    /// Adds a stored key, which replaces the one in its slot. An unreadable record is ignored: the key counts
+    /// as unused.
     pub(super) fn put(&mut self, record: &PrivateRecord) {
         let Ok(stored) = serde_json::from_str::<StoredKey>(&record.text) else {
             return;
