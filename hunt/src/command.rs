@@ -147,7 +147,7 @@ pub enum RegistrationOrder {
         /// The link's random number.
         link: u64,
     },
-    /// Revokes a device: a player one of their own, a captain any of the team.
+    /// Revokes a device. A player may revoke their own devices, a captain those of the team.
     RevokeDevice {
         /// The requesting device.
         by: DeviceId,

@@ -235,7 +235,7 @@ mod tests {
             "<!-- alert(1) --><template><p>alert(1)</p></template>",
         ] {
             let html = render(hostile).to_lowercase();
-            // As text it may stay; as a tag or in one it may not.
+            // Text content may keep it; tags and attributes may not.
             let tags: String = html
                 .split('<')
                 .skip(1)

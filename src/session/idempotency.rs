@@ -61,10 +61,10 @@ fn first_64_bits(digest: &[u8]) -> u64 {
     u64::from_be_bytes(*first)
 }
 
-/// What is known about a key.
+/// State of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyUse {
-    /// It was not used, or too long ago.
+    /// It was not used, or has expired.
     New,
     /// The same request used it, and got this receipt.
     Repeated(Receipt),

@@ -1,8 +1,8 @@
 //! Which names and texts can be shown to others.
 //!
-//! A text is what it looks like: characters that are invisible, or that turn the direction of what stands
-//! around them, would let one team pass for another, or break a whole board. Joiners are accepted where
-//! UAX 31 (section 2.3) allows them in identifiers, and inside emoji (UTS 51).
+//! Invisible characters, and characters that change the direction of the surrounding text, are refused: they
+//! would let one team impersonate another, or garble a whole board. Joiners are accepted where UAX 31
+//! (section 2.3) allows them in identifiers, and inside emoji (UTS 51).
 
 use icu_properties::props::{
     BidiControl, CanonicalCombiningClass, Emoji, EmojiModifierBase, ExtendedPictographic,

@@ -480,7 +480,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         }
     }
 
-    /// Whether the session is finished for good.
+    /// Whether the session is finished and the finish can no longer be undone.
     fn is_final(&self, now: Timestamp) -> bool {
         let reopen_max = self.context.services.config.reopen_max.as_millis();
         let within = u64::try_from(reopen_max).unwrap_or(u64::MAX);
