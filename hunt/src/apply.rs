@@ -138,6 +138,10 @@ impl State {
                 points,
                 normaliser: _,
             } => {
+                if *verdict == Verdict::Correct {
+                    let first_solvers = &mut self.progress.first_solvers;
+                    first_solvers.entry(puzzle.clone()).or_insert(*team);
+                }
                 let team = self.team_mut(*team);
                 team.record_guess(at, *player, puzzle, guess, *verdict);
                 if *points > 0 {

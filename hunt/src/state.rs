@@ -46,6 +46,8 @@ pub struct Progress {
     pub(crate) game_masters: Vec<GameMaster>,
     pub(crate) clues: Vec<Clue>,
     pub(crate) announcements: Vec<Announcement>,
+    /// The team that solved each puzzle first.
+    pub(crate) first_solvers: BTreeMap<PuzzleId, TeamId>,
 }
 
 /// The newest numbers of the streams that are not of one team or player.
@@ -271,6 +273,11 @@ impl State {
         Some(DurationMs(ends_at.ms_since(paused_at)))
     }
 
+    /// When the session was paused; `None` unless it is paused.
+    pub fn paused_at(&self) -> Option<Timestamp> {
+        self.progress.paused_at
+    }
+
     /// The time of the last event. No later event has an earlier time.
     pub fn last_at(&self) -> Timestamp {
         self.progress.last_at
@@ -280,6 +287,17 @@ impl State {
     pub fn teams(&self) -> impl ExactSizeIterator<Item = (TeamId, &Team)> {
         let teams = self.progress.teams.iter().enumerate();
         teams.map(|(index, team)| (TeamId::from_index(index), &**team))
+    }
+
+    /// The players with their ids, in the order of joining the session.
+    pub fn players(&self) -> impl ExactSizeIterator<Item = (PlayerId, &Player)> {
+        let players = self.progress.players.iter().enumerate();
+        players.map(|(index, player)| (PlayerId::from_index(index), &**player))
+    }
+
+    /// The team that solved a puzzle before all others; `None` while no team has.
+    pub fn first_solver(&self, puzzle: &str) -> Option<TeamId> {
+        self.progress.first_solvers.get(puzzle).copied()
     }
 
     /// The number of players.
@@ -368,6 +386,10 @@ impl State {
         for (id, team) in self.teams() {
             self.assert_team_invariants(id, team);
         }
+        for (puzzle, first) in &progress.first_solvers {
+            let team = self.team(*first);
+            assert!(team.is_some_and(|team| team.solved.contains(puzzle)));
+        }
         assert!(progress.game_masters.len() <= limits::GAME_MASTERS_MAX);
         assert!(progress.clues.len() <= limits::CLUES_MAX);
         assert!(progress.announcements.len() <= limits::ANNOUNCEMENTS_MAX);
@@ -398,6 +420,7 @@ impl State {
             let solves = made.filter(|made| made.verdict == Verdict::Correct).count();
             assert_eq!(solves, usize::from(is_solved), "{puzzle} is counted once");
             if is_solved {
+                assert!(self.first_solver(puzzle.as_str()).is_some());
                 let points = self.hunt.puzzle(puzzle.as_str()).map(|p| p.points);
                 score += points.expect("the hunt has every puzzle that a team sees");
             }
@@ -413,6 +436,11 @@ impl Team {
     /// The progress on a puzzle that the team sees.
     pub fn puzzle(&self, id: &str) -> Option<&PuzzleProgress> {
         self.puzzles.get(id)
+    }
+
+    /// The puzzles that the team sees with its progress on them, in the order of their ids.
+    pub fn puzzles(&self) -> impl ExactSizeIterator<Item = (&PuzzleId, &PuzzleProgress)> {
+        self.puzzles.iter()
     }
 
     /// Whether the team sees a round.

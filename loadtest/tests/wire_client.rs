@@ -203,6 +203,7 @@ fn snapshot(team: u64) -> Snapshot {
         title: "Harbour".to_owned(),
         phase: Phase::Running,
         starts_at_ms: None,
+        paused_at_ms: None,
         ends_at_ms: None,
         left_ms: None,
         team: Team {

@@ -11,6 +11,7 @@
 mod client;
 mod close;
 mod codec;
+mod console;
 pub mod cost;
 mod event;
 mod latest;
@@ -26,6 +27,7 @@ mod state;
 pub use client::{ClientMessage, Command, Cursor, Hello, Order, OrderKind, Resync, Watch};
 pub use close::{Advice, CloseCode};
 pub use codec::{Codec, DecodeError, FrameKind, decode_body};
+pub use console::{CellProgress, Cells, PlayerSummary, PuzzleSummary};
 pub use event::{Audience, Event, Update};
 pub use latest::{
     Attendance, Board, BoardRow, PlayerPresence, Presence, Standing, TeamAttendance, WrongBase,

@@ -43,6 +43,9 @@ pub const REST_BODY_BYTES_MAX: usize = 32 * 1024;
 /// Maximum length of an uploaded hunt with its texts; the upload requires an admin's token.
 pub const HUNT_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Maximum number of rows in a page of guesses or of the audit, and of players.
+pub const PAGE_ROWS_MAX: usize = 200;
+
 const _: () = assert!(
     GUESS_CHARS_MAX * 4 < CLIENT_MESSAGE_BYTES_MAX,
     "the longest guess must fit into a message"

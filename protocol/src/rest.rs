@@ -11,6 +11,10 @@
 //! | `GET /sessions/{code}` | none | none | 200 [`SessionState`] |
 //! | `GET /sessions/{code}/standings` | none | none | 200 [`Standings`] |
 //! | `GET /sessions/{code}/export` | game master with `answers` | none | 200 JSON lines of [`ExportLine`], or CSV |
+//! | `GET /sessions/{code}/players` | game master with `view` | none | 200 [`Players`] |
+//! | `GET /sessions/{code}/guesses` | game master with `view` | none | 200 [`GuessPage`] |
+//! | `GET /sessions/{code}/teams/{team}/guesses` | game master with `view` | none | 200 [`GuessPage`] |
+//! | `GET /sessions/{code}/audit` | game master with `run` | none | 200 [`Audit`] |
 //! | `POST /sessions/{code}/join` | none | [`Join`] | 201 [`Joined`] |
 //! | `POST /sessions/{code}/roster` | none | [`FindTeam`] | 200 [`Roster`] |
 //! | `POST /sessions/{code}/restore` | none | [`Restore`] | 201 [`Joined`] |
@@ -34,6 +38,12 @@
 //! `Authorization: Bearer TOKEN`, never in a path or query. Every failed request has the body [`Failure`].
 
 use std::collections::BTreeMap;
+
+mod console;
+
+pub use console::{
+    Audit, AuditedKind, AuditedOrder, AuditedTarget, GuessPage, GuessRecord, Players,
+};
 
 use serde::{Deserialize, Serialize};
 

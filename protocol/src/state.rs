@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::console::{Cells, PlayerSummary, PuzzleSummary};
+
 /// The complete state that a player's device may see, as of `heads`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -23,6 +25,9 @@ pub struct Snapshot {
     /// The session time left, in a pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_ms: Option<u64>,
+    /// In a pause: when it began. A finish ends it, as a resumption does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at_ms: Option<u64>,
     /// The device's team.
     pub team: Team,
     /// The rounds that the team can see, in the hunt's order.
@@ -55,8 +60,19 @@ pub struct Overview {
     /// The session time left, in a pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_ms: Option<u64>,
+    /// In a pause: when it began. A finish ends it, as a resumption does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at_ms: Option<u64>,
+    /// The hunt's rounds, in its order.
+    pub rounds: Vec<Round>,
+    /// The hunt's puzzles, in its order.
+    pub puzzles: Vec<PuzzleSummary>,
     /// Every team, oldest first.
     pub teams: Vec<TeamSummary>,
+    /// Every player, in the order of joining.
+    pub players: Vec<PlayerSummary>,
+    /// For each team in the order of `teams`, a byte for each puzzle in the order of `puzzles`.
+    pub cells: Cells,
     /// Every live clue with its target, oldest first.
     pub clues: Vec<TargetedClue>,
     /// The announcements, oldest first; at most the last 100.
@@ -152,6 +168,9 @@ pub struct TeamSummary {
     pub solves: u32,
     /// The number of its players.
     pub players: u32,
+    /// When it last made a guess.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_guess_at_ms: Option<u64>,
 }
 
 /// A game master of the session.
@@ -237,6 +256,7 @@ pub struct Guess {
 
 /// The verdict on a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It solves the puzzle.

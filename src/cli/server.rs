@@ -19,7 +19,7 @@ use crate::http;
 use crate::ids::{Incarnation, SessionId};
 use crate::journal::{
     ArchiveFolder, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions,
-    SqliteJournal, SqliteOptions,
+    SessionRecord, SqliteJournal, SqliteOptions,
 };
 use crate::session::{Archiving, InjectedFault, JournalAccess, Services, Sessions};
 use crate::telemetry;

@@ -1,9 +1,9 @@
-//! The body and the path parameters of a request, read with typed failures.
+//! The body, the path parameters and the query of a request, read with typed failures.
 
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
 use hyper::body::Body as _;
@@ -90,6 +90,22 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Gateway> for InPath<T> {
                 "The path contains a percent-encoded character that is not UTF-8; fix the encoding.",
             )),
             Err(error) => Err(Failed::internal(error)),
+        }
+    }
+}
+
+/// The query of a path. A malformed one, or one with unknown fields, becomes a [`Failed`].
+pub(super) struct InQuery<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Gateway> for InQuery<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Failed> {
+        match Query::from_request_parts(parts, gateway).await {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(_) => Err(Failed::bad_request(
+                "The query of the path is malformed: a parameter is missing, unknown or invalid.",
+            )),
         }
     }
 }

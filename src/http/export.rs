@@ -16,9 +16,8 @@ use super::identity::Bearer;
 use crate::delivery::Hub;
 use crate::delivery::render::{self, ExportNames, ExportReferences};
 use crate::gateway::Gateway;
-use crate::ids::SessionId;
 use crate::journal::records::{self, RecordError};
-use crate::journal::{History, ReadError, StoredBatch};
+use crate::journal::{ReadError, StoredBatch};
 use crate::session::{SessionHandle, Unavailable, View};
 
 /// Batches read at a time; bounds the memory of one export.

@@ -99,8 +99,23 @@ impl Bearer {
         session: &SessionHandle<Hub>,
         scope: Scope,
     ) -> Result<(), Failed> {
-        let Issuer::GameMaster(id) = self.by(session)? else {
+        if self.has(session, scope).await? {
             return Ok(());
+        }
+        Err(Failed::forbidden(format!(
+            "This request requires a game master with the scope `{}`.",
+            render::scope_name(scope)
+        )))
+    }
+
+    /// Whether the token is an admin's, or that of a game master with the scope. Fails if it is neither.
+    pub(super) async fn has(
+        &self,
+        session: &SessionHandle<Hub>,
+        scope: Scope,
+    ) -> Result<bool, Failed> {
+        let Issuer::GameMaster(id) = self.by(session)? else {
+            return Ok(true);
         };
         let may = session.read(move |view| {
             let game_master = view.state.game_master(id);
@@ -108,13 +123,7 @@ impl Bearer {
             Some(game_master.may(scope))
         });
         let revoked = Refusal::Rejected(Rejection::Revoked);
-        if may.await?.ok_or(revoked)? {
-            return Ok(());
-        }
-        Err(Failed::forbidden(format!(
-            "This request requires a game master with the scope `{}`.",
-            render::scope_name(scope)
-        )))
+        Ok(may.await?.ok_or(revoked)?)
     }
 
     /// The device behind the token. The rules check whether it is revoked.

@@ -5,6 +5,7 @@
 
 mod admin;
 mod body;
+mod console;
 mod content;
 mod cors;
 mod desk;
@@ -16,6 +17,7 @@ mod game_masters;
 mod idempotency;
 mod identity;
 mod names;
+mod newest;
 mod nodes;
 mod openapi;
 mod pages;

@@ -11,15 +11,16 @@ use hyper::header::{CONTENT_TYPE, HeaderName};
 use hyper::{Method, StatusCode};
 use protocol::RejectionCode;
 use protocol::rest::{
-    Announce, Announced, CluePushed, CreateHunt, CreateSession, DeviceCreated, Devices, ExportLine,
-    FailureCode, FindTeam, Finish, GameMasterInvited, GameMasters, HuntCreated, InviteGameMaster,
-    Join, Joined, LinkCreated, MoveEnd, PushClue, Rename, Restore, Revoke, Roster, RotateTeamCode,
-    SessionCreated, SessionState, Standings, Start, TeamCodeRotated,
+    Announce, Announced, Audit, CluePushed, CreateHunt, CreateSession, DeviceCreated, Devices,
+    ExportLine, FailureCode, FindTeam, Finish, GameMasterInvited, GameMasters, GuessPage,
+    HuntCreated, InviteGameMaster, Join, Joined, LinkCreated, MoveEnd, Players, PushClue, Rename,
+    Restore, Revoke, Roster, RotateTeamCode, SessionCreated, SessionState, Standings, Start,
+    TeamCodeRotated,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::openapi::{DescribedRoute, Operation, Token, document};
-use super::{admin, desk, devices, export, game_masters, phases, playing, teams};
+use super::openapi::{DescribedRoute, Operation, QueryParameter, Token, document};
+use super::{admin, console, desk, devices, export, game_masters, phases, playing, teams};
 use crate::gateway::Gateway;
 
 /// Prefix of all routes.
@@ -56,6 +57,7 @@ fn routes() -> Vec<Route> {
     routes.extend(names_and_team_codes());
     routes.extend(game_masters_of_session());
     routes.extend(texts());
+    routes.extend(console_of_session());
     routes.push(get(
         "/openapi.json",
         serve_openapi,
@@ -102,16 +104,7 @@ fn hunts_and_sessions() -> Vec<Route> {
             export::export,
             about("exportSession", "Reads the journal of a session")
                 .token(Token::GameMaster(Scope::Answers))
-                .query(
-                    "anonymous",
-                    json!({ "type": "string", "enum": ["1"] }),
-                    "Leaves the names of people and teams and the reasons out.",
-                )
-                .query(
-                    "format",
-                    json!({ "type": "string", "enum": ["jsonl", "csv"], "default": "jsonl" }),
-                    "`jsonl`: every event. `csv`: the guesses only.",
-                )
+                .query([QueryParameter::Anonymous, QueryParameter::Format])
                 .response::<ExportLine<Value>>()
                 .media_type(
                     "application/jsonl",
@@ -435,6 +428,56 @@ fn texts() -> Vec<Route> {
                 .created_response::<Announced>()
                 .idempotent()
                 .conflicts(rejections([RejectionCode::BadText, RejectionCode::Full])),
+        ),
+    ]
+}
+
+fn console_of_session() -> Vec<Route> {
+    let about = |id, summary, scope| {
+        Operation::new(id, "game masters", summary).token(Token::GameMaster(scope))
+    };
+    let page = [QueryParameter::Before, QueryParameter::Limit];
+    vec![
+        get(
+            "/sessions/{code}/players",
+            console::players,
+            about("listPlayers", "Lists the players", Scope::View)
+                .query([QueryParameter::AfterPlayer, QueryParameter::Limit])
+                .response::<Players>(),
+        ),
+        get(
+            "/sessions/{code}/guesses",
+            console::guesses,
+            about(
+                "listGuesses",
+                "Lists the latest guesses of all teams",
+                Scope::View,
+            )
+            .query(page)
+            .response::<GuessPage>(),
+        ),
+        get(
+            "/sessions/{code}/teams/{team}/guesses",
+            console::guesses_of_team,
+            about(
+                "listTeamGuesses",
+                "Lists the guesses of a team on a puzzle",
+                Scope::View,
+            )
+            .query([QueryParameter::Puzzle])
+            .query(page)
+            .response::<GuessPage>(),
+        ),
+        get(
+            "/sessions/{code}/audit",
+            console::audit,
+            about(
+                "readAudit",
+                "Lists what game masters and admins did",
+                Scope::Run,
+            )
+            .query(page)
+            .response::<Audit>(),
         ),
     ]
 }

@@ -22,6 +22,15 @@ pub trait History: Send + Sync + 'static {
         through_seq: u64,
         max: BatchesMax,
     ) -> Answer<Vec<StoredBatch>>;
+
+    /// The newest batches that begin before event `before_seq`, newest first, as many as `max` allows. The
+    /// first one may end after `before_seq`.
+    fn read_newest(
+        &self,
+        session: SessionId,
+        before_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>>;
 }
 
 /// Bounds of one read.

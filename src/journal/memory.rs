@@ -429,6 +429,22 @@ impl History for MemoryJournal {
             }),
         )
     }
+
+    fn read_newest(
+        &self,
+        session: SessionId,
+        before_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        ready(
+            self.with_session("read the newest batches", session, |session| {
+                let new = session.batches.iter().rev();
+                let new = new.skip_while(|batch| batch.first_seq >= before_seq);
+                let count = max.fitting(new.clone().map(|batch| batch.events.len()));
+                new.take(count).cloned().collect()
+            }),
+        )
+    }
 }
 
 impl Journal for MemoryJournal {

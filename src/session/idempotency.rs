@@ -23,7 +23,7 @@ pub struct KeyDigest(String);
 impl KeyDigest {
     /// The digest of a key as it was sent.
     pub fn new(key: &str) -> Self {
-        Self(format!("{:x}", Sha256::digest(key)))
+        Self(hex::encode(Sha256::digest(key)))
     }
 }
 

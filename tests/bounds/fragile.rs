@@ -227,6 +227,15 @@ impl History for Fragile {
     ) -> Answer<Vec<StoredBatch>> {
         self.through(move |inner| inner.read_oldest(session, through_seq, max))
     }
+
+    fn read_newest(
+        &self,
+        session: SessionId,
+        before_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.through(move |inner| inner.read_newest(session, before_seq, max))
+    }
 }
 
 impl Journal for Fragile {

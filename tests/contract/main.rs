@@ -70,6 +70,7 @@ contract! {
     an_unverified_snapshot_is_replaced,
     two_concurrent_snapshots_leave_an_intact_one,
     reads_of_the_oldest_batches_are_bounded_in_bytes,
+    the_newest_batches_are_read_backwards_and_bounded,
     a_truncated_journal_accepts_appends,
     only_what_two_verified_snapshots_cover_is_truncated,
     an_earlier_owner_cannot_truncate,

@@ -36,7 +36,7 @@ impl Document {
 
     /// The documented operation of a path and a method.
     pub(crate) fn operation(&self, path: &str, method: &str) -> Option<&Value> {
-        let (path, _query) = path.split_once('?').unwrap_or((path, ""));
+        let path = path.split('?').next().unwrap_or_default();
         let templates = self.0["paths"].as_object().expect("a map of paths");
         let mut fitting: Vec<&String> = templates
             .keys()

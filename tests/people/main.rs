@@ -3,6 +3,8 @@
 
 mod clues;
 mod codes;
+mod console;
+mod console_state;
 mod devices;
 mod document;
 mod export;

@@ -48,6 +48,15 @@ pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
     let invitation = json!({ "name": "Friend", "scopes": [] });
     vec![
         request(Scope::View, "GET", "/game-masters", None),
+        request(Scope::View, "GET", "/players", None),
+        request(Scope::View, "GET", "/guesses", None),
+        request(
+            Scope::View,
+            "GET",
+            &format!("/teams/{}/guesses?puzzle=p0", ana.team),
+            None,
+        ),
+        request(Scope::Run, "GET", "/audit", None),
         request(Scope::Hints, "POST", "/clues", Some(clue)),
         request(
             Scope::Hints,

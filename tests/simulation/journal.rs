@@ -316,6 +316,15 @@ impl History for SimulatedJournal {
             committed.read_oldest(session, through_seq, max)
         })
     }
+
+    fn read_newest(
+        &self,
+        session: SessionId,
+        before_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.committed.read_newest(session, before_seq, max)
+    }
 }
 
 impl Journal for SimulatedJournal {

@@ -397,6 +397,15 @@ impl History for Link {
             store.oldest(through_seq, max)
         })
     }
+
+    fn read_newest(
+        &self,
+        _session: SessionId,
+        _before_seq: u64,
+        _max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        not_here("read the newest")
+    }
 }
 
 impl Journal for Link {

@@ -185,6 +185,7 @@ mod tests {
             title: "Harbour".to_owned(),
             phase: Phase::Running,
             starts_at_ms: None,
+            paused_at_ms: None,
             ends_at_ms: None,
             left_ms: None,
             team: Team {

@@ -4,6 +4,7 @@
 //! Never starts a server; the gateway's tests cover how a connection handles a rejected message.
 
 mod allocation;
+mod board;
 mod golden;
 mod hostile;
 mod kinds;

@@ -143,6 +143,7 @@ fn every_limit_has_a_row_with_its_value() {
         ),
         ("REST_BODY_BYTES_MAX", size(limits::REST_BODY_BYTES_MAX)),
         ("HUNT_BODY_BYTES_MAX", size(limits::HUNT_BODY_BYTES_MAX)),
+        ("PAGE_ROWS_MAX", size(limits::PAGE_ROWS_MAX)),
     ] {
         assert_mentions("a limit", &format!("\n| `{name}` | {} |", grouped(value)));
     }
@@ -150,7 +151,7 @@ fn every_limit_has_a_row_with_its_value() {
         .matches("pub const ")
         .count();
     assert_eq!(
-        declared, 13,
+        declared, 14,
         "a new limit needs a line above and a row in the specification"
     );
 }

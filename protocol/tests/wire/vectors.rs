@@ -139,6 +139,7 @@ fn snapshot_full() -> Snapshot {
         starts_at_ms: None,
         ends_at_ms: Some(STARTED_AT_MS + 10_800_000),
         left_ms: None,
+        paused_at_ms: None,
         team: Team {
             id: text("t3"),
             name: text("Owls 🦉"),
@@ -150,6 +151,16 @@ fn snapshot_full() -> Snapshot {
         puzzles: vec![puzzle_solved(), puzzle_unlocked()],
         clues: vec![clue(), clue_for_good()],
         announcements: vec![announcement()],
+    }
+}
+
+fn snapshot_paused() -> Snapshot {
+    Snapshot {
+        phase: Phase::Paused,
+        ends_at_ms: None,
+        left_ms: Some(3_600_000),
+        paused_at_ms: Some(STARTED_AT_MS + 7_200_000),
+        ..snapshot_full()
     }
 }
 
@@ -260,6 +271,10 @@ fn openings() -> Vec<Vector<ServerMessage>> {
         vector(
             "server-snapshot-lobby",
             ServerMessage::Snapshot(Box::new(snapshot_lobby())),
+        ),
+        vector(
+            "server-snapshot-paused",
+            ServerMessage::Snapshot(Box::new(snapshot_paused())),
         ),
     ]
 }

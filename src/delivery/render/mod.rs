@@ -7,9 +7,12 @@
 //! that turns a panic of the rules into a quarantined command. So no function here panics: an id that
 //! the state does not know is left out.
 
+mod audit;
+mod console;
 mod event;
 mod export;
 mod game_masters;
+mod guesses;
 mod outcome;
 mod overview;
 mod people;
@@ -20,11 +23,14 @@ mod standings;
 mod texts;
 mod welcome;
 
+pub use audit::{audited_orders, is_audited};
+pub use console::{players_after, unlocked_at};
 pub(super) use event::update;
 pub use export::{
     ExportNames, ExportReferences, export_lines, export_names, guess_log_header, guess_log_rows,
 };
 pub use game_masters::game_masters;
+pub use guesses::{GuessesOf, judged_guess};
 pub(super) use outcome::{last_command, receipt};
 pub use outcome::{rejection_code, rejection_message};
 pub use people::{all_devices, devices_visible_to, joined, roster, team_code};

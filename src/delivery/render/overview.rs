@@ -2,9 +2,11 @@
 
 use protocol as wire;
 
+use super::console::{cells, players, puzzles};
 use super::game_masters::game_masters;
 use super::people::team_summary;
 use super::session::phase;
+use super::snapshot::round;
 use super::texts::{announcements, clue, target};
 use crate::delivery::viewer::Reads;
 use crate::session::View;
@@ -20,12 +22,22 @@ pub(super) fn overview(view: View<'_>, heads: wire::Heads, reads: Reads) -> wire
         starts_at_ms: state.starts_at().map(|at| at.0),
         ends_at_ms: state.ends_at().map(|at| at.0),
         left_ms: state.time_left().map(|left| left.0),
+        paused_at_ms: state.paused_at().map(|at| at.0),
+        rounds: Vec::new(),
+        puzzles: Vec::new(),
         teams: Vec::new(),
+        players: Vec::new(),
+        cells: wire::Cells::default(),
         clues: Vec::new(),
         announcements: announcements(view),
         game_masters: Vec::new(),
     };
     if reads.view {
+        let rounds = state.hunt().rounds.iter();
+        overview.rounds = rounds.map(|known| round(state, known)).collect();
+        overview.puzzles = puzzles(state);
+        overview.players = players(view);
+        overview.cells = cells(state);
         let teams = state.teams();
         overview.teams = teams
             .map(|(id, team)| team_summary(view, id, team))

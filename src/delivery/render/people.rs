@@ -31,6 +31,7 @@ pub(super) fn team_summary(view: View<'_>, id: TeamId, team: &hunt::Team) -> wir
         score: team.score,
         solves: count(team.solves()),
         players: count(team.players.len()),
+        last_guess_at_ms: team.last_guess.map(|at| at.0),
         ..new_team_summary(view, id, team.name)
     }
 }
@@ -43,6 +44,7 @@ pub(super) fn new_team_summary(view: View<'_>, id: TeamId, name: NameId) -> wire
         score: 0,
         solves: 0,
         players: 0,
+        last_guess_at_ms: None,
     }
 }
 

@@ -101,6 +101,7 @@ fn snapshot(
         starts_at_ms: state.starts_at().map(|at| at.0),
         ends_at_ms: state.ends_at().map(|at| at.0),
         left_ms: state.time_left().map(|left| left.0),
+        paused_at_ms: state.paused_at().map(|at| at.0),
         team: wire::Team {
             id: team.to_string(),
             name: view.name(own.name),

@@ -4,6 +4,7 @@
 
 mod operation;
 mod pages;
+mod query;
 mod schemas;
 
 use hyper::Method;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use operation::{FAILURES, failure_response};
 pub(super) use operation::{Operation, Token};
+pub(super) use query::QueryParameter;
 use schemas::Schemas;
 
 /// A route as the document describes it.

@@ -6,6 +6,7 @@ use protocol::rest::FailureCode;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::query::QueryParameter;
 use super::schemas::Schemas;
 use crate::delivery::render::scope_name;
 use crate::http::idempotency::key_pattern;
@@ -42,23 +43,16 @@ pub(in crate::http) struct Operation {
     tag: &'static str,
     summary: &'static str,
     token: Token,
+    query: Vec<QueryParameter>,
     body: Option<AddSchema>,
     is_body_required: bool,
     /// Whether it takes an idempotency key.
     takes_key: bool,
-    queries: Vec<Query>,
     success: Success,
     /// Failures that do not follow from the path, the token and the body.
     failures: Vec<StatusCode>,
     /// The possible codes of a 409.
     conflicts: Vec<FailureCode>,
-}
-
-/// An optional parameter in the query.
-struct Query {
-    name: &'static str,
-    schema: Value,
-    description: &'static str,
 }
 
 /// A failure response that several routes share.
@@ -158,10 +152,10 @@ impl Operation {
             tag,
             summary,
             token: Token::None,
+            query: Vec::new(),
             body: None,
             is_body_required: true,
             takes_key: false,
-            queries: Vec::new(),
             success: Success {
                 status: StatusCode::NO_CONTENT,
                 media_type: "application/json",
@@ -176,6 +170,15 @@ impl Operation {
 
     pub(in crate::http) fn token(mut self, token: Token) -> Self {
         self.token = token;
+        self
+    }
+
+    /// Adds parameters in the query.
+    pub(in crate::http) fn query(
+        mut self,
+        parameters: impl IntoIterator<Item = QueryParameter>,
+    ) -> Self {
+        self.query.extend(parameters);
         self
     }
 
@@ -194,21 +197,6 @@ impl Operation {
     /// Takes an idempotency key.
     pub(in crate::http) fn idempotent(mut self) -> Self {
         self.takes_key = true;
-        self
-    }
-
-    /// Adds an optional parameter in the query.
-    pub(in crate::http) fn query(
-        mut self,
-        name: &'static str,
-        schema: Value,
-        description: &'static str,
-    ) -> Self {
-        self.queries.push(Query {
-            name,
-            schema,
-            description,
-        });
         self
     }
 
@@ -281,8 +269,8 @@ impl Operation {
             "security": self.security(),
             "responses": self.responses(path, schemas),
         });
-        let mut parameters: Vec<Value> = parameters(path).map(parameter).collect();
-        parameters.extend(self.queries.iter().map(Query::render));
+        let in_query = self.query.iter().map(|parameter| parameter.render());
+        let mut parameters: Vec<Value> = parameters(path).map(parameter).chain(in_query).collect();
         if self.takes_key {
             parameters.push(key_parameter());
         }
@@ -377,18 +365,6 @@ impl Success {
             content[media_type] = json!({ "schema": { "type": "string" } });
         }
         json!({ "description": description, "content": content })
-    }
-}
-
-impl Query {
-    fn render(&self) -> Value {
-        json!({
-            "name": self.name,
-            "in": "query",
-            "required": false,
-            "description": self.description,
-            "schema": self.schema,
-        })
     }
 }
 

@@ -230,6 +230,17 @@ impl History for PostgresJournal {
             queries::oldest(connection, session, through_seq, max)
         })
     }
+
+    fn read_newest(
+        &self,
+        session: SessionId,
+        before_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.query("read the newest batches", move |connection| {
+            queries::newest(connection, session, before_seq, max)
+        })
+    }
 }
 
 impl Journal for PostgresJournal {

@@ -189,6 +189,43 @@ pub(super) fn oldest(
     .boxed()
 }
 
+/// The newest batches that begin before an event, newest first.
+pub(super) fn newest(
+    connection: &mut PgConnection,
+    session: SessionId,
+    before_seq: u64,
+    max: BatchesMax,
+) -> Query<'_, Vec<StoredBatch>> {
+    async move {
+        let before_seq = i64::try_from(before_seq).unwrap_or(i64::MAX);
+        // The length of a batch is read without the batch.
+        let lengths: Vec<i32> = sqlx::query_scalar(
+            "SELECT octet_length(events) FROM journal \
+             WHERE session_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+        )
+        .bind(session.as_i64())
+        .bind(before_seq)
+        .bind(i64::try_from(max.batches).unwrap_or(i64::MAX))
+        .fetch_all(&mut *connection)
+        .await?;
+        let lengths = lengths
+            .into_iter()
+            .map(|length| usize::try_from(length).unwrap_or(0));
+        // Batches that were appended meanwhile take the place of older ones.
+        let rows = sqlx::query(
+            "SELECT seq, last_seq, epoch, events FROM journal \
+             WHERE session_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+        )
+        .bind(session.as_i64())
+        .bind(before_seq)
+        .bind(i64::try_from(max.fitting(lengths)).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+        rows.iter().map(stored_batch).collect()
+    }
+    .boxed()
+}
+
 fn stored_batch(row: &PgRow) -> Result<StoredBatch, sqlx::Error> {
     Ok(StoredBatch {
         first_seq: row.try_get::<i64, _>(0)?.cast_unsigned(),

@@ -205,6 +205,17 @@ impl History for SqliteJournal {
             queries::oldest(pool, session, through_seq, max)
         })
     }
+
+    fn read_newest(
+        &self,
+        session: SessionId,
+        before_seq: u64,
+        max: BatchesMax,
+    ) -> Answer<Vec<StoredBatch>> {
+        self.query("read the newest batches", move |pool| {
+            queries::newest(pool, session, before_seq, max)
+        })
+    }
 }
 
 impl Journal for SqliteJournal {

@@ -188,6 +188,39 @@ pub(super) async fn oldest(
     rows.iter().map(stored_batch).collect()
 }
 
+pub(super) async fn newest(
+    pool: SqlitePool,
+    session: SessionId,
+    before_seq: u64,
+    max: BatchesMax,
+) -> Result<Vec<StoredBatch>, sqlx::Error> {
+    let before_seq = i64::try_from(before_seq).unwrap_or(i64::MAX);
+    // The length of a batch is read without the batch.
+    let lengths: Vec<i64> = sqlx::query_scalar(
+        "SELECT length(events) FROM journal WHERE session_id = ? AND seq < ? \
+         ORDER BY seq DESC LIMIT ?",
+    )
+    .bind(session.as_i64())
+    .bind(before_seq)
+    .bind(i64::try_from(max.batches).unwrap_or(i64::MAX))
+    .fetch_all(&pool)
+    .await?;
+    let lengths = lengths
+        .into_iter()
+        .map(|length| usize::try_from(length).unwrap_or(0));
+    // Batches that were appended meanwhile take the place of older ones.
+    let rows = sqlx::query(
+        "SELECT seq, last_seq, epoch, events FROM journal WHERE session_id = ? AND seq < ? \
+         ORDER BY seq DESC LIMIT ?",
+    )
+    .bind(session.as_i64())
+    .bind(before_seq)
+    .bind(i64::try_from(max.fitting(lengths)).unwrap_or(i64::MAX))
+    .fetch_all(&pool)
+    .await?;
+    rows.iter().map(stored_batch).collect()
+}
+
 pub(super) async fn batches(
     pool: SqlitePool,
     session: SessionId,

@@ -29,6 +29,7 @@
 
 mod client;
 pub mod http;
+mod reducer;
 mod session;
 mod socket;
 
@@ -41,6 +42,7 @@ use crate::{
 };
 
 pub use client::{Answer, TestClient, announcement, clue, cursor_at, guess};
+pub use reducer::{apply_to_overview, apply_to_snapshot};
 pub use session::{ANSWER, Check, PUZZLES, Session, TITLE};
 pub use socket::{Ended, Socket, frame, upgrade_request};
 

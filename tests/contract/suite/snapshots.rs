@@ -190,6 +190,31 @@ pub async fn reads_of_the_oldest_batches_are_bounded_in_bytes(fixture: &Fixture)
     assert_eq!(read(1_000).await, 3, "no later batch");
 }
 
+pub async fn the_newest_batches_are_read_backwards_and_bounded(fixture: &Fixture) {
+    let epoch = fixture.session(1).await;
+    for (seqs, bytes) in [(1..=1, 10), (2..=4, 10), (5..=5, 50), (6..=7, 10)] {
+        let mut batch = batch(id(1), epoch, seqs);
+        batch.events = vec![7; bytes];
+        fixture.append(batch).await.expect("follows");
+    }
+    let journal = &fixture.journal;
+    let read = async |before_seq, batches, bytes| {
+        let max = BatchesMax { batches, bytes };
+        let newest = journal.read_newest(id(1), before_seq, max).await;
+        let newest = newest.expect("reads").into_iter();
+        newest.map(|batch| batch.first_seq).collect::<Vec<_>>()
+    };
+    assert_eq!(read(u64::MAX, 9, usize::MAX).await, [6, 5, 2, 1]);
+    assert_eq!(read(u64::MAX, 3, usize::MAX).await, [6, 5, 2]);
+    assert_eq!(read(6, 9, 60).await, [5, 2], "those that begin before it");
+    assert_eq!(read(7, 9, 59).await, [6], "a batch may end after it");
+    assert_eq!(read(6, 9, 1).await, [5], "a larger batch is returned alone");
+    assert_eq!(read(1, 9, usize::MAX).await, [0; 0]);
+    let max = BatchesMax::UNBOUNDED;
+    let other = journal.read_newest(id(1), 0, max).await.expect("reads");
+    assert_eq!(other, []);
+}
+
 pub async fn a_truncated_journal_accepts_appends(fixture: &Fixture) {
     let epoch = filled(fixture, 6).await;
     let other = fixture.session(2).await;

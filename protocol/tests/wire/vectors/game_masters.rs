@@ -1,14 +1,14 @@
 //! Messages that only game masters send or receive.
 
 use cluecast_protocol::{
-    Audience, ClientMessage, Command, Cursor, Event, GameMaster, Heads, Hello, Order, OrderKind,
-    Overview, Phase, Receipt, Resume, Scope, ServerMessage, Target, TargetedClue, TeamSummary,
-    Verdict, Welcome,
+    Audience, Cells, ClientMessage, Command, Cursor, Event, GameMaster, Heads, Hello, Order,
+    OrderKind, Overview, Phase, PlayerSummary, PuzzleSummary, Receipt, Resume, Scope,
+    ServerMessage, Target, TargetedClue, TeamSummary, Verdict, Welcome,
 };
 
 use super::{
-    STARTED_AT_MS, Vector, announcement, clue, clue_for_good, member, reconnect, text, update,
-    vector,
+    STARTED_AT_MS, Vector, announcement, clue, clue_for_good, member, reconnect, round, text,
+    update, vector,
 };
 
 fn game_master() -> GameMaster {
@@ -20,6 +20,16 @@ fn game_master() -> GameMaster {
     }
 }
 
+fn puzzle_summary(id: &str, index: u32) -> PuzzleSummary {
+    PuzzleSummary {
+        id: text(id),
+        index,
+        round: text("quay"),
+        title: text("Six flags"),
+        points: 10,
+    }
+}
+
 fn team() -> TeamSummary {
     TeamSummary {
         id: text("t3"),
@@ -27,6 +37,7 @@ fn team() -> TeamSummary {
         score: 10,
         solves: 1,
         players: 1,
+        last_guess_at_ms: Some(STARTED_AT_MS + 60_500),
     }
 }
 
@@ -134,7 +145,16 @@ fn openings() -> Vec<Vector<ServerMessage>> {
         starts_at_ms: None,
         ends_at_ms: Some(STARTED_AT_MS + 10_800_000),
         left_ms: None,
+        paused_at_ms: None,
+        rounds: vec![round()],
+        puzzles: vec![puzzle_summary("flags", 0), puzzle_summary("gull", 1)],
         teams: vec![team()],
+        players: vec![PlayerSummary {
+            id: text("p7"),
+            name: text("Ana"),
+            team: text("t3"),
+        }],
+        cells: Cells(vec![15, 0]),
         clues: vec![
             TargetedClue {
                 clue: clue(),
@@ -155,7 +175,12 @@ fn openings() -> Vec<Vector<ServerMessage>> {
         starts_at_ms: Some(STARTED_AT_MS),
         ends_at_ms: None,
         left_ms: None,
+        paused_at_ms: None,
+        rounds: Vec::new(),
+        puzzles: Vec::new(),
         teams: Vec::new(),
+        players: Vec::new(),
+        cells: Cells::default(),
         clues: Vec::new(),
         announcements: Vec::new(),
         game_masters: Vec::new(),
