@@ -115,7 +115,7 @@ impl State {
             Event::TeamCreated { team, name } => self.add_team(*team, *name),
             Event::TeamRenamed { team, name } => self.team_mut(*team).name = *name,
             Event::PlayerRenamed { player, name, .. } => self.player_mut(*player).name = *name,
-            // The code is kept beside the journal.
+            // The code is a private record, not part of the state.
             Event::TeamCodeRotated { .. } => {}
             Event::UnlockedForAll { rounds, puzzles } => {
                 for index in 0..self.progress.teams.len() {
@@ -220,7 +220,7 @@ impl State {
         self.progress.ends_at = ends_at;
     }
 
-    /// Shifts what stood still during the pause.
+    /// Shifts the times that were suspended during the pause.
     fn end_pause(&mut self, at: Timestamp) {
         let Some(paused_at) = self.progress.paused_at.take() else {
             return;

@@ -249,7 +249,7 @@ impl State {
         }
     }
 
-    /// Whether the session is finished and its finish can no longer be taken back, which is possible within
+    /// Whether the session is finished and its finish can no longer be undone, which is possible within
     /// `reopen_within`, at most [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS).
     pub fn is_final(&self, now: Timestamp, reopen_within: DurationMs) -> bool {
         let within_ms = reopen_within.0.min(limits::REOPEN_WITHIN_MS);

@@ -17,7 +17,7 @@ pub struct SessionConfig {
     pub wait_max: Duration,
     /// Time that an unused finished session stays open.
     pub idle_max: Duration,
-    /// Time after a finish within which it can be taken back.
+    /// Time after a finish within which it can be undone.
     pub reopen_max: Duration,
 }
 

@@ -15,8 +15,8 @@ use crate::telemetry::metrics;
 
 /// Bytes of HTML in the cache: 250 hunts with 100 puzzles of 2 KB.
 const RENDERED_BYTES_MAX: usize = 64 << 20;
-/// Texts that are rendered at the same time. Further requests wait for a permit, and most of them then find
-/// their text in the cache: at an unlock everyone asks for the same.
+/// Maximum number of concurrent renderings. Further requests wait for a permit; most of them then find their
+/// text in the cache, because after an unlock all clients request the same one.
 const RENDERINGS_MAX: usize = 2;
 
 /// Rendered texts.

@@ -1,7 +1,7 @@
 //! Markdown to sanitised HTML.
 //!
-//! `pulldown-cmark` parses `CommonMark` with tables and strikethrough; `ammonia` keeps of its output, which
-//! may contain any HTML that the author wrote, only the elements and attributes listed here.
+//! `pulldown-cmark` parses `CommonMark` with tables and strikethrough. Its output may contain any HTML that the
+//! author wrote; `ammonia` removes all elements and attributes except those listed here.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -60,9 +60,9 @@ const NESTING_MAX: usize = 64;
 const REMOVED_WHOLE: [&str; 7] = [
     "iframe", "math", "object", "script", "style", "svg", "template",
 ];
-/// Schemes of absolute links. Images have none: they lie beside the text.
+/// Allowed schemes of absolute links. Images must be relative, because they are served below the text's path.
 const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
-/// Attributes of some elements, beside `lang`, `dir` and `title`, which all may have.
+/// Allowed attributes of some elements, in addition to `lang`, `dir` and `title`, which all may have.
 const ATTRIBUTES: [(&str, &[&str]); 5] = [
     ("a", &["href"]),
     ("img", &["src", "alt", "width", "height"]),
@@ -89,13 +89,13 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     sanitiser
 });
 
-/// A base that no text names: a relative link that leaves its folder resolves to something else.
+/// A base URL that occurs in no text. A relative link that leaves the text's folder does not resolve below it.
 static FOLDER: LazyLock<Url> =
     LazyLock::new(|| Url::parse("https://folder.invalid/a/b/c/").expect("it is a URL"));
 
 /// A fragment of HTML that is safe to insert into a page.
 ///
-/// Takes some 50 µs for each KiB of ordinary text: call it where blocking is allowed.
+/// Takes about 50 µs for each KiB of ordinary text: call it on a thread that may block.
 pub(super) fn render(markdown: &str) -> String {
     let parser = Parser::new_ext(
         markdown,
@@ -106,7 +106,7 @@ pub(super) fn render(markdown: &str) -> String {
     SANITISER.clean(&unsafe_html).to_string()
 }
 
-/// Drops the marks that are nested too deeply.
+/// Drops markup that is nested too deeply, and keeps its text.
 fn without_deep_nesting<'m>(
     events: impl Iterator<Item = Event<'m>>,
 ) -> impl Iterator<Item = Event<'m>> {
@@ -124,7 +124,7 @@ fn without_deep_nesting<'m>(
     })
 }
 
-/// Removes the addresses of images that are not beside the text, and of relative links that leave its folder.
+/// Removes the URLs of images outside the text's folder, and of relative links that leave it.
 fn keep_attribute<'u>(element: &str, attribute: &str, value: &'u str) -> Option<Cow<'u, str>> {
     let is_kept = match (element, attribute) {
         ("img", "src") => is_inside(value),
@@ -235,7 +235,7 @@ mod tests {
             "<!-- alert(1) --><template><p>alert(1)</p></template>",
         ] {
             let html = render(hostile).to_lowercase();
-            // As text it may stay; as a tag or in one it may not.
+            // Text content may keep it; tags and attributes may not.
             let tags: String = html
                 .split('<')
                 .skip(1)

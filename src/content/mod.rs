@@ -16,7 +16,7 @@ use hunt::ContentHash;
 /// of the HTML that a text renders to, which changes all paths.
 const RENDERING_VERSION: u8 = 1;
 
-/// A node's part in serving texts: the key of their paths, and what it has rendered.
+/// What a node needs to serve texts: the key of their paths, and the cache of rendered texts.
 pub struct Content {
     /// The key that their paths are authenticated with.
     pub key: ContentKey,

@@ -3,7 +3,7 @@
 //! The part `{hmac}` authenticates a path: 8 bytes of the text's hash, by which the text is found, and 16
 //! bytes of an HMAC-SHA-256 (RFC 2104) over the whole hash, in hexadecimal. The HMAC's key is derived from
 //! the server's token key and the session's id, so every node computes the same paths, and the paths of one
-//! session say nothing about those of another. Without the key, a path cannot be told before it is sent.
+//! session reveal nothing about those of another. Without the key, a path cannot be guessed.
 
 use std::fmt;
 

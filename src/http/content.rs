@@ -1,6 +1,7 @@
 //! `GET /content/{session}/{hmac}/{file}`: the texts of puzzles. Any node answers, from the catalogue.
 //!
-//! The path alone authorises: who knows its HMAC was sent it, or was given it by someone who was.
+//! The path alone authorises (a capability URL): clients that know its HMAC received it from the server, or from
+//! another client that did.
 
 use std::sync::Arc;
 
@@ -79,8 +80,8 @@ pub(super) async fn file(
     {
         return Ok(response);
     }
-    // A wrong path counts as a wrong code, whether the session exists or not: otherwise it would tell
-    // which sessions do.
+    // A wrong path counts as a wrong code, whether the session exists or not: otherwise it would reveal
+    // which sessions exist.
     let attempt = gateway.attempts().at_session(source)?;
     if known.is_none() {
         let found = gateway.sessions().find_record(&code).await;

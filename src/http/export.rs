@@ -57,7 +57,7 @@ impl Format {
         }
     }
 
-    /// What precedes the first event.
+    /// The bytes before the first event.
     fn header(self) -> Vec<u8> {
         match self {
             Self::Jsonl => Vec::new(),
@@ -103,7 +103,7 @@ pub(super) async fn export(
         session,
         query,
     };
-    // If more events are archived during the export, the response is truncated and the log says why.
+    // If more events are archived during the export, the response is truncated and the reason is logged.
     let parts = stream::try_unfold((export, begins_at - 1), async |(export, after)| {
         let part = export.part(after).await?;
         Ok::<_, ExportError>(part.map(|(bytes, last_seq)| (bytes, (export, last_seq))))

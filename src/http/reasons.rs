@@ -1,4 +1,4 @@
-//! Orders of game masters with a name or a reason, which are stored beside the events.
+//! Orders of game masters with a name or a reason, which are stored as private records.
 
 use hunt::{Command, GameMasterOrder, Issuer, NameId};
 

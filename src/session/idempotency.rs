@@ -61,10 +61,10 @@ fn first_64_bits(digest: &[u8]) -> u64 {
     u64::from_be_bytes(*first)
 }
 
-/// What is known about a key.
+/// State of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyUse {
-    /// It was not used, or too long ago.
+    /// It was not used, or has expired.
     New,
     /// The same request used it, and got this receipt.
     Repeated(Receipt),
@@ -124,8 +124,8 @@ impl IdempotencyKeys {
         }
     }
 
-    /// Adds a stored key in place of the one in its slot. A record that cannot be read is ignored: the
-    /// key counts as not used.
+    /// Adds a stored key, which replaces the one in its slot. An unreadable record is ignored: the key counts
+    /// as unused.
     pub(super) fn put(&mut self, record: &PrivateRecord) {
         let Ok(stored) = serde_json::from_str::<StoredKey>(&record.text) else {
             return;

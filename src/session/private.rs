@@ -1,5 +1,5 @@
-//! Names and credentials of a session: kept beside the replayed state, so that they can be erased, and
-//! never part of an event.
+//! Names and credentials of a session. They are kept apart from the replayed state, so that they can be
+//! erased, and are never part of an event.
 //!
 //! The actor owns them, resolves team codes and compares names just before the rules decide, and stores
 //! changes in the append of the events that they belong to.
@@ -12,7 +12,7 @@ use hunt::{Event, NameId, PlayerId, Receipt, State, TeamId, Timestamp, normalise
 use super::idempotency::{IdempotencyKey, IdempotencyKeys, KeyUse};
 use crate::journal::{PrivateKind, PrivateRecord};
 
-/// Shown in place of a name that was erased.
+/// Shown instead of an erased name.
 const NAME_ERASED: &str = "(erased)";
 
 /// The private records of a session by kind, with the indexes that the actor needs.

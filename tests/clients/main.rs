@@ -98,7 +98,7 @@ fn script_of(client: &Client) -> &'static str {
 }
 
 async fn report_of(client: &Client, script: &Path, server: &ServerProcess) -> Report {
-    let session = server.session().expect("it was told to run a hunt");
+    let session = server.session().expect("it runs a hunt");
     let output = Command::new(client.program)
         .arg(script)
         .arg(format!("http://{}", server.address()))

@@ -1,5 +1,5 @@
-//! The texts of puzzles: a node serves those of any session from the catalogue, also when it has not seen
-//! the session before and when the owner is gone.
+//! The texts of puzzles: a node serves those of any session from the catalogue, even if it does not know the
+//! session yet and the owner has ended.
 
 use protocol::Codec;
 use protocol::rest::HuntCreated;

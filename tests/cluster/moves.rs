@@ -92,7 +92,7 @@ async fn an_address_has_one_limit_through_all_nodes() {
 }
 
 #[tokio::test]
-async fn the_sessions_of_a_killed_node_go_on_at_another() {
+async fn another_node_takes_over_the_sessions_of_a_killed_node() {
     let mut two = Two::attach().await;
     solve(&mut two.far, 1, "p0").await;
     two.fleet.nodes[0].kill().await;
@@ -147,7 +147,7 @@ async fn an_idle_finished_session_is_released_until_the_next_request() {
 async fn a_node_that_hangs_is_replaced_and_sends_nothing_stale_afterwards() {
     let mut two = Two::attach().await;
     solve(&mut two.near, 1, "p0").await;
-    // The last thing that the hanging node knows: the session is paused, and rejects guesses.
+    // The last state that the hanging node has: the session is paused and rejects guesses.
     two.session(0).order("pause").await;
     two.near
         .expect_update(|event| matches!(event, Event::SessionPaused { .. }))
@@ -156,7 +156,7 @@ async fn a_node_that_hangs_is_replaced_and_sends_nothing_stale_afterwards() {
     hanging.pause().expect("it can be stopped");
     two.far.expect_close(CloseCode::SessionRestarting).await;
     two.far.reconnect().await;
-    // Messages that it had sent before.
+    // Messages that it sent before it hung.
     while let Ok(message) = timeout(LAST_MESSAGES_WAIT, two.near.read()).await {
         message.expect("it is stopped");
     }
@@ -166,7 +166,7 @@ async fn a_node_that_hangs_is_replaced_and_sends_nothing_stale_afterwards() {
     two.fleet.nodes[0].server.resume().expect("it goes on");
     let ended = loop {
         match two.near.read().await {
-            // The session and everyone's stream go on: both would be of the old state.
+            // The session and everyone's stream have progressed: both messages would be stale.
             Ok(ServerMessage::Rejection(rejection)) => panic!("stale: {rejection:?}"),
             Ok(ServerMessage::Heads(frame)) => panic!("stale: {frame:?}"),
             Ok(_) => {}

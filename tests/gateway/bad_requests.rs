@@ -1,4 +1,4 @@
-//! REST requests that are wrong: each is answered with its status and code.
+//! Invalid REST requests: each is answered with its status and code.
 
 use protocol::limits::{HUNT_BODY_BYTES_MAX, NAME_CHARS_MAX, REST_BODY_BYTES_MAX};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use testkit::app::http::{Request, connect, exchange};
 use crate::bad_hellos::{expired, foreign, forged};
 use crate::bystanders::Bystanders;
 
-/// What the request is, the request, and the status and code of the failure.
+/// Description of a case, its request, and the status and code of the failure.
 type Row = (&'static str, Request, u16, &'static str);
 
 fn post(path: &str) -> Request {

@@ -1,4 +1,4 @@
-//! The texts of puzzles: their paths come with an unlock, and whoever has a path reads its files.
+//! The texts of puzzles: an unlock contains their paths, and a path alone authorises reading its files.
 
 use protocol::{Codec, Event, Puzzle};
 use serde_json::json;
@@ -145,7 +145,7 @@ async fn other_paths_are_not_found_and_say_nothing() {
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
-    // Wrong paths count as wrong codes; a right one is served all the same.
+    // Wrong paths count as wrong codes; a correct one is served nevertheless.
     for _ in 0..3 {
         get(&app, &path.replace(hmac, &zeros))
             .await

@@ -1,4 +1,4 @@
-//! Clues and announcements: whom they reach, exactly once, and what snapshots keep of them.
+//! Clues and announcements: their audiences, exactly-once delivery, and their part in snapshots.
 
 use protocol::rest::{Announced, CluePushed, Joined};
 use protocol::{Audience, Codec, Event, Order, Receipt, RejectionCode, Target, Update};

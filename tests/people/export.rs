@@ -11,7 +11,7 @@ use crate::running;
 use testkit::app::{ANSWER, TestApp};
 
 const TEAM: &str = "\"Owls\", Inc.";
-/// A guess that a spreadsheet would compute, with all that CSV has to quote.
+/// A guess that a spreadsheet would evaluate, with every character that CSV must quote.
 const FORMULA: &str = "=1+1,\"x\"\r\ny";
 
 /// A session with two teams and guesses, and every credential that was given out in it.
@@ -120,7 +120,7 @@ async fn the_lines_name_teams_players_puzzles_and_raw_guesses() {
 }
 
 #[tokio::test]
-async fn an_anonymous_export_names_nobody() {
+async fn an_anonymous_export_has_no_names() {
     let (app, _, secrets) = played().await;
     let body = export(&app, "?anonymous=1").await;
     let anonymous = lines(&body);

@@ -7,7 +7,7 @@ use crate::{lobby, running};
 use testkit::app::TestApp;
 use testkit::app::http::{Request, Response};
 
-/// As short as a key may be.
+/// A key of the minimum length.
 const KEY: &str = "kQ3x9ZpT7mW2vB5nR8cY1d";
 
 fn request(app: &TestApp, path: &str, token: &str, body: &Value) -> Request {
@@ -32,7 +32,7 @@ async fn counts(app: &TestApp) -> (u32, u32, usize) {
     (state.teams, state.players, devices.devices.len())
 }
 
-/// A response without its secrets, which a repeat gets anew.
+/// A response without its secrets, which are new in a repeat.
 fn ids(response: &Response) -> Value {
     let mut body: Value = response.read(201);
     for secret in ["token", "link", "expires_at_ms"] {
@@ -167,7 +167,7 @@ async fn a_rejected_request_may_be_sent_again_with_its_key() {
     taken.expect_failure(409, "name_taken");
     let joined = post(&app, "/join", "", KEY, &join("Foxes")).await;
     assert_eq!(joined.status, 201);
-    // Its own name is not taken from the repeat.
+    // The name does not conflict with that of the first request.
     let again = post(&app, "/join", "", KEY, &join("Foxes")).await;
     assert_eq!(ids(&again), ids(&joined));
 }

@@ -1,5 +1,5 @@
-//! People, end to end: who may join, come back, see, order and revoke what, over real HTTP and
-//! WebSockets. Every response is checked against the OpenAPI document.
+//! End-to-end tests of roles over real HTTP and WebSockets: joining, restoring, permissions, orders and
+//! revocation. Every response is checked against the OpenAPI document.
 
 mod clues;
 mod codes;

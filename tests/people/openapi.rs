@@ -44,8 +44,8 @@ async fn the_served_document_is_the_committed_one() {
     assert!(served == Document::committed().0, "{HOW_TO_REWRITE}");
 }
 
-/// The router's routes below `/api/v1` are made from the table that the document is made from; this
-/// catches what is added beside it, and what is documented and not served.
+/// The router's routes below `/api/v1` and the document come from one table. This test detects routes added
+/// without the table, and documented routes that are not served.
 #[tokio::test]
 async fn every_documented_path_exists_and_takes_no_other_method() {
     let app = lobby().await;

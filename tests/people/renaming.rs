@@ -48,7 +48,7 @@ async fn captains_players_and_game_masters_rename() {
         (&anas, &run, "Anna", (204, "")),
         (&owls, &run, "Eagles", (204, "")),
         (&foxes, &app.admin_token, "Foxes 2", (204, "")),
-        // What others have, also in another spelling, is taken; one's own is not.
+        // Names of others are taken, also in another spelling; the own name is not.
         (&owls, &ana.token, "Eagles", (204, "")),
         (&foxes, &fox.token, "EAGLES", (409, "name_taken")),
         (&foxes, &run, "eagles", (409, "name_taken")),
@@ -82,7 +82,7 @@ async fn captains_players_and_game_masters_rename() {
     app.crash().await;
     let (team, players) = names(&app, &ana.team_code).await;
     assert_eq!((team, &players[..]), (expected.0, &expected.1[..]));
-    // A name that was given up is free.
+    // The previous name is free again.
     assert_eq!(rename(&app, &foxes, &run, "Owls").await.status, 204);
 }
 

@@ -8,7 +8,7 @@ use crate::{lobby, running};
 use testkit::app::{ANSWER, clue};
 
 #[tokio::test]
-async fn a_killed_server_comes_back_with_clues_game_masters_and_revocations() {
+async fn a_killed_server_recovers_clues_game_masters_and_revocations() {
     let mut app = running().await;
     let ana = app.join("Owls").await;
     let lost = app.add_device(&ana.token).await;

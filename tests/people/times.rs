@@ -95,7 +95,7 @@ async fn the_end_is_moved_and_stands_still_in_a_pause() {
 }
 
 #[tokio::test]
-async fn a_finish_is_confirmed_and_taken_back() {
+async fn a_finish_needs_confirmation_and_can_be_undone() {
     let app = lobby().await;
     app.order("start").await;
     let early = order(&app, "POST", "/reopen", None).await;

@@ -124,7 +124,7 @@ async fn an_update_that_comes_twice_is_a_duplicate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_update_for_somebody_else_is_foreign_and_the_own_one_lost() {
+async fn an_update_of_another_client_is_foreign_and_the_own_one_lost() {
     let report = fanout_through(Wrong::Misdirected).await;
     assert!(report.foreign_updates > 0 && report.lost > 0, "{report}");
     assert_eq!(report.stream_gaps, 0, "the numbers are right: {report}");

@@ -241,7 +241,7 @@ impl State {
         live.ok_or(Rejection::UnknownClue)
     }
 
-    /// The events of a start. What all teams get is one event, however many teams there are.
+    /// The events of a start. One event unlocks for all teams, whatever their number.
     pub(super) fn start(&self, at: Timestamp) -> Vec<Event> {
         let duration = self.hunt.duration;
         let mut events = vec![Event::SessionStarted {

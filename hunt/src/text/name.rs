@@ -12,7 +12,7 @@ use unicode_security::skeleton;
 
 use super::guess::fold_name;
 
-/// What decides whether two names are told apart.
+/// Comparison key of a name. Two names whose keys match look the same to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameKey {
     /// The name without case, width and accents.
@@ -58,7 +58,7 @@ impl NameKey {
 /// Names by skeleton, each with the scripts of its letters.
 type BySkeleton<T> = BTreeMap<String, Vec<(BTreeSet<Script>, T)>>;
 
-/// Names in use, by the key that tells them apart; `T` identifies a name.
+/// Index of the names in use, by their keys; `T` identifies a name.
 #[derive(Debug)]
 pub struct NameIndex<T> {
     folded: BTreeMap<String, T>,

@@ -1,4 +1,4 @@
-//! Who receives what, and who caused it.
+//! The audiences of events, and the origin of entries.
 
 use cluecast_hunt::GameMasterOrder::{self, Pause, Start};
 use cluecast_hunt::{

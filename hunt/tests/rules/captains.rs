@@ -1,4 +1,4 @@
-//! New names and new codes: who may give them, and who is told.
+//! Renaming and code rotation: who is authorized, and which audiences are notified.
 
 use cluecast_hunt::{
     Audience, DeviceId, Event, GameMasterOrder, NameId, PlayerId, Receipt, RegistrationOrder,
@@ -23,7 +23,7 @@ fn rotates_code(story: &mut Story, by: DeviceId) -> Result<Receipt, Rejection> {
 }
 
 #[test]
-fn the_captain_renames_the_team_and_nobody_else() {
+fn only_the_captain_renames_the_team() {
     let mut story = Story::in_lobby();
     let captain = story.team("OWLS");
     let teammate = story.joins("OWLS").expect("the team has room");
@@ -75,7 +75,7 @@ fn a_player_is_renamed_by_oneself_or_the_captain() {
 }
 
 #[test]
-fn the_captain_rotates_the_code_and_only_the_team_is_told() {
+fn only_the_captain_rotates_the_code_and_only_the_team_is_notified() {
     let mut story = Story::in_lobby();
     let captain = story.team("OWLS");
     let teammate = story.joins("OWLS").expect("the team has room");
@@ -131,7 +131,7 @@ fn a_game_master_renames_every_team_and_player() {
     assert_eq!(story.order(rename), Err(Rejection::UnknownPlayer));
 }
 
-/// Rust shows texts in quotation marks. Registering people brings none into the journal or the state.
+/// Registration puts no text into the journal or the state. Debug output would show a text in quotation marks.
 #[test]
 fn no_code_or_name_is_part_of_the_session() {
     let mut story = Story::in_lobby();

@@ -1,4 +1,4 @@
-//! Clues and announcements: whom they reach, and when a clue stops being live.
+//! Clues and announcements: their audiences, and when a clue stops being live.
 
 use cluecast_hunt::GameMasterOrder::{self, Pause, Resume, Start};
 use cluecast_hunt::text::TextError;
@@ -38,7 +38,7 @@ fn numbered(story: &Story) -> Vec<(Audience, u64)> {
         .collect()
 }
 
-/// What the timer did, and the time that it bears.
+/// The timer's events, and their time.
 fn timers(story: &Story) -> Vec<(u64, &Event)> {
     let entries = story.journal.iter();
     let timers = entries.filter(|entry| entry.origin == Origin::Timer);
@@ -56,7 +56,7 @@ fn expired(clue: u32) -> Event {
 }
 
 #[test]
-fn a_clue_reaches_its_target_and_the_game_masters_and_nobody_else() {
+fn a_clue_reaches_only_its_target_and_the_game_masters() {
     let mut story = Story::in_lobby();
     let owl = story.team("OWLS");
     let other_owl = story.joins("OWLS").expect("the team has room");
@@ -107,7 +107,7 @@ fn a_clue_reaches_its_target_and_the_game_masters_and_nobody_else() {
 }
 
 #[test]
-fn an_expiry_reaches_whom_the_clue_reached() {
+fn an_expiry_has_the_audience_of_its_clue() {
     let mut story = Story::in_lobby();
     let owl = story.team("OWLS");
     let player = story.player_of(owl);
@@ -203,7 +203,7 @@ fn a_text_is_neither_empty_nor_too_long() {
 fn a_journal_with_a_clue_that_lasts_longer_replays() {
     let mut story = Story::in_lobby();
     story.order(short_clue(MINUTE)).expect("there is room");
-    // As a version with a higher bound would have written it.
+    // As written by a version with a higher limit.
     let entry = story.journal.last_mut().expect("it was accepted");
     for event in &mut entry.events {
         if let Event::CluePushed { expires_at, .. } = event {
@@ -329,7 +329,7 @@ fn an_expiry_is_not_dated_before_what_happened_already() {
     let owls = story.team("OWLS");
     story.wait(MINUTE - 1);
     let phone = story.adds_device(owls).expect("the player has room");
-    // Judged by a clock that is ahead, before the expiry was asked for.
+    // Judged by a clock that is ahead, before the timer's events were requested.
     let order = RegistrationOrder::AddDevice { by: phone };
     let ahead = DAWN.plus_ms(2 * MINUTE);
     let decision = story.state.decide(&Command::Registration(order), ahead);
@@ -444,7 +444,7 @@ fn a_session_has_so_many_announcements() {
 }
 
 #[test]
-fn live_clues_are_told_as_they_were_pushed() {
+fn live_clues_are_listed_as_they_were_pushed() {
     let mut story = Story::in_lobby();
     story.wait(MINUTE);
     story.order(short_clue(HOUR)).expect("there is room");

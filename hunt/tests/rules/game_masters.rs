@@ -1,4 +1,4 @@
-//! Those who run a session: what each may order, and what of it is sent again.
+//! Game masters and admins: the scopes of their orders, and repeated orders.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ const SCHEDULE: GameMasterOrder = GameMasterOrder::ScheduleStart {
     at: Timestamp(DAWN.0 + 1),
 };
 
-/// The scope that an order takes, the orders of an admin by which it becomes possible, and the next
-/// order. Because the match has no wildcard, a new order has to be thought about.
+/// The scope that an order requires, the admin's orders that must precede it, and the next order. The match
+/// has no wildcard, so a new order does not compile without an arm here.
 fn rights(order: &GameMasterOrder) -> (Scope, &'static [GameMasterOrder], Option<GameMasterOrder>) {
     match order {
         Start => (Scope::Run, &[], Some(Pause)),
@@ -237,7 +237,7 @@ fn a_game_master_is_revoked_once() {
 }
 
 #[test]
-fn nobody_gives_scopes_that_they_lack() {
+fn a_game_master_grants_only_scopes_that_it_has() {
     for own in scope_sets() {
         for given in scope_sets() {
             let mut story = Story::in_lobby();
@@ -259,7 +259,7 @@ fn nobody_gives_scopes_that_they_lack() {
 }
 
 #[test]
-fn nobody_revokes_who_may_do_more() {
+fn a_game_master_with_more_scopes_cannot_be_revoked() {
     for own in scope_sets() {
         for theirs in scope_sets() {
             let mut story = Story::in_lobby();
@@ -281,7 +281,7 @@ fn nobody_revokes_who_may_do_more() {
 }
 
 #[test]
-fn a_journal_in_which_somebody_revoked_who_may_do_more_replays() {
+fn a_journaled_revocation_of_a_game_master_with_more_scopes_replays() {
     let mut story = Story::in_lobby();
     let host = story.invites(&Scope::ALL);
     let revoker = story.invites(&[Scope::Run]);

@@ -1,7 +1,7 @@
-//! The bytes of the journal. What these files hold is stored in journals: a file changes only
-//! together with the format, and a new variant comes with a new file.
+//! Golden files of the journal's encoding. A file changes only together with the format, and a new variant
+//! needs a new file.
 //!
-//! A file has the value as Rust shows it, then its named MessagePack in hexadecimal.
+//! A file contains the value's debug output, then its MessagePack with field names in hexadecimal.
 
 use std::fmt::Debug;
 
@@ -45,8 +45,8 @@ pub(crate) fn bytes_of(hexadecimal: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The golden file of a variant, and the example of the next variant. Because the match has no
-/// wildcard, a new variant cannot do without a file.
+/// The golden file of a variant, and the example of the next variant. The match has no wildcard, so a new
+/// variant does not compile without a file.
 #[expect(clippy::too_many_lines, reason = "every event has its arm")]
 fn golden_event(event: &Event) -> (&'static str, Option<Event>) {
     let (team, player, device) = (TeamId::from(3), PlayerId::from(70_000), DeviceId::from(8));

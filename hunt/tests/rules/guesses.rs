@@ -67,7 +67,7 @@ fn every_guess_is_kept_in_order() {
 }
 
 #[test]
-fn locked_and_missing_puzzles_cannot_be_told_apart() {
+fn locked_and_missing_puzzles_are_indistinguishable() {
     let mut story = Story::running();
     let owls = story.team("OWLS");
     let locked = story.guess(owls, "gull", "lighthouse");
@@ -153,7 +153,7 @@ fn a_guess_is_compared_in_all_forms_and_repeats_only_an_equal_in_all() {
     }
 }
 
-/// Another version of the rules that compare guesses would have judged it otherwise.
+/// A version with different rules for comparing guesses judged it; the journaled verdict counts.
 #[test]
 fn a_journaled_verdict_is_never_judged_again() {
     let mut story = Story::running();

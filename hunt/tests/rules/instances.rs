@@ -129,7 +129,7 @@ fn each_game_master_has_instances_of_its_own() {
 }
 
 #[test]
-fn a_stale_order_is_told_the_last_command() {
+fn a_rejection_of_a_stale_order_contains_the_last_command() {
     let (mut story, host) = with_game_master();
     let instance = story.opens_instance(host).expect("it is not revoked");
     story.order(Start).expect("it is in the lobby");

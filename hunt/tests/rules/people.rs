@@ -32,7 +32,7 @@ fn fills_up(story: &mut Story, device: DeviceId) {
 }
 
 #[test]
-fn revoking_a_device_frees_its_place() {
+fn revoking_a_device_frees_its_slot() {
     let mut story = Story::in_lobby();
     let laptop = story.team("OWLS");
     let phone = story.adds_device(laptop).expect("the player has room");
@@ -163,7 +163,7 @@ fn the_team_code_restores_a_player_of_the_team() {
 }
 
 #[test]
-fn the_team_code_restores_nobody_else() {
+fn the_team_code_restores_no_player_of_another_team() {
     let mut story = Story::in_lobby();
     let owls = story.team("OWLS");
     let foxes = story.team("FOXES");
@@ -273,7 +273,7 @@ fn the_player_sees_devices_come_and_go() {
     assert_eq!(
         story.audiences(),
         to_the_player,
-        "the link itself is seen by nobody"
+        "no audience sees the link itself"
     );
     restores(&mut story, "OWLS", player).expect("the player has room");
     assert_eq!(story.audiences(), to_the_player);

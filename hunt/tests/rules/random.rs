@@ -1,4 +1,4 @@
-//! Random sessions: whatever is asked in whatever order, the promises hold.
+//! Random sessions: the invariants hold for any commands in any order.
 
 mod promises;
 
@@ -17,7 +17,7 @@ use crate::story::{
     DAWN, MINUTE, Story, announcement, create_team, guess_command, invitation, replayed, restored,
 };
 
-/// Something that is asked, or some time that goes by.
+/// A step: a command, or an advance of the clock.
 #[derive(Debug, Clone)]
 enum Step {
     Ask(Command),
@@ -202,7 +202,7 @@ fn is_revoked(story: &Story, sender: Sender) -> bool {
     }
 }
 
-/// Whether two numbered commands of one sender ask for the same.
+/// Whether two numbered commands of one sender have the same content.
 fn is_same(one: &Command, other: &Command) -> bool {
     match (one, other) {
         (Command::GameMaster { order: one, .. }, Command::GameMaster { order: other, .. }) => {

@@ -136,7 +136,7 @@ fn a_latecomer_is_applied_as_long_as_its_receipt_will_be_kept() {
     }
     assert_eq!(story.journal.len(), entries);
     assert_eq!(story.guess_as(owls, 51, "knots", "hitch"), wrong());
-    // The receipt of 50 has been let go of for it.
+    // The receipt of 50 was evicted for it.
     let forgotten = story.guess_as(owls, 50, "flags", "spinnaker");
     assert_eq!(forgotten, Err(stale(100 + kept - 2)));
     assert_eq!(story.team_of(owls).score, 10);

@@ -1,4 +1,4 @@
-//! When a session starts and ends: scheduled starts, moved ends, and finishes that are taken back.
+//! When a session starts and ends: scheduled starts, moved ends, and reopened sessions.
 
 use cluecast_hunt::GameMasterOrder::{self, CancelStart, Finish, Pause, Reopen, Resume, Start};
 use cluecast_hunt::{
@@ -215,7 +215,7 @@ fn a_finish_needs_a_confirmation() {
 }
 
 #[test]
-fn a_finish_is_taken_back_into_a_pause_with_the_time_that_was_left() {
+fn an_undone_finish_leaves_a_pause_with_the_time_that_was_left() {
     for paused in [false, true] {
         let mut story = Story::running();
         let owls = story.team("OWLS");
@@ -283,7 +283,7 @@ fn only_a_session_that_ran_and_finished_is_reopened() {
 }
 
 #[test]
-fn clues_stand_still_after_a_finish_that_is_taken_back() {
+fn clues_do_not_expire_after_an_undone_finish() {
     let mut story = Story::running();
     let target = cluecast_hunt::Target::Everyone;
     let mut short = clue(target, "Look up");

@@ -108,7 +108,7 @@ fn scheduled() -> Story {
     story
 }
 
-/// A paused session in which everything has happened that a snapshot can hold.
+/// A paused session that uses every part of a snapshot.
 fn eventful() -> Story {
     let mut story = scheduled();
     let laptop = story.team("OWLS");
@@ -186,8 +186,8 @@ fn a_snapshot_is_written_as_ever() {
     );
 }
 
-/// A snapshot in which the id up to which a device's receipts are evicted is filled in by hand: to
-/// get there takes hundreds of commands.
+/// A snapshot in which a device's highest evicted command id is set by hand, because reaching it would take
+/// hundreds of commands.
 #[test]
 fn what_is_evicted_is_written_as_ever() {
     let story = eventful();

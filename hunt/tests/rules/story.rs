@@ -1,5 +1,5 @@
-//! The vocabulary of the stories: a session that is driven as the server drives it, with every
-//! invariant checked after every step.
+//! The test session of the stories. It is driven like in the server, and every invariant is checked after
+//! every step.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub(crate) struct Story {
     pub(crate) numbers: Vec<UpdateNumber>,
     heads: BTreeMap<Audience, u64>,
     commands: u64,
-    /// The teams by code, as the server keeps them beside the journal.
+    /// The teams by code, which the server keeps in private records.
     codes: BTreeMap<String, TeamId>,
     /// The client instance of each game master who numbered an order.
     instances: BTreeMap<GameMasterId, InstanceId>,
@@ -108,7 +108,7 @@ impl Story {
         }
     }
 
-    /// Time goes by, and what falls due happens.
+    /// Advances the clock and runs the timer's events that are due.
     pub(crate) fn wait(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
         while let Some(entry) = self.state.due_entry(self.now) {
@@ -283,7 +283,7 @@ impl Story {
         self.journal.push(entry);
     }
 
-    /// The server dies, and comes back with nothing but a snapshot.
+    /// Crashes the server and recovers from a snapshot alone.
     pub(crate) fn restarts(&mut self) {
         let deadline = self.state.next_deadline();
         self.state = restored(&self.state);

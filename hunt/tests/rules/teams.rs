@@ -35,7 +35,7 @@ fn a_device_is_of_the_player_that_asked() {
 }
 
 #[test]
-fn nobody_joins_a_finished_session_but_players_may_look_from_a_new_device() {
+fn a_finished_session_accepts_new_devices_but_no_new_players() {
     let mut story = Story::running();
     let owls = story.team("OWLS");
     story.order(FINISH).expect("it is running");
@@ -67,7 +67,7 @@ fn a_player_takes_so_many_devices() {
 }
 
 #[test]
-fn names_are_only_ever_stood_for() {
+fn names_are_stored_only_as_references() {
     let mut story = Story::in_lobby();
     let order = RegistrationOrder::CreateTeam {
         team_name: NameId(77),

@@ -45,8 +45,8 @@ pub(super) async fn prepare(
     })
 }
 
-/// Joins a team under its name in the log, or under a stand-in name if the server does not accept that
-/// one; then a remark says so.
+/// Joins a team under its name in the log, or, with a remark, under a stand-in name if the server rejects
+/// that one.
 async fn join(
     rest: &Rest,
     session: &str,
@@ -72,7 +72,7 @@ async fn join(
     }
 }
 
-/// Whether a status says that the request's content is invalid.
+/// Whether a status means that the request's content is invalid.
 fn is_invalid(status: u16) -> bool {
     matches!(status, 400 | 422)
 }

@@ -116,8 +116,8 @@ pub fn guess_log_header() -> Vec<u8> {
     csv_rows([GUESS_COLUMNS.map(str::to_owned)])
 }
 
-/// The guesses of journal entries as rows of a guess log in CSV, as RFC 4180 says. Without names, teams
-/// are shown by their ids.
+/// The guesses of journal entries as rows of a guess log in CSV (RFC 4180). Without names, teams are shown by
+/// their ids.
 pub fn guess_log_rows(entries: &[Entry], names: Option<&ExportNames>) -> Vec<u8> {
     let guesses = entries.iter().flat_map(|entry| {
         let events = entry.events.iter();
@@ -162,8 +162,8 @@ fn time_utc(at_ms: u64) -> String {
     at.unwrap_or_default()
 }
 
-/// Every field is quoted, so that no field is read as several. The text of a field is never changed: a
-/// spreadsheet must be told to import the columns as text.
+/// Every field is quoted, so that no field is read as several. The text of a field is never changed; users must
+/// import the columns as text, so that a spreadsheet does not evaluate them.
 fn csv_rows<const FIELDS: usize>(rows: impl IntoIterator<Item = [String; FIELDS]>) -> Vec<u8> {
     let mut writer = WriterBuilder::new()
         .quote_style(QuoteStyle::Always)
@@ -273,7 +273,7 @@ fn shown(event: &Event, names: Option<&ExportNames>) -> Value {
     shown
 }
 
-/// What an event says beside its people.
+/// The fields of an event other than its people.
 fn details(event: &Event) -> Value {
     match event {
         Event::SessionStarted { ends_at } => with_time("session_started", "ends_at_ms", *ends_at),

@@ -55,7 +55,7 @@ pub fn rejection_code(refusal: Refusal) -> RejectionCode {
         Refusal::NameTaken => return RejectionCode::NameTaken,
         // The server retries with another random code; a player never sees this.
         Refusal::TeamCodeTaken => return RejectionCode::Unavailable,
-        // REST answers with a failure code of its own; commands of connections have no such key.
+        // REST has its own failure code for this; commands of connections have no such key.
         Refusal::KeyReused => return RejectionCode::IdReused,
         Refusal::Rejected(rejection) => rejection,
     };

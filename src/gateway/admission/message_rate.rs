@@ -1,9 +1,9 @@
 //! Rate limits of one connection's messages and control frames.
 //!
 //! A message costs tokens as the protocol lists them. Pings and pongs have a token bucket of their own.
-//! Overflow policy: a refusal with a retry-after. A refused command reserves its tokens: sent again at the
-//! time that the refusal names, it passes, in the order of the refusals. A client that goes on after
-//! [`REFUSALS_PER_MINUTE_MAX`] refusals is closed.
+//! Overflow policy: a refusal with a retry-after. A refused command reserves its tokens, in the order of the
+//! refusals, so it is accepted when it is sent again at that time. A client that exceeds
+//! [`REFUSALS_PER_MINUTE_MAX`] is disconnected.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_refusal_reserves_its_own_time_in_order() {
+    async fn each_refusal_reserves_the_next_time_slot() {
         let limiter = limiter(3);
         for id in 1..=3 {
             limiter.command(&numbered(id)).expect("the burst");

@@ -80,7 +80,7 @@ impl RefusalSender {
 }
 
 /// The HTTP status of a failure, from the protocol's table of refusals.
-pub fn status(code: &FailureCode) -> StatusCode {
+pub fn status(code: FailureCode) -> StatusCode {
     let status = StatusCode::from_u16(code.class().status);
     status.expect("the table has valid status codes")
 }

@@ -480,7 +480,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
         }
     }
 
-    /// Whether the session is finished for good.
+    /// Whether the session is finished and the finish can no longer be undone.
     fn is_final(&self, now: Timestamp) -> bool {
         let reopen_max = self.context.services.config.reopen_max.as_millis();
         let within = u64::try_from(reopen_max).unwrap_or(u64::MAX);
@@ -498,7 +498,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
     }
 }
 
-/// What an accepted command stores beside its events.
+/// Private records that an accepted command stores with its events.
 #[derive(Default)]
 struct Secrets {
     names: Vec<PrivateRecord>,

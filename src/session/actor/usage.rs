@@ -1,9 +1,8 @@
 //! When a session may be retired: it is marked as finished in the journal, and idle.
 //!
-//! A finished session does not change any more once the time has passed in which its finish can be taken
-//! back; a later request opens it again. So it may be closed once no connection and no request has used it for a
-//! while. The mark in the journal keeps a node from
-//! opening it without a request. Each owner writes it once, after the finish is durable, because an
+//! A finished session no longer changes once its finish can no longer be undone; a later request opens it again.
+//! So it may be closed once no connection and no request has used it for a while. The mark in the journal keeps a
+//! node from opening it without a request. Each owner writes it once, after the finish is durable, because an
 //! earlier owner may have died before. The mark is never withdrawn, so that it needs no fence.
 
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -29,10 +29,10 @@ pub const ANSWER: &str = "SOLVED";
 /// The hunt's title.
 pub const TITLE: &str = "Test hunt";
 
-/// Between two looks at a metric.
+/// Polling interval for a metric.
 const POLL_EVERY: Duration = Duration::from_millis(20);
 
-/// Looks at a request and its response, and panics if they do not fit.
+/// Asserts that a response is valid for its request.
 pub type Check = fn(&Request, &Response);
 
 /// A session through one server. Clones share the server's address, which changes at a restart.
@@ -249,7 +249,7 @@ impl Session {
         upgraded.unwrap_or_else(|status| panic!("the upgrade was refused with {status}"))
     }
 
-    /// Upgrades a connection with a further header; the status if the server refuses.
+    /// Upgrades a connection with an additional header; returns the HTTP status if the server refuses.
     pub async fn try_upgrade<S>(
         &self,
         stream: S,
@@ -294,17 +294,17 @@ impl Session {
         self.attach(&self.game_master_token).await
     }
 
-    /// Attaches with a token that is valid, over MessagePack.
+    /// Attaches with a valid token, over MessagePack.
     pub async fn attach(&self, token: &str) -> TestClient {
         self.attach_with(Codec::MessagePack, token).await
     }
 
-    /// Attaches with a token that is valid, over this codec.
+    /// Attaches with a valid token, over this codec.
     pub async fn attach_with(&self, codec: Codec, token: &str) -> TestClient {
         self.attach_on(self.socket(codec).await, token).await
     }
 
-    /// Attaches on a raw socket with a token that is valid.
+    /// Attaches on a raw socket with a valid token.
     pub async fn attach_on<S>(&self, socket: Socket<S>, token: &str) -> TestClient<S>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -313,12 +313,12 @@ impl Session {
         attached.unwrap_or_else(|ended| panic!("hello was refused: {ended:?}"))
     }
 
-    /// Attaches a spectator, unless the server refuses it.
+    /// Attaches a spectator; returns how the connection ended if the server refuses.
     pub async fn watch(&self, codec: Codec) -> Result<TestClient, Ended> {
         TestClient::attach(self.clone(), self.socket(codec).await, None).await
     }
 
-    /// The end of a connection whose token is refused.
+    /// Connects with a token that the server must refuse; returns how the connection ended.
     pub async fn refused(&self, codec: Codec, token: &str) -> Ended {
         let socket = self.socket(codec).await;
         let attached = TestClient::attach(self.clone(), socket, Some(token)).await;
@@ -331,13 +331,13 @@ impl Session {
         ended.expect_code(CloseCode::Unauthorized);
     }
 
-    /// The server's value of a counter or gauge, by its name and labels as they are printed.
+    /// The value of a counter or gauge, by its name and labels as in the metrics text.
     pub async fn metric(&self, name: &str) -> u64 {
         let metrics = Request::get("/metrics").send(self.address()).await.body;
         metric_in(&metrics, name).unwrap_or_else(|| panic!("{name} is not in\n{metrics}"))
     }
 
-    /// Waits until a metric, once it exists, has a value that fits.
+    /// Waits until a metric exists and its value satisfies the condition.
     pub async fn until_metric(&self, name: &str, fits: impl Fn(u64) -> bool) {
         let waiting = async {
             loop {

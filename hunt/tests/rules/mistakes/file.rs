@@ -1,4 +1,4 @@
-//! The file as a whole: its tables, and what refers to what.
+//! Mistakes in the structure of the file: its tables and references.
 
 use cluecast_hunt::text::Forms;
 use cluecast_hunt::{Bundle, Mistake, TieBreak, Unlock, parse};

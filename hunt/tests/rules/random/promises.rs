@@ -1,4 +1,4 @@
-//! What must hold of a session, counted from its journal alone.
+//! Invariants of a session, checked against its journal alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +63,7 @@ fn scope_of(event: &Event) -> Option<Scope> {
     }
 }
 
-/// What the journal alone tells about who may do what.
+/// Permissions as derived from the journal alone.
 #[derive(Default)]
 pub(super) struct Rights {
     scopes_of: BTreeMap<GameMasterId, BTreeSet<Scope>>,
@@ -72,7 +72,7 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    /// Checks that everybody had the right to do what they did.
+    /// Asserts that every event's origin was authorized.
     pub(super) fn assert_kept(journal: &[Entry]) {
         let mut rights = Self::default();
         for entry in journal {
@@ -213,8 +213,8 @@ impl Times {
     }
 }
 
-/// Counts in the journal alone which clues are live and when things happen, and that each happened in
-/// its own time.
+/// Asserts, from the journal alone, which clues are live, when scheduled events are due, and that each
+/// happened at its time.
 pub(super) fn assert_times(story: &Story) {
     let mut times = Times::default();
     for entry in &story.journal {
@@ -242,7 +242,7 @@ pub(super) fn assert_times(story: &Story) {
     assert!(next.is_none_or(|next| next > story.now));
 }
 
-/// Counts in the journal alone how many updates each audience has.
+/// Asserts that each audience's head is its number of updates in the journal.
 pub(super) fn assert_heads(story: &Story) {
     let mut heads = BTreeMap::<Audience, u64>::new();
     for event in story.journal.iter().flat_map(|entry| &entry.events) {
@@ -251,7 +251,7 @@ pub(super) fn assert_heads(story: &Story) {
         assert_eq!(
             distinct.len(),
             audiences.len(),
-            "nobody sees {event:?} twice"
+            "no audience sees {event:?} twice"
         );
         for audience in audiences {
             *heads.entry(audience).or_default() += 1;

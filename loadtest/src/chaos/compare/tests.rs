@@ -125,7 +125,7 @@ fn a_command_without_a_receipt_may_be_kept_or_not() {
 }
 
 #[test]
-fn team_mates_are_told_the_same_under_the_same_number() {
+fn teammates_receive_the_same_update_under_the_same_number() {
     let mut mate = PlayerLog::new(2);
     mate.updates = vec![applied(1, 1)];
     let mut export = Export::default();
