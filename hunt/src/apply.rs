@@ -117,11 +117,7 @@ impl State {
             Event::PlayerRenamed { player, name, .. } => self.player_mut(*player).name = *name,
             // The code is a private record, not part of the state.
             Event::TeamCodeRotated { .. } => {}
-            Event::UnlockedForAll { rounds, puzzles } => {
-                for index in 0..self.progress.teams.len() {
-                    self.unlock(at, TeamId::from_index(index), rounds, puzzles);
-                }
-            }
+            Event::UnlockedForAll { rounds, puzzles } => self.unlock_for_all(at, rounds, puzzles),
             Event::PlayerJoined { team, player, name } => self.add_player(*team, *player, *name),
             Event::DeviceAdded { player, device } => self.add_device(*player, *device),
             Event::Unlocked {
@@ -322,6 +318,12 @@ impl State {
             revoked: false,
             receipts: Receipts::default(),
         }));
+    }
+
+    fn unlock_for_all(&mut self, at: Timestamp, rounds: &[RoundId], puzzles: &[PuzzleId]) {
+        for index in 0..self.progress.teams.len() {
+            self.unlock(at, TeamId::from_index(index), rounds, puzzles);
+        }
     }
 
     fn unlock(&mut self, at: Timestamp, team: TeamId, rounds: &[RoundId], puzzles: &[PuzzleId]) {

@@ -138,7 +138,9 @@ impl Export {
 
     async fn names(&self, entries: &[Entry]) -> Result<ExportNames, Unavailable> {
         let mut references = ExportReferences::default();
-        entries.iter().for_each(|entry| references.add(entry));
+        for entry in entries {
+            references.add(entry);
+        }
         let names = move |view: View<'_>| render::export_names(view, references);
         self.session.read(names).await
     }

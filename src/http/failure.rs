@@ -165,7 +165,7 @@ impl From<TooManyNewTeams> for Failed {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let status = status(&self.code);
+        let status = status(self.code);
         let failure = Failure {
             error: FailureDetail {
                 code: self.code,

@@ -187,7 +187,7 @@ metrics! {
     sessions_finished: Counter = "cluecast_sessions_finished_total" in Count,
         "Sessions marked as finished, once per owner.";
     sessions_retired: Counter = "cluecast_sessions_retired_total" in Count,
-        "Finished sessions closed after session.idle_ms_max without use.";
+        "Finished sessions closed after `session.idle_ms_max` without use.";
     snapshots_stored: Counter = "cluecast_snapshots_stored_total" in Count,
         "Snapshots of session states stored.";
     snapshots_failed: Counter = "cluecast_snapshots_failed_total" in Count,

@@ -39,24 +39,10 @@ pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
         .post("/clues", &app.game_master_token, Some(clue.clone()))
         .await;
     let pushed: CluePushed = pushed.read(201);
-    let request = |scope, method, path: &str, body| ScopedRequest {
-        scope,
-        method,
-        path: path.to_owned(),
-        body,
-    };
     let invitation = json!({ "name": "Friend", "scopes": [] });
-    vec![
+    let mut requests = console_reads(&ana.team);
+    requests.extend([
         request(Scope::View, "GET", "/game-masters", None),
-        request(Scope::View, "GET", "/players", None),
-        request(Scope::View, "GET", "/guesses", None),
-        request(
-            Scope::View,
-            "GET",
-            &format!("/teams/{}/guesses?puzzle=p0", ana.team),
-            None,
-        ),
-        request(Scope::Run, "GET", "/audit", None),
         request(Scope::Hints, "POST", "/clues", Some(clue)),
         request(
             Scope::Hints,
@@ -127,6 +113,31 @@ pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
             &format!("/teams/{}/code", ana.team),
             None,
         ),
+    ]);
+    requests
+}
+
+fn request(scope: Scope, method: &'static str, path: &str, body: Option<Value>) -> ScopedRequest {
+    ScopedRequest {
+        scope,
+        method,
+        path: path.to_owned(),
+        body,
+    }
+}
+
+/// What the console reads.
+fn console_reads(team: &str) -> Vec<ScopedRequest> {
+    vec![
+        request(Scope::View, "GET", "/players", None),
+        request(Scope::View, "GET", "/guesses", None),
+        request(
+            Scope::View,
+            "GET",
+            &format!("/teams/{}/guesses?puzzle=p0", ana.team),
+            None,
+        ),
+        request(Scope::Run, "GET", "/audit", None),
     ]
 }
 

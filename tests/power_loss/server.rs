@@ -208,8 +208,8 @@ async fn lost_in_all(
     let acknowledged = Acknowledged::new(Mutex::new(vec![Receipts::new(); TEAMS]));
     let mut players = JoinSet::new();
     for (team, device) in played.devices.iter().enumerate() {
-        let player = played.session.attach(&device.token).await;
-        players.spawn(play(player, team, Arc::clone(&acknowledged)));
+        let client = played.session.attach(&device.token).await;
+        players.spawn(play(client, team, Arc::clone(&acknowledged)));
     }
     let lost = cut_power(&recorder, folder.path(), &played, &acknowledged).await;
     players.shutdown().await;

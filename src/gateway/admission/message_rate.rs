@@ -217,11 +217,9 @@ mod tests {
         }
         limiter.command(&guess()).expect("19");
         limiter.command(&guess()).expect("20");
-        let limited = limiter.resync().expect_err("30");
-        assert!(
-            (8..=10).contains(&limited.retry_after.as_secs()),
-            "{limited:?}"
-        );
+        let refusal = limiter.resync().expect_err("30");
+        let wait = refusal.retry_after.as_secs();
+        assert!((8..=10).contains(&wait), "{refusal:?}");
     }
 
     fn numbered(id: u64) -> Command {
@@ -235,7 +233,7 @@ mod tests {
             limiter.command(&numbered(id)).expect("the burst");
         }
         let wait = |id| match limiter.command(&numbered(id)) {
-            Err(Refused::Once(limited)) => limited.retry_after.as_secs(),
+            Err(Refused::Once(refusal)) => refusal.retry_after.as_secs(),
             other => panic!("{id}: {other:?}"),
         };
         assert_eq!([4, 5, 6].map(wait), [1, 2, 3]);

@@ -120,7 +120,7 @@ impl ConnectionRefusal {
     pub(super) fn response(self) -> Response<Body> {
         let answer = self.answer();
         let mut response = Response::builder()
-            .status(status(&answer.code))
+            .status(status(answer.code))
             .header(CONTENT_TYPE, "application/json");
         if let Some(seconds) = answer.retry_after {
             response = response.header(RETRY_AFTER, seconds);
@@ -152,7 +152,7 @@ impl Answer {
         format!(
             "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json\r\n\
              {retry}content-length: {length}\r\n\r\n{body}",
-            status = status(&self.code),
+            status = status(self.code),
             length = body.len()
         )
     }

@@ -468,7 +468,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Output::Attach(prepared) => self.delivery.attach(prepared),
             Output::Read(answer) => answer(),
             Output::Latest(latest) => self.delivery.release_latest(latest),
-            Output::Snapshot(state) => self.snapshots.store(state),
+            Output::Snapshot(state) => self.snapshots.store(*state),
             Output::Finish => self.finish.write(&**self.context.journal()),
         }
     }
@@ -493,7 +493,7 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 self.snapshots.store(state);
                 return;
             }
-            self.hold(Output::Snapshot(state));
+            self.hold(Output::Snapshot(Box::new(state)));
         }
     }
 }

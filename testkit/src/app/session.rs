@@ -78,6 +78,7 @@ impl Session {
     }
 
     /// The same session through another node.
+    #[must_use]
     pub fn via(&self, node: &Self) -> Self {
         let address = Arc::clone(&node.address);
         Self {
@@ -87,6 +88,7 @@ impl Session {
     }
 
     /// The same server and tokens with another session code.
+    #[must_use]
     pub fn with_code(&self, code: &str) -> Self {
         let code = code.to_owned();
         Self {

@@ -393,7 +393,7 @@ mod tests {
         started.expect("PostgreSQL is installed")
     }
 
-    /// Sends an SSLRequest and returns the server's one-byte answer.
+    /// Sends an `SSLRequest` and returns the server's one-byte answer.
     async fn asks_for_tls(server: &Postgres) -> io::Result<u8> {
         ask_for_tls(server).await?.read_u8().await
     }
