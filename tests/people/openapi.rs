@@ -97,7 +97,7 @@ async fn what_is_not_documented_is_not_found() {
         "/start/now",
         "/devices/d1/d2",
         "/teams",
-        "/players/p1",
+        "/players/p1/name",
     ] {
         let path = format!("{session}{path}");
         for method in ["GET", "POST", "DELETE"] {

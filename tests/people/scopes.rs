@@ -134,7 +134,7 @@ fn console_reads(team: &str) -> Vec<ScopedRequest> {
         request(
             Scope::View,
             "GET",
-            &format!("/teams/{}/guesses?puzzle=p0", ana.team),
+            &format!("/teams/{team}/guesses?puzzle=p0"),
             None,
         ),
         request(Scope::Run, "GET", "/audit", None),
