@@ -158,10 +158,9 @@ mod tests {
 
     use super::{Page, PageAsked, READ_MAX, READS_MAX, Scanned, newest};
     use crate::ids::{Claim, Epoch, Incarnation, Ownership, SessionId};
-    use crate::journal::memory::MemoryJournal;
-    use crate::journal::{Batch, Catalogue, Ledger, SessionRecord, records};
+    use crate::journal::{Batch, Catalogue, Ledger, MemoryJournal, SessionRecord, records};
 
-    const SESSION: SessionId = SessionId(1);
+    const SESSION: SessionId = SessionId::new(1);
     const OWNER: Incarnation = Incarnation(1);
 
     fn entry(seq: u64, events: usize) -> Entry {
