@@ -181,6 +181,8 @@ mod tests {
             hunt_revision: String::new(),
             created_at_ms: 0,
         };
+        let stored = journal.put_hunt(String::new(), Vec::new()).now_or_never();
+        stored.expect("memory answers at once").expect("it stores");
         journal
             .create_session(record)
             .now_or_never()
