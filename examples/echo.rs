@@ -112,7 +112,7 @@ async fn echo(mut socket: Socket<TcpStream>) {
         }
         socket
             .offer(kind, [payload].into())
-            .expect("there is room, and nobody has closed");
+            .expect("the queue has room, and the socket is not closing");
     };
     let close = ended.close_code().map(|code| (code, ""));
     let finished = tokio::time::timeout(CLOSE_WAIT, socket.finish(close)).await;

@@ -81,7 +81,7 @@ pub struct Claim {
     pub to: Incarnation,
 }
 
-/// What a node publishes about itself. It says which nodes may be alive, never which may write.
+/// A node's row in the membership. It shows which nodes may be alive, never which may write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRecord {
     /// The node.

@@ -1,7 +1,7 @@
 //! Cluecast: a real-time server for live treasure and puzzle hunts.
 //!
-//! The modules are layers. From lowest to highest: `ids`, `config`, `telemetry`, `clock`, `journal`, `cluster`,
-//! `session`, `delivery`, `gateway`, `http`, `cli`. A module imports only from lower layers, and `journal` and
+//! The modules are layers. From lowest to highest: `ids`, `config`, `telemetry`, `clock`, `content`, `journal`,
+//! `cluster`, `session`, `delivery`, `gateway`, `http`, `cli`. A module imports only from lower layers, and `journal` and
 //! `cluster` do not import each other; `tests/architecture.rs` enforces this. `docs/ARCHITECTURE.md` describes
 //! how they work together.
 
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod content;
 pub mod delivery;
 pub mod gateway;
 pub mod http;

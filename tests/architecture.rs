@@ -1,5 +1,5 @@
-//! Who may know whom. The rules of `docs/ARCHITECTURE.md` about packages and layers, checked on the
-//! manifests and on the parsed source; and, for each rule, a planted violation that must be caught.
+//! Dependency rules: the rules of `docs/ARCHITECTURE.md` about packages and layers, checked on the
+//! manifests and the parsed source. For each rule, a planted violation must be detected.
 //!
 //! The rules are the tables below; `sources` and `packages` check them, on the paths that `references`
 //! finds.
@@ -14,11 +14,12 @@ mod sources;
 use std::fmt;
 
 /// The layers of `src/`. One may import from itself and from those before it.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "ids",
     "config",
     "telemetry",
     "clock",
+    "content",
     "journal",
     "cluster",
     "session",
@@ -29,7 +30,9 @@ const LAYERS: [&str; 11] = [
 ];
 
 /// Forbidden even where the order of layers would allow it: (layer, what it never imports).
-const NEVER: [(&str, &[&str]); 7] = [
+const NEVER: [(&str, &[&str]); 9] = [
+    ("content", &["hunt", "State"]),
+    ("content", &["protocol"]),
     ("journal", &["crate", "cluster"]),
     ("journal", &["crate", "session"]),
     ("cluster", &["crate", "journal"]),
@@ -39,11 +42,11 @@ const NEVER: [(&str, &[&str]); 7] = [
     ("session", &["protocol"]),
 ];
 
-/// The only folder whose files may read the rules' state and name wire messages: it turns the one into
+/// The only folder whose files may both read the rules' state and name wire messages: it converts one into
 /// the other.
 const RENDER: &str = "src/delivery/render/";
 
-/// Files that may do both all the same: (file, why).
+/// Exceptions to that rule: (file, reason).
 const RENDER_EXCEPTIONS: [(&str, &str); 1] = [(
     "src/delivery/hub.rs",
     "it passes events from the actor on to render, and sends messages that hold no state",
@@ -51,31 +54,36 @@ const RENDER_EXCEPTIONS: [(&str, &str); 1] = [(
 
 /// The parts of `hunt` that are not its state, definition or events: ids and other plain values,
 /// commands with their arguments and outcomes. Every other item counts as state.
-const HUNT_VALUES: [&str; 24] = [
+const HUNT_VALUES: [&str; 29] = [
     "AnnouncementId",
     "Audience",
-    "By",
     "ClueId",
     "Command",
     "CommandId",
-    "DeskOrder",
+    "ContentHash",
     "DeviceId",
     "DurationMs",
+    "Fingerprint",
     "GameMasterId",
     "GameMasterOrder",
+    "InstanceId",
+    "Issuer",
     "NameId",
+    "NewEnd",
+    "NumberedCommand",
     "PlayerId",
     "PlayerOrder",
     "PuzzleId",
+    "RankedTeam",
     "Receipt",
+    "RegistrationOrder",
     "Rejection",
     "Scope",
-    "Stamp",
     "Target",
-    "TeamCode",
     "TeamId",
     "Timestamp",
-    "plain_code",
+    "UpdateNumber",
+    "normalise_code",
 ];
 
 /// The parts of `protocol` that carry nothing of a session's state. Every other item counts as a message.
@@ -95,11 +103,11 @@ const WIRE_VALUES: [&[&str]; 13] = [
     &["protocol", "rest", "FailureCode"],
 ];
 
-/// Reads of the environment, for which `src/config` is the only place.
+/// Functions that access the environment. Only `src/config` may call them.
 const ENVIRONMENT: [&str; 6] = ["var", "var_os", "vars", "vars_os", "set_var", "remove_var"];
 
-/// Reads of a clock, for which `src/clock.rs` is the only place. Tokio's instants are not among
-/// them: a paused runtime, as simulations have it, decides what they tell.
+/// Functions that read a clock. Only `src/clock.rs` may call them. Tokio's instants are not among them:
+/// they follow the runtime's clock, which simulations pause.
 const CLOCKS: [&[&str]; 5] = [
     &["std", "time", "SystemTime", "now"],
     &["std", "time", "Instant", "now"],
@@ -114,7 +122,7 @@ const FRAMES_MODULE: [&str; 2] = ["gateway", "ws"];
 /// Names below `tungstenite` for frame headers, opcodes and close frames. A glob could import them too.
 const FRAMES: [&str; 3] = ["frame", "CloseFrame", "*"];
 
-/// What the pure packages never touch. In-memory parts of `std::io` are no IO.
+/// Paths that the pure packages must not use. The in-memory parts of `std::io` are not IO.
 const IO: [&[&str]; 13] = [
     &["std", "env"],
     &["std", "fs"],
@@ -131,8 +139,8 @@ const IO: [&[&str]; 13] = [
     &["sqlx"],
 ];
 
-/// Packages that do IO or read the system's randomness; the pure packages have none of them, also
-/// not through others.
+/// Packages that do IO or read the system's randomness. The pure packages must not depend on them, directly
+/// or transitively.
 const IO_PACKAGES: [&str; 16] = [
     "async-std",
     "axum",
@@ -154,7 +162,7 @@ const IO_PACKAGES: [&str; 16] = [
 
 const PURE: [&str; 2] = ["hunt", "protocol"];
 
-/// Which of our packages each of them may have: (package, for its product, for its tests too).
+/// Allowed dependencies between the workspace's packages: (package, dependencies, dev-dependencies).
 const PACKAGES: [(&str, &[&str], &[&str]); 6] = [
     ("bench", &["cluecast", "testkit"], &[]),
     (

@@ -1,5 +1,5 @@
-//! Benchmarks of parts of the server, each beside a baseline in the same run: the minimum that the same work
-//! can cost.
+//! Benchmarks of parts of the server. Each is measured in the same run as a baseline: the minimum cost of the
+//! same work.
 //!
 //! Not shipped. Never here: the parts themselves, or a figure that was not measured in the same run as its
 //! baseline.

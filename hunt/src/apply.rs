@@ -7,8 +7,8 @@ use crate::deadlines::Deadline;
 use crate::event::{Audience, Entry, Event, Origin, Scope, Verdict};
 use crate::guesses::Guesses;
 use crate::ids::{
-    ClueId, DeviceId, DurationMs, GameMasterId, NameId, PlayerId, PuzzleId, RoundId, TeamId,
-    Timestamp,
+    ClueId, DeviceId, DurationMs, GameMasterId, InstanceId, NameId, PlayerId, PuzzleId, RoundId,
+    TeamId, Timestamp,
 };
 use crate::limits;
 use crate::receipts::{Receipt, Receipts};
@@ -69,8 +69,13 @@ impl State {
                 game_master,
                 command: Some((instance, command)),
             } => {
-                let instances = &mut self.game_master_mut(game_master).instances;
-                let known = instances.iter_mut().find(|(known, _)| *known == instance);
+                let game_master = self.game_master_mut(game_master);
+                if game_master.revoked {
+                    // The command revoked its own issuer: all further ones are rejected.
+                    return;
+                }
+                let mut instances = game_master.instances.iter_mut();
+                let known = instances.find(|(known, _)| *known == instance);
                 let (_, receipts) = known.expect("commands name instances that are kept");
                 receipts.record(command, receipt);
             }
@@ -106,22 +111,13 @@ impl State {
             }
             Event::EndMoved { ends_at } => self.set_end(*ends_at),
             Event::SessionFinished => self.finish(at),
-            Event::SessionReopened { left } => {
-                self.progress.phase = Phase::Paused;
-                self.progress.paused_at = Some(at);
-                self.progress.finished = None;
-                self.set_end(left.map(|left| at.plus_ms(left.0)));
-            }
+            Event::SessionReopened { left } => self.reopen(at, *left),
             Event::TeamCreated { team, name } => self.add_team(*team, *name),
             Event::TeamRenamed { team, name } => self.team_mut(*team).name = *name,
             Event::PlayerRenamed { player, name, .. } => self.player_mut(*player).name = *name,
-            // The code is kept beside the journal.
+            // The code is a private record, not part of the state.
             Event::TeamCodeRotated { .. } => {}
-            Event::UnlockedForAll { rounds, puzzles } => {
-                for index in 0..self.progress.teams.len() {
-                    self.unlock(at, TeamId::from_index(index), rounds, puzzles);
-                }
-            }
+            Event::UnlockedForAll { rounds, puzzles } => self.unlock_for_all(at, rounds, puzzles),
             Event::PlayerJoined { team, player, name } => self.add_player(*team, *player, *name),
             Event::DeviceAdded { player, device } => self.add_device(*player, *device),
             Event::Unlocked {
@@ -144,18 +140,9 @@ impl State {
                 }
                 let team = self.team_mut(*team);
                 team.record_guess(at, *player, puzzle, guess, *verdict);
-                if *points > 0 {
-                    team.score += points;
-                    team.last_scored = Some(at);
-                }
+                team.add_points(at, *points);
             }
-            Event::LinkUsed { player, link } => {
-                let links_used = &mut self.player_mut(*player).links_used;
-                links_used.push_back(*link);
-                if links_used.len() > limits::LINKS_REMEMBERED_MAX {
-                    links_used.pop_front();
-                }
-            }
+            Event::LinkUsed { player, link } => self.use_link(*player, *link),
             Event::DeviceRevoked { device, .. } => {
                 let device = self.device_mut(*device);
                 device.revoked = true;
@@ -176,36 +163,24 @@ impl State {
             Event::InstanceOpened {
                 game_master,
                 instance,
-            } => {
-                let instances = &mut self.game_master_mut(*game_master).instances;
-                instances.push_back((*instance, Receipts::default()));
-                if instances.len() > limits::INSTANCES_PER_GAME_MASTER_MAX {
-                    instances.pop_front();
-                }
-            }
+            } => self.open_instance(*game_master, *instance),
             Event::CluePushed {
                 clue,
                 to,
                 text,
                 expires_at,
             } => {
-                assert_eq!(*clue, ClueId::from_index(self.progress.clues.len()));
-                self.deadlines
-                    .set(Deadline::ClueExpiry(*clue), None, *expires_at);
-                self.progress.clues.push(Clue {
+                let pushed = Clue {
                     to: *to,
                     text: text.clone(),
                     pushed_at: at,
                     expires_at: *expires_at,
                     live: true,
-                });
+                };
+                self.add_clue(*clue, pushed);
             }
             Event::ClueCancelled { clue, .. } | Event::ClueExpired { clue, .. } => {
-                let found = self.progress.clues.get_mut(clue.index());
-                let found = found.expect("events name clues that exist");
-                found.live = false;
-                self.deadlines
-                    .set(Deadline::ClueExpiry(*clue), found.expires_at, None);
+                self.end_clue(*clue);
             }
             Event::Announced { announcement, text } => {
                 let announcements = &mut self.progress.announcements;
@@ -241,7 +216,7 @@ impl State {
         self.progress.ends_at = ends_at;
     }
 
-    /// Shifts what stood still during the pause.
+    /// Shifts the times that were suspended during the pause.
     fn end_pause(&mut self, at: Timestamp) {
         let Some(paused_at) = self.progress.paused_at.take() else {
             return;
@@ -263,10 +238,49 @@ impl State {
         self.end_pause(at);
         let left = self.progress.ends_at.map(|ends_at| ends_at.ms_since(at));
         let left = left.filter(|left| *left > 0).map(DurationMs);
+        let was_started = self.progress.phase != Phase::Lobby;
         self.set_start(None);
         self.set_end(None);
         self.progress.phase = Phase::Finished;
-        self.progress.finished = Some(Finished { at, left });
+        self.progress.finished = was_started.then_some(Finished { at, left });
+    }
+
+    fn reopen(&mut self, at: Timestamp, left: Option<DurationMs>) {
+        self.progress.phase = Phase::Paused;
+        self.progress.paused_at = Some(at);
+        self.progress.finished = None;
+        self.set_end(left.map(|left| at.plus_ms(left.0)));
+    }
+
+    fn add_clue(&mut self, id: ClueId, clue: Clue) {
+        assert_eq!(id, ClueId::from_index(self.progress.clues.len()));
+        self.deadlines
+            .set(Deadline::ClueExpiry(id), None, clue.expires_at);
+        self.progress.clues.push(clue);
+    }
+
+    fn end_clue(&mut self, id: ClueId) {
+        let clue = self.progress.clues.get_mut(id.index());
+        let clue = clue.expect("events name clues that exist");
+        clue.live = false;
+        self.deadlines
+            .set(Deadline::ClueExpiry(id), clue.expires_at, None);
+    }
+
+    fn open_instance(&mut self, game_master: GameMasterId, instance: InstanceId) {
+        let instances = &mut self.game_master_mut(game_master).instances;
+        instances.push_back((instance, Receipts::default()));
+        if instances.len() > limits::INSTANCES_PER_GAME_MASTER_MAX {
+            instances.pop_front();
+        }
+    }
+
+    fn use_link(&mut self, player: PlayerId, link: u64) {
+        let links_used = &mut self.player_mut(player).links_used;
+        links_used.push_back(link);
+        if links_used.len() > limits::LINKS_REMEMBERED_MAX {
+            links_used.pop_front();
+        }
     }
 
     fn add_team(&mut self, id: TeamId, name: NameId) {
@@ -304,6 +318,12 @@ impl State {
             revoked: false,
             receipts: Receipts::default(),
         }));
+    }
+
+    fn unlock_for_all(&mut self, at: Timestamp, rounds: &[RoundId], puzzles: &[PuzzleId]) {
+        for index in 0..self.progress.teams.len() {
+            self.unlock(at, TeamId::from_index(index), rounds, puzzles);
+        }
     }
 
     fn unlock(&mut self, at: Timestamp, team: TeamId, rounds: &[RoundId], puzzles: &[PuzzleId]) {
@@ -359,6 +379,13 @@ impl State {
 }
 
 impl Team {
+    fn add_points(&mut self, at: Timestamp, points: u32) {
+        if points > 0 {
+            self.score += points;
+            self.last_scored = Some(at);
+        }
+    }
+
     fn record_guess(
         &mut self,
         at: Timestamp,

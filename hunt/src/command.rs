@@ -147,7 +147,7 @@ pub enum RegistrationOrder {
         /// The link's random number.
         link: u64,
     },
-    /// Revokes a device: a player one of their own, a captain any of the team.
+    /// Revokes a device. A player may revoke their own devices, a captain those of the team.
     RevokeDevice {
         /// The requesting device.
         by: DeviceId,
@@ -219,8 +219,8 @@ pub enum GameMasterOrder {
         /// Whether the issuer has confirmed it; without that, it is rejected.
         confirmed: bool,
     },
-    /// Takes a finish back, within [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS): the session is
-    /// paused again, with the time that was left.
+    /// Undoes a finish, within [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS): the session is
+    /// paused again, with the time that was left. A session that never started stays finished.
     Reopen,
     /// Sets the time at which the session starts by itself.
     ScheduleStart {

@@ -1,6 +1,6 @@
-//! The deadlines of a session in the order in which they come.
+//! The deadlines of a session, in order of time.
 //!
-//! Derived from the progress: applying an event keeps them up to date, and a recovery builds them anew.
+//! They are derived from the progress: applying an event updates them, and a recovery rebuilds them.
 
 use std::collections::BTreeSet;
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use crate::ids::{DurationMs, PuzzleId, RoundId};
 use crate::text::Forms;
 use crate::unlock::Unlock;
@@ -46,12 +48,26 @@ pub struct Puzzle {
     pub title: String,
     /// Its text, in Markdown.
     pub body: String,
+    /// The hash of the text; none if it is blank.
+    pub content: Option<ContentHash>,
     /// The points for a solve.
     pub points: u32,
     /// When a team that sees the round sees it.
     pub unlock: Unlock,
     /// The answer and its aliases, normalised.
     pub answers: Vec<Forms>,
+}
+
+/// The identity of a puzzle's text: the SHA-256 of its Markdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl ContentHash {
+    /// The hash of a text; none if it is blank.
+    pub fn of_text(markdown: &str) -> Option<Self> {
+        let is_blank = markdown.trim().is_empty();
+        (!is_blank).then(|| Self(Sha256::digest(markdown).into()))
+    }
 }
 
 /// A criterion for ranking teams.

@@ -85,7 +85,7 @@ pub enum Event {
         /// When the session finishes by itself; in a pause, when it would if it were resumed at once.
         ends_at: Option<Timestamp>,
     },
-    /// A finish was taken back; the session is paused.
+    /// A finish was undone; the session is paused.
     SessionReopened {
         /// The session time left; without it, the session does not finish by itself.
         left: Option<DurationMs>,
@@ -176,7 +176,7 @@ pub enum Event {
         /// Reference to the name.
         name: NameId,
     },
-    /// A team has a new code; the old one is void. The code itself is kept beside the journal.
+    /// A team has a new code; the old one is void. The code itself is a private record, not part of the event.
     TeamCodeRotated {
         /// The team.
         team: TeamId,

@@ -166,8 +166,8 @@ impl InstanceId {
     pub const FIRST: Self = Self(1);
 }
 
-/// 64 bits of a digest of a command's content, the same for both codecs. It tells a command that is
-/// sent again from another command with the same id.
+/// 64 bits of a digest of a command's content, the same for both codecs. It distinguishes a repeated command
+/// from a different command with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(pub u64);

@@ -47,7 +47,7 @@ mod unlock;
 pub use apply::UpdateNumber;
 pub use command::{Command, GameMasterOrder, Issuer, NewEnd, PlayerOrder, RegistrationOrder};
 pub use decide::Decision;
-pub use definition::{Hunt, Puzzle, Round, TieBreak};
+pub use definition::{ContentHash, Hunt, Puzzle, Round, TieBreak};
 pub use event::{Audience, Entry, Event, Origin, Scope, Target, Verdict};
 pub use guesses::{Guesses, JudgedGuess};
 pub use ids::{

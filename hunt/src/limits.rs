@@ -22,7 +22,7 @@ pub const GAME_MASTERS_MAX: usize = 100;
 /// Client instances of a game master whose receipts are kept: the newest.
 pub const INSTANCES_PER_GAME_MASTER_MAX: usize = 16;
 
-/// Milliseconds after a finish within which it can be taken back: 15 minutes.
+/// Milliseconds after a finish within which it can be undone: 15 minutes.
 pub const REOPEN_WITHIN_MS: u64 = 15 * 60 * 1_000;
 
 /// Milliseconds by which a start may be scheduled ahead: 366 days.

@@ -242,7 +242,7 @@ impl Serialize for ReceiptsById {
             let NumberedCommand { id, fingerprint } = command;
             match receipt {
                 Receipt::Guess { verdict, points } => {
-                    guesses.push((id, fingerprint, verdict, points))
+                    guesses.push((id, fingerprint, verdict, points));
                 }
                 _ => drop(others.insert(id, (fingerprint, receipt))),
             }

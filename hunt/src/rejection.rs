@@ -72,7 +72,7 @@ pub enum Rejection {
     /// A finish must be confirmed.
     #[error("finishing ends the hunt for everyone; send it again with `confirm`: true")]
     NeedsConfirmation,
-    /// The finish is too long ago to be taken back.
+    /// The finish is too long ago to be undone.
     #[error("a finish can be taken back within {minutes} minutes only", minutes = crate::limits::REOPEN_WITHIN_MS / 60_000)]
     TooLate,
     /// The time is in the past or too far ahead.

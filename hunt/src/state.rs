@@ -37,6 +37,7 @@ pub struct Progress {
     pub(crate) starts_at: Option<Timestamp>,
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) paused_at: Option<Timestamp>,
+    /// `None` unless the session has started and finished.
     pub(crate) finished: Option<Finished>,
     pub(crate) heads: Heads,
     pub(crate) teams: Vec<Arc<Team>>,
@@ -246,6 +247,17 @@ impl State {
             Phase::Running => self.progress.ends_at,
             Phase::Lobby | Phase::Paused | Phase::Finished => None,
         }
+    }
+
+    /// Whether the session is finished and its finish can no longer be undone, which is possible within
+    /// `reopen_within`, at most [`REOPEN_WITHIN_MS`](crate::limits::REOPEN_WITHIN_MS).
+    pub fn is_final(&self, now: Timestamp, reopen_within: DurationMs) -> bool {
+        let within_ms = reopen_within.0.min(limits::REOPEN_WITHIN_MS);
+        let can_reopen = self
+            .progress
+            .finished
+            .is_some_and(|finished| now.ms_since(finished.at) < within_ms);
+        self.progress.phase == Phase::Finished && !can_reopen
     }
 
     /// When the session starts by itself; `None` unless it is in the lobby.

@@ -71,7 +71,6 @@ impl Group {
         number: usize,
     ) -> Result<impl Iterator<Item = String>, RestError> {
         let join = |name: String, new_team: Option<String>, team_code: Option<String>| Join {
-            session: session.to_owned(),
             new_team,
             team_code,
             name,
@@ -81,13 +80,13 @@ impl Group {
             let name = format!("Team {number}-{team}");
             join(name.clone(), Some(name), None)
         });
-        let founders = setup::join_all(rest, founders, JOINING_AT_ONCE).await?;
+        let founders = setup::join_all(rest, session, founders, JOINING_AT_ONCE).await?;
         let codes = founders.iter().map(|founder| &founder.team_code).cycle();
         let others = (teams..self.players).zip(codes).map(|(player, code)| {
             let name = format!("Player {number}-{player}");
             join(name, None, Some(code.clone()))
         });
-        let others = setup::join_all(rest, others, JOINING_AT_ONCE).await?;
+        let others = setup::join_all(rest, session, others, JOINING_AT_ONCE).await?;
         let members = founders.into_iter().chain(others);
         Ok(members.map(|joined| joined.token))
     }

@@ -41,7 +41,6 @@ impl Teams {
         session: &SessionCreated,
     ) -> Result<Vec<Joined>, RestError> {
         let joining = |number: u32| Join {
-            session: session.session.clone(),
             new_team: None,
             team_code: None,
             name: format!("Player {number}"),
@@ -50,7 +49,8 @@ impl Teams {
             new_team: Some(format!("Team {team}")),
             ..joining(team)
         });
-        let mut joined = join_all(rest, founders, self.concurrency).await?;
+        let session = &*session.session;
+        let mut joined = join_all(rest, session, founders, self.concurrency).await?;
         let codes: Vec<String> = joined
             .iter()
             .map(|founder| founder.team_code.clone())
@@ -60,7 +60,7 @@ impl Teams {
             team_code: Some(code.clone()),
             ..joining(number)
         });
-        joined.extend(join_all(rest, others, self.concurrency).await?);
+        joined.extend(join_all(rest, session, others, self.concurrency).await?);
         Ok(joined)
     }
 }
@@ -105,15 +105,32 @@ pub(crate) async fn start(rest: &Rest, session: &SessionCreated) -> Result<(), R
     Ok(())
 }
 
-/// Joins players with bounded concurrency; returns them in the order of `joins`.
+/// Joins a player of a session.
+pub(crate) async fn join(rest: &Rest, session: &str, join: &Join) -> Result<Joined, RestError> {
+    let path = format!("/sessions/{session}/join");
+    rest.post(&path, None, join).await
+}
+
+/// Joins players of a session with bounded concurrency; returns them in the order of `joins`.
 pub(crate) async fn join_all(
     rest: &Rest,
+    session: &str,
     joins: impl IntoIterator<Item = Join>,
+    concurrency: NonZero<u16>,
+) -> Result<Vec<Joined>, RestError> {
+    let joins = joins.into_iter().map(|join| (session, join));
+    join_sessions(rest, joins, concurrency).await
+}
+
+/// Joins players, each of a session, with bounded concurrency; returns them in the order of `joins`.
+pub(crate) async fn join_sessions<'a>(
+    rest: &Rest,
+    joins: impl IntoIterator<Item = (&'a str, Join)>,
     concurrency: NonZero<u16>,
 ) -> Result<Vec<Joined>, RestError> {
     let joining = joins
         .into_iter()
-        .map(|join| async move { rest.post("/join", None, &join).await });
+        .map(|(session, joining)| async move { join(rest, session, &joining).await });
     stream::iter(joining)
         .buffered(usize::from(concurrency.get()))
         .try_collect()

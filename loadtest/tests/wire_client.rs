@@ -203,6 +203,7 @@ fn snapshot(team: u64) -> Snapshot {
         title: "Harbour".to_owned(),
         phase: Phase::Running,
         starts_at_ms: None,
+        paused_at_ms: None,
         ends_at_ms: None,
         left_ms: None,
         paused_at_ms: None,
@@ -359,7 +360,7 @@ async fn a_refusal_is_handed_over_with_the_time_to_try_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_forgot_an_acknowledged_command_is_told() {
+async fn a_server_that_lost_an_acknowledged_command_is_reported() {
     let (script, mut client) = stage().await;
     let command = guess(&mut client);
     let server = async {

@@ -197,7 +197,7 @@ impl Order {
     }
 }
 
-/// Rejects unknown fields beside the tag. Serde's `deny_unknown_fields` does not apply to unit
+/// Rejects fields other than the tag. Serde's `deny_unknown_fields` does not apply to unit
 /// variants.
 fn no_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     #[derive(Deserialize)]

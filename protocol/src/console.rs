@@ -1,4 +1,4 @@
-//! What a game master's console shows beside the teams: the hunt's puzzles, the players, and the progress of
+//! Contents of a game master's console other than the teams: the hunt's puzzles, the players, and the progress of
 //! every team on every puzzle.
 
 use std::fmt;
@@ -48,7 +48,7 @@ pub enum CellProgress {
     Locked,
     /// The team sees the puzzle and has made this many wrong guesses.
     Open {
-        /// Wrong guesses; a cell tells at most [`Cells::WRONG_MAX`] apart.
+        /// Number of wrong guesses. A cell encodes more than [`Cells::WRONG_MAX`] as that many.
         wrong: usize,
     },
     /// The team solved the puzzle.

@@ -18,6 +18,7 @@ mod latest;
 pub mod limits;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod refusal;
 mod rejection;
 pub mod rest;
 mod server;
@@ -31,6 +32,7 @@ pub use event::{Audience, Event, Update};
 pub use latest::{
     Attendance, Board, BoardRow, PlayerPresence, Presence, Standing, TeamAttendance, WrongBase,
 };
+pub use refusal::{RefusalClass, Retry};
 pub use rejection::{Rejection, RejectionCode};
 pub use server::{GoAway, HeadsFrame, Receipt, Reconnect, Resume, ServerMessage, Welcome};
 pub use state::{

@@ -8,7 +8,7 @@ use crate::rejection::RejectionCode;
 use crate::rest::FailureCode;
 
 /// The codes that are not rejections of the rules.
-const OWN_CODES: [FailureCode; 12] = [
+const OWN_CODES: [FailureCode; 13] = [
     FailureCode::BadRequest,
     FailureCode::Unauthorized,
     FailureCode::Forbidden,
@@ -18,6 +18,7 @@ const OWN_CODES: [FailureCode; 12] = [
     FailureCode::RequestTimeout,
     FailureCode::TooLarge,
     FailureCode::InvalidHunt,
+    FailureCode::KeyReused,
     FailureCode::RateLimited,
     FailureCode::Unavailable,
     FailureCode::Internal,

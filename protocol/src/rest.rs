@@ -4,25 +4,31 @@
 //! | --- | --- | --- | --- |
 //! | `POST /hunts` | admin | [`CreateHunt`] | 201 [`HuntCreated`] |
 //! | `POST /sessions` | admin | [`CreateSession`] | 201 [`SessionCreated`] |
-//! | `POST /sessions/{code}/start`, `pause`, `resume`, `finish` | game master with `run` | none | 200 [`SessionState`] |
+//! | `POST /sessions/{code}/start` | game master with `run` | [`Start`], optional | 200 [`SessionState`] |
+//! | `POST /sessions/{code}/cancel-start`, `pause`, `resume`, `reopen` | game master with `run` | none | 200 [`SessionState`] |
+//! | `POST /sessions/{code}/finish` | game master with `run` | [`Finish`] | 200 [`SessionState`] |
+//! | `PATCH /sessions/{code}/end` | game master with `run` | [`MoveEnd`] | 200 [`SessionState`] |
 //! | `GET /sessions/{code}` | none | none | 200 [`SessionState`] |
 //! | `GET /sessions/{code}/standings` | none | none | 200 [`Standings`] |
-//! | `GET /sessions/{code}/export` | game master with `answers` | none | 200 JSON lines of [`ExportLine`] |
+//! | `GET /sessions/{code}/export` | game master with `answers` | none | 200 JSON lines of [`ExportLine`], or CSV |
 //! | `GET /sessions/{code}/players` | game master with `view` | none | 200 [`Players`] |
 //! | `GET /sessions/{code}/guesses` | game master with `view` | none | 200 [`GuessPage`] |
 //! | `GET /sessions/{code}/teams/{team}/guesses` | game master with `view` | none | 200 [`GuessPage`] |
 //! | `GET /sessions/{code}/audit` | game master with `run` | none | 200 [`Audit`] |
-//! | `POST /join` | none | [`Join`] | 201 [`Joined`] |
-//! | `POST /roster` | none | [`FindTeam`] | 200 [`Roster`] |
-//! | `POST /restore` | none | [`Restore`] | 201 [`Joined`] |
+//! | `POST /sessions/{code}/join` | none | [`Join`] | 201 [`Joined`] |
+//! | `POST /sessions/{code}/roster` | none | [`FindTeam`] | 200 [`Roster`] |
+//! | `POST /sessions/{code}/restore` | none | [`Restore`] | 201 [`Joined`] |
 //! | `POST /sessions/{code}/devices` | device | none | 201 [`DeviceCreated`] |
 //! | `GET /sessions/{code}/devices` | device, or game master with `run` | none | 200 [`Devices`] |
-//! | `DELETE /sessions/{code}/devices/{device}` | device, or game master with `run` | none | 204 |
+//! | `DELETE /sessions/{code}/devices/{device}` | device, or game master with `run` | [`Revoke`], optional | 204 |
+//! | `PATCH /sessions/{code}/teams/{team}` | device, or game master with `run` | [`Rename`] | 204 |
+//! | `PATCH /sessions/{code}/players/{player}` | device, or game master with `run` | [`Rename`] | 204 |
+//! | `POST /sessions/{code}/teams/{team}/code` | device, or game master with `run` | [`RotateTeamCode`], optional | 200 [`TeamCodeRotated`] |
 //! | `POST /sessions/{code}/links` | device | none | 201 [`LinkCreated`] |
 //! | `POST /sessions/{code}/players/{player}/devices` | game master with `run` | none | 201 [`DeviceCreated`] |
 //! | `POST /sessions/{code}/game-masters` | game master with `run` | [`InviteGameMaster`] | 201 [`GameMasterInvited`] |
 //! | `GET /sessions/{code}/game-masters` | game master with `view` | none | 200 [`GameMasters`] |
-//! | `DELETE /sessions/{code}/game-masters/{game_master}` | game master with `run` | none | 204 |
+//! | `DELETE /sessions/{code}/game-masters/{game_master}` | game master with `run` | [`Revoke`], optional | 204 |
 //! | `POST /sessions/{code}/clues` | game master with `hints` | [`PushClue`] | 201 [`CluePushed`] |
 //! | `DELETE /sessions/{code}/clues/{clue}` | game master with `hints` | none | 204 |
 //! | `POST /sessions/{code}/announcements` | game master with `run` | [`Announce`] | 201 [`Announced`] |
@@ -103,13 +109,58 @@ pub struct SessionState {
     pub title: String,
     /// Its phase.
     pub phase: Phase,
-    /// When the session finishes automatically.
+    /// When the session starts by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at_ms: Option<u64>,
+    /// When the session finishes automatically. Missing while it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at_ms: Option<u64>,
+    /// While the session is paused: the session time left until it finishes automatically.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
     /// The number of teams.
     pub teams: u32,
     /// The number of players.
     pub players: u32,
+}
+
+/// Starts a session, at once or at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// When the session starts by itself; without it, it starts at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
+}
+
+/// Finishes a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Finish {
+    /// Whether the requester has confirmed it; without that, it is rejected with
+    /// `needs_confirmation`.
+    #[serde(default)]
+    pub confirm: bool,
+    /// Why, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
+    pub reason: Option<String>,
+}
+
+/// Moves the end of a session, to a time or by the session time left. Without either, the session does
+/// not finish by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoveEnd {
+    /// The new end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at_ms: Option<u64>,
+    /// The session time left from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
 }
 
 /// Joins a session: with `new_team` as the first player of a new team, with `team_code` as a
@@ -118,17 +169,15 @@ pub struct SessionState {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Join {
-    /// The session's code.
-    pub session: String,
     /// The name of the new team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub new_team: Option<String>,
     /// The code of the existing team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team_code: Option<String>,
     /// The player's name.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub name: String,
 }
 
@@ -163,8 +212,6 @@ pub struct DeviceCreated {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FindTeam {
-    /// The session's code.
-    pub session: String,
     /// The team's code.
     pub team_code: String,
 }
@@ -187,8 +234,6 @@ pub struct Roster {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Restore {
-    /// The session's code.
-    pub session: String,
     /// The link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
@@ -204,7 +249,7 @@ pub struct Restore {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkCreated {
-    /// The link, for `POST /restore`. It is a secret.
+    /// The link, for `POST /sessions/{code}/restore`. It is a secret.
     pub link: String,
     /// When the link expires.
     pub expires_at_ms: u64,
@@ -233,13 +278,57 @@ pub struct DeviceSummary {
     pub revoked: bool,
 }
 
+/// Renames a team or a player.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// The new name.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
+    pub name: String,
+    /// Why, for the journal. Only game masters and admins may give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
+    pub reason: Option<String>,
+}
+
+/// Revokes a device or a game master.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    /// Why, for the journal. Only game masters and admins may give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
+    pub reason: Option<String>,
+}
+
+/// Replaces the code of a team.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RotateTeamCode {
+    /// Why, for the journal. Only game masters and admins may give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
+    pub reason: Option<String>,
+}
+
+/// The code of a team was replaced. The previous code is unknown from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TeamCodeRotated {
+    /// The new code.
+    pub team_code: String,
+}
+
 /// Adds a game master.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InviteGameMaster {
     /// The name.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 200))]
     pub name: String,
     /// The granted scopes: a subset of the inviter's.
     pub scopes: Vec<Scope>,
@@ -362,6 +451,9 @@ pub struct ExportLine<E> {
     /// The command's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<u64>,
+    /// Why, in the words of the game master who caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The event: a map with a `type`.
     #[cfg_attr(feature = "openapi", schema(schema_with = event_schema))]
     pub event: E,
@@ -433,6 +525,8 @@ pub enum FailureCode {
     RateLimited,
     /// 422: the hunt has mistakes; `mistakes` lists them.
     InvalidHunt,
+    /// 422: the idempotency key was used for another request.
+    KeyReused,
     /// 503: the server is busy or the outcome is unknown; check the state and retry later.
     Unavailable,
     /// 500: the server failed.

@@ -224,8 +224,9 @@ pub struct Puzzle {
     pub round: String,
     /// Its title.
     pub title: String,
-    /// Its text, in Markdown.
-    pub body: String,
+    /// The path of its text as HTML, on the server of the session; none if it has no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
     /// The points for solving it.
     pub points: u32,
     /// When the team unlocked it.

@@ -1,4 +1,4 @@
-//! What all commands share: the flags for settings, and printing.
+//! Code shared by all commands: the flags for settings, and printing.
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -1,8 +1,8 @@
 //! Tasks that must run as long as the server does.
 //!
-//! A panic ends only its own task or thread. A node without its scan would keep sending heartbeats and
-//! keep sessions that no node runs from all others; a node without heartbeats would never speak again.
-//! So the end of any critical task ends the process.
+//! A panic ends only its own task or thread. A node without its scan would keep sending heartbeats, so the
+//! other nodes would not claim its sessions although no node runs them. A node without heartbeats would hold
+//! no lease and never serve again. So the end of any critical task ends the process.
 
 use tokio::sync::watch;
 

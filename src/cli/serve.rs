@@ -219,7 +219,7 @@ fn reload_certificate(server: &Server) {
         Ok(true) => tracing::info!("reloaded the certificate; new connections use it"),
         Ok(false) => tracing::warn!("no certificate to reload: tls.mode is off"),
         Err(error) => {
-            tracing::error!(%error, "cannot reload the certificate; the previous one stays in use")
+            tracing::error!(%error, "cannot reload the certificate; the previous one stays in use");
         }
     }
 }

@@ -12,13 +12,14 @@ use super::node::Node;
 use crate::clock::Clock;
 use crate::cluster::Lease;
 use crate::config::{Config, JournalBackend, JournalConfig};
+use crate::content::ContentKey;
 use crate::delivery::Hub;
 use crate::gateway::{Gateway, GatewayParts, KeyError, TokenKey, listen};
 use crate::http;
 use crate::ids::{Incarnation, SessionId};
 use crate::journal::{
     ArchiveFolder, Journal, JournalError, MemoryJournal, PostgresJournal, PostgresOptions,
-    SqliteJournal, SqliteOptions,
+    SessionRecord, SqliteJournal, SqliteOptions,
 };
 use crate::session::{Archiving, InjectedFault, JournalAccess, Services, Sessions};
 use crate::telemetry;
@@ -111,7 +112,7 @@ impl Server {
         let tokens = Arc::new(token_key(config)?);
         let is_alone = matches!(services.access, JournalAccess::Exclusive);
         let journal = services.journal.clone();
-        let sessions = new_sessions(config, services).await?;
+        let sessions = new_sessions(config, services, tokens.content_key()).await?;
         if is_alone {
             sessions.open_all().await?;
         }
@@ -258,10 +259,17 @@ async fn services(
     })
 }
 
-async fn new_sessions(config: &Config, services: Services) -> Result<Sessions<Hub>, JournalError> {
+async fn new_sessions(
+    config: &Config,
+    services: Services,
+    content: ContentKey,
+) -> Result<Sessions<Hub>, JournalError> {
     let generation = services.journal.generation().await?;
     let (delivery, clock) = (config.delivery, services.clock.clone());
-    let hub = move |_record: &_| Hub::new(&delivery, clock.clone()).with_generation(generation);
+    let hub = move |record: &SessionRecord| {
+        let paths = content.paths_of(record.id, &record.code);
+        Hub::new(&delivery, clock.clone(), paths).with_generation(generation)
+    };
     let sessions_max = usize::try_from(config.server.sessions_max).unwrap_or(usize::MAX);
     Ok(Sessions::new(services, sessions_max, hub))
 }

@@ -1,7 +1,7 @@
 //! Before a node joins: makes sure that no other live node has its address.
 //!
-//! Other nodes reach a node, probe it and place sessions by its address. Of two live nodes with one address,
-//! each would be taken for an earlier incarnation of the other.
+//! Other nodes connect to a node, probe it and assign sessions to it by its address. If two live nodes had the
+//! same address, each would be mistaken for an earlier incarnation of the other.
 
 use tokio::time::sleep;
 

@@ -153,20 +153,21 @@ impl Cluster {
         self.node.scan_now.notify_one();
     }
 
-    /// Waits until all steps of the scans so far have been carried out for the first time.
+    /// Waits until the first scan and all of its steps are done.
     pub async fn first_scan_done(&self) {
         let mut scans = self.node.scans_done.subscribe();
         // An error is impossible: `node` owns the sender.
         drop(scans.wait_for(|scans| *scans > 0).await);
     }
 
-    /// The deadline for a request that arrives now to be routed.
+    /// The routing deadline of a request that arrives now.
     pub fn route_deadline(&self) -> Instant {
         Instant::now() + self.node.settings.route_wait
     }
 
-    /// The route to a session, as soon as it has an owner. `not_at` is a node that turned out not to have the
-    /// session: it is returned again, after a pause, only if the store names it as the owner.
+    /// Waits until a session has an owner and returns the route to it. `not_at` is a node that does not have
+    /// the session, according to its own answer: it is returned again, after a pause, only if the store names
+    /// it as the owner.
     pub async fn route(
         &self,
         session: SessionId,
@@ -176,8 +177,8 @@ impl Cluster {
         self.node.routes.find(session, not_at, until).await
     }
 
-    /// Waits, as long as a request would, until a session is owned by this node or by a node that answers a
-    /// probe. Returns whether another node owns it; true if that stays unknown.
+    /// Waits, at most as long as a request waits for a route, until a session is owned by this node or by a node
+    /// that answers a probe. Returns whether another node owns it; true after the timeout.
     pub async fn is_elsewhere(&self, session: SessionId) -> bool {
         let node = &self.node;
         let until = self.route_deadline();
@@ -201,7 +202,7 @@ impl Cluster {
         timeout_at(until, finding).await.unwrap_or(true)
     }
 
-    /// Waits until a session has another owner than `from`, or `from` is no member any more. Cancel-safe.
+    /// Waits until a session has an owner other than `from`, or `from` is no longer a member. Cancel-safe.
     pub async fn wait_for_move(&self, session: SessionId, from: Incarnation) {
         self.node.routes.wait_for_move(session, from).await;
     }

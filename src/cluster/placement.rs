@@ -44,7 +44,7 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The finalizer of SplitMix64: each input bit changes half of the output bits on average.
+/// The finalizer of `SplitMix64`: each input bit changes half of the output bits on average.
 fn mix(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

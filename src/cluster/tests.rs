@@ -31,7 +31,7 @@ const LATE: Duration = Duration::from_millis(500);
 #[derive(Default)]
 struct World {
     rows: BTreeMap<SessionId, Ownership>,
-    /// Each member and the time of its last heartbeat; `None` if it sends one at every moment.
+    /// Each member and the time of its last heartbeat; `None` if it sends heartbeats continuously.
     nodes: Vec<(NodeRecord, Option<Instant>)>,
     /// Number of times that the members were listed.
     lists: i64,
@@ -275,7 +275,7 @@ impl PeerClient for Fake {
 async fn scan_during(cluster: &Cluster, other: impl Future<Output = ()>) {
     tokio::select! {
         () = cluster.run_scan() => panic!("it ends only when the node leaves"),
-        ended = timeout(WAIT_MAX, other) => ended.expect("it comes to its end"),
+        ended = timeout(WAIT_MAX, other) => ended.expect("it ends in time"),
     }
 }
 
@@ -333,7 +333,7 @@ async fn a_request_for_a_session_without_an_owner_times_out() {
 async fn a_session_that_is_being_created_is_not_claimed_again() {
     let fake = Fake::default();
     let cluster = fake.cluster();
-    cluster.join().await.expect("no other node is there");
+    cluster.join().await.expect("there is no other node");
     // It was claimed by this node, and does not run yet when a scan begins.
     fake.add_ownership(KITE, ME, 1);
     fake.world().creating.insert(KITE);
@@ -351,7 +351,7 @@ async fn a_session_that_is_being_created_is_not_claimed_again() {
 async fn a_session_that_cannot_be_opened_delays_no_other() {
     let fake = Fake::default();
     let cluster = fake.cluster();
-    cluster.join().await.expect("no other node is there");
+    cluster.join().await.expect("there is no other node");
     fake.add_ownership(KITE, DEAD, 1);
     fake.world().stuck.insert(KITE);
     let taking = async {
@@ -366,7 +366,7 @@ async fn a_session_that_cannot_be_opened_delays_no_other() {
 async fn a_leaving_node_hands_nothing_off_to_a_late_node() {
     let fake = Fake::default();
     let cluster = fake.cluster();
-    cluster.join().await.expect("no other node is there");
+    cluster.join().await.expect("there is no other node");
     fake.add_node(DEAD, "gone:7000", Some(Instant::now()));
     tokio::time::advance(LATE).await;
     fake.add_ownership(KITE, ME, 1);
@@ -384,7 +384,7 @@ async fn a_node_that_leaves_during_a_heartbeat_does_not_rejoin() {
     let fake = Fake::default();
     fake.world().heartbeat_takes = HEARTBEAT_INTERVAL;
     let cluster = fake.cluster();
-    cluster.join().await.expect("no other node is there");
+    cluster.join().await.expect("there is no other node");
     let leaving = async {
         // The first heartbeat is in flight.
         sleep(HEARTBEAT_INTERVAL + HEARTBEAT_INTERVAL / 2).await;
@@ -433,7 +433,7 @@ async fn a_store_whose_clock_is_behind_does_not_protect_an_earlier_incarnation()
 async fn a_store_whose_clock_is_behind_does_not_protect_a_dead_node() {
     let fake = Fake::default();
     let cluster = fake.cluster();
-    cluster.join().await.expect("no other node is there");
+    cluster.join().await.expect("there is no other node");
     fake.world().is_set_back = true;
     fake.add_node(DEAD, "gone:7000", Some(Instant::now()));
     let evicted = async {
@@ -458,7 +458,7 @@ async fn a_store_whose_clock_is_behind_does_not_protect_a_dead_node() {
 async fn an_unused_finished_session_is_closed_and_released() {
     let fake = Fake::default();
     let cluster = fake.cluster();
-    cluster.join().await.expect("no other node is there");
+    cluster.join().await.expect("there is no other node");
     fake.add_ownership(KITE, ME, 1);
     fake.world().running.insert(KITE);
     fake.world().retirable.insert(KITE);

@@ -37,7 +37,7 @@ pub struct JournalConfig {
     pub archive_dir: Option<PathBuf>,
     /// Archivable events at which archiving starts.
     pub archive_after_events_min: u64,
-    /// The PostgreSQL database, used if `backend` says so.
+    /// The PostgreSQL database, used if `backend` is `postgres`.
     pub postgres: PostgresConfig,
 }
 

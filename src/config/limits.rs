@@ -9,7 +9,7 @@ use super::reader::Reader;
 pub struct LimitsConfig {
     /// Cost units per second, sustained; a guess costs one.
     pub commands_per_second: NonZeroU32,
-    /// Cost units at once.
+    /// Burst, in cost units.
     pub commands_burst: NonZeroU32,
     /// New teams from one address.
     pub address_new_teams: RateLimit,
@@ -26,7 +26,7 @@ pub struct LimitsConfig {
 pub struct RateLimit {
     /// Sustained rate per minute.
     pub per_minute: NonZeroU32,
-    /// Number allowed at once.
+    /// Capacity of the bucket.
     pub burst: NonZeroU32,
 }
 

@@ -25,8 +25,8 @@ impl Reader {
         Self { layers, unread }
     }
 
-    /// The value of a key after `convert`. Every given value is checked, also one that a later layer
-    /// overrides. A mistake is recorded, and the default takes the place of the value.
+    /// Returns the converted value of a key. Checks the values of all layers, including overridden ones. A
+    /// mistake is recorded, and the default is used instead of the value.
     fn read<T>(&mut self, key: &str, convert: impl Fn(&toml::Value) -> Result<T, String>) -> T {
         self.unread.retain(|unread| unread != key);
         let stack = &self.layers.stacks[key];

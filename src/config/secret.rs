@@ -8,7 +8,7 @@ use super::postgres_url::PostgresUrl;
 const SECRET_CHARS_MIN: usize = 32;
 /// The value that means that no secret is set.
 const NO_SECRET: &str = "none";
-/// Printed in place of a secret.
+/// Printed instead of a secret.
 const REDACTED: &str = "***";
 /// Keys whose values are a secret or contain one.
 const SECRET_KEYS: [&str; 2] = ["cluster.secret", "journal.postgres_url"];
@@ -23,7 +23,7 @@ impl ClusterSecret {
         &self.0
     }
 
-    /// `None` if the text says that there is no secret. The error does not repeat the text.
+    /// Returns `None` for [`NO_SECRET`]. The error does not repeat the text.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, String> {
         if text == NO_SECRET {
             return Ok(None);

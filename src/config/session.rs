@@ -17,6 +17,8 @@ pub struct SessionConfig {
     pub wait_max: Duration,
     /// Time that an unused finished session stays open.
     pub idle_max: Duration,
+    /// Time after a finish within which it can be undone.
+    pub reopen_max: Duration,
 }
 
 impl SessionConfig {
@@ -27,6 +29,7 @@ impl SessionConfig {
             batches_in_flight_max: reader.read_count("session.batches_in_flight_max", 1..=100),
             wait_max: reader.read_ms("session.wait_ms_max", 100..=60_000),
             idle_max: reader.read_ms("session.idle_ms_max", 1_000..=86_400_000),
+            reopen_max: reader.read_ms("session.reopen_ms_max", 0..=900_000),
         }
     }
 }

@@ -14,6 +14,7 @@ use protocol::{Codec, Heads};
 
 use super::render::{self, SharedBy};
 use super::viewer::Viewer;
+use crate::content::ContentPaths;
 use crate::session::View;
 use crate::telemetry::metrics;
 
@@ -25,6 +26,7 @@ pub(super) struct ClientSnapshots {
     order: VecDeque<Key>,
     bytes: usize,
     bytes_max: usize,
+    content: ContentPaths,
 }
 
 /// Cache key.
@@ -36,12 +38,13 @@ struct Key {
 }
 
 impl ClientSnapshots {
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize, content: ContentPaths) -> Self {
         Self {
             kept: HashMap::new(),
             order: VecDeque::new(),
             bytes: 0,
             bytes_max,
+            content,
         }
     }
 
@@ -62,13 +65,13 @@ impl ClientSnapshots {
         if let Some(frame) = self.kept.get(&key) {
             metrics().client_snapshots_shared.increment(1);
             debug_assert!(
-                render::client_snapshot(view, viewer, heads)
+                render::client_snapshot(view, &self.content, viewer, heads)
                     .is_some_and(|message| codec.encode(&message) == *frame),
                 "equal heads mean equal snapshots"
             );
             return Some(frame.clone());
         }
-        let snapshot = render::client_snapshot(view, viewer, heads)?;
+        let snapshot = render::client_snapshot(view, &self.content, viewer, heads)?;
         let frame = Bytes::from(codec.encode(&snapshot));
         metrics().client_snapshots_encoded.increment(1);
         self.keep(key, frame.clone());
@@ -94,7 +97,9 @@ impl ClientSnapshots {
 
     /// Drops all frames.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.bytes_max);
+        self.kept.clear();
+        self.order.clear();
+        self.bytes = 0;
     }
 }
 
@@ -104,8 +109,14 @@ mod tests {
     use protocol::{Codec, Heads};
 
     use super::ClientSnapshots;
+    use crate::content::{ContentKey, ContentPaths};
     use crate::delivery::viewer::{Identity, Viewer};
+    use crate::ids::SessionId;
     use crate::session::{PrivateData, View};
+
+    fn content() -> ContentPaths {
+        ContentKey::new(b"a key").paths_of(SessionId::new(1), "KITE42")
+    }
 
     const HUNT: &str = "[hunt]\ntitle = \"Cached\"\n[round.one]\n[puzzle.a]\nround = \"one\"\n\
                         answer = \"x\"\npoints = 1\n";
@@ -166,7 +177,7 @@ mod tests {
                 state: &state,
                 private: &private,
             },
-            snapshots: ClientSnapshots::new(1 << 20),
+            snapshots: ClientSnapshots::new(1 << 20, content()),
         };
         let ana = client.request(1, Codec::Json);
         assert_eq!(client.request(1, Codec::Json), ana);
@@ -197,7 +208,7 @@ mod tests {
                 state: &state,
                 private: &private,
             },
-            snapshots: ClientSnapshots::new(0),
+            snapshots: ClientSnapshots::new(0, content()),
         };
         let (_, bytes) = client.request(1, Codec::Json);
         assert_eq!(client.snapshots.kept.len(), 0, "it is too large to be kept");

@@ -22,6 +22,7 @@ use super::subscribers::{Subscriber, Subscribers};
 use super::viewer::{Identity, Viewer};
 use crate::clock::Clock;
 use crate::config::DeliveryConfig;
+use crate::content::ContentPaths;
 use crate::session::{Delivery, Outcome, View};
 use crate::telemetry::{AttachSource, metrics};
 
@@ -36,6 +37,8 @@ pub struct Hub {
     subscribers: Subscribers,
     latest: Coalescer,
     snapshots: ClientSnapshots,
+    /// The paths of the puzzles' texts.
+    content: ContentPaths,
     spectators_max: usize,
     /// Whether a game master has attached since the actor started. Until then, updates for game masters
     /// are not encoded: most of them are guesses, and the first game master gets an overview.
@@ -70,14 +73,15 @@ pub struct Peer {
 
 impl Hub {
     /// A hub without connections, in the first generation.
-    pub fn new(config: &DeliveryConfig, clock: Clock) -> Self {
+    pub fn new(config: &DeliveryConfig, clock: Clock, content: ContentPaths) -> Self {
         Self {
             clock,
             generation: FIRST_GENERATION,
             ring: Ring::new(config.ring_bytes_max, config.ring_age_max),
             subscribers: Subscribers::new(config.heads_every),
             latest: Coalescer::new(config),
-            snapshots: ClientSnapshots::new(config.snapshot_bytes_max),
+            snapshots: ClientSnapshots::new(config.snapshot_bytes_max, content.clone()),
+            content,
             spectators_max: config.spectators_max,
             has_had_game_masters: false,
         }
@@ -124,7 +128,7 @@ impl Delivery for Hub {
                 disconnects: revoked_identity(event),
             };
         }
-        let update = render::update(view, at, event, stamp);
+        let update = render::update(view, &self.content, at, event, stamp);
         let frames = update.map(|update| {
             self.ring.announce(stamp.audience, stamp.number);
             UpdateFrames::new(&ServerMessage::Update(update))

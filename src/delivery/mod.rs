@@ -22,11 +22,13 @@ pub mod render;
 mod ring;
 mod schedule;
 mod subscribers;
+#[cfg(test)]
+mod tests;
 mod viewer;
 
 pub use attach::{Attach, PendingOutbox, Prepared};
 pub use hub::{Hub, Peer};
-pub use orders::{command, push_clue};
+pub use orders::{command, move_end, push_clue, start};
 pub use outbox::{Outbox, OutboxReader, Outgoing, outbox};
 pub use render::{rejection_code, rejection_message};
 pub use viewer::{Identity, Viewer};

@@ -1,7 +1,7 @@
 //! The schedule of `heads` frames: each connection gets one per period, spread over the period.
 //!
 //! Sending them to thousands of connections at once would delay the receipts behind them by tens of
-//! milliseconds, because each frame is a write of its own.
+//! milliseconds, because each frame is a separate write.
 
 use std::time::Duration;
 

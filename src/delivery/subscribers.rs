@@ -32,7 +32,7 @@ pub(super) struct Subscribers {
     devices: HashMap<hunt::DeviceId, AttachmentId>,
     /// A client instance of a game master has at most one connection.
     instances: HashMap<(hunt::GameMasterId, hunt::InstanceId), AttachmentId>,
-    /// Spectators are told apart by their outbox.
+    /// Spectators, identified by their outbox.
     others: HashMap<OutboxId, AttachmentId>,
     spectators: usize,
     /// The teams with an attachment or a detachment since the last [`Subscribers::take_changes`].

@@ -56,7 +56,7 @@ impl Gateway {
             // The code is right, or the outcome is unknown.
             Ok(_) | Err(NoSession::Moving | NoSession::TooManyOpen) => attempt.refund(),
             Err(NoSession::Unknown | NoSession::WrongToken | NoSession::TooManyWrongCodes(_)) => {
-                drop(attempt)
+                drop(attempt);
             }
         }
         found

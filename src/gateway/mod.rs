@@ -27,6 +27,7 @@ pub use admission::slots::ConnectionSlot;
 pub use connection::handshake::upgrade;
 pub use lookup::NoSession;
 pub use net::public::{Slot, listen};
+pub use net::refusal::status;
 pub use net::tls::{TlsError, check_certificate};
 pub use peers::listener::{CLIENT, listen_to_nodes};
 pub use peers::neighbours::{INCARNATION, NodeError, PROBE_PATH, Peers, SCAN_PATH};
@@ -36,6 +37,7 @@ pub use tokens::{Grant, KeyError, TokenKey, TokenRefusal, bearer};
 use net::tls::Tls;
 
 use crate::config::{DeliveryConfig, GatewayConfig, LimitsConfig, TlsConfig, TlsMode};
+use crate::content::Content;
 use crate::delivery::Hub;
 use crate::session::Sessions;
 
@@ -53,6 +55,7 @@ pub struct GatewayState {
     attempts: CodeAttempts,
     new_teams: NewTeams,
     origins: Origins,
+    content: Content,
     tls: Option<Arc<Tls>>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -91,6 +94,7 @@ impl Gateway {
         };
         Ok(Self(Arc::new(GatewayState {
             origins: Origins::new(&parts.config),
+            content: Content::new(parts.tokens.content_key()),
             tls,
             sessions: parts.sessions,
             tokens: parts.tokens,
@@ -121,6 +125,11 @@ impl Gateway {
     /// The web origins that may connect.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// The texts of puzzles.
+    pub fn content(&self) -> &Content {
+        &self.content
     }
 
     /// The sessions that connections attach to.

@@ -14,6 +14,7 @@ use pasetors::version4::{LocalToken, V4};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::content::ContentKey;
 use crate::ids::SessionId;
 use crate::journal::files::make_private_folder;
 
@@ -177,6 +178,12 @@ impl TokenKey {
             u128::from_be_bytes(half.expect("half a key has 16 bytes"))
         });
         format!("{high:032x}{low:032x}")
+    }
+
+    /// The key that the paths of puzzle texts are authenticated with, the same on every node. It cannot
+    /// encrypt tokens.
+    pub fn content_key(&self) -> ContentKey {
+        ContentKey::new(&derive_key(b"cluecast content 1", self.key.as_bytes()))
     }
 
     /// Reads the key of a data folder. Creates it, readable by its owner only, if it is missing.

@@ -5,6 +5,7 @@ use axum::extract::State;
 use hyper::StatusCode;
 use protocol::limits::HUNT_BODY_BYTES_MAX;
 use protocol::rest::{CreateHunt, CreateSession, HuntCreated, SessionCreated};
+use tokio::task::spawn_blocking;
 
 use super::body::Body;
 use super::failure::Failed;
@@ -37,15 +38,25 @@ pub(super) async fn create_hunt(
     Body(request): Body<CreateHunt, { HUNT_BODY_BYTES_MAX }>,
 ) -> Result<(StatusCode, Json<HuntCreated>), Failed> {
     bearer.must_be_admin()?;
-    let stored = match StoredHunt::new(&request.files) {
+    // A large hunt takes tens of milliseconds.
+    let checking = spawn_blocking(move || StoredHunt::new(&request.files));
+    let stored = match checking.await.map_err(Failed::internal)? {
         Ok(stored) => stored,
         Err(HuntError::Mistakes(mistakes)) => {
             let rendered = mistakes.iter().map(ToString::to_string).collect();
             return Err(Failed::invalid_hunt(rendered));
         }
-        Err(damaged @ HuntError::Damaged(_)) => return Err(Failed::internal(damaged)),
+        Err(error @ (HuntError::Damaged(_) | HuntError::Panicked(_))) => {
+            return Err(Failed::internal(error));
+        }
     };
     gateway.sessions().put_hunt(&stored).await?;
+    for puzzle in &stored.hunt.puzzles {
+        if let Some(hash) = puzzle.content {
+            let rendered = gateway.content().bodies.html(hash, &puzzle.body).await;
+            rendered.map_err(Failed::internal)?;
+        }
+    }
     Ok((StatusCode::CREATED, Json(render::hunt_created(stored))))
 }
 

@@ -38,6 +38,21 @@ impl<T: DeserializeOwned, const BYTES_MAX: usize> FromRequest<Gateway> for Body<
     }
 }
 
+/// A JSON body that may be missing: then it has its default value.
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Gateway> for OptionalBody<T> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Failed> {
+        if request.body().size_hint().exact() == Some(0) {
+            return Ok(Self(T::default()));
+        }
+        let Body(read) = Body::<T>::from_request(request, gateway).await?;
+        Ok(Self(read))
+    }
+}
+
 /// Reads a body to its end: at most `bytes_max` bytes, within the timeout.
 pub(super) async fn read_body(
     body: axum::body::Body,

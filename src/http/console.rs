@@ -133,7 +133,7 @@ pub(super) async fn audit(
     };
     let journal = gateway.sessions().journal();
     let page = newest(&**journal, session.id(), query.try_into()?, scan).await?;
-    // Names and reasons are beside the journal.
+    // Names and reasons are private records, not part of the journal.
     let rows = page.rows;
     let orders = session.read(move |view| render::audited_orders(view, &rows));
     Ok(Json(Audit {

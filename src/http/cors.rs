@@ -31,8 +31,11 @@ pub(super) async fn allow_listed_origins(
             .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if is_preflight {
         let allowed = [
-            (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"),
-            (ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+            (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE"),
+            (
+                ACCESS_CONTROL_ALLOW_HEADERS,
+                "authorization, content-type, idempotency-key",
+            ),
             (ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE_SECONDS),
         ];
         (StatusCode::NO_CONTENT, allowed).into_response()
@@ -40,6 +43,10 @@ pub(super) async fn allow_listed_origins(
         next.run(request).await
     };
     let headers = response.headers_mut();
+    if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        // Every origin may read it, listed or not.
+        return response;
+    }
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     let retry_after = HeaderValue::from_static("retry-after");
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, retry_after);

@@ -7,31 +7,35 @@ use hyper::StatusCode;
 use protocol::rest::{Join, Joined};
 
 use super::admin::random_code;
-use super::body::Body;
+use super::body::{Body, InPath};
 use super::failure::Failed;
+use super::idempotency::RequestKey;
 use super::identity::ClientSource;
 use super::names::parse_name;
 use crate::delivery::{Hub, render};
 use crate::gateway::{Gateway, Grant};
 use crate::journal::PrivateRecord;
-use crate::session::{Change, Outcome, Refusal, SessionHandle};
+use crate::session::{Change, IdempotencyKey, Outcome, Refusal, SessionHandle};
 
 /// Retries with another random team code while codes collide. With 20,000 teams, one draw collides once in
 /// 4 million.
-const CODE_DRAWS_MAX: usize = 4;
+pub(super) const CODE_DRAWS_MAX: usize = 4;
 
 pub(super) async fn join(
     State(gateway): State<Gateway>,
     ClientSource(source): ClientSource,
+    InPath(code): InPath<String>,
+    key: RequestKey,
     Body(request): Body<Join>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = gateway.public_session(source, &request.session).await?;
+    let session = gateway.public_session(source, &code).await?;
+    let key = key.bind("", &request);
     let player = parse_name(&request.name, "name")?;
     let receipt = match (&request.new_team, &request.team_code) {
         (Some(team), None) => {
             let team = parse_name(team, "new_team")?;
             let creation = gateway.new_teams().begin(source)?;
-            let outcome = create_team(&session, team, player).await;
+            let outcome = create_team(&session, team, player, key).await;
             if matches!(outcome, Ok(Err(_))) {
                 creation.refund();
             }
@@ -43,7 +47,7 @@ pub(super) async fn join(
                 player_name: player,
             };
             let attempt = gateway.attempts().in_session(source, session.id())?;
-            let outcome = session.submit(join).await;
+            let outcome = session.submit_with_key(join, key).await;
             if outcome != Ok(Err(Refusal::Rejected(Rejection::UnknownTeam))) {
                 attempt.refund();
             }
@@ -78,6 +82,7 @@ async fn create_team(
     session: &SessionHandle<Hub>,
     team_name: PrivateRecord,
     player_name: PrivateRecord,
+    key: Option<IdempotencyKey>,
 ) -> Result<Outcome, Failed> {
     let mut draws = 0;
     loop {
@@ -86,7 +91,7 @@ async fn create_team(
             team_name: team_name.clone(),
             player_name: player_name.clone(),
         };
-        let outcome = session.submit(create).await?;
+        let outcome = session.submit_with_key(create, key.clone()).await?;
         let taken = Err(Refusal::TeamCodeTaken);
         if outcome != taken || draws == CODE_DRAWS_MAX {
             return Ok(outcome);

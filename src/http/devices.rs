@@ -6,12 +6,17 @@ use hunt::{
     Command, DeviceId, GameMasterOrder, Issuer, PlayerId, Receipt, RegistrationOrder, Scope,
 };
 use hyper::StatusCode;
-use protocol::rest::{DeviceCreated, Devices, FindTeam, Joined, LinkCreated, Restore, Roster};
+use protocol::rest::{
+    DeviceCreated, Devices, FindTeam, Joined, LinkCreated, Restore, Revoke, Roster,
+};
 
-use super::body::{Body, InPath};
+use super::body::{Body, InPath, OptionalBody};
 use super::desk::{device_token, joined};
 use super::failure::Failed;
+use super::idempotency::RequestKey;
 use super::identity::{Bearer, ClientSource, parse_id};
+use super::names::{no_reason, parse_reason};
+use super::reasons::change;
 use crate::delivery::{Hub, render};
 use crate::gateway::{Gateway, Grant};
 use crate::session::{Change, Outcome, Refusal, SessionHandle};
@@ -20,15 +25,15 @@ pub(super) async fn add(
     State(gateway): State<Gateway>,
     InPath(code): InPath<String>,
     bearer: Bearer,
+    key: RequestKey,
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.device_of(&session)?;
+    let key = key.bind(&bearer.requester(), &());
     let order = RegistrationOrder::AddDevice { by };
-    created(
-        &gateway,
-        &session,
-        session.submit_registration(order, Vec::new()).await?,
-    )
+    let change = Change::Command(Command::Registration(order), Vec::new());
+    let outcome = session.submit_with_key(change, key).await?;
+    created(&gateway, &session, outcome)
 }
 
 /// Adds a device for a player who lost theirs, by order of a game master.
@@ -36,12 +41,16 @@ pub(super) async fn add_for_player(
     State(gateway): State<Gateway>,
     InPath((code, player)): InPath<(String, String)>,
     bearer: Bearer,
+    key: RequestKey,
 ) -> Result<(StatusCode, Json<DeviceCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let player = parse_id(&player)?;
+    let key = key.bind(&bearer.requester(), &());
     let order = GameMasterOrder::RestorePlayer { player };
-    let outcome = session.submit_order(by, order, Vec::new()).await?;
+    let outcome = session
+        .submit_with_key(change(by, order, None, None), key)
+        .await?;
     created(&gateway, &session, outcome)
 }
 
@@ -65,15 +74,19 @@ fn added(outcome: Outcome) -> Result<DeviceId, Failed> {
     }
 }
 
-/// Creates a one-use link that logs the player in on another device.
+/// Creates a one-use link that logs the player in on another device. A repeat with the same idempotency key
+/// creates the same link, with a new expiry: if one is used, both are.
 pub(super) async fn create_link(
     State(gateway): State<Gateway>,
     InPath(code): InPath<String>,
     bearer: Bearer,
+    key: RequestKey,
 ) -> Result<(StatusCode, Json<LinkCreated>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let device = bearer.active_device_of(&session).await?;
-    let grant = Grant::Link(session.id(), device, rand::random());
+    let key = key.bind(&bearer.requester(), &());
+    let link = key.map_or_else(rand::random, |key| key.number());
+    let grant = Grant::Link(session.id(), device, link);
     let now = gateway.sessions().clock().now();
     let created = LinkCreated {
         link: gateway.tokens().seal(grant, now),
@@ -86,9 +99,10 @@ pub(super) async fn create_link(
 pub(super) async fn roster(
     State(gateway): State<Gateway>,
     ClientSource(source): ClientSource,
+    InPath(code): InPath<String>,
     Body(request): Body<FindTeam>,
 ) -> Result<Json<Roster>, Failed> {
-    let session = gateway.public_session(source, &request.session).await?;
+    let session = gateway.public_session(source, &code).await?;
     let code = request.team_code;
     let attempt = gateway.attempts().in_session(source, session.id())?;
     let roster = session.read(move |view| render::roster(view, &code)).await;
@@ -103,9 +117,12 @@ pub(super) async fn roster(
 pub(super) async fn restore(
     State(gateway): State<Gateway>,
     ClientSource(source): ClientSource,
+    InPath(code): InPath<String>,
+    key: RequestKey,
     Body(request): Body<Restore>,
 ) -> Result<(StatusCode, Json<Joined>), Failed> {
-    let session = gateway.public_session(source, &request.session).await?;
+    let session = gateway.public_session(source, &code).await?;
+    let key = key.bind("", &request);
     let change = match (request.link, request.team_code, request.player) {
         (Some(link), None, None) => {
             let order = order_from_link(&gateway, &session, &link)?;
@@ -121,7 +138,7 @@ pub(super) async fn restore(
         }
     };
     let attempt = gateway.attempts().in_session(source, session.id())?;
-    let outcome = session.submit(change).await;
+    let outcome = session.submit_with_key(change, key).await;
     if outcome != Ok(Err(Refusal::Rejected(hunt::Rejection::UnknownTeam))) {
         attempt.refund();
     }
@@ -167,17 +184,20 @@ pub(super) async fn revoke(
     State(gateway): State<Gateway>,
     InPath((code, device)): InPath<(String, String)>,
     bearer: Bearer,
+    OptionalBody(request): OptionalBody<Revoke>,
 ) -> Result<StatusCode, Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let device = parse_id(&device)?;
     let outcome = if bearer.is_device() {
+        no_reason(request.reason.as_deref())?;
         let by = bearer.device_of(&session)?;
         let order = RegistrationOrder::RevokeDevice { by, device };
         session.submit_registration(order, Vec::new()).await?
     } else {
         let by: Issuer = bearer.by(&session)?;
+        let reason = parse_reason(request.reason.as_deref())?;
         let order = GameMasterOrder::RevokeDevice { device };
-        session.submit_order(by, order, Vec::new()).await?
+        session.submit(change(by, order, None, reason)).await?
     };
     outcome?;
     Ok(StatusCode::NO_CONTENT)

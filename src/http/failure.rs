@@ -6,18 +6,17 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use protocol::DecodeError;
 use protocol::rest::{Failure, FailureCode, FailureDetail};
-use protocol::{DecodeError, RejectionCode};
 
 use crate::delivery::{rejection_code, rejection_message};
-use crate::gateway::{NoSession, TooManyNewTeams, TooManyWrongCodes};
+use crate::gateway::{NoSession, TooManyNewTeams, TooManyWrongCodes, status};
 use crate::journal::JournalError;
 use crate::session::{Refusal, Unavailable};
 
 /// A response other than a success.
 #[derive(Debug)]
 pub(super) struct Failed {
-    status: StatusCode,
     code: FailureCode,
     message: String,
     mistakes: Vec<String>,
@@ -25,9 +24,8 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    fn new(status: StatusCode, code: FailureCode, message: impl Into<String>) -> Self {
+    fn new(code: FailureCode, message: impl Into<String>) -> Self {
         Self {
-            status,
             code,
             message: message.into(),
             mistakes: Vec::new(),
@@ -36,38 +34,33 @@ impl Failed {
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, FailureCode::BadRequest, message)
+        Self::new(FailureCode::BadRequest, message)
     }
 
     pub(super) fn unauthorized(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, FailureCode::Unauthorized, message)
+        Self::new(FailureCode::Unauthorized, message)
     }
 
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, FailureCode::Forbidden, message)
+        Self::new(FailureCode::Forbidden, message)
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, FailureCode::NotFound, message)
+        Self::new(FailureCode::NotFound, message)
     }
 
     pub(super) fn code_taken(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, FailureCode::CodeTaken, message)
+        Self::new(FailureCode::CodeTaken, message)
     }
 
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            FailureCode::Unavailable,
-            message,
-        )
+        Self::new(FailureCode::Unavailable, message)
     }
 
     fn rate_limited(retry_after: Duration, message: String) -> Self {
-        let status = StatusCode::TOO_MANY_REQUESTS;
         Self {
             retry_after: Some(retry_after),
-            ..Self::new(status, FailureCode::RateLimited, message)
+            ..Self::new(FailureCode::RateLimited, message)
         }
     }
 
@@ -76,8 +69,7 @@ impl Failed {
             "The request body is larger than {} KiB; send a smaller one.",
             bytes_max / 1024
         );
-        let status = StatusCode::PAYLOAD_TOO_LARGE;
-        Self::new(status, FailureCode::TooLarge, message)
+        Self::new(FailureCode::TooLarge, message)
     }
 
     pub(super) fn truncated_body() -> Self {
@@ -86,18 +78,16 @@ impl Failed {
 
     pub(super) fn request_timeout() -> Self {
         Self::new(
-            StatusCode::REQUEST_TIMEOUT,
             FailureCode::RequestTimeout,
             "The request body took too long to arrive; send the request again over a faster connection.",
         )
     }
 
     pub(super) fn invalid_hunt(mistakes: Vec<String>) -> Self {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
         let message = "The hunt has mistakes; fix them and upload it again.";
         Self {
             mistakes,
-            ..Self::new(status, FailureCode::InvalidHunt, message)
+            ..Self::new(FailureCode::InvalidHunt, message)
         }
     }
 
@@ -105,25 +95,18 @@ impl Failed {
     pub(super) fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
         let message = "Internal error; the server's log has the cause.";
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            FailureCode::Internal,
-            message,
-        )
+        Self::new(FailureCode::Internal, message)
     }
 }
 
 impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Self {
-        let code = rejection_code(refusal);
-        let is_denied = matches!(code, RejectionCode::Forbidden | RejectionCode::Revoked);
-        let status = if is_denied {
-            StatusCode::FORBIDDEN
+        let code = if refusal == Refusal::KeyReused {
+            FailureCode::KeyReused
         } else {
-            StatusCode::CONFLICT
+            FailureCode::Rejected(rejection_code(refusal))
         };
-        let code = FailureCode::Rejected(code);
-        Self::new(status, code, rejection_message(refusal))
+        Self::new(code, rejection_message(refusal))
     }
 }
 
@@ -182,6 +165,7 @@ impl From<TooManyNewTeams> for Failed {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
+        let status = status(self.code);
         let failure = Failure {
             error: FailureDetail {
                 code: self.code,
@@ -189,8 +173,8 @@ impl IntoResponse for Failed {
                 mistakes: self.mistakes,
             },
         };
-        let mut response = (self.status, Json(failure)).into_response();
-        if self.status == StatusCode::UNAUTHORIZED {
+        let mut response = (status, Json(failure)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
         }
@@ -209,7 +193,6 @@ pub(super) async fn path_not_found() -> Failed {
 
 pub(super) async fn method_not_allowed() -> Failed {
     Failed::new(
-        StatusCode::METHOD_NOT_ALLOWED,
         FailureCode::MethodNotAllowed,
         "The path does not support this method; protocol/README.md lists the paths.",
     )

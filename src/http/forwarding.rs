@@ -13,13 +13,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::Full;
 use hunt::normalise_code;
-use hyper::header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use protocol::limits::REST_BODY_BYTES_MAX;
-use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::body::read_body;
@@ -32,11 +31,7 @@ use crate::telemetry::metrics;
 
 /// Timeout for opening a session that this node owns; afterwards the store is asked for its owner again.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(50);
-/// Paths whose request body names the session.
-const SESSION_IN_BODY: [&str; 3] = ["/join", "/roster", "/restore"];
 const WEBSOCKETS: &str = "/ws/";
-/// Header of a forwarded request: the code of its session.
-pub(super) const SESSION: HeaderName = HeaderName::from_static("x-cluecast-session");
 
 /// Forwards requests to the owners of sessions. Clones share its parts.
 #[derive(Clone)]
@@ -109,23 +104,16 @@ impl Forwarding {
 
     async fn forward(&self, request: Request) -> Result<Forwarded, Failed> {
         let path = request.uri().path();
-        let in_path = session_in_path(path);
         let is_websocket = path.starts_with(WEBSOCKETS);
-        if in_path.is_none() && !names_session_in_body(&request) {
+        let Some(code) = session_in_path(path) else {
             return Ok(Forwarded::Here(request));
-        }
+        };
         self.cluster.wait_for_lease().await;
-        if let Some(code) = &in_path
-            && self.runs_here(code)
-        {
+        if self.runs_here(&code) {
             return Ok(Forwarded::Here(request));
         }
         let mut buffered = self.buffer(request).await?;
-        let code = in_path.or_else(|| session_in_body(&buffered.body));
-        if let Some(code) = &code
-            && self.gateway.sessions().known_elsewhere(code).is_none()
-            && !buffered.is_upgrade()
-        {
+        if self.gateway.sessions().known_elsewhere(&code).is_none() && !buffered.is_upgrade() {
             let token = bearer(&buffered.parts.headers);
             self.gateway.may_look_up(buffered.source(), token)?;
         }
@@ -149,10 +137,7 @@ impl Forwarding {
         Ok(BufferedRequest { parts, body })
     }
 
-    async fn find(&self, code: Option<String>) -> Result<Option<Target>, Failed> {
-        let Some(code) = code else {
-            return Ok(None);
-        };
+    async fn find(&self, code: String) -> Result<Option<Target>, Failed> {
         let record = self.gateway.sessions().find_record(&code).await?;
         Ok(record.map(|record| Target {
             code,
@@ -220,7 +205,7 @@ impl Forwarding {
         address: &str,
     ) -> Result<Response, NodeError> {
         let session = target.id;
-        let request = buffered.to_request(&target.code);
+        let request = buffered.to_request();
         let answer = tokio::select! {
             answer = self.peers.send(address, request) => answer?,
             () = self.cluster.wait_for_move(session, node) => return Err(NodeError::NoAnswer),
@@ -257,7 +242,7 @@ impl BufferedRequest {
         self.parts.method == Method::GET
     }
 
-    fn to_request(&self, session_code: &str) -> hyper::Request<Full<Bytes>> {
+    fn to_request(&self) -> hyper::Request<Full<Bytes>> {
         let mut request = hyper::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = self.parts.uri.clone();
@@ -272,8 +257,6 @@ impl BufferedRequest {
             let address = HeaderValue::from_str(&address.to_string());
             headers.extend(address.map(|address| (CLIENT, address)));
         }
-        headers.remove(SESSION);
-        headers.extend(HeaderValue::from_str(session_code).map(|code| (SESSION, code)));
         request
     }
 
@@ -294,22 +277,6 @@ pub(super) fn session_in_path(path: &str) -> Option<String> {
     (!code.is_empty()).then_some(code)
 }
 
-fn names_session_in_body(request: &Request) -> bool {
-    let below = request.uri().path().strip_prefix(routes::PREFIX);
-    let names_session = below.is_some_and(|below| SESSION_IN_BODY.contains(&below));
-    names_session && request.method() == Method::POST
-}
-
-/// The session's code in a JSON body. The owner checks the rest of the body.
-fn session_in_body(body: &Bytes) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body {
-        session: String,
-    }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    Some(normalise_code(&body.session))
-}
-
 #[cfg(test)]
 mod tests {
     use super::session_in_path;
@@ -322,6 +289,8 @@ mod tests {
             ("/api/v1/sessions/%ff", None),
             ("/api/v1/sessions/KITE42", Some("KITE42")),
             ("/api/v1/sessions/KITE42/clues/c1", Some("KITE42")),
+            ("/api/v1/sessions/kite-42/join", Some("KITE42")),
+            ("/api/v1/join", None),
             ("/api/v1/sessions/", None),
             ("/api/v1/sessions", None),
             ("/api/v1/hunts", None),

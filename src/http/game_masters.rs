@@ -1,40 +1,46 @@
 //! Game masters: inviting, listing and revoking them, and their clues and announcements.
 
-use std::collections::BTreeSet;
-
 use axum::Json;
 use axum::extract::State;
-use hunt::{GameMasterId, GameMasterOrder, Issuer, NameId, Receipt, Scope};
+use hunt::{GameMasterOrder, NameId, Receipt, Scope};
 use hyper::StatusCode;
 use protocol::rest::{
     Announce, Announced, CluePushed, GameMasterInvited, GameMasters, InviteGameMaster, PushClue,
+    Revoke,
 };
 
-use super::body::{Body, InPath};
+use super::body::{Body, InPath, OptionalBody};
 use super::failure::Failed;
+use super::idempotency::RequestKey;
 use super::identity::{Bearer, parse_id};
-use super::names::parse_name;
-use crate::delivery::{Hub, push_clue as push_clue_order, render};
+use super::names::{parse_name, parse_reason};
+use super::reasons::change;
+use crate::delivery::{push_clue as push_clue_order, render};
 use crate::gateway::{Gateway, Grant};
-use crate::journal::PrivateRecord;
-use crate::session::SessionHandle;
 
 pub(super) async fn create(
     State(gateway): State<Gateway>,
     InPath(code): InPath<String>,
     bearer: Bearer,
+    key: RequestKey,
     Body(request): Body<InviteGameMaster>,
 ) -> Result<(StatusCode, Json<GameMasterInvited>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
+    let key = key.bind(&bearer.requester(), &request);
     let name = parse_name(&request.name, "name")?;
-    let id = invite(
-        &session,
-        by,
-        name,
-        render::scopes_from_wire(&request.scopes),
-    )
-    .await?;
+    let order = GameMasterOrder::InviteGameMaster {
+        name: NameId(name.id),
+        scopes: render::scopes_from_wire(&request.scopes),
+    };
+    let invitation = change(by, order, Some(name), None);
+    let Receipt::GameMasterInvited { game_master: id } =
+        session.submit_with_key(invitation, key).await??
+    else {
+        return Err(Failed::internal(
+            "unexpected receipt for inviting a game master",
+        ));
+    };
     let now = gateway.sessions().clock().now();
     let token = gateway
         .tokens()
@@ -44,25 +50,6 @@ pub(super) async fn create(
         token,
     };
     Ok((StatusCode::CREATED, Json(invited)))
-}
-
-/// Adds a game master to a session.
-pub(super) async fn invite(
-    session: &SessionHandle<Hub>,
-    by: Issuer,
-    name: PrivateRecord,
-    scopes: BTreeSet<Scope>,
-) -> Result<GameMasterId, Failed> {
-    let order = GameMasterOrder::InviteGameMaster {
-        name: NameId(name.id),
-        scopes,
-    };
-    match session.submit_order(by, order, vec![name]).await?? {
-        Receipt::GameMasterInvited { game_master } => Ok(game_master),
-        _ => Err(Failed::internal(
-            "unexpected receipt for inviting a game master",
-        )),
-    }
 }
 
 pub(super) async fn list(
@@ -80,12 +67,14 @@ pub(super) async fn revoke(
     State(gateway): State<Gateway>,
     InPath((code, game_master)): InPath<(String, String)>,
     bearer: Bearer,
+    OptionalBody(request): OptionalBody<Revoke>,
 ) -> Result<StatusCode, Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
     let game_master = parse_id(&game_master)?;
+    let reason = parse_reason(request.reason.as_deref())?;
     let order = GameMasterOrder::RevokeGameMaster { game_master };
-    session.submit_order(by, order, Vec::new()).await??;
+    session.submit(change(by, order, None, reason)).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -93,12 +82,15 @@ pub(super) async fn push_clue(
     State(gateway): State<Gateway>,
     InPath(code): InPath<String>,
     bearer: Bearer,
+    key: RequestKey,
     Body(request): Body<PushClue>,
 ) -> Result<(StatusCode, Json<CluePushed>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
+    let key = key.bind(&bearer.requester(), &request);
     let order = push_clue_order(&request.to, request.text, request.lasts_ms);
-    match session.submit_order(by, order, Vec::new()).await?? {
+    let pushing = change(by, order, None, None);
+    match session.submit_with_key(pushing, key).await?? {
         Receipt::CluePushed { clue } => {
             let clue = clue.to_string();
             Ok((StatusCode::CREATED, Json(CluePushed { clue })))
@@ -124,12 +116,15 @@ pub(super) async fn announce(
     State(gateway): State<Gateway>,
     InPath(code): InPath<String>,
     bearer: Bearer,
+    key: RequestKey,
     Body(request): Body<Announce>,
 ) -> Result<(StatusCode, Json<Announced>), Failed> {
     let session = bearer.session(&gateway, &code).await?;
     let by = bearer.by(&session)?;
+    let key = key.bind(&bearer.requester(), &request);
     let order = GameMasterOrder::Announce { text: request.text };
-    match session.submit_order(by, order, Vec::new()).await?? {
+    let announcing = change(by, order, None, None);
+    match session.submit_with_key(announcing, key).await?? {
         Receipt::Announced { announcement } => {
             let announcement = announcement.to_string();
             Ok((StatusCode::CREATED, Json(Announced { announcement })))

@@ -152,6 +152,16 @@ impl Bearer {
         Err(Refusal::Rejected(Rejection::Revoked).into())
     }
 
+    /// Names the requester within a session, for the fingerprint of a request.
+    pub(super) fn requester(&self) -> String {
+        match self.grant {
+            Grant::Admin => "admin".to_owned(),
+            Grant::GameMaster(_, game_master) => game_master.to_string(),
+            Grant::Device(_, device) => device.to_string(),
+            Grant::Link(_, device, link) => format!("{device} {link}"),
+        }
+    }
+
     /// Whether the token is a device's.
     pub(super) fn is_device(&self) -> bool {
         matches!(self.grant, Grant::Device(..))

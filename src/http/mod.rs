@@ -6,6 +6,7 @@
 mod admin;
 mod body;
 mod console;
+mod content;
 mod cors;
 mod desk;
 mod devices;
@@ -13,14 +14,18 @@ mod export;
 mod failure;
 mod forwarding;
 mod game_masters;
+mod idempotency;
 mod identity;
 mod names;
 mod newest;
 mod nodes;
 mod openapi;
 mod pages;
+mod phases;
 mod playing;
+mod reasons;
 mod routes;
+mod teams;
 
 use axum::Router;
 use axum::routing::get;
@@ -64,6 +69,7 @@ fn paths() -> Router<Gateway> {
         .route("/health/ready", get(pages::ready))
         .route("/metrics", get(pages::metrics))
         .route("/ws/{code}", get(upgrade))
+        .route(content::PATH, get(content::file))
         .nest(routes::PREFIX, routes::router())
         .fallback(failure::path_not_found)
         .method_not_allowed_fallback(failure::method_not_allowed)

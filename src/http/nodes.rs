@@ -5,10 +5,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hunt::normalise_code;
 use hyper::StatusCode;
 
-use super::forwarding::{Forwarding, SESSION, session_in_path};
+use super::forwarding::{Forwarding, session_in_path};
 use crate::gateway::{INCARNATION, PROBE_PATH, SCAN_PATH};
 
 /// The paths for other nodes only.
@@ -43,10 +42,7 @@ pub(super) async fn only_here(
     request: Request,
     next: Next,
 ) -> Response {
-    let header = request.headers().get(SESSION);
-    let header = header.and_then(|code| code.to_str().ok());
-    let code = header.map(normalise_code);
-    let code = code.or_else(|| session_in_path(request.uri().path()));
+    let code = session_in_path(request.uri().path());
     let is_here = code.is_none_or(|code| forwarding.runs_here(&code));
     if is_here {
         forwarding.answer_here(request, next).await

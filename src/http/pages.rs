@@ -22,8 +22,8 @@ pub(super) async fn welcome(State(gateway): State<Gateway>, headers: HeaderMap) 
         "Cluecast: live treasure and puzzle hunts. Sessions here: {count}.\n\
          \n\
          Join one:\n\
-         \x20 curl http://{host}/api/v1/join -H 'content-type: application/json' \\\n\
-         \x20   -d '{{\"session\":\"CODE\",\"new_team\":\"Owls\",\"name\":\"Ana\"}}'\n\
+         \x20 curl http://{host}/api/v1/sessions/CODE/join -H 'content-type: application/json' \\\n\
+         \x20   -d '{{\"new_team\":\"Owls\",\"name\":\"Ana\"}}'\n\
          Play: open a WebSocket to ws://{host}/ws/CODE, as described in protocol/README.md.\n\
          Watch: curl http://{host}/api/v1/sessions/CODE/standings\n"
     )

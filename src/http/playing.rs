@@ -1,13 +1,12 @@
-//! A running session: its public state, its standings, and the orders that change its phase.
+//! A running session: its public state and its standings.
 
 use axum::Json;
 use axum::extract::State;
-use hunt::GameMasterOrder;
 use protocol::rest::{SessionState, Standings};
 
 use super::body::InPath;
 use super::failure::Failed;
-use super::identity::{Bearer, ClientSource};
+use super::identity::ClientSource;
 use crate::delivery::{Hub, render};
 use crate::gateway::Gateway;
 use crate::session::SessionHandle;
@@ -21,60 +20,11 @@ pub(super) async fn session_state(
     state_of(&session).await
 }
 
-async fn state_of(session: &SessionHandle<Hub>) -> Result<Json<SessionState>, Failed> {
+/// The public state, as the response to a request that has changed it.
+pub(super) async fn state_of(session: &SessionHandle<Hub>) -> Result<Json<SessionState>, Failed> {
     let code = session.record().code.clone();
     let state = session.read(move |view| render::session_state(view, code));
     Ok(Json(state.await?))
-}
-
-pub(super) async fn start(
-    State(gateway): State<Gateway>,
-    InPath(code): InPath<String>,
-    bearer: Bearer,
-) -> Result<Json<SessionState>, Failed> {
-    order(&gateway, &code, &bearer, GameMasterOrder::Start).await
-}
-
-pub(super) async fn pause(
-    State(gateway): State<Gateway>,
-    InPath(code): InPath<String>,
-    bearer: Bearer,
-) -> Result<Json<SessionState>, Failed> {
-    order(&gateway, &code, &bearer, GameMasterOrder::Pause).await
-}
-
-pub(super) async fn resume(
-    State(gateway): State<Gateway>,
-    InPath(code): InPath<String>,
-    bearer: Bearer,
-) -> Result<Json<SessionState>, Failed> {
-    order(&gateway, &code, &bearer, GameMasterOrder::Resume).await
-}
-
-pub(super) async fn finish(
-    State(gateway): State<Gateway>,
-    InPath(code): InPath<String>,
-    bearer: Bearer,
-) -> Result<Json<SessionState>, Failed> {
-    order(
-        &gateway,
-        &code,
-        &bearer,
-        GameMasterOrder::Finish { confirmed: true },
-    )
-    .await
-}
-
-async fn order(
-    gateway: &Gateway,
-    code: &str,
-    bearer: &Bearer,
-    order: GameMasterOrder,
-) -> Result<Json<SessionState>, Failed> {
-    let session = bearer.session(gateway, code).await?;
-    let by = bearer.by(&session)?;
-    session.submit_order(by, order, Vec::new()).await??;
-    state_of(&session).await
 }
 
 pub(super) async fn standings(

@@ -12,14 +12,15 @@ use hyper::{Method, StatusCode};
 use protocol::RejectionCode;
 use protocol::rest::{
     Announce, Announced, Audit, CluePushed, CreateHunt, CreateSession, DeviceCreated, Devices,
-    ExportLine, FailureCode, FindTeam, GameMasterInvited, GameMasters, GuessPage, HuntCreated,
-    InviteGameMaster, Join, Joined, LinkCreated, Players, PushClue, Restore, Roster,
-    SessionCreated, SessionState, Standings,
+    ExportLine, FailureCode, FindTeam, Finish, GameMasterInvited, GameMasters, GuessPage,
+    HuntCreated, InviteGameMaster, Join, Joined, LinkCreated, MoveEnd, Players, PushClue, Rename,
+    Restore, Revoke, Roster, RotateTeamCode, SessionCreated, SessionState, Standings, Start,
+    TeamCodeRotated,
 };
 use serde_json::Value;
 
 use super::openapi::{DescribedRoute, Operation, QueryParameter, Token, document};
-use super::{admin, console, desk, devices, export, game_masters, playing};
+use super::{admin, console, desk, devices, export, game_masters, phases, playing, teams};
 use crate::gateway::Gateway;
 
 /// Prefix of all routes.
@@ -53,6 +54,7 @@ fn routes() -> Vec<Route> {
     routes.extend(phases());
     routes.extend(players());
     routes.extend(devices_of_players());
+    routes.extend(names_and_team_codes());
     routes.extend(game_masters_of_session());
     routes.extend(texts());
     routes.extend(console_of_session());
@@ -102,14 +104,18 @@ fn hunts_and_sessions() -> Vec<Route> {
             export::export,
             about("exportSession", "Reads the journal of a session")
                 .token(Token::GameMaster(Scope::Answers))
+                .query([QueryParameter::Anonymous, QueryParameter::Format])
                 .response::<ExportLine<Value>>()
                 .media_type(
                     "application/jsonl",
                     "JSON lines of the schema, each ended by a line feed, in the order of `seq` and \
-                     without gaps. A truncated response is incomplete. If the first events are only \
-                     in the archive, the header `cluecast-journal-begins-at` has the `seq` of the \
-                     first line.",
-                ),
+                     without gaps; or, with `format=csv`, a header and a row for each guess: \
+                     `time_utc`, `team`, `puzzle`, `guess`, `verdict` (`Y` or `N`), as RFC 4180 \
+                     says, every text in quotes. A truncated response is incomplete. If the first \
+                     events are only in the archive, the header `cluecast-journal-begins-at` has the \
+                     `seq` of the first line.",
+                )
+                .text_alternative("text/csv"),
         ),
     ]
 }
@@ -121,15 +127,28 @@ fn phases() -> Vec<Route> {
             .response::<SessionState>()
     };
     let wrong_phase = rejections([RejectionCode::WrongPhase, RejectionCode::Finished]);
+    let bad_time = rejections([RejectionCode::BadTime]);
     vec![
         post(
             "/sessions/{code}/start",
-            playing::start,
-            order("startSession", "Starts a session: it accepts guesses").conflicts(wrong_phase),
+            phases::start,
+            order(
+                "startSession",
+                "Starts a session, at once or at a time: it accepts guesses",
+            )
+            .optional_request::<Start>()
+            .conflicts(wrong_phase)
+            .conflicts(bad_time),
+        ),
+        post(
+            "/sessions/{code}/cancel-start",
+            phases::cancel_start,
+            order("cancelStart", "Cancels the start at a time")
+                .conflicts(rejections([RejectionCode::WrongPhase])),
         ),
         post(
             "/sessions/{code}/pause",
-            playing::pause,
+            phases::pause,
             order(
                 "pauseSession",
                 "Pauses a session: it rejects guesses, and its time stands still",
@@ -138,14 +157,41 @@ fn phases() -> Vec<Route> {
         ),
         post(
             "/sessions/{code}/resume",
-            playing::resume,
+            phases::resume,
             order("resumeSession", "Resumes a paused session").conflicts(wrong_phase),
+        ),
+        patch(
+            "/sessions/{code}/end",
+            phases::move_end,
+            order(
+                "moveEnd",
+                "Moves the end of a session that is running or paused",
+            )
+            .request::<MoveEnd>()
+            .conflicts(wrong_phase)
+            .conflicts(bad_time),
         ),
         post(
             "/sessions/{code}/finish",
-            playing::finish,
-            order("finishSession", "Finishes a session permanently")
-                .conflicts(rejections([RejectionCode::Finished])),
+            phases::finish,
+            order("finishSession", "Finishes a session")
+                .optional_request::<Finish>()
+                .conflicts(rejections([
+                    RejectionCode::NeedsConfirmation,
+                    RejectionCode::Finished,
+                ])),
+        ),
+        post(
+            "/sessions/{code}/reopen",
+            phases::reopen,
+            order(
+                "reopenSession",
+                "Takes a finish back, within 15 minutes: the session is paused",
+            )
+            .conflicts(rejections([
+                RejectionCode::WrongPhase,
+                RejectionCode::TooLate,
+            ])),
         ),
     ]
 }
@@ -154,7 +200,7 @@ fn players() -> Vec<Route> {
     let about = |id, summary| Operation::new(id, "players", summary).failure(StatusCode::NOT_FOUND);
     vec![
         post(
-            "/join",
+            "/sessions/{code}/join",
             desk::join,
             about(
                 "join",
@@ -162,14 +208,16 @@ fn players() -> Vec<Route> {
             )
             .request::<Join>()
             .created_response::<Joined>()
+            .idempotent()
             .conflicts(rejections([
                 RejectionCode::UnknownTeam,
+                RejectionCode::NameTaken,
                 RejectionCode::Full,
                 RejectionCode::Finished,
             ])),
         ),
         post(
-            "/roster",
+            "/sessions/{code}/roster",
             devices::roster,
             about("findTeam", "Reads the players of the team with a code")
                 .request::<FindTeam>()
@@ -177,11 +225,12 @@ fn players() -> Vec<Route> {
                 .conflicts(rejections([RejectionCode::UnknownTeam])),
         ),
         post(
-            "/restore",
+            "/sessions/{code}/restore",
             devices::restore,
             about("restore", "Adds a device for a player who lost theirs")
                 .request::<Restore>()
                 .created_response::<Joined>()
+                .idempotent()
                 .failure(StatusCode::UNAUTHORIZED)
                 .failure(StatusCode::FORBIDDEN)
                 .conflicts(rejections([
@@ -200,6 +249,7 @@ fn players() -> Vec<Route> {
             )
             .token(Token::GameMaster(Scope::Run))
             .created_response::<DeviceCreated>()
+            .idempotent()
             .conflicts(rejections([
                 RejectionCode::UnknownPlayer,
                 RejectionCode::TooManyDevices,
@@ -217,6 +267,7 @@ fn devices_of_players() -> Vec<Route> {
             about("addDevice", "Adds a device for the same player")
                 .token(Token::Device)
                 .created_response::<DeviceCreated>()
+                .idempotent()
                 .conflicts(rejections([RejectionCode::TooManyDevices])),
         ),
         get(
@@ -234,6 +285,7 @@ fn devices_of_players() -> Vec<Route> {
                 "Revokes a device: the client's own, or, as captain, one of the team",
             )
             .token(Token::DeviceOrGameMaster(Scope::Run))
+            .optional_request::<Revoke>()
             .effect("Its connection is closed, and its token is rejected from now on.")
             .conflicts(rejections([
                 RejectionCode::UnknownDevice,
@@ -248,7 +300,56 @@ fn devices_of_players() -> Vec<Route> {
                 "Creates a one-use link that logs in another device",
             )
             .token(Token::Device)
-            .created_response::<LinkCreated>(),
+            .created_response::<LinkCreated>()
+            .idempotent(),
+        ),
+    ]
+}
+
+fn names_and_team_codes() -> Vec<Route> {
+    let about = |id, summary| {
+        Operation::new(id, "players", summary).token(Token::DeviceOrGameMaster(Scope::Run))
+    };
+    vec![
+        patch(
+            "/sessions/{code}/teams/{team}",
+            teams::rename_team,
+            about(
+                "renameTeam",
+                "Renames a team, as its captain or a game master",
+            )
+            .request::<Rename>()
+            .effect("The team and the public board are notified.")
+            .conflicts(rejections([
+                RejectionCode::UnknownTeam,
+                RejectionCode::NameTaken,
+            ])),
+        ),
+        post(
+            "/sessions/{code}/teams/{team}/code",
+            teams::rotate_code,
+            about(
+                "rotateTeamCode",
+                "Replaces a team's code, as its captain or a game master",
+            )
+            .optional_request::<RotateTeamCode>()
+            .response::<TeamCodeRotated>()
+            .idempotent()
+            .conflicts(rejections([RejectionCode::UnknownTeam])),
+        ),
+        patch(
+            "/sessions/{code}/players/{player}",
+            teams::rename_player,
+            about(
+                "renamePlayer",
+                "Renames a player: oneself, or, as captain or game master, another one",
+            )
+            .request::<Rename>()
+            .effect("The team is notified.")
+            .conflicts(rejections([
+                RejectionCode::UnknownPlayer,
+                RejectionCode::NameTaken,
+            ])),
         ),
     ]
 }
@@ -263,6 +364,7 @@ fn game_masters_of_session() -> Vec<Route> {
                 .token(Token::GameMaster(Scope::Run))
                 .request::<InviteGameMaster>()
                 .created_response::<GameMasterInvited>()
+                .idempotent()
                 .conflicts(rejections([RejectionCode::Full])),
         ),
         get(
@@ -277,6 +379,7 @@ fn game_masters_of_session() -> Vec<Route> {
             game_masters::revoke,
             about("revokeGameMaster", "Revokes a game master")
                 .token(Token::GameMaster(Scope::Run))
+                .optional_request::<Revoke>()
                 .effect(
                     "The connections are closed, and the token is rejected from now on. The caller needs \
                      every scope of the revoked game master.",
@@ -299,6 +402,7 @@ fn texts() -> Vec<Route> {
                 .token(Token::GameMaster(Scope::Hints))
                 .request::<PushClue>()
                 .created_response::<CluePushed>()
+                .idempotent()
                 .conflicts(rejections([
                     RejectionCode::UnknownTeam,
                     RejectionCode::UnknownPlayer,
@@ -322,6 +426,7 @@ fn texts() -> Vec<Route> {
                 .token(Token::GameMaster(Scope::Run))
                 .request::<Announce>()
                 .created_response::<Announced>()
+                .idempotent()
                 .conflicts(rejections([RejectionCode::BadText, RejectionCode::Full])),
         ),
     ]
@@ -397,6 +502,15 @@ fn post<H: Handler<T, Gateway>, T: 'static>(
 ) -> Route {
     let handler = routing::post(handler);
     route(Method::POST, path, operation, handler)
+}
+
+fn patch<H: Handler<T, Gateway>, T: 'static>(
+    path: &'static str,
+    handler: H,
+    operation: Operation,
+) -> Route {
+    let handler = routing::patch(handler);
+    route(Method::PATCH, path, operation, handler)
 }
 
 fn delete<H: Handler<T, Gateway>, T: 'static>(

@@ -1,12 +1,12 @@
-//! What every call of a journal returns, and how it fails.
+//! The return type of journal calls, and their general error.
 
 use futures_util::future::BoxFuture;
 
-/// The pending result of a call. The work progresses on its own: dropping the future gives up the result
-/// and does not cancel the work, except where a method says otherwise.
+/// The pending result of a call. The work progresses without being polled: dropping the future discards the
+/// result but does not cancel the work, unless a method documents otherwise.
 pub type Answer<T, E = JournalError> = BoxFuture<'static, Result<T, E>>;
 
-/// A store failed to do what it was asked for.
+/// A store failed to carry out a call.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the journal failed to {action}: {reason}")]
 pub struct JournalError {

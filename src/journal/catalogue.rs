@@ -29,8 +29,8 @@ pub trait Catalogue: Send + Sync + 'static {
         .boxed()
     }
 
-    /// Records that a session is finished. The event that finished it is durable already, and no later
-    /// event reverts it.
+    /// Records that a session is finished. The event that finished it is already durable, and the finish can no
+    /// longer be undone.
     fn mark_finished(&self, session: SessionId) -> Answer<()>;
 
     /// Every session recorded as finished, in no particular order.

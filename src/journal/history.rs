@@ -64,7 +64,7 @@ impl BatchesMax {
 /// Why batches were not read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
-    /// The journal was truncated: it begins later, and a snapshot covers what came before.
+    /// The journal was truncated: it begins later, and a snapshot covers the earlier events.
     #[error("the journal begins with event {first_seq}; earlier events are in an archive")]
     Archived {
         /// The first event in the journal.

@@ -95,8 +95,8 @@ pub enum ClaimError {
     Failed(#[from] JournalError),
 }
 
-/// Personal data or a credential of a session. It lives beside the events, so that it can be erased, and
-/// is stored atomically with the events that it belongs to. A record with the kind and id of an earlier one
+/// Personal data or a credential of a session. It is stored apart from the events, so that it can be erased,
+/// but atomically with the events that it belongs to. A record with the kind and id of an earlier one
 /// replaces it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateRecord {

@@ -97,8 +97,8 @@ pub fn read_state(from: impl Read) -> Result<Progress, RecordError> {
     Ok(record.progress)
 }
 
-/// Decodes a record. Only when that fails is the format read alone, because that parses the whole record
-/// once more.
+/// Decodes a record. The format is read alone only after a failure, because that parses the whole record a
+/// second time.
 fn decode<T: DeserializeOwned>(bytes: &[u8], known: u16) -> Result<T, RecordError> {
     rmp_serde::from_slice(bytes).or_else(|damaged| {
         let FormatOnly { format } = rmp_serde::from_slice(bytes)?;

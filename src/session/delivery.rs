@@ -42,6 +42,9 @@ pub enum Refusal {
     /// The code that was drawn for a team is in use; draw another one.
     #[error("the team code is in use")]
     TeamCodeTaken,
+    /// Another request used the idempotency key.
+    #[error("this idempotency key was used for another request; send this one with a new key")]
+    KeyReused,
 }
 
 /// Encodes the events of a session and sends them to connections.

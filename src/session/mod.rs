@@ -27,6 +27,7 @@ mod actor;
 mod cluster_store;
 mod delivery;
 mod fault;
+mod idempotency;
 mod private;
 mod registry;
 
@@ -37,6 +38,7 @@ pub use actor::{
 pub use cluster_store::JournalStore;
 pub use delivery::{Delivery, Outcome, Refusal, View};
 pub use fault::InjectedFault;
+pub use idempotency::{IdempotencyKey, KeyDigest};
 pub use private::PrivateData;
 pub use registry::{
     CreateSessionError, HuntError, NotHere, OpenError, Sessions, StoredHunt, first_game_master,

@@ -1,5 +1,5 @@
-//! Names and credentials of a session: kept beside the replayed state, so that they can be erased, and
-//! never part of an event.
+//! Names and credentials of a session. They are kept apart from the replayed state, so that they can be
+//! erased, and are never part of an event.
 //!
 //! The actor owns them, resolves team codes and compares names just before the rules decide, and stores
 //! changes in the append of the events that they belong to.
@@ -7,20 +7,22 @@
 use std::collections::HashMap;
 
 use hunt::text::{NameIndex, NameKey};
-use hunt::{Event, NameId, PlayerId, State, TeamId, normalise_code};
+use hunt::{Event, NameId, PlayerId, Receipt, State, TeamId, Timestamp, normalise_code};
 
+use super::idempotency::{IdempotencyKey, IdempotencyKeys, KeyUse};
 use crate::journal::{PrivateKind, PrivateRecord};
 
-/// Shown in place of a name that was erased.
+/// Shown instead of an erased name.
 const NAME_ERASED: &str = "(erased)";
 
 /// The private records of a session by kind, with the indexes that the actor needs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct PrivateData {
     names: HashMap<u64, String>,
     codes: HashMap<TeamId, String>,
     teams_by_code: HashMap<String, TeamId>,
     team_names: NameIndex<TeamId>,
+    keys: IdempotencyKeys,
 }
 
 impl PrivateData {
@@ -55,9 +57,8 @@ impl PrivateData {
                 }
                 self.teams_by_code.insert(record.text.clone(), team);
             }
-            PrivateKind::DeviceNonce
-            | PrivateKind::GameMasterNonce
-            | PrivateKind::IdempotencyKey => {}
+            PrivateKind::IdempotencyKey => self.keys.put(record),
+            PrivateKind::DeviceNonce | PrivateKind::GameMasterNonce => {}
         }
     }
 
@@ -75,6 +76,21 @@ impl PrivateData {
     /// The team with a code, as people type it.
     pub fn team_by_code(&self, typed: &str) -> Option<TeamId> {
         self.teams_by_code.get(&normalise_code(typed)).copied()
+    }
+
+    /// What is known about an idempotency key.
+    pub(super) fn find_key(&self, key: &IdempotencyKey, now: Timestamp) -> KeyUse {
+        self.keys.find(key, now)
+    }
+
+    /// The record that keeps an idempotency key with its receipt.
+    pub(super) fn key_record(
+        &self,
+        key: IdempotencyKey,
+        at: Timestamp,
+        receipt: Receipt,
+    ) -> PrivateRecord {
+        self.keys.record(key, at, receipt)
     }
 
     /// Whether another team has a name that people would take for this one.

@@ -104,6 +104,10 @@ metrics! {
         "Commands refused because the session's oldest event was not durable in time.";
     oldest_wait_seconds: Gauge = "cluecast_journal_oldest_wait_seconds" in Seconds,
         "Age of the oldest event of any session that is not durable yet, or of the longest running recovery.";
+    bodies_rendered: Counter = "cluecast_bodies_rendered_total" in Count,
+        "Texts of puzzles rendered to HTML.";
+    bodies_shared: Counter = "cluecast_bodies_shared_total" in Count,
+        "Texts of puzzles served from the cache of rendered HTML.";
     outboxes_overflowed: Counter = "cluecast_outboxes_overflowed_total" in Count,
         "Connections closed because their outbound queue was full; clients resume.";
     outbox_bytes_peak: Peak = "cluecast_outbox_bytes_peak" in Bytes,
@@ -183,7 +187,7 @@ metrics! {
     sessions_finished: Counter = "cluecast_sessions_finished_total" in Count,
         "Sessions marked as finished, once per owner.";
     sessions_retired: Counter = "cluecast_sessions_retired_total" in Count,
-        "Finished sessions closed after session.idle_ms_max without use.";
+        "Finished sessions closed after `session.idle_ms_max` without use.";
     snapshots_stored: Counter = "cluecast_snapshots_stored_total" in Count,
         "Snapshots of session states stored.";
     snapshots_failed: Counter = "cluecast_snapshots_failed_total" in Count,

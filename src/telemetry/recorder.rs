@@ -92,7 +92,11 @@ mod tests {
         metrics().outbox_bytes_peak.observe(7_000_000_000);
         metrics().outbox_bytes_peak.observe(5);
         metrics().commit_seconds.record(0.004);
-        count_request("/api/v1/join", 201, Duration::from_millis(4));
+        count_request(
+            "/api/v1/sessions/{code}/join",
+            201,
+            Duration::from_millis(4),
+        );
         let text = render();
         for line in [
             "# HELP cluecast_connections_closed_total WebSockets closed by the server, by close code.",
@@ -102,8 +106,8 @@ mod tests {
             "cluecast_outbox_bytes_peak 7000000000",
             "cluecast_journal_commit_seconds_bucket{le=\"0.005\"} 1",
             "cluecast_journal_commit_seconds_bucket{le=\"0.0025\"} 0",
-            "cluecast_http_requests_total{route=\"/api/v1/join\",status=\"201\"} 1",
-            "cluecast_http_request_seconds_count{route=\"/api/v1/join\"} 1",
+            "cluecast_http_requests_total{route=\"/api/v1/sessions/{code}/join\",status=\"201\"} 1",
+            "cluecast_http_request_seconds_count{route=\"/api/v1/sessions/{code}/join\"} 1",
         ] {
             assert!(
                 text.lines().any(|printed| printed == line),

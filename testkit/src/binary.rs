@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use crate::ServerError;
 
-/// How long a command that is no server may take.
+/// Timeout for commands other than `serve`.
 const COMMAND_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How to call `serve`.
+/// Arguments of a `serve` command.
 #[derive(Debug, Clone)]
 pub struct ServerCommand {
     /// The server's binary.
@@ -55,8 +55,8 @@ impl ServerCommand {
     }
 }
 
-/// The binary with this name that was built beside the running one, if it is there. A test's own
-/// binary lies one folder deeper than the others.
+/// Finds the binary with this name in the build directory of the running one. A test's own binary is one
+/// folder deeper than the others.
 pub fn find_binary(name: &str) -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     own.ancestors()
@@ -66,12 +66,12 @@ pub fn find_binary(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// An admin's token for the servers of this data folder. Makes the folder's key if it has none.
+/// Returns an admin token for the servers of this data folder. Creates the token key if it is missing.
 pub async fn admin_token(binary: &Path, data_dir: &Path) -> Result<String, ServerError> {
     admin_token_with(binary, data_dir, &[]).await
 }
 
-/// The same for servers with these settings, which may name another key.
+/// Like [`admin_token`], with settings, which may name another key.
 pub async fn admin_token_with(
     binary: &Path,
     data_dir: &Path,
@@ -88,7 +88,7 @@ pub async fn admin_token_with(
     Ok(token)
 }
 
-/// Brings the schema of the database that these settings name to what the binary needs.
+/// Migrates the schema of the database that these settings name.
 pub async fn migrate(binary: &Path, settings: &[String]) -> Result<(), ServerError> {
     let arguments = [OsStr::new("migrate")];
     run(binary, arguments, settings, "`migrate`")
@@ -96,7 +96,7 @@ pub async fn migrate(binary: &Path, settings: &[String]) -> Result<(), ServerErr
         .map(drop)
 }
 
-/// Runs a command of the server's binary to its end, which must be a good one.
+/// Runs a command of the server's binary until it ends. A failure status is an error.
 async fn run(
     binary: &Path,
     arguments: impl IntoIterator<Item = &OsStr>,

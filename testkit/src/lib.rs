@@ -2,8 +2,8 @@
 //! ports, a small REST client, a TCP proxy that injects faults, and [`app`], the [`app::TestApp`]
 //! with its test client.
 //!
-//! Never here: code of the server, or knowledge of its internals. Servers are driven from outside,
-//! as their users drive them.
+//! Never here: code of the server, or knowledge of its internals. Tests use a server only through its
+//! public interfaces.
 
 #![forbid(unsafe_code)]
 
@@ -28,7 +28,7 @@ pub use rest::{Rest, RestError};
 /// A folder that is removed when it is dropped.
 pub use tempfile::TempDir;
 
-/// Makes an empty folder that is removed when it is dropped.
+/// Creates an empty folder that is removed when it is dropped.
 pub fn temporary_folder() -> std::io::Result<TempDir> {
     tempfile::Builder::new().prefix("cluecast-").tempdir()
 }

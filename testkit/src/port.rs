@@ -5,21 +5,21 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
 use rand::RngExt;
 
-/// Below the ports that the system hands to outgoing connections (32768 and up on Linux). Among
-/// those, a client that connects while the server is down may be given the server's own port as its
-/// source, meet itself there, and keep the server from binding it again.
+/// Below the ephemeral port range (32768 and up on Linux). In that range, a client that connects while
+/// the server is down may get the server's own port as its source port, connect to itself, and keep the
+/// server from binding the port again.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
-/// Bounds the search; a machine on which so many random ports are taken is out of order.
+/// Maximum number of random ports to try.
 const TRIES_MAX: u32 = 64;
 
-/// A port on the loopback interface that nobody listens on at this moment. It is not reserved:
-/// whoever loses the race for it to another process asks again.
+/// Returns an unused port on the loopback interface. It is not reserved: if another process binds it
+/// first, the caller asks for another one.
 pub fn free_port() -> io::Result<u16> {
     free_port_of(Ipv4Addr::LOCALHOST.into())
 }
 
-/// The same on another of this machine's addresses.
+/// Like [`free_port`], on another address of this machine.
 pub fn free_port_of(host: IpAddr) -> io::Result<u16> {
     let mut last_error = None;
     for _ in 0..TRIES_MAX {

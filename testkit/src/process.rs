@@ -16,13 +16,13 @@ use tokio::time::timeout;
 use crate::ServerCommand;
 use crate::tail::Tail;
 
-/// The longest ready line.
+/// Maximum length of the ready line.
 const READY_BYTES_MAX: u64 = 4096;
 
-/// How long a process may take to die of SIGKILL.
+/// Timeout for a process to end after SIGKILL.
 const KILL_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// How long reading the rest of an ended process's pipes may take.
+/// Timeout for reading the rest of an ended process's pipes.
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// A running server. Dropping it kills the process and reaps it.
@@ -32,7 +32,7 @@ pub struct ServerProcess {
     address: SocketAddr,
     session: Option<String>,
     stderr: Tail,
-    /// The tasks that drain its pipes; they end with the process, or are aborted with this.
+    /// The tasks that drain its pipes. They end with the process, or are aborted when this is dropped.
     drains: JoinSet<()>,
 }
 
@@ -44,10 +44,10 @@ pub enum ServerError {
     Spawn {
         /// The binary.
         binary: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The process ended, though it should be running or should have ended well.
+    /// The process ended unexpectedly, or a command of the binary failed.
     #[error("the server ended with {status}; the end of its log:\n{stderr}")]
     Exited {
         /// How it ended.
@@ -55,7 +55,7 @@ pub enum ServerError {
         /// The end of its standard error.
         stderr: String,
     },
-    /// Something took longer than it may.
+    /// A timeout expired.
     #[error("{what} took longer than {waited:?}; the end of the server's log:\n{stderr}")]
     Late {
         /// What was waited for.
@@ -65,10 +65,10 @@ pub enum ServerError {
         /// The end of its standard error.
         stderr: String,
     },
-    /// The ready line is not one.
+    /// The first line on standard output is not a valid ready line.
     #[error("{line:?} is no ready line; the end of the server's log:\n{stderr}")]
     NotReady {
-        /// What came instead.
+        /// The line.
         line: String,
         /// The end of its standard error.
         stderr: String,
@@ -87,7 +87,7 @@ impl ServerError {
     }
 }
 
-/// The one line on standard output.
+/// The ready line, the only line that the server writes to standard output.
 #[derive(Deserialize)]
 struct ReadyLine {
     ready: Ready,
@@ -101,10 +101,10 @@ struct Ready {
 }
 
 impl ServerProcess {
-    /// Starts a server and waits until it says that it is ready. On an error, and when it is
-    /// cancelled, no process is left behind.
+    /// Starts a server and waits for its ready line. An error or a cancellation leaves no process
+    /// behind.
     ///
-    /// It runs in a process group of its own, so that an interrupt from the terminal reaches only
+    /// The server runs in its own process group, so that an interrupt from the terminal reaches only
     /// the process that started it.
     pub async fn start(command: &ServerCommand, within: Duration) -> Result<Self, ServerError> {
         let mut child = Command::new(&command.binary)
@@ -132,27 +132,27 @@ impl ServerProcess {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The code of the session that it was told to run, if it was told one.
+    /// The code of the session of `ServerCommand::hunt`; none if no hunt was given.
     pub fn session(&self) -> Option<&str> {
         self.session.as_deref()
     }
 
-    /// The process id, or none once it has ended.
+    /// The process id; none once the process has been reaped.
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// The end of what it has written to standard error so far.
+    /// The end of its standard error so far.
     pub fn stderr_tail(&self) -> String {
         self.stderr.text()
     }
 
-    /// Waits until the process ends by itself. Cancellation loses nothing.
+    /// Waits until the process ends by itself. Cancel-safe.
     pub async fn exited(&mut self) -> ServerError {
         match self.child.wait().await {
             Ok(status) => {
@@ -166,36 +166,36 @@ impl ServerProcess {
         }
     }
 
-    /// Kills it with SIGKILL, as a power cut would, and reaps it.
+    /// Kills it with SIGKILL and reaps it.
     pub async fn kill(&mut self) -> Result<ExitStatus, ServerError> {
         self.child.start_kill()?;
         self.ended("the kill", KILL_WAIT_MAX).await
     }
 
-    /// Stops all of its threads with SIGSTOP, as a machine does that is moved or swaps: its sockets
-    /// stay open and nothing answers. It can be killed or dropped in that state.
+    /// Stops all of its threads with SIGSTOP, like a virtual machine that is paused: its sockets stay
+    /// open, but it does not respond. It can be killed or dropped in that state.
     pub fn pause(&self) -> Result<(), ServerError> {
         self.signal(Signal::STOP)
     }
 
-    /// Lets it go on after a pause.
+    /// Continues it after a pause, with SIGCONT.
     pub fn resume(&self) -> Result<(), ServerError> {
         self.signal(Signal::CONT)
     }
 
-    /// Asks it with SIGTERM to stop, and waits for it. If it takes longer, that is an
-    /// error, and it runs on until it is killed or dropped.
+    /// Shuts it down gracefully with SIGTERM and waits until it has ended. After the timeout, returns an
+    /// error and leaves the process running until it is killed or dropped.
     pub async fn terminate(&mut self, within: Duration) -> Result<ExitStatus, ServerError> {
         self.signal(Signal::TERM)?;
         self.ended("a clean stop", within).await
     }
 
-    /// Asks it with SIGHUP to read its certificate again. Nothing happens once it has ended.
+    /// Sends SIGHUP, on which the server reloads its certificate. Does nothing if the process has ended.
     pub fn hang_up(&self) -> Result<(), ServerError> {
         self.signal(Signal::HUP)
     }
 
-    /// A process that has ended takes no signal, which is no error.
+    /// Sends a signal. Does nothing if the process has ended.
     fn signal(&self, signal: Signal) -> Result<(), ServerError> {
         if let Some(pid) = self.pid() {
             rustix::process::kill_process(pid, signal).map_err(io::Error::from)?;
@@ -203,7 +203,7 @@ impl ServerProcess {
         Ok(())
     }
 
-    /// Reads the ready line, and drains standard output from then on.
+    /// Reads the ready line, then drains standard output.
     async fn ready(
         &mut self,
         stdout: impl AsyncRead + Unpin + Send + 'static,
@@ -249,8 +249,8 @@ impl ServerProcess {
         }
     }
 
-    /// Waits until what the ended process had written last is read too. Whoever inherited its pipes
-    /// may hold them open: nobody waits for those.
+    /// Waits until the last output of the ended process has been read. A child process that inherited
+    /// the pipes may keep them open, so the wait has a timeout.
     async fn drained(&mut self) {
         let drained = async { while self.drains.join_next().await.is_some() {} };
         let _ = timeout(DRAIN_WAIT_MAX, drained).await;
@@ -264,7 +264,7 @@ impl ServerProcess {
         }
     }
 
-    /// None once it has been reaped, when the number may already be another process's.
+    /// None once the process has been reaped: the kernel may have reused the number.
     fn pid(&self) -> Option<Pid> {
         let id = i32::try_from(self.child.id()?).ok()?;
         Pid::from_raw(id)
@@ -274,8 +274,8 @@ impl ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         let Some(pid) = self.pid() else { return };
-        // Blocks for as long as the kernel takes to end a killed process. Leaving the zombie in
-        // place keeps the number ours until the runtime's own wait reaps it.
+        // Blocks for as long as the kernel takes to end a killed process. NOWAIT leaves the zombie, which
+        // keeps its number from being reused until `try_wait` reaps it.
         if self.child.start_kill().is_ok() {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             let _ = rustix::process::waitid(WaitId::Pid(pid), options);
@@ -299,8 +299,8 @@ mod tests {
 
     const BOUND: Duration = Duration::from_secs(20);
 
-    /// A process that another test starts while a script is being written inherits the open file
-    /// for a moment, and a file that is open for writing cannot be run.
+    /// Serializes the tests. A process that another test starts while a script is being written inherits
+    /// the open file for a moment, and a file that is open for writing cannot be executed (ETXTBSY).
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
     /// A shell script that plays the server.

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// How much of a stream's end is kept; older bytes are dropped.
+/// Maximum number of bytes kept; older bytes are dropped.
 const TAIL_BYTES_MAX: usize = 16 * 1024;
 
-/// Keeps the end of a stream while somebody drains it.
+/// The last bytes of a stream that another task drains. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tail {
     bytes: Arc<Mutex<VecDeque<u8>>>,
@@ -23,7 +23,7 @@ impl Tail {
         }
     }
 
-    /// What was kept, as text.
+    /// Returns the kept bytes as text.
     pub(crate) fn text(&self) -> String {
         let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let (front, back) = bytes.as_slices();

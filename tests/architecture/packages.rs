@@ -1,4 +1,4 @@
-//! The rules about packages: which of ours each may have, and that the pure ones do no IO.
+//! The rules about packages: the allowed dependencies, and that the pure packages do no IO.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::{IO_PACKAGES, PACKAGES, PURE, Rule, Violation, assert_none};
 
-/// One of our packages, by its folder's name, or `cluecast`, and what its manifest asks for.
+/// A package of the workspace, named by its folder or `cluecast`, and the dependencies in its manifest.
 #[derive(Default)]
 struct Package {
     name: String,
@@ -16,7 +16,7 @@ struct Package {
     others: BTreeSet<String>,
 }
 
-/// Of each package that is not ours: what it depends on.
+/// The dependencies of each package outside the workspace.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 fn check_packages(packages: &[Package], graph: &Graph) -> Vec<Violation> {
@@ -75,7 +75,7 @@ fn our_name(package: &str) -> String {
         .to_owned()
 }
 
-/// Our packages as `cargo metadata` tells them.
+/// The workspace's packages, from `cargo metadata`.
 fn read_packages(root: &Path) -> Vec<Package> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -121,8 +121,8 @@ fn read_package(metadata: &serde_json::Value) -> Package {
     package
 }
 
-/// What depends on what, as the lock file tells; versions of one name count as one package. Optional
-/// dependencies that are switched off are not in it.
+/// The dependency graph from the lock file, without disabled optional dependencies. All versions of one name
+/// count as one package.
 fn read_graph(root: &Path) -> Graph {
     let text = fs::read_to_string(root.join("Cargo.lock")).expect("the lock file is committed");
     let lock: toml::Value = toml::from_str(&text).expect("the lock file is TOML");

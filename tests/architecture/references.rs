@@ -1,7 +1,7 @@
 //! Every path that a source file mentions, with the line that mentions it.
 //!
-//! Paths are resolved through the file's own `use` declarations, also in macro arguments. What a name
-//! means after macro expansion, or through a glob, is not seen: the import is what is judged.
+//! Paths are resolved through the file's own `use` declarations, also in macro arguments. Names that come
+//! from macro expansion or a glob are not resolved; only the import itself is checked.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(crate) struct Source {
 pub(crate) struct Reference {
     pub(crate) line: usize,
     pub(crate) segments: Vec<String>,
-    /// Whether it stands in a module of unit tests.
+    /// Whether it is in a module of unit tests.
     pub(crate) is_in_test: bool,
 }
 
@@ -33,7 +33,7 @@ impl Reference {
     }
 }
 
-/// Collects the paths of a file and what its imports are called.
+/// Collects the paths and the imported names of a file.
 struct Collector {
     module: Vec<String>,
     is_in_test: bool,
@@ -41,7 +41,7 @@ struct Collector {
     found: Vec<Found>,
 }
 
-/// A path as it is written, and the module in which.
+/// A path as written, with its line and module.
 struct Found {
     line: usize,
     module: Vec<String>,
@@ -169,7 +169,7 @@ impl<'ast> Visit<'ast> for Collector {
     }
 }
 
-/// Stands for a read of a field `state`: of the view that delivery renders from.
+/// Represents a read of a field `state`, which is that of delivery's view.
 pub(crate) const STATE_FIELD: &str = "view.state";
 
 fn is_cfg_test(attribute: &syn::Attribute) -> bool {

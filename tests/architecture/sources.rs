@@ -1,4 +1,4 @@
-//! The rules about sources: layers, what they never import, and what is read from the surroundings.
+//! The rules about sources: the layers, their forbidden imports, and reads of the clock and the environment.
 
 use std::fs;
 use std::path::Path;
@@ -132,7 +132,7 @@ fn out_of_order(layer: &str, reference: &Reference) -> Option<Rule> {
     (place(used)? > place(layer)?).then_some(Rule::LayerOrder)
 }
 
-/// Reads of what differs from run to run, outside the layers that own them.
+/// Reads of nondeterministic inputs outside the modules that own them.
 fn ambient(layer: &str, reference: &Reference) -> Option<Rule> {
     let reads_environment = ENVIRONMENT
         .iter()

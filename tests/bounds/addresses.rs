@@ -1,4 +1,4 @@
-//! Limits of connections: in all, and from one address before a valid token is shown.
+//! Connection limits: in total, and per address before authentication.
 
 use futures_util::future::join_all;
 use protocol::Codec;
@@ -48,9 +48,9 @@ async fn beyond_the_limit_of_the_server_there_is_503_with_retry_after() {
     let upgrade = connect(app.address()).await;
     assert_eq!(app.try_upgrade(upgrade, None).await.err(), Some(503));
 
-    // The accepted connections are not harmed.
+    // The accepted connections are not affected.
     let mut metrics = others.pop().expect("one of two");
-    // The metrics are asked for on the one that is left.
+    // The metrics are requested on the remaining one.
     let request = "GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
     metrics.write_all(request.as_bytes()).await.expect("sent");
     let printed = Response::receive(&mut metrics).await.expect("an answer");
@@ -58,7 +58,7 @@ async fn beyond_the_limit_of_the_server_there_is_503_with_retry_after() {
     assert_eq!(metric_in(&printed.body, refused), Some(2));
     drop((attached, others));
 
-    // Slots that become free are given again.
+    // Released slots can be acquired again.
     while Request::get("/").send(app.address()).await.status == 503 {}
 }
 
@@ -167,7 +167,7 @@ async fn a_venue_is_not_bounded_by_its_address() {
 /// More than the largest hunts have at one venue.
 const CROWD: usize = 1_500;
 
-/// Clients that connect from one address, all of them before any hello; those that were admitted.
+/// Connects clients from one address, all of them before any hello. Returns those that were admitted.
 async fn crowd(app: &TestApp, source: &'static str) -> Vec<Socket> {
     let mut admitted = Vec::new();
     for _ in 0..CROWD / 100 {

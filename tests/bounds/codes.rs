@@ -20,12 +20,12 @@ async fn wrong_team_codes_use_up_the_limit_of_the_session() {
     let app = TestApp::running(&settings).await;
     let captain = app.join("Owls").await;
     for index in 0..3 {
-        // Right codes cost nothing.
+        // Correct codes cost nothing.
         app.join_team(&captain.team_code).await;
         let wrong = join_team(&app, &format!("WRONG{index}")).await;
         wrong.expect_failure(409, "unknown_team");
     }
-    // Now even a right one is refused unread; otherwise trying on would pay.
+    // Now even a correct code is refused without a check; otherwise guessing could continue.
     let refused = join_team(&app, &captain.team_code).await;
     refused.expect_failure(429, "rate_limited");
     app.join("Ravens").await;
@@ -35,7 +35,7 @@ async fn wrong_team_codes_use_up_the_limit_of_the_session() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_when_to_try_again() {
+async fn a_refusal_has_a_retry_delay() {
     let settings = [
         "limits.session_wrong_codes_per_minute=1",
         "limits.session_wrong_codes_burst=1",

@@ -1,4 +1,4 @@
-//! A journal that a test has in its hands.
+//! A journal that injects failures and delays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,19 +14,19 @@ use cluecast::journal::{
 };
 use tokio::sync::watch;
 
-/// A journal that can be told to let nobody claim and nobody append, to keep the answers to what it
-/// carries out to itself, or to be out of reach. Clones share all of that.
+/// A journal that can refuse claims and appends, withhold their answers, or be unreachable. Clones share
+/// the journal and its faults.
 #[derive(Clone)]
 pub(crate) struct Fragile {
     inner: MemoryJournal,
     pub(crate) broken: Arc<AtomicBool>,
-    /// Whoever claims while it is broken is brought down.
+    /// A claim while it is broken panics instead of failing.
     pub(crate) panics: Arc<AtomicBool>,
-    /// While this is false, whatever is asked for happens only later.
+    /// While this is false, calls wait.
     pub(crate) is_reached: watch::Sender<bool>,
     pub(crate) claims_answered: watch::Sender<bool>,
     pub(crate) appends_answered: watch::Sender<bool>,
-    /// How often somebody claimed, appended, and read all ownerships.
+    /// Numbers of claims, of appends, and of reads of all ownerships.
     pub(crate) claims: watch::Sender<u64>,
     pub(crate) appends: watch::Sender<u64>,
     pub(crate) looks: watch::Sender<u64>,
@@ -39,7 +39,7 @@ impl Default for Fragile {
 }
 
 impl Fragile {
-    /// One of several ways to the same journal.
+    /// A journal with its own faults on a shared store.
     pub(crate) fn on(inner: MemoryJournal) -> Self {
         Self {
             inner,
@@ -65,14 +65,14 @@ impl Fragile {
         let inner = self.inner.clone();
         let mut is_reached = self.is_reached.subscribe();
         Box::pin(async move {
-            // Without a sender nobody keeps it away any more.
+            // An error means that the sender was dropped: the journal counts as reachable.
             drop(is_reached.wait_for(|is_reached| *is_reached).await);
             ask(&inner).await
         })
     }
 }
 
-/// Keeps an answer back until answers are given.
+/// Withholds an answer until `are_given` is true.
 fn answered<T: Send + 'static, E: Send + 'static>(
     are_given: &watch::Sender<bool>,
     answer: Answer<T, E>,

@@ -11,7 +11,7 @@ const QUICK: [&str; 2] = ["gateway.ping_every_ms=100", "gateway.pong_ms_max=400"
 #[tokio::test]
 async fn a_connection_that_answers_no_ping_is_dropped() {
     let app = TestApp::running(&QUICK).await;
-    // It reads nothing, so its library answers nothing.
+    // It does not read, so its library answers no pings.
     let mut dead = app.team("Owls").await;
     app.until_metric(SILENT, |silent| silent > 0).await;
     assert_eq!(app.metric("cluecast_connections_gone_total").await, 1);
@@ -33,7 +33,7 @@ async fn a_connection_that_answers_pings_is_kept_though_it_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_too_many_pings_is_closed_with_a_time_to_come_back() {
+async fn a_client_that_sends_too_many_pings_is_closed_with_a_retry_delay() {
     let app = TestApp::running(&[]).await;
     let mut player = app.team("Owls").await;
     for _ in 0..CONTROL_FRAMES_BURST * 2 {

@@ -1,6 +1,6 @@
-//! Bounds: whatever a client does, the server keeps to its limits, explains refusals and counts them.
+//! Limits: whatever a client does, the server enforces its limits, explains refusals and counts them.
 //!
-//! Each test has a server of its own, so that its metrics are its own.
+//! Each test has its own server, and therefore its own metrics.
 
 mod addresses;
 mod codes;

@@ -45,7 +45,7 @@ async fn a_message_that_is_nested_too_deep_is_closed_with_4400() {
 }
 
 #[tokio::test]
-async fn commands_beyond_the_limit_get_a_time_to_retry() {
+async fn commands_beyond_the_limit_get_a_retry_time() {
     let settings = ["limits.commands_per_second=1", "limits.commands_burst=2"];
     let app = TestApp::running(&settings).await;
     let mut player = app.team("Owls").await;
@@ -88,7 +88,7 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
             );
             for _ in 0..10 {
                 id += 1;
-                // The longest guess, of letters that take four bytes; each is another one.
+                // Distinct guesses of the maximum length, with letters of four bytes each.
                 let filler = "\u{20000}".repeat(GUESS_CHARS_MAX - 10);
                 let puzzle = format!("p{}", id % PUZZLES);
                 let order = guess(&puzzle, &format!("{id:010}{filler}"));
@@ -96,7 +96,7 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
             }
             busy.answer(last).await.expect_wrong();
         }
-        // A socket that takes nothing is not tried again with every update.
+        // A socket that accepts no data is not written to again at every update.
         let refused = "cluecast_socket_writes_total{outcome=\"blocked\"}";
         let refused = app.metric(refused).await;
         assert!((1..=5).contains(&refused), "{refused} of {id} updates");
@@ -108,7 +108,7 @@ async fn a_reader_that_is_too_slow_is_closed_with_4410() {
         assert!(app.metric("cluecast_outbox_bytes_peak").await > 0);
         assert!(app.metric("cluecast_outbox_frames_peak").await > 0);
 
-        // Nothing is lost: the client gets everything when it comes back.
+        // Nothing is lost: the client receives every update when it reconnects.
         asleep.reconnect().await;
     }
 }

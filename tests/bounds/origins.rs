@@ -45,7 +45,7 @@ async fn listed_pages_may_use_the_rest_interface() {
     let app = TestApp::running(&SETTINGS).await;
     let allowed = "access-control-allow-origin";
     let preflight = || {
-        let request = Request::new("OPTIONS", "/api/v1/join");
+        let request = Request::new("OPTIONS", "/api/v1/sessions/KITE42/join");
         request.header("access-control-request-method", "POST")
     };
     let answer = send(&app, preflight(), LISTED).await;
@@ -53,9 +53,13 @@ async fn listed_pages_may_use_the_rest_interface() {
     assert_eq!(answer.headers[allowed], LISTED);
     let methods = &answer.headers["access-control-allow-methods"];
     assert!(
-        methods.contains("POST") && methods.contains("DELETE"),
+        ["POST", "PATCH", "DELETE"]
+            .iter()
+            .all(|method| methods.contains(method)),
         "{methods}"
     );
+    let headers = &answer.headers["access-control-allow-headers"];
+    assert!(headers.contains("idempotency-key"), "{headers}");
 
     let read = || Request::get(format!("/api/v1/sessions/{}", app.code));
     let answer = send(&app, read(), LISTED).await;

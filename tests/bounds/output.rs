@@ -1,4 +1,4 @@
-//! Output and logs that cannot be written: the reader is gone, or the disk is full.
+//! Output and logs that cannot be written: a broken pipe, or a full disk.
 
 use std::fs::OpenOptions;
 use std::io::pipe;
@@ -17,7 +17,7 @@ fn cluecast() -> Command {
     command
 }
 
-/// A pipe whose reader is gone.
+/// A pipe whose reader is closed.
 fn broken_pipe() -> Stdio {
     let (reader, writer) = pipe().expect("a pipe");
     drop(reader);
@@ -52,7 +52,7 @@ fn a_command_that_cannot_print_reports_it() {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_cannot_be_written_goes_on() {
+async fn a_server_survives_a_log_that_cannot_be_written() {
     let folder = temporary_folder().expect("a temporary folder");
     let mut server = tokio::process::Command::new(env!("CARGO_BIN_EXE_cluecast"))
         .args([

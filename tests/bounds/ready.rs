@@ -1,5 +1,5 @@
-//! A server on a journal that a test has in its hands: `/health/ready` is green only while no session is
-//! being recovered, a session that is being created is claimed once, and one that stays closed says so.
+//! A server on a journal with injected faults: `/health/ready` succeeds only while no session is being
+//! recovered, a session that is being created is claimed once, and one that stays closed is reported.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -83,13 +83,13 @@ async fn a_server_is_not_ready_while_a_session_is_being_recovered() {
     let told = until_ready_is(&server, 503).await;
     assert_eq!(told, "sessions being recovered: 1\n");
     let live = Request::get("/health/live").send(server.address()).await;
-    assert_eq!(live.status, 200, "it lives all the same");
+    assert_eq!(live.status, 200, "the liveness check still succeeds");
     journal.broken.store(false, Ordering::SeqCst);
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
     server.stop().await.expect("it stops");
 }
 
-/// The node's own looks see a session that is claimed and does not run yet.
+/// The node's own scans see a session that is claimed but does not run yet.
 #[tokio::test]
 async fn a_session_that_is_being_created_is_claimed_once() {
     let (config, _folder) = settings();
@@ -102,7 +102,7 @@ async fn a_session_that_is_being_created_is_claimed_once() {
     let creating = sessions.create(SessionId::new(1), "KITE42".to_owned(), hunt);
     let looking = async {
         reaches(&journal.claims, 1).await;
-        // A third look begins only after the steps of the second, which began after the claim.
+        // The third scan begins only after the steps of the second, which began after the claim.
         let looks = *journal.looks.borrow();
         reaches(&journal.looks, looks + 3).await;
         journal.claims_answered.send_replace(true);
@@ -120,9 +120,9 @@ async fn reaches(count: &watch::Sender<u64>, least: u64) {
     drop(reached.expect("the sender is borrowed"));
 }
 
-/// Its journal brings its actor down again and again.
+/// The session's journal makes its actor panic repeatedly.
 #[tokio::test]
-async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
+async fn a_session_that_stays_closed_advises_a_long_retry_delay() {
     let (config, _folder) = settings();
     let journal = Fragile::default();
     let server = started_on(&config, &journal).await;
@@ -159,11 +159,12 @@ async fn a_session_that_stays_closed_asks_nobody_to_come_back_at_once() {
     server.stop().await.expect("it stops");
 }
 
-/// It is finished, and what is read from it brings its actor down.
+/// The session is finished, and reading it makes its actor panic.
 #[tokio::test]
-async fn a_finished_session_that_stays_closed_is_not_given_up() {
+async fn a_finished_session_that_stays_closed_is_not_released() {
     let (mut config, _folder) = settings();
     config.session.idle_max = Duration::from_millis(100);
+    config.session.reopen_max = Duration::ZERO;
     let journal = Fragile::default();
     let server = started_on(&config, &journal).await;
     let hunt = put_hunt(&server).await;
@@ -185,18 +186,18 @@ async fn a_finished_session_that_stays_closed_is_not_given_up() {
     let down = timeout(WAIT_MAX, bringing_down).await;
     down.expect("it is brought down three times");
     drop(session);
-    // Many looks for what nobody uses.
+    // Long enough for many scans for unused sessions.
     sleep(Duration::from_secs(1)).await;
     let woken = timeout(WAIT_MAX, sessions.get_or_reopen("KITE42")).await;
-    let woken = woken.expect("it is told at once").expect("it is there");
+    let woken = woken.expect("it is answered at once").expect("it exists");
     let refused = woken.read(|_| ()).await.expect_err("it stays closed");
     assert_eq!(refused, Unavailable::Closed);
     server.stop().await.expect("it stops");
 }
 
-/// The journal of one session holds what nobody can read; another one is whole.
+/// The journal of one session is unreadable, that of another one is not.
 #[tokio::test]
-async fn a_session_that_cannot_be_read_keeps_nobody_from_the_others() {
+async fn an_unreadable_session_does_not_affect_the_others() {
     let (config, _folder) = settings();
     let journal = Fragile::default();
     let server = started_on(&config, &journal).await;
@@ -207,7 +208,7 @@ async fn a_session_that_cannot_be_read_keeps_nobody_from_the_others() {
     server.stop().await.expect("it stops");
     damage(&journal, SessionId::new(1)).await;
 
-    // It starts all the same.
+    // The server starts nevertheless.
     let server = started_on(&config, &journal).await;
     assert_eq!(until_ready_is(&server, 200).await, "ready\n");
     let standings = async |code: &str| {
@@ -223,7 +224,7 @@ async fn a_session_that_cannot_be_read_keeps_nobody_from_the_others() {
     stopped.expect("it waits for nothing").expect("it stops");
 }
 
-/// Appends a record that is none, in the name of a later owner.
+/// Appends an invalid record as a later owner.
 async fn damage(journal: &dyn Journal, session: SessionId) {
     let found = journal.ownership(session).await.expect("reads");
     let found = found.expect("it was created");

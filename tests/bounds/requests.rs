@@ -93,8 +93,11 @@ async fn a_header_that_is_too_large_is_refused() {
 async fn a_body_that_drips_is_cut_off_with_408() {
     let app = TestApp::running(&["gateway.body_ms_max=300"]).await;
     let mut stream = connect(app.address()).await;
-    let head = "POST /api/v1/join HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
-                content-type: application/json\r\ncontent-length: 30000\r\n\r\n{\"session\":\"";
+    let head = format!(
+        "POST /api/v1/sessions/{}/join HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: 30000\r\n\r\n{{\"name\":\"",
+        app.code
+    );
     stream.write_all(head.as_bytes()).await.expect("sent");
     let dripping = drip(&mut stream, endless(""));
     timeout(WAIT_MAX, dripping).await.expect("the deadline");
@@ -112,15 +115,17 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
     let app = TestApp::running(&[]).await;
     let mut stream = connect(app.address()).await;
     let head = format!(
-        "POST /api/v1/join HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+        "POST /api/v1/sessions/{}/join HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        app.code,
         REST_BODY_BYTES_MAX + 1
     );
     stream.write_all(head.as_bytes()).await.expect("sent");
     let answer = Response::receive(&mut stream).await.expect("an answer");
     assert_eq!(answer.status, 413);
     assert_eq!(answer.error().code, FailureCode::TooLarge);
-    let route = "cluecast_http_requests_total{route=\"/api/v1/join\",status=\"413\"}";
+    let route =
+        "cluecast_http_requests_total{route=\"/api/v1/sessions/{code}/join\",status=\"413\"}";
     assert_eq!(app.metric(route).await, 1);
 }
 

@@ -23,6 +23,7 @@ const NAME: &str = "Philippa Zwetschge";
 const TEAM: &str = "Quokkas of Quito";
 const GUESS: &str = "XYLOPHONE";
 const SOURCE: &str = "127.77.66.55";
+const KEY: &str = "Zk3bQh7Yw1Rt5Lm9Xc2Vn8";
 
 struct Ready {
     child: Child,
@@ -69,6 +70,7 @@ pub(crate) async fn ready_line(server: &mut Child) -> Value {
 
 async fn post(ready: &Ready, path: &str, token: Option<&str>, body: &Value) -> Response {
     let mut request = Request::post(format!("/api/v1{path}")).json(body);
+    request = request.header("idempotency-key", KEY);
     if let Some(token) = token {
         request = request.bearer(token);
     }
@@ -77,8 +79,9 @@ async fn post(ready: &Ready, path: &str, token: Option<&str>, body: &Value) -> R
 
 /// Sends a wrong guess, the answer, and a malformed message.
 async fn play(ready: &Ready) -> Joined {
-    let body = json!({ "session": ready.session, "new_team": TEAM, "name": NAME });
-    let joined: Joined = post(ready, "/join", None, &body).await.read(201);
+    let body = json!({ "new_team": TEAM, "name": NAME });
+    let join = format!("/sessions/{}/join", ready.session);
+    let joined: Joined = post(ready, &join, None, &body).await.read(201);
     let session = Session::none(ready.address, "").with_code(&ready.session);
     let stream = connect_from(SOURCE, ready.address).await;
     let socket = session.upgrade(Codec::MessagePack, stream).await;
@@ -102,10 +105,11 @@ async fn the_most_detailed_log_holds_no_secrets() {
     let mut ready = serve(&folder.path().join("data"), &log).await;
     let joined = play(&ready).await;
     // Failures are logged too: wrong codes, forged tokens, a malformed body.
-    let wrong = json!({ "session": ready.session, "team_code": GUESS, "name": NAME });
-    assert_eq!(post(&ready, "/join", None, &wrong).await.status, 409);
+    let join = format!("/sessions/{}/join", ready.session);
+    let wrong = json!({ "team_code": GUESS, "name": NAME });
+    assert_eq!(post(&ready, &join, None, &wrong).await.status, 422);
     assert_eq!(
-        post(&ready, "/join", None, &json!({ "name": NAME }))
+        post(&ready, &join, None, &json!({ "name": NAME }))
             .await
             .status,
         400
@@ -141,6 +145,7 @@ async fn the_most_detailed_log_holds_no_secrets() {
         GUESS,
         ANSWER,
         SOURCE,
+        KEY,
     ];
     for secret in secrets {
         let leak = lines.iter().find(|line| line.to_string().contains(secret));

@@ -1,4 +1,4 @@
-//! A stop ends in time, whatever clients do, and at any moment.
+//! A graceful shutdown completes in time, whatever clients do, and at any moment.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,7 +22,7 @@ const DOCUMENT: &str = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: test\r\n\r\n"
 const DOCUMENTS: usize = 300;
 const RECEIVE_BYTES: u32 = 8 * 1024;
 
-/// A client that requests much and reads nothing.
+/// A client that sends many requests and reads no response.
 async fn never_reads(app: &TestApp) -> TcpStream {
     let mut stream = connect_narrow(app.address(), RECEIVE_BYTES).await;
     let requests = DOCUMENT.repeat(DOCUMENTS);
@@ -33,11 +33,14 @@ async fn never_reads(app: &TestApp) -> TcpStream {
     stream
 }
 
-/// A client whose body never comes, though the server has begun to read it.
+/// A client that never sends its body, although the server has begun to read it.
 async fn never_ends(app: &TestApp) -> TcpStream {
     let mut stream = connect(app.address()).await;
-    let head = "POST /api/v1/join HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\n\
-                content-type: application/json\r\ncontent-length: 100\r\n\r\n";
+    let head = format!(
+        "POST /api/v1/sessions/{}/join HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n",
+        app.code
+    );
     stream.write_all(head.as_bytes()).await.expect("sent");
     let mut response = [0; 25];
     let reading = timeout(WAIT_MAX, stream.read_exact(&mut response)).await;
@@ -86,7 +89,7 @@ fn serve(data: &Path, arguments: &[&str]) -> Child {
         .expect("the server runs")
 }
 
-/// Asks it to stop, and waits for the end.
+/// Sends SIGTERM and waits until the process has ended.
 pub(crate) async fn stop(mut server: Child) -> ExitStatus {
     let id = server.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     kill_process(id.expect("it runs"), Signal::TERM).expect("it is ours");

@@ -1,5 +1,7 @@
 //! How many teams one address may create.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use testkit::app::http::{Request, Response};
 use testkit::app::{Session, TestApp};
 
@@ -12,7 +14,9 @@ const SETTINGS: [&str; 3] = [
 ];
 
 async fn create(session: &Session, source: &str) -> Response {
-    let request = session.join_request(Some("Owls"), None);
+    static CREATED: AtomicU32 = AtomicU32::new(1);
+    let name = format!("Owls {}", CREATED.fetch_add(1, Ordering::Relaxed));
+    let request = session.join_request(Some(&name), None);
     request.send_from(source, session.address()).await
 }
 

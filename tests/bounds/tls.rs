@@ -134,7 +134,7 @@ async fn a_hunt_is_played_over_https_and_wss() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_replaced_while_connections_go_on() {
+async fn a_certificate_is_replaced_without_closing_connections() {
     let mut server = TlsServer::start(&[]).await;
     let joined = server.join().await;
     let mut before = server.attach(&joined.token).await;

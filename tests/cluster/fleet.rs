@@ -17,8 +17,8 @@ impl Fleet {
         Self::start_with(count, &[]).await
     }
 
-    /// Nodes with these settings after the usual ones. Sessions stay where they were created until
-    /// their node goes, unless the settings say otherwise.
+    /// Nodes with these settings added to the usual ones. Unless the settings change that, a session stays
+    /// at the node where it was created until the node leaves or dies.
     pub(crate) async fn start_with(count: usize, settings: &[&str]) -> Self {
         let postgres = Postgres::start(&PostgresOptions::default()).await;
         let postgres = postgres.expect("PostgreSQL starts");

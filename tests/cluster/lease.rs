@@ -1,7 +1,7 @@
 //! A node whose lease has expired sends nothing that is not in the journal.
 //!
-//! Two nodes within this process share a journal, from which one of them can be cut off. It still runs
-//! then, and reads from its clients; the other node claims its session.
+//! Two nodes within this process share a journal, and one of them can be disconnected from it. That node
+//! keeps running and reads from its clients; the other node claims its session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::fragile::Fragile;
 const POLL_EVERY: Duration = Duration::from_millis(10);
 /// Several times the period of heads, and the time of an answer.
 const MESSAGE_WAIT: Duration = Duration::from_millis(500);
-/// Bounds the messages that are read from a node that does not fall silent.
+/// Maximum number of messages read from a node that does not fall silent.
 const MESSAGES_MAX: usize = 20;
 
 const SETTINGS: [&str; 4] = [
@@ -90,8 +90,9 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     waited.unwrap_or_else(|_| panic!("{what} does not come about"));
 }
 
-/// Messages that a node which is cut off sends to a player after another has claimed the session, which
-/// goes on there and is paused here: heads that are behind, and a rejection.
+/// Returns the stale messages that a disconnected node sends to a player after another node has claimed the
+/// session: heads that are behind, and a rejection. The session continues at the new owner; in the old
+/// owner's state it is paused.
 async fn stale_messages(fault: InjectedFault) -> Vec<String> {
     let mut cut = Cut::attached(fault).await;
     cut.session.order("pause").await;
@@ -106,7 +107,7 @@ async fn stale_messages(fault: InjectedFault) -> Vec<String> {
     let token = cut.player.token.clone().expect("players have one");
     let newest = session.attach(&token).await.cursor;
     let mut received = Received::default();
-    // Messages from before come first, and are right.
+    // Messages sent before the claim come first and are correct.
     received.read(&mut cut.player, newest).await;
     received.stale.clear();
     if received.ended.is_none() {
@@ -170,8 +171,8 @@ async fn a_node_that_ignores_its_lease_is_detected() {
     assert!(of("HeadsFrame") && of("Rejection"), "{stale:#?}");
 }
 
-/// A receipt stays true whichever node owns the session by then, and passes the gate; messages that wait
-/// with it for the socket may not.
+/// A receipt stays correct whichever node owns the session, so the gate releases it. But other messages may wait
+/// for the socket with it, so the connection is closed after the lease.
 #[tokio::test]
 async fn a_connection_is_closed_rather_than_written_to_after_the_lease() {
     let mut cut = Cut::attached(InjectedFault::None).await;

@@ -1,4 +1,4 @@
-//! A node one of whose loops has failed: it ends, so that others can claim its sessions.
+//! A node in which a critical loop has failed: it ends, so that other nodes can claim its sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::fragile::Fragile;
 
 #[tokio::test]
-async fn a_node_whose_scan_has_failed_does_not_go_on_without_it() {
+async fn a_node_whose_scan_has_failed_reports_itself_lost() {
     let folder = temporary_folder().expect("a temporary folder can be made");
     let mut layers = Layers::built_in();
     layers.add_flag("server.listen=127.0.0.1:0");

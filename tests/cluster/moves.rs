@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use protocol::rest::Joined;
 use protocol::{CloseCode, Codec, Event, ServerMessage};
 use testkit::app::{ANSWER, Session, TestClient, guess};
 use tokio::time::timeout;
@@ -24,7 +25,7 @@ struct Two {
 
 impl Two {
     async fn attach() -> Self {
-        let fleet = Fleet::start(2).await;
+        let fleet = Fleet::start_with(2, &["session.reopen_ms_max=0"]).await;
         let session = fleet.session(0).await;
         let far = session.via(&fleet.nodes[1]);
         Self {
@@ -91,7 +92,7 @@ async fn an_address_has_one_limit_through_all_nodes() {
 }
 
 #[tokio::test]
-async fn the_sessions_of_a_killed_node_go_on_at_another() {
+async fn another_node_takes_over_the_sessions_of_a_killed_node() {
     let mut two = Two::attach().await;
     solve(&mut two.far, 1, "p0").await;
     two.fleet.nodes[0].kill().await;
@@ -129,7 +130,8 @@ async fn a_finished_session_of_a_killed_node_is_claimed_by_the_next_request() {
 
 #[tokio::test]
 async fn an_idle_finished_session_is_released_until_the_next_request() {
-    let fleet = Fleet::start_with(2, &["session.idle_ms_max=1000"]).await;
+    let fleet =
+        Fleet::start_with(2, &["session.reopen_ms_max=0", "session.idle_ms_max=1000"]).await;
     let session = fleet.session(0).await;
     session.join("Owls").await;
     let other = session.via(&fleet.nodes[1]);
@@ -145,7 +147,7 @@ async fn an_idle_finished_session_is_released_until_the_next_request() {
 async fn a_node_that_hangs_is_replaced_and_sends_nothing_stale_afterwards() {
     let mut two = Two::attach().await;
     solve(&mut two.near, 1, "p0").await;
-    // The last thing that the hanging node knows: the session is paused, and rejects guesses.
+    // The last state that the hanging node has: the session is paused and rejects guesses.
     two.session(0).order("pause").await;
     two.near
         .expect_update(|event| matches!(event, Event::SessionPaused { .. }))
@@ -154,7 +156,7 @@ async fn a_node_that_hangs_is_replaced_and_sends_nothing_stale_afterwards() {
     hanging.pause().expect("it can be stopped");
     two.far.expect_close(CloseCode::SessionRestarting).await;
     two.far.reconnect().await;
-    // Messages that it had sent before.
+    // Messages that it sent before it hung.
     while let Ok(message) = timeout(LAST_MESSAGES_WAIT, two.near.read()).await {
         message.expect("it is stopped");
     }
@@ -164,7 +166,7 @@ async fn a_node_that_hangs_is_replaced_and_sends_nothing_stale_afterwards() {
     two.fleet.nodes[0].server.resume().expect("it goes on");
     let ended = loop {
         match two.near.read().await {
-            // The session and everyone's stream go on: both would be of the old state.
+            // The session and everyone's stream have progressed: both messages would be stale.
             Ok(ServerMessage::Rejection(rejection)) => panic!("stale: {rejection:?}"),
             Ok(ServerMessage::Heads(frame)) => panic!("stale: {frame:?}"),
             Ok(_) => {}
@@ -196,4 +198,30 @@ async fn a_node_that_leaves_hands_its_sessions_off() {
     let mut seen = session.scores().await;
     seen.sort();
     assert_eq!(seen, scores([("Far", 1), ("Near", 1)]));
+}
+
+#[tokio::test]
+async fn a_repeated_request_creates_nothing_at_another_node() {
+    let mut two = Two::attach().await;
+    let join = |session: &Session| {
+        let request = session.join_request(Some("Third"), None);
+        request.header("idempotency-key", "kQ3x9ZpT7mW2vB5nR8cY1d")
+    };
+    let far = two.session(1);
+    let first: Joined = far.send(&join(&far)).await.read(201);
+    two.fleet.nodes[0].kill().await;
+    two.far.expect_close(CloseCode::SessionRestarting).await;
+    let again: Joined = far.send(&join(&far)).await.read(201);
+    let ids = |joined: &Joined| {
+        let Joined {
+            team,
+            player,
+            device,
+            ..
+        } = joined.clone();
+        (team, player, device)
+    };
+    assert_eq!(ids(&again), ids(&first));
+    far.attach(&again.token).await;
+    assert_eq!(far.scores().await.len(), 3);
 }

@@ -11,16 +11,16 @@ use tokio::time::{sleep, timeout};
 use crate::fleet::Fleet;
 
 const SESSIONS: usize = 8;
-/// Time limit of every request and reconnect during a move. Requests may wait for longer, and do if
-/// they wait for anything but the new owner.
+/// Timeout of every request and reconnect during a move. It is below the server's own limit, which a request
+/// reaches if it waits for anything but the new owner.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 const ROUTE_WAIT: &str = "cluster.route_wait_ms_max=60000";
-/// Between two requests of one reader.
+/// Interval between two requests of one reader.
 const READ_EVERY: Duration = Duration::from_millis(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_meet_a_move_are_answered_by_the_new_owner() {
-    // These want no sessions; all of them move to a third node, once it has been there for a while.
+    // These nodes have weight 0: all sessions move to a third node, once membership has been stable.
     let settings = [ROUTE_WAIT, "cluster.rebalance_sessions_max=2"];
     let unwilling = [settings[0], settings[1], "cluster.weight=0"];
     let mut fleet = Fleet::start_with(2, &unwilling).await;
@@ -33,7 +33,7 @@ async fn clients_that_meet_a_move_are_answered_by_the_new_owner() {
     fleet.add(&settings).await;
     let (moved, is_moved) = watch::channel(false);
     let reading = sessions.iter().flat_map(|session| {
-        let reader = |node: usize| read_until(session.via(&*fleet.nodes[node]), is_moved.clone());
+        let reader = |node: usize| read_until(session.via(&fleet.nodes[node]), is_moved.clone());
         [reader(0), reader(1), reader(2)]
     });
     let all_move = async {
@@ -56,7 +56,7 @@ async fn first_solve(session: Session, node: usize) -> TestClient {
     player
 }
 
-/// Is closed because the session moves, reconnects, and goes on.
+/// Waits until the connection is closed because the session moves, then reconnects.
 async fn play_through_a_move(mut player: TestClient) {
     player.expect_close(CloseCode::SessionRestarting).await;
     let back = timeout(ANSWERED_WITHIN, player.reconnect()).await;

@@ -16,7 +16,7 @@ fn refusal(folder: &Path) -> String {
 }
 
 #[test]
-fn a_file_in_place_of_its_folder_is_refused() {
+fn a_file_instead_of_a_directory_is_refused() {
     let folder = temporary_folder().expect("a temporary folder");
     let file = folder.path().join("hunt.toml");
     std::fs::write(&file, "[hunt]").expect("written");

@@ -66,7 +66,7 @@ fn numbers(lines: &[Value]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn old_events_are_in_the_archive_and_a_session_goes_on_without_them() {
+async fn a_session_continues_after_old_events_are_archived() {
     let folder = temporary_folder().expect("a temporary folder");
     let archive = folder.path().join("archive");
     let mut app = TestApp::running(&[

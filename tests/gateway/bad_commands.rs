@@ -77,7 +77,7 @@ async fn a_guess_outside_the_running_phase_is_rejected() {
     app.assert_healthy();
 }
 
-/// What only game masters may order.
+/// Orders that only game masters may send.
 fn game_master_orders() -> Vec<Order> {
     vec![
         clue(Target::Everyone, "Look up.", None),
@@ -125,7 +125,7 @@ async fn ids_that_go_backwards_are_answered_or_rejected_and_never_applied_again(
             answer.expect_wrong();
         }
         let seen = player.cursor;
-        // The receipts that are kept are given again.
+        // Kept receipts are returned again.
         for id in [last, last - 1, last - kept + 1] {
             let answer = player.guess_as(id, "p0", &format!("G{id}")).await;
             assert_eq!(answer.expect_accepted().id, id);

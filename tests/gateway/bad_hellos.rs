@@ -1,4 +1,4 @@
-//! Tokens and sessions that do not go together: each is refused with its close code.
+//! Tokens that are not valid for the session: each is refused with its close code.
 
 use cluecast::clock::Clock;
 use cluecast::gateway::TokenKey;

@@ -1,4 +1,4 @@
-//! REST requests that are wrong: each is answered with its status and code.
+//! Invalid REST requests: each is answered with its status and code.
 
 use protocol::limits::{HUNT_BODY_BYTES_MAX, NAME_CHARS_MAX, REST_BODY_BYTES_MAX};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use testkit::app::http::{Request, connect, exchange};
 use crate::bad_hellos::{expired, foreign, forged};
 use crate::bystanders::Bystanders;
 
-/// What the request is, the request, and the status and code of the failure.
+/// Description of a case, its request, and the status and code of the failure.
 type Row = (&'static str, Request, u16, &'static str);
 
 fn post(path: &str) -> Request {
@@ -34,9 +34,10 @@ async fn check(app: &TestApp, rows: Vec<Row>) {
 async fn bad_bodies_are_bad_requests() {
     let app = TestApp::running(&[]).await;
     let session = &app.code;
-    let join = |body: &Value| post("/join").json(body);
-    let raw = |body: &[u8]| post("/join").raw_json(body);
-    let good = json!({ "session": session, "new_team": "Owls", "name": "Ana" });
+    let path = format!("/sessions/{session}/join");
+    let join = |body: &Value| post(&path).json(body);
+    let raw = |body: &[u8]| post(&path).raw_json(body);
+    let good = json!({ "new_team": "Owls", "name": "Ana" });
     let with = |field: &str, value: Value| {
         let mut body = good.clone();
         body[field] = value;
@@ -51,7 +52,7 @@ async fn bad_bodies_are_bad_requests() {
     let twice = good.to_string().repeat(2);
     let rows = vec![
         ("no body", raw(b""), 400, "bad_request"),
-        ("half a body", raw(br#"{"session":"#), 400, "bad_request"),
+        ("half a body", raw(br#"{"name":"#), 400, "bad_request"),
         ("not JSON", raw(b"session=KITE"), 400, "bad_request"),
         ("a list", raw(b"[]"), 400, "bad_request"),
         ("null", raw(b"null"), 400, "bad_request"),
@@ -62,21 +63,22 @@ async fn bad_bodies_are_bad_requests() {
             "bad_request",
         ),
         ("two bodies", raw(twice.as_bytes()), 400, "bad_request"),
+        ("not UTF-8", raw(b"{\"name\":\"\xff\"}"), 400, "bad_request"),
         (
-            "not UTF-8",
-            raw(b"{\"session\":\"\xff\"}"),
+            "a number for a name",
+            with("name", json!(7)),
             400,
             "bad_request",
         ),
         (
-            "a number for a code",
-            with("session", json!(7)),
+            "null for a name",
+            with("name", json!(null)),
             400,
             "bad_request",
         ),
         (
-            "null for a code",
-            with("session", json!(null)),
+            "a session in the body",
+            with("session", json!(session)),
             400,
             "bad_request",
         ),
@@ -110,13 +112,13 @@ async fn bad_bodies_are_bad_requests() {
         ("a body of another type", as_form, 400, "bad_request"),
         (
             "an unknown session",
-            with("session", json!("NOSUCH")),
+            post("/sessions/NOSUCH/join").json(&good),
             404,
             "not_found",
         ),
         (
             "an unknown team",
-            join(&json!({ "session": session, "team_code": "AAAA", "name": "Ana" })),
+            join(&json!({ "team_code": "AAAA", "name": "Ana" })),
             409,
             "unknown_team",
         ),
@@ -136,9 +138,9 @@ async fn deceptive_names_are_refused() {
                 "Owls \u{202e}slwO",
             ),
         ] {
-            let mut body = json!({ "session": app.code, "new_team": "Owls", "name": "Ana" });
+            let mut body = json!({ "new_team": "Owls", "name": "Ana" });
             body[field] = json!(name);
-            let request = post("/join").json(&body);
+            let request = post(&format!("/sessions/{}/join", app.code)).json(&body);
             rows.push((what, request, 400, "bad_request"));
         }
     }
@@ -155,7 +157,7 @@ async fn bodies_that_are_too_large_are_not_read() {
         ("a large hunt", hunts, 413, "too_large"),
         (
             "a large join",
-            post("/join").raw_json(body),
+            post(&format!("/sessions/{}/join", app.code)).raw_json(body),
             413,
             "too_large",
         ),
@@ -193,7 +195,13 @@ async fn paths_and_methods_that_do_not_exist_are_refused() {
             400,
             "bad_request",
         ),
-        ("a read of join", get("/join"), 405, "method_not_allowed"),
+        (
+            "a read of join",
+            get(&format!("{session}/join")),
+            405,
+            "method_not_allowed",
+        ),
+        ("a join without a session", get("/join"), 404, "not_found"),
         ("a read of hunts", get("/hunts"), 405, "method_not_allowed"),
         (
             "a session deleted",
@@ -203,7 +211,7 @@ async fn paths_and_methods_that_do_not_exist_are_refused() {
         ),
         (
             "an unknown method",
-            method("DANCE", "/join"),
+            method("DANCE", &format!("{session}/join")),
             405,
             "method_not_allowed",
         ),
@@ -347,16 +355,15 @@ async fn lists_are_refused_where_they_do_not_belong() {
         let path = format!("{session}{path}");
         post(&path).bearer(&app.game_master_token).json(body)
     };
-    let join = |body: &Value| post("/join").json(body);
-    let code = &app.code;
+    let join = |body: &Value| post(&format!("{session}/join")).json(body);
     let requests = [
         (
             "a join without the names of its fields",
-            join(&json!([code, "Owls", null, "Ana"])),
+            join(&json!(["Owls", null, "Ana"])),
         ),
         (
             "a list for a name",
-            join(&json!({ "session": code, "new_team": "Owls", "name": ["Ana"] })),
+            join(&json!({ "new_team": "Owls", "name": ["Ana"] })),
         ),
         (
             "a clue in a list",

@@ -1,4 +1,4 @@
-//! A correct team beside misbehaving clients: it keeps working and loses nothing.
+//! A correct team that plays next to misbehaving clients: it must keep working and lose nothing.
 
 use protocol::Codec;
 use testkit::app::{ANSWER, TestApp, TestClient};

@@ -13,7 +13,7 @@ async fn score(app: &TestApp) -> u32 {
 
 #[tokio::test]
 async fn a_finished_session_is_opened_by_the_next_request() {
-    let mut app = TestApp::running(&[]).await;
+    let mut app = TestApp::running(&["session.reopen_ms_max=0"]).await;
     let mut player = app.team_with(Codec::Json, "Owls").await;
     player.guess("p0", ANSWER).await.expect_correct();
     app.order("finish").await;
@@ -37,7 +37,7 @@ async fn a_finished_session_is_opened_by_the_next_request() {
 
 #[tokio::test]
 async fn a_finished_session_is_closed_when_nothing_uses_it() {
-    let app = TestApp::running(&["session.idle_ms_max=1000"]).await;
+    let app = TestApp::running(&["session.reopen_ms_max=0", "session.idle_ms_max=1000"]).await;
     let mut player = app.team_with(Codec::MessagePack, "Owls").await;
     player.guess("p0", ANSWER).await.expect_correct();
     app.order("finish").await;
@@ -61,7 +61,7 @@ async fn a_finished_session_is_closed_when_nothing_uses_it() {
 /// Requests race with the closing of an idle session.
 #[tokio::test]
 async fn a_request_at_the_moment_when_a_session_is_closed_is_answered() {
-    let app = TestApp::running(&["session.idle_ms_max=1000"]).await;
+    let app = TestApp::running(&["session.reopen_ms_max=0", "session.idle_ms_max=1000"]).await;
     app.join("Owls").await;
     app.order("finish").await;
     let mut retired = 0;
@@ -79,7 +79,11 @@ async fn a_request_at_the_moment_when_a_session_is_closed_is_answered() {
 
 #[tokio::test]
 async fn a_finished_session_is_not_opened_beyond_the_limit() {
-    let settings = ["session.idle_ms_max=1000", "server.sessions_max=1"];
+    let settings = [
+        "session.reopen_ms_max=0",
+        "session.idle_ms_max=1000",
+        "server.sessions_max=1",
+    ];
     let app = TestApp::running(&settings).await;
     app.order("finish").await;
     app.until_metric(OPEN, |open| open == 0).await;

@@ -1,4 +1,4 @@
-//! A journal that was restored from a backup: what clients have seen may be missing in it.
+//! A journal restored from a backup, which may lack updates that clients have seen.
 
 use protocol::{Codec, Resume};
 use testkit::app::{ANSWER, TestApp};

@@ -1,6 +1,6 @@
 //! Values without a number: the board, standings and presence.
 
-use protocol::{CloseCode, Codec, Order, Phase, RejectionCode, Resume};
+use protocol::{Audience, CloseCode, Codec, Event, Order, Phase, RejectionCode, Resume};
 use testkit::app::{ANSWER, TITLE, TestApp, TestClient};
 
 /// Latest values are sent soon after they change.
@@ -51,7 +51,7 @@ async fn the_board_comes_whole_and_then_as_changes() {
         assert_eq!(board.title.as_deref(), Some(TITLE), "it stays");
         let own = onlooker.standing.expect("it has come");
         assert_eq!((own.rank, own.score, own.solves), (2, 0, 0));
-        // A resync on the same connection begins anew with a whole one.
+        // After a resync on the same connection, the first board is complete.
         onlooker.resync(None).await;
         onlooker.until_scores(&[3, 0]).await;
     }
@@ -95,12 +95,25 @@ async fn a_spectator_sees_the_board_and_nothing_else() {
             phase == Some(Phase::Paused)
         };
         spectator.until(is_paused).await;
-        // It may ask for a whole board, and for nothing else.
+        // It may send `resync` for a complete board, and nothing else.
         spectator.resync(None).await;
         spectator.until_scores(&[1]).await;
         let answer = spectator.order(Order::Finish { confirm: true }).await;
         answer.expect_rejection(RejectionCode::Forbidden);
-        assert_eq!(spectator.updates, []);
+        let public = spectator.updates.iter();
+        assert!(
+            public
+                .clone()
+                .all(|update| update.audience == Audience::Public)
+        );
+        let kinds = public.map(|update| match &update.event {
+            Event::TeamCreated { .. } => "team",
+            Event::SessionStarted { .. } => "started",
+            Event::Solved { .. } => "solved",
+            Event::SessionPaused { .. } => "paused",
+            other => panic!("spectators do not see {other:?}"),
+        });
+        assert!(kinds.eq(["team", "started", "solved", "paused"]));
         assert!(spectator.snapshot.is_none() && spectator.overview.is_none());
         assert_eq!(spectator.standing, None);
         assert_eq!(spectator.presence, None);

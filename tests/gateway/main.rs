@@ -1,6 +1,6 @@
-//! A real server over real sockets: what clients may rely on, and how it treats bad input.
+//! A real server over real sockets: its guarantees to clients, and its handling of invalid input.
 //!
-//! `bystanders` is a correct team beside the misbehaving clients. The other modules are the tests.
+//! `bystanders` is a correct team that plays next to misbehaving clients. The other modules are the tests.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +14,7 @@ mod bad_hellos;
 mod bad_requests;
 mod bystanders;
 mod connections;
+mod content;
 mod finished;
 mod generation;
 mod latest;

@@ -1,4 +1,4 @@
-//! Coming back: every update once, or a client snapshot that says so.
+//! Reconnecting: a client receives every missed update once, or a client snapshot instead.
 
 use protocol::{CloseCode, Codec, Cursor, Event, Resume};
 use testkit::app::{PUZZLES, TestApp, TestClient};
@@ -75,7 +75,7 @@ async fn beyond_the_ring_there_is_a_snapshot() {
         let snapshot = away.snapshot.clone().expect("it was promised");
         let shown = snapshot.puzzles.iter().find(|puzzle| puzzle.id == "p0");
         assert_eq!(shown.map(|puzzle| puzzle.guesses.len()), Some(40));
-        // From there on it goes on as ever, and what is recent can be replayed.
+        // The stream continues after the snapshot, and recent updates can be replayed.
         present.guess("p0", "G41").await.expect_wrong();
         assert_ne!(away.cursor, before);
         assert_eq!(away.reconnect().await.resume, Resume::Replay);
@@ -132,7 +132,7 @@ async fn a_resync_replays_on_the_open_connection() {
         let seen = player.cursor;
         assert_eq!(player.resync(None).await.resume, Resume::Snapshot);
         assert_eq!(player.cursor, seen);
-        // It is the same connection all the time, and it goes on.
+        // The connection stays open and continues to work.
         player.guess("p0", "G4").await.expect_wrong();
     }
 }

@@ -1,6 +1,6 @@
 //! Servers that are killed, stopped and started again.
 
-use protocol::{CloseCode, Codec, Resume, ServerMessage};
+use protocol::{CloseCode, Codec, RejectionCode, Resume, ServerMessage};
 use testkit::app::{ANSWER, TestApp, WAIT_MAX};
 use testkit::{ServerError, ServerProcess};
 
@@ -16,9 +16,11 @@ async fn the_same_id_gives_the_same_receipt_on_any_connection_and_after_a_crash(
             assert_eq!(player.reconnect().await.last_command, 2);
             let again = player.guess_as(2, "p0", ANSWER).await;
             assert_eq!(again.expect_accepted(), right);
-            // The id identifies the command, whatever is sent with it.
-            let again = player.guess_as(1, "p1", ANSWER).await;
+            let again = player.guess_as(1, "p0", "wrong").await;
             assert_eq!(again.expect_accepted(), wrong);
+            // A different command with the same id changes nothing.
+            let other = player.guess_as(1, "p1", ANSWER).await;
+            other.expect_rejection(RejectionCode::IdReused);
             player.catch_up().await;
             assert_eq!(player.cursor, seen, "nothing happened again");
             if round == 0 {
@@ -51,7 +53,7 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_stop_announces_itself_and_a_start_goes_on() {
+async fn clients_resume_after_a_graceful_restart() {
     let mut app = TestApp::running(&[]).await;
     let first = app.team_with(Codec::ALL[0], "Owls").await;
     let second = app.teammate_with(Codec::ALL[1], &first).await;

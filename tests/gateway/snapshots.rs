@@ -3,7 +3,7 @@
 use protocol::{Codec, Resume};
 use testkit::app::TestApp;
 
-/// How many snapshots were encoded, and how many were taken from the cache.
+/// Numbers of encoded snapshots and of cache hits.
 struct Counts<'a> {
     app: &'a TestApp,
     encoded: u64,
@@ -59,7 +59,7 @@ async fn a_team_shares_one_snapshot_until_its_next_event() {
     let [first, second] = [0, 1].map(|at: usize| devices[at].snapshot.clone());
     assert_eq!(first, second, "they are the same");
 
-    // What another team does changes nothing here.
+    // Another team's activity does not evict the snapshot.
     let mut terns = app.attach(&other.token).await;
     counts.since_last().await;
     for id in 1..=ATTEMPTS {
@@ -69,7 +69,7 @@ async fn a_team_shares_one_snapshot_until_its_next_event() {
     let (encoded, shared) = counts.since_last().await;
     assert!(shared > 0, "each of {encoded} snapshots was encoded again");
 
-    // What the team does itself makes another snapshot each time.
+    // Each event of the team evicts the snapshot.
     for id in 1..=20 {
         devices[0]
             .guess("p0", &format!("G{id}"))

@@ -1,4 +1,4 @@
-//! Clues and announcements: whom they reach, exactly once, and what snapshots keep of them.
+//! Clues and announcements: their audiences, exactly-once delivery, and their part in snapshots.
 
 use protocol::rest::{Announced, CluePushed, Joined};
 use protocol::{Audience, Codec, Event, Order, Receipt, RejectionCode, Target, Update};
@@ -206,7 +206,7 @@ async fn a_snapshot_holds_the_live_clues_for_its_player() {
             .iter()
             .map(|one| (&one.id, one.text.as_str()))
             .collect();
-        assert_eq!(announced, [(&announcement, "Dinner is ready")]);
+        assert_eq!(announced, [(&announcement, " Dinner is ready")]);
     }
     let overview = app.desk().await.overview.expect("without a cursor");
     let targets: Vec<_> = overview.clues.into_iter().map(|clue| clue.to).collect();

@@ -1,8 +1,8 @@
-//! Codes that people type: random, and without look-alikes.
+//! Codes that people type: uniformly random, and without characters that look alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The alphabet, once more: no 0 and O, 1, I and L, 5 and S, 2 and Z, 8 and B, U and V.
+/// A copy of the alphabet: without 0 and O, 1, I and L, 5 and S, 2 and Z, 8 and B, U and V.
 const ALPHABET: &str = "34679ACDEFGHJKMNPQRTWXY";
 const LENGTH: usize = 8;
 

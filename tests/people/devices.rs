@@ -1,4 +1,4 @@
-//! Devices of a player: five, each on its own; and what is left of one that is revoked.
+//! Devices of a player: up to five, independent of each other; and the effects of revoking one.
 
 use protocol::rest::{DeviceCreated, Devices, Joined};
 use protocol::{CloseCode, Event, Resume};
@@ -38,8 +38,8 @@ async fn a_player_has_up_to_five_devices() {
         app.post("/devices", &added[0].token, None).await.failure(),
         too_many
     );
-    let body = json!({ "session": app.code, "team_code": ana.team_code, "player": ana.player });
-    let restored = app.post_to("/restore", None, Some(body)).await;
+    let body = json!({ "team_code": ana.team_code, "player": ana.player });
+    let restored = app.post("/restore", "", Some(body)).await;
     assert_eq!(restored.failure(), too_many);
 
     // One that is revoked makes room for another.
@@ -69,7 +69,7 @@ async fn each_device_has_its_own_token_cursor_and_commands() {
         assert_eq!(client.welcome.player.as_ref(), Some(&ana.player));
         clients.push(client);
     }
-    // The same number on each is another command: a device counts for itself.
+    // The same id on each is a different command: each device numbers its own commands.
     let guessed = |guess: &'static str| move |event: &Event| matches!(event, Event::GuessJudged { guess: made, .. } if made.as_deref() == Some(guess));
     let mut fifth = clients.pop().expect("five are attached");
     fifth.updates.clear();
@@ -82,7 +82,7 @@ async fn each_device_has_its_own_token_cursor_and_commands() {
             client.expect_update(guessed(guess)).await;
         }
     }
-    // The fifth goes on from where it was, the first from where it is.
+    // The fifth resumes from its old cursor, the first from its current one.
     assert_eq!(fifth.reconnect().await.resume, Resume::Replay);
     assert_eq!(fifth.updates.len(), 4, "{:?}", fifth.updates);
     assert_eq!(fifth.welcome.last_command, 0);
@@ -131,10 +131,9 @@ async fn a_captain_sees_the_teams_devices_and_others_their_own() {
 async fn only_a_captain_revokes_the_devices_of_others() {
     let app = lobby().await;
     let ana = app.join("Owls").await;
-    let (ben, cleo) = (
-        app.join_team(&ana.team_code).await,
-        app.join_team(&ana.team_code).await,
-    );
+    let ben = app.join_team(&ana.team_code).await;
+    let cleo = json!({ "team_code": ana.team_code, "name": "Cleo" });
+    let cleo: Joined = app.post("/join", "", Some(cleo)).await.read(201);
     let fox = app.join("Foxes").await;
     let revoke =
         async |by: &Joined, device: &str| app.delete(&path_of(device), &by.token).await.failure();
@@ -172,12 +171,12 @@ async fn a_revoked_device_is_closed_and_refused_everywhere() {
     assert_eq!(revoked.status, 204);
     lost.expect_close(CloseCode::Unauthorized).await;
 
-    // The player's other device sees it, and goes on.
+    // The player's other device receives the update and continues.
     let is_it = |event: &Event| matches!(event, Event::DeviceRevoked { device, player: None } if *device == ana.device);
     other.expect_update(is_it).await;
     other.guess_as(1, "p0", "after").await.expect_accepted();
 
-    // The command that it could send again had been accepted; it gets no chance to ask.
+    // It cannot repeat its accepted command either: the token is refused.
     for _ in 0..2 {
         app.expect_unauthorized(&ana.token).await;
         let revoked = (403, "revoked".to_owned());

@@ -6,7 +6,7 @@ use testkit::app::http::{Request, Response};
 /// `protocol/openapi.json`, whose paths and schemas every answer of these tests must fit.
 pub(crate) struct Document(pub(crate) Value);
 
-/// Panics if an exchange is not as the committed document says.
+/// Asserts that an exchange conforms to the committed document.
 pub(crate) fn check(request: &Request, response: &Response) {
     if let Err(problem) = Document::committed().check(request, response) {
         let Request { method, path, .. } = request;
@@ -48,7 +48,7 @@ impl Document {
         self.0["paths"][template.as_str()].get(method.to_ascii_lowercase())
     }
 
-    /// Whether an exchange is as the document says.
+    /// Whether an exchange conforms to the document.
     fn check(&self, request: &Request, response: &Response) -> Result<(), String> {
         let Some(operation) = self.operation(&request.path, &request.method) else {
             let body = parse(&response.body)?;
@@ -162,7 +162,7 @@ impl Document {
     }
 }
 
-/// Whether the text beside a failure's status names its code.
+/// Whether the description of a failure's status contains its code.
 fn is_explained(answer: &Value, status: u16, body: &Value) -> Result<(), String> {
     let description = answer["description"]
         .as_str()

@@ -39,7 +39,7 @@ async fn invited_game_masters_are_listed_with_name_and_scopes() {
 }
 
 #[tokio::test]
-async fn nobody_gives_scopes_that_they_lack() {
+async fn a_game_master_grants_only_scopes_that_it_has() {
     let app = lobby().await;
     let all = [Scope::View, Scope::Hints, Scope::Run, Scope::Answers];
     let runner = app.invite("Runner", &[Scope::Run, Scope::View]).await;
@@ -118,7 +118,7 @@ async fn an_admin_may_do_everything() {
         assert!(answer.status < 300, "{request:?}: {answer:?}");
     }
     let read: SessionState = app.get("", "").await.read(200);
-    assert_eq!(read.phase, protocol::Phase::Finished);
+    assert_eq!(read.phase, protocol::Phase::Paused, "finished and reopened");
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_players_token_does_nothing_of_a_game_masters() {
     let app = running().await;
     let ana = app.join("Owls").await;
     for request in requests(&app).await {
-        // Devices are a player's own business too.
+        // Players may also manage their own devices.
         if request.path.starts_with("/devices") {
             continue;
         }

@@ -13,8 +13,10 @@ async fn make_link(app: &TestApp, token: &str) -> String {
 }
 
 async fn use_link(app: &TestApp, session: &str, link: &str) -> Response {
-    let body = json!({ "session": session, "link": link });
-    app.post_to("/restore", None, Some(body)).await
+    let body = json!({ "link": link });
+    app.with_code(session)
+        .post("/restore", "", Some(body))
+        .await
 }
 
 #[tokio::test]
@@ -102,8 +104,8 @@ async fn the_team_code_restores_the_players_of_the_roster() {
     let ben = app.join_team(&ana.team_code).await;
     let fox = app.join("Foxes").await;
     let restore = async |code: &str, player: &str| {
-        let body = json!({ "session": app.code, "team_code": code, "player": player });
-        app.post_to("/restore", None, Some(body)).await
+        let body = json!({ "team_code": code, "player": player });
+        app.post("/restore", "", Some(body)).await
     };
     let restored: Joined = restore(&ana.team_code, &ben.player).await.read(201);
     assert_eq!((&restored.player, &restored.team), (&ben.player, &ben.team));
@@ -126,12 +128,12 @@ async fn the_team_code_restores_the_players_of_the_roster() {
         );
     }
     for body in [
-        json!({ "session": app.code }),
-        json!({ "session": app.code, "player": ana.player }),
-        json!({ "session": app.code, "team_code": ana.team_code }),
-        json!({ "session": app.code, "team_code": ana.team_code, "player": ana.player, "link": "x" }),
+        json!({}),
+        json!({ "player": ana.player }),
+        json!({ "team_code": ana.team_code }),
+        json!({ "team_code": ana.team_code, "player": ana.player, "link": "x" }),
     ] {
-        let answer = app.post_to("/restore", None, Some(body)).await;
+        let answer = app.post("/restore", "", Some(body)).await;
         answer.expect_failure(400, "bad_request");
     }
 }

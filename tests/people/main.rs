@@ -1,5 +1,5 @@
-//! People, end to end: who may join, come back, see, order and revoke what, over real HTTP and
-//! WebSockets. Every response is checked against the OpenAPI document.
+//! End-to-end tests of roles over real HTTP and WebSockets: joining, restoring, permissions, orders and
+//! revocation. Every response is checked against the OpenAPI document.
 
 mod clues;
 mod codes;
@@ -7,14 +7,18 @@ mod console;
 mod console_state;
 mod devices;
 mod document;
+mod export;
 mod game_masters;
+mod idempotency;
 mod joining;
 mod limits;
 mod links;
 mod openapi;
 mod phases;
+mod renaming;
 mod restarts;
 mod scopes;
+mod times;
 
 use testkit::app::TestApp;
 

@@ -44,8 +44,8 @@ async fn the_served_document_is_the_committed_one() {
     assert!(served == Document::committed().0, "{HOW_TO_REWRITE}");
 }
 
-/// The router's routes below `/api/v1` are made from the table that the document is made from; this
-/// catches what is added beside it, and what is documented and not served.
+/// The router's routes below `/api/v1` and the document come from one table. This test detects routes added
+/// without the table, and documented routes that are not served.
 #[tokio::test]
 async fn every_documented_path_exists_and_takes_no_other_method() {
     let app = lobby().await;
@@ -109,7 +109,8 @@ async fn what_is_not_documented_is_not_found() {
         "/api/v1",
         "/api/v1/",
         "/api/v1/openapi",
-        "/api/v2/join",
+        "/api/v1/join",
+        "/api/v2/sessions",
         "/health",
     ] {
         let answer = app.send(&Request::get(path)).await;
@@ -125,6 +126,8 @@ fn the_document_states_the_limits() {
         ("Join", "name", NAME_CHARS_MAX),
         ("Join", "new_team", NAME_CHARS_MAX),
         ("InviteGameMaster", "name", NAME_CHARS_MAX),
+        ("Rename", "name", NAME_CHARS_MAX),
+        ("Rename", "reason", NAME_CHARS_MAX),
         ("PushClue", "text", TEXT_CHARS_MAX),
         ("Announce", "text", TEXT_CHARS_MAX),
     ] {

@@ -62,7 +62,7 @@ async fn a_game_master_runs_the_session_over_the_socket() {
     let events = steps.each_ref().map(|(_, _, event, _)| *event);
     for (id, (wrong, order, event, phase)) in (1..).zip(steps) {
         expect_rejections(&mut organiser, &wrong, WrongPhase).await;
-        // Sent again it is the same order again, though the phase is another one by then.
+        // A repeated order has the same receipt, although the phase has changed.
         for _ in 0..2 {
             assert_eq!(
                 organiser

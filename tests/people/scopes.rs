@@ -29,7 +29,9 @@ impl ScopedRequest {
 /// One request for each thing that takes a scope. Sent in this order, in the lobby, by a game
 /// master with the scope, each of them succeeds.
 pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
-    let ana = app.join("Team").await;
+    let number = app.standings().await.rows.len();
+    let ana = app.join(&format!("Team {number}")).await;
+    let now_ms = app.attach(&ana.token).await.welcome.server_time_ms;
     let device = app.add_device(&ana.token).await.device;
     let victim = app.invite("Victim", &[]).await.game_master;
     let clue = json!({ "to": { "type": "everyone" }, "text": "Look up" });
@@ -37,24 +39,10 @@ pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
         .post("/clues", &app.game_master_token, Some(clue.clone()))
         .await;
     let pushed: CluePushed = pushed.read(201);
-    let request = |scope, method, path: &str, body| ScopedRequest {
-        scope,
-        method,
-        path: path.to_owned(),
-        body,
-    };
     let invitation = json!({ "name": "Friend", "scopes": [] });
-    vec![
+    let mut requests = console_reads(&ana.team);
+    requests.extend([
         request(Scope::View, "GET", "/game-masters", None),
-        request(Scope::View, "GET", "/players", None),
-        request(Scope::View, "GET", "/guesses", None),
-        request(
-            Scope::View,
-            "GET",
-            &format!("/teams/{}/guesses?puzzle=p0", ana.team),
-            None,
-        ),
-        request(Scope::Run, "GET", "/audit", None),
         request(Scope::Hints, "POST", "/clues", Some(clue)),
         request(
             Scope::Hints,
@@ -84,10 +72,72 @@ pub(crate) async fn requests(app: &TestApp) -> Vec<ScopedRequest> {
             None,
         ),
         request(Scope::Answers, "GET", "/export", None),
+        request(
+            Scope::Run,
+            "POST",
+            "/start",
+            Some(json!({ "at_ms": now_ms + 3_600_000 })),
+        ),
+        request(Scope::Run, "POST", "/cancel-start", None),
         request(Scope::Run, "POST", "/start", None),
         request(Scope::Run, "POST", "/pause", None),
         request(Scope::Run, "POST", "/resume", None),
-        request(Scope::Run, "POST", "/finish", None),
+        request(
+            Scope::Run,
+            "PATCH",
+            "/end",
+            Some(json!({ "left_ms": 3_600_000 })),
+        ),
+        request(
+            Scope::Run,
+            "POST",
+            "/finish",
+            Some(json!({ "confirm": true })),
+        ),
+        request(Scope::Run, "POST", "/reopen", None),
+        request(
+            Scope::Run,
+            "PATCH",
+            &format!("/teams/{}", ana.team),
+            Some(json!({ "name": format!("Renamed {number}") })),
+        ),
+        request(
+            Scope::Run,
+            "PATCH",
+            &format!("/players/{}", ana.player),
+            Some(json!({ "name": "Anna" })),
+        ),
+        request(
+            Scope::Run,
+            "POST",
+            &format!("/teams/{}/code", ana.team),
+            None,
+        ),
+    ]);
+    requests
+}
+
+fn request(scope: Scope, method: &'static str, path: &str, body: Option<Value>) -> ScopedRequest {
+    ScopedRequest {
+        scope,
+        method,
+        path: path.to_owned(),
+        body,
+    }
+}
+
+/// What the console reads.
+fn console_reads(team: &str) -> Vec<ScopedRequest> {
+    vec![
+        request(Scope::View, "GET", "/players", None),
+        request(Scope::View, "GET", "/guesses", None),
+        request(
+            Scope::View,
+            "GET",
+            &format!("/teams/{team}/guesses?puzzle=p0"),
+            None,
+        ),
+        request(Scope::Run, "GET", "/audit", None),
     ]
 }
 

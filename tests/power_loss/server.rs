@@ -1,5 +1,5 @@
-//! The whole server on files that lose their power: players guess over WebSockets, the power is cut
-//! at several moments, and a server that starts from what is left has every acknowledged guess, once.
+//! The whole server under power loss: players guess over WebSockets, the power is cut at several moments, and
+//! a server that starts from the durable files has every acknowledged guess exactly once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,10 +23,10 @@ const TEAMS: usize = 6;
 const IMAGES: u32 = 8;
 const TOKEN_KEY: &str = "token.key";
 
-/// The receipts that a device has, by the ids of its commands.
+/// The receipts of a device, by command id.
 type Receipts = BTreeMap<u64, Receipt>;
 
-/// Of each team: the receipts that its device has.
+/// The receipts of each team's device.
 type Acknowledged = Arc<Mutex<Vec<Receipts>>>;
 
 fn acknowledged_now(acknowledged: &Acknowledged) -> Vec<Receipts> {
@@ -34,8 +34,8 @@ fn acknowledged_now(acknowledged: &Acknowledged) -> Vec<Receipts> {
     acknowledged.unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// What the command with this id guesses: on every puzzle, a few wrong ones and then the answer of
-/// one after the other, and after that only wrong ones on the last.
+/// The guess with this command id: for one puzzle after the other a few wrong guesses and then the answer, and
+/// after that only wrong guesses on the last puzzle.
 fn guess_of(id: u64) -> (String, String) {
     const WRONG_BEFORE_ANSWER: u64 = 7;
     let turn = id / (WRONG_BEFORE_ANSWER + 1);
@@ -89,7 +89,7 @@ async fn begin_session(server: &Server) -> Played {
     Played { session, devices }
 }
 
-/// Guesses without a pause, and notes each receipt when it has arrived.
+/// Guesses continuously, and records each receipt when it arrives.
 async fn play(mut player: TestClient, team: usize, acknowledged: Acknowledged) {
     for id in 1..=COMMANDS_MAX {
         let (puzzle, guess) = guess_of(id);
@@ -100,13 +100,13 @@ async fn play(mut player: TestClient, team: usize, acknowledged: Acknowledged) {
     }
 }
 
-/// The commands that a server's journal holds, by device; panics if one of them counted twice.
+/// The commands in a server's journal, by device. Panics if one of them counted twice.
 async fn judged(session: &Session) -> BTreeSet<(String, u64)> {
     let mut judged = BTreeSet::new();
     let mut solves = BTreeSet::new();
     let export = session.get("/export", &session.game_master_token).await;
     if export.status == 403 {
-        // Not even the session is left: its token is refused like that of any other session.
+        // The session itself is lost: its token is refused like that of any other session.
         return judged;
     }
     for line in export.lines() {
@@ -128,7 +128,7 @@ async fn judged(session: &Session) -> BTreeSet<(String, u64)> {
     judged
 }
 
-/// Starts a server from what is left in a folder, and gives how many acknowledged guesses it lacks.
+/// Starts a server on the durable files, and returns the number of acknowledged guesses that it lacks.
 async fn lost(left: &Path, played: &Played, acknowledged: &[Receipts]) -> usize {
     let server = start(left, SqliteOptions::new(left)).await;
     let session = played.session.via(&Session::none(server.address(), ""));
@@ -147,7 +147,7 @@ async fn lost(left: &Path, played: &Played, acknowledged: &[Receipts]) -> usize 
     lost
 }
 
-/// After the restart a device knows where it was, and its last command gives the same receipt again.
+/// Asserts that a device can resume after the restart, and that its last command has the same receipt.
 async fn send_last_again(session: &Session, device: &Joined, receipts: &Receipts) {
     let mut player = session.attach(&device.token).await;
     let Some((id, receipt)) = receipts.last_key_value() else {
@@ -163,7 +163,7 @@ async fn send_last_again(session: &Session, device: &Joined, receipts: &Receipts
     assert_eq!(again.expect_accepted(), *receipt);
 }
 
-/// Cuts the power at several moments; gives how many acknowledged guesses were lost in all.
+/// Cuts the power at several moments; returns the total number of lost acknowledged guesses.
 async fn cut_power(
     recorder: &Recorder,
     folder: &Path,
@@ -178,7 +178,7 @@ async fn cut_power(
         let left = tempfile::tempdir().expect("a temporary folder");
         let written = recorder.write_image_to(left.path());
         written.expect("the image can be written");
-        // The key is no file of SQLite's; it was synced before it came into use.
+        // The token key is not a file of SQLite; the server syncs it before it uses it.
         let copied = std::fs::copy(folder.join(TOKEN_KEY), left.path().join(TOKEN_KEY));
         copied.expect("the token key is there");
         lost_in_all += lost(left.path(), played, &before).await;
@@ -197,7 +197,7 @@ async fn lost_in_all(
     let options = SqliteOptions {
         synchronous,
         checkpoint_every,
-        // Small, so that the log starts over during the test.
+        // Small, so that the write-ahead log restarts during the test.
         wal_bytes_max: 1 << 16,
         vfs: Some(vfs),
         ..SqliteOptions::new(folder.path())
@@ -208,8 +208,8 @@ async fn lost_in_all(
     let acknowledged = Acknowledged::new(Mutex::new(vec![Receipts::new(); TEAMS]));
     let mut players = JoinSet::new();
     for (team, device) in played.devices.iter().enumerate() {
-        let player = played.session.attach(&device.token).await;
-        players.spawn(play(player, team, Arc::clone(&acknowledged)));
+        let client = played.session.attach(&device.token).await;
+        players.spawn(play(client, team, Arc::clone(&acknowledged)));
     }
     let lost = cut_power(&recorder, folder.path(), &played, &acknowledged).await;
     players.shutdown().await;

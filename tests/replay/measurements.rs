@@ -15,7 +15,7 @@ fn task(options: &str) -> Task {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_connections_stay_and_are_weighed() {
+async fn idle_connections_stay_open_and_their_memory_is_measured() {
     let options = "idle --connections 50 --team-size 4 --concurrency 16 --seconds 0.5";
     let Task::Idle(arguments) = task(options) else {
         panic!("the task is idle");
@@ -34,7 +34,7 @@ fn the_bare_loop_sends_the_statement_of_the_journal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_highest_rates_are_looked_for_with_a_journal_in_postgresql() {
+async fn the_maximum_rates_are_found_with_a_journal_in_postgresql() {
     let options = "latency --journal postgres --connections 64 --pairs 1 --starts 1 --window 0.5";
     let Task::Latency(arguments) = task(options) else {
         panic!("the task is latency");
@@ -59,7 +59,7 @@ async fn the_highest_rates_are_looked_for_with_a_journal_in_postgresql() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receipts_are_measured_beside_bare_commits() {
+async fn receipts_are_compared_with_bare_commits() {
     let options = "latency --connections 8 --rate 200 --pairs 2 --starts 1 --window 0.5";
     let Task::Latency(arguments) = task(options) else {
         panic!("the task is latency");

@@ -109,7 +109,7 @@ async fn a_small_log_is_replayed_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kills_lose_and_double_nothing() {
+async fn kills_lose_and_duplicate_nothing() {
     let log = Log::of_seed(2).write();
     let options = "--speed 200 --kill-every 0.3 --reconnect-max 0.2";
     let replayed = replay(log.path(), options).await;

@@ -134,7 +134,7 @@ impl Tampering {
         }
     }
 
-    /// The updates to forward in place of one.
+    /// The updates to forward instead of one.
     fn outcome(&mut self, update: Update) -> Vec<Update> {
         let Event::CluePushed { clue, .. } = &update.event else {
             return vec![update];

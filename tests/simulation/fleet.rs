@@ -1,9 +1,9 @@
-//! A fleet: several nodes that want the same session, on one store. Nodes are stopped and go on, are
-//! cut off, die, are suspected for no reason, hand the session over, and have clocks of their own, which
-//! jump while they run.
+//! A simulated fleet: several nodes compete for one session on one store. Nodes are paused and continued,
+//! disconnected, killed, suspected without cause, and hand the session off. Each has its own clock, which
+//! jumps while it runs.
 //!
-//! Nothing decides well here about who should own the session: whatever the nodes believe, the fence
-//! alone must keep what was acknowledged.
+//! There is no sensible choice of an owner here: whatever the nodes believe, the fence alone must preserve
+//! what was acknowledged.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -32,16 +32,16 @@ use crate::link::Link;
 use crate::model::{HUNT_FILE, PUZZLES};
 use crate::oracle::{Oracle, Sent, Watched};
 use crate::store::{Fence, Store};
-use crate::world::{WAIT_MAX, delivery_config};
+use crate::world::{WAIT_MAX, content_paths, delivery_config};
 
 const STEPS: usize = 160;
 const NODES: usize = 3;
-/// Orders of which somebody waits for the outcome; the oldest is given up for a further one.
+/// Maximum number of pending orders; one more drops the oldest.
 const ORDERS_AWAITED_MAX: usize = 20;
 const TEAMS: u32 = 2;
 const DEVICES_A_TEAM: u32 = 2;
 const GUESSES: [&str; 4] = ["yes", "no", "maybe", "perhaps"];
-/// A defect that is planted into a fleet.
+/// A defect injected into a fleet.
 #[derive(Debug, Clone, Copy)]
 pub struct Defect {
     pub in_node: InjectedFault,
@@ -73,7 +73,7 @@ pub struct Fleet {
     nodes: Vec<Node>,
     lives: u64,
     clients: Vec<Client>,
-    /// Orders of which somebody waits for the outcome.
+    /// Pending orders, oldest first.
     ordered: VecDeque<BoxFuture<'static, Result<Outcome, Unavailable>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     pub log: Vec<String>,
@@ -113,7 +113,7 @@ impl Fleet {
         }
     }
 
-    /// Runs the whole story; panics where something does not hold.
+    /// Runs the whole simulation; panics if an invariant is violated.
     pub async fn run(&mut self) {
         self.take_over(0).await;
         for team in 0..TEAMS {
@@ -149,7 +149,7 @@ impl Fleet {
             self.join(Change::JoinTeam {
                 code: code.clone(),
                 player_name: PrivateRecord {
-                    id: u64::from(team) * 100 + 1 + player as u64,
+                    id: u64::from(team) * 100 + 1 + u64::from(player),
                     ..name(format!("Player {team}.{player}"))
                 },
             })
@@ -193,7 +193,7 @@ impl Fleet {
         }
     }
 
-    /// The nodes that run the session, or believe so.
+    /// The nodes that run the session or believe that they do.
     fn running(&self) -> Vec<usize> {
         let runs = |node: &usize| self.nodes[*node].running.is_some();
         (0..NODES).filter(runs).collect()
@@ -246,7 +246,7 @@ impl Fleet {
             let ordered =
                 async move { session.submit_order(Issuer::Admin, order, Vec::new()).await };
             let mut ordered = ordered.boxed();
-            // The first poll puts it into the mailbox; an order that nobody waits for is dropped.
+            // The first poll puts it into the mailbox; an order whose future is dropped is discarded.
             if (&mut ordered).now_or_never().is_none() {
                 self.ordered.push_back(ordered);
                 if self.ordered.len() > ORDERS_AWAITED_MAX {
@@ -276,7 +276,7 @@ impl Fleet {
         }
     }
 
-    /// The owner stops and gives the session straight to another node.
+    /// The owner stops and hands the session off to another node.
     async fn hand_over(&mut self, node: usize) {
         self.forget_departed();
         let next = (node + 1 + self.dice.throw(NODES - 1)) % NODES;
@@ -323,6 +323,7 @@ impl Fleet {
                 batches_in_flight_max: 1 + self.dice.throw(4),
                 wait_max: WAIT_MAX,
                 idle_max: WAIT_MAX,
+                reopen_max: Duration::ZERO,
             },
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(
@@ -341,7 +342,7 @@ impl Fleet {
         let stop = spec.stop.clone();
         let clock = services.clock.clone();
         let delivery = move || {
-            let hub = Hub::new(&delivery_config(), clock.clone());
+            let hub = Hub::new(&delivery_config(), clock.clone(), content_paths());
             Watched::new(hub, oracle.clone(), sent.clone())
         };
         let (session, running) = launch(services.into(), spec, delivery);
@@ -355,7 +356,7 @@ impl Fleet {
         });
     }
 
-    /// Lets go of sessions that ended by themselves, because another node owns them.
+    /// Removes sessions that ended by themselves because another node owns them.
     fn forget_departed(&mut self) {
         for node in &mut self.nodes {
             let departed = node
@@ -369,7 +370,7 @@ impl Fleet {
         }
     }
 
-    /// The process dies; what it has under way in the store takes its course.
+    /// Kills a node's process. Its work in flight at the store may still complete.
     async fn kill(&mut self, node: usize) {
         let place = &mut self.nodes[node];
         if let Some(mut running) = place.running.take() {
@@ -409,7 +410,7 @@ impl Fleet {
         for node in 1..NODES {
             self.kill(node).await;
         }
-        // What the dead had under way is over by then.
+        // By then, all work in flight of the killed nodes has ended.
         tokio::time::sleep(Duration::from_secs(5)).await;
         self.check();
         for client in &mut self.clients {
@@ -417,10 +418,10 @@ impl Fleet {
         }
         self.kill(0).await;
         self.take_over(0).await;
-        assert!(self.nodes[0].running.is_some(), "nobody else wants it");
+        assert!(self.nodes[0].running.is_some(), "no other node claims it");
     }
 
-    /// Everybody comes back, and everything outstanding is answered.
+    /// All clients reconnect, and every outstanding command is answered.
     async fn settle(&mut self) {
         for _ in 0..200 {
             self.check();
@@ -459,7 +460,7 @@ impl Fleet {
             Vec::new(),
         );
         _ = finish.await.expect("the session answers");
-        // From the next heads on, everybody knows of everything.
+        // After the next heads, every client knows of every update.
         for _ in 0..5 {
             tokio::time::sleep(delivery_config().heads_every).await;
             self.settle().await;

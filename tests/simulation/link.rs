@@ -1,7 +1,7 @@
-//! A node's way to the store: it takes its time, loses replies, and can be cut.
+//! A node's connection to the store, which has latency, loses replies, and can be cut.
 //!
-//! Statements that arrived run on whatever becomes of the node or its connection, as a server's do:
-//! only a terminated backend takes back what had not committed.
+//! A statement that has arrived keeps running if the node dies or the connection breaks, as in PostgreSQL.
+//! Only terminating its backend rolls back what has not committed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,12 +24,12 @@ use crate::dice::Dice;
 use crate::store::Store;
 
 const WAY_MS_MAX: usize = 4;
-/// How long a node waits for a store that it cannot reach.
+/// Timeout of a call to an unreachable store.
 const PATIENCE: Duration = Duration::from_millis(80);
-/// More than the lives of a session on one node have under way together.
+/// More statements than all incarnations of a session on one node can have in flight.
 const QUEUED_MAX: usize = 1_000;
 
-/// A node's way to the store. Clones share it.
+/// A node's connection to the store. Clones share it.
 #[derive(Clone)]
 pub struct Link {
     store: Store,
@@ -39,10 +39,10 @@ pub struct Link {
 
 struct State {
     is_cut: bool,
-    /// How many of a hundred appends lose their connection while they run.
+    /// Percentage of appends whose connection breaks while they run.
     lost_percent: usize,
     lane: Option<Lane>,
-    /// What runs in the store for this node.
+    /// The store's tasks that run statements of this node.
     backends: JoinSet<()>,
 }
 
@@ -69,7 +69,7 @@ fn unreachable(action: &'static str) -> JournalError {
     }
 }
 
-/// What no session asks of its journal.
+/// A call that no session makes.
 fn not_here<T: Send + 'static, E: From<JournalError> + Send + 'static>(
     action: &'static str,
 ) -> Answer<T, E> {
@@ -111,14 +111,14 @@ impl Link {
         self.with_state(|state| state.lost_percent = percent);
     }
 
-    /// Every reply under way is lost, and what had not arrived yet never does.
+    /// Breaks the connection: all replies in flight and all statements that have not arrived are lost.
     pub fn lose_connection(&self) {
         if let Some(lane) = self.with_state(|state| state.lane.take()) {
             lane.broken.cancel();
         }
     }
 
-    /// The store ends everything that it has under way for this node.
+    /// Terminates all work of the store for this node.
     pub fn terminate_backends(&self) {
         self.lose_connection();
         self.with_state(|state| state.backends.abort_all());
@@ -140,7 +140,8 @@ impl Link {
         })
     }
 
-    /// There, and back again, unless the store cannot be reached on either way.
+    /// Runs a call in the store, with latency in both directions. Fails if the store is unreachable at either
+    /// moment.
     fn call<T, F>(
         &self,
         action: &'static str,
@@ -157,7 +158,7 @@ impl Link {
             let working = work(link.store.clone());
             link.with_state(|state| {
                 state.backends.spawn(async move {
-                    // Whoever asked may be gone.
+                    // The caller may have been cancelled.
                     drop(done.send(working.await));
                 });
             });
@@ -191,8 +192,8 @@ impl Link {
     }
 }
 
-/// Runs the statements of one connection. What has begun goes on when the connection breaks; what
-/// waits on the client's side is gone with it.
+/// Runs the statements of one connection. If the connection breaks, a statement in progress may complete;
+/// statements queued by the client are lost.
 async fn serve(
     mut queued: mpsc::Receiver<Statement>,
     broken: CancellationToken,
@@ -206,7 +207,7 @@ async fn serve(
         }
         let outcome = store.append(statement.batch).await;
         tokio::time::sleep(dice.up_to_ms(2)).await;
-        // Whoever asked may be gone, or think that the connection is.
+        // The caller may have been cancelled, or may consider the connection broken.
         drop(statement.reply.send(outcome));
     }
 }

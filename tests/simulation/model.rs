@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hunt::text::Forms;
 use hunt::{Audience, Entry, Event, Origin, PuzzleId, Receipt, Target, Verdict};
 
 /// The simulation's hunt: puzzle, answer, points, and the puzzles that unlock it.
@@ -192,12 +193,13 @@ impl Model {
         let team = self.team(team);
         assert!(team.open.contains(puzzle), "{puzzle} is not open");
         assert!(!team.solved.contains(puzzle), "{puzzle} is solved twice");
-        let right = guess == *answer;
+        let forms = Forms::new(guess);
+        let right = forms.matches(&Forms::new(answer));
         assert_eq!(verdict == Verdict::Correct, right, "{puzzle}: {guess}");
         assert_eq!(points, if right { *worth } else { 0 });
         let guesses = team.guesses.entry(puzzle.to_owned()).or_default();
         assert!(
-            guesses.iter().all(|(made, _)| made != guess),
+            guesses.iter().all(|(made, _)| Forms::new(made) != forms),
             "{guess} is counted twice"
         );
         guesses.push((guess.to_owned(), right));

@@ -142,9 +142,12 @@ fn check_answer(model: &Model, sent: &Sent, outcome: &Outcome) {
                 "{key:?} is acknowledged, not committed"
             );
         }
-        Err(Refusal::Quarantined | Refusal::NameTaken | Refusal::TeamCodeTaken) => {
-            panic!("the rules panicked on {sent:?}")
-        }
+        Err(
+            refusal @ (Refusal::Quarantined
+            | Refusal::NameTaken
+            | Refusal::TeamCodeTaken
+            | Refusal::KeyReused),
+        ) => panic!("no command is refused so: {refusal:?} for {sent:?}"),
         Err(Refusal::Rejected(rejection)) => {
             assert_eq!(
                 model.accepted.get(&key),

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::HUNT_FILE;
 use crate::paused_runtime;
-use crate::world::{WAIT_MAX, delivery_config};
+use crate::world::{WAIT_MAX, content_paths, delivery_config};
 
 const SESSION: SessionId = SessionId::new(1);
 /// Longer than the least time between two snapshots.
@@ -72,6 +72,7 @@ async fn run_on(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Running
             batches_in_flight_max: 4,
             wait_max: WAIT_MAX,
             idle_max: WAIT_MAX,
+            reopen_max: Duration::ZERO,
         },
         snapshot_every_events: 10,
         archiving: Some(Archiving::new(archive, 1)),
@@ -84,7 +85,7 @@ async fn run_on(journal: Arc<dyn Journal>, archive: Arc<dyn Archive>) -> Running
         stop: CancellationToken::new(),
         abandon: CancellationToken::new(),
     };
-    let hub = move || Hub::new(&delivery_config(), clock.clone());
+    let hub = move || Hub::new(&delivery_config(), clock.clone(), content_paths());
     let (session, running) = launch(services.into(), spec, hub);
     let mut task = JoinSet::new();
     task.spawn(running.map(drop));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cluecast::clock::{Clock, SimulatedClock};
 use cluecast::config::{DeliveryConfig, SessionConfig};
+use cluecast::content::{ContentKey, ContentPaths};
 use cluecast::delivery::Hub;
 use cluecast::ids::{Incarnation, SessionId};
 use cluecast::journal::{Catalogue, PrivateKind, PrivateRecord, SessionRecord};
@@ -38,6 +39,11 @@ const ORDERS_AWAITED_MAX: usize = 100;
 const CLUE_LASTS_MS_MAX: usize = 2_000;
 pub const WAIT_MAX: Duration = Duration::from_secs(5);
 const GUESSES: [&str; 5] = ["yes", "No!", "maybe", "perhaps", "…"];
+
+/// The paths of texts, which no simulated client fetches.
+pub fn content_paths() -> ContentPaths {
+    ContentKey::new(b"simulated").paths_of(SessionId::new(1), "SIMULATED")
+}
 
 pub fn delivery_config() -> DeliveryConfig {
     DeliveryConfig {
@@ -118,6 +124,7 @@ impl World {
                 batches_in_flight_max: 1 + dice.throw(4),
                 wait_max: WAIT_MAX,
                 idle_max: WAIT_MAX,
+                reopen_max: Duration::ZERO,
             },
             snapshot_every_events: 10,
             archiving: Some(Archiving::new(Arc::new(archive), 1 + dice.throw(10) as u64)),
@@ -175,7 +182,7 @@ impl World {
             self.services.clock.clone(),
         );
         let delivery = move || {
-            let hub = Hub::new(&delivery_config(), clock.clone());
+            let hub = Hub::new(&delivery_config(), clock.clone(), content_paths());
             Watched::new(hub, oracle.clone(), sent.clone())
         };
         let stop = spec.stop.clone();
@@ -204,7 +211,7 @@ impl World {
             self.join(Change::JoinTeam {
                 code: code.clone(),
                 player_name: PrivateRecord {
-                    id: u64::from(team) * 100 + 1 + player as u64,
+                    id: u64::from(team) * 100 + 1 + u64::from(player),
                     ..name(format!("Player {team}.{player}"))
                 },
             })

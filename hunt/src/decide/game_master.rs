@@ -154,7 +154,7 @@ impl State {
 
     fn decide_reopen(&self, at: Timestamp) -> Result<Vec<Event>, Rejection> {
         let finished = self.progress.finished.ok_or(Rejection::WrongPhase)?;
-        if at.ms_since(finished.at) > limits::REOPEN_WITHIN_MS {
+        if at.ms_since(finished.at) >= limits::REOPEN_WITHIN_MS {
             return Err(Rejection::TooLate);
         }
         Ok(vec![Event::SessionReopened {
@@ -241,7 +241,7 @@ impl State {
         live.ok_or(Rejection::UnknownClue)
     }
 
-    /// The events of a start. What all teams get is one event, however many teams there are.
+    /// The events of a start. One event unlocks for all teams, whatever their number.
     pub(super) fn start(&self, at: Timestamp) -> Vec<Event> {
         let duration = self.hunt.duration;
         let mut events = vec![Event::SessionStarted {

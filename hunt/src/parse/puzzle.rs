@@ -6,7 +6,7 @@ use super::hunt_file::{Unlockable, check_id, read_title_or_id, read_unlock};
 use super::mistake::Mistakes;
 use super::section::{Section, Text};
 use super::suggestion::{did_you_mean, listed};
-use crate::definition::Puzzle;
+use crate::definition::{ContentHash, Puzzle};
 use crate::limits;
 use crate::text::Forms;
 
@@ -41,12 +41,14 @@ pub(super) fn read(
         );
         mistakes.add(&section.span, message);
     }
+    let body = read_body(section, files, mistakes);
     Unlockable {
         item: Puzzle {
             id: section.key.into(),
             round: read_round_id(section, names, mistakes).into(),
             title: read_title_or_id(section, mistakes),
-            body: read_body(section, files, mistakes),
+            content: ContentHash::of_text(&body),
+            body,
             points,
             unlock: read_unlock(section, names, mistakes),
             answers: read_answers(section, mistakes),

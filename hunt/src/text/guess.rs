@@ -262,7 +262,7 @@ fn is_modifier(c: char) -> bool {
 
 /// The ASCII digit for a decimal digit of any script.
 ///
-/// Unicode encodes decimal digits in runs of ten in ascending order (UAX 44, Numeric_Type).
+/// Unicode encodes decimal digits in runs of ten in ascending order (UAX 44, `Numeric_Type`).
 fn decimal_digit(c: char) -> char {
     let code = u32::from(c);
     let mut first = code;

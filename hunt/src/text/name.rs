@@ -12,7 +12,7 @@ use unicode_security::skeleton;
 
 use super::guess::fold_name;
 
-/// What decides whether two names are told apart.
+/// Comparison key of a name. Two names whose keys match look the same to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameKey {
     /// The name without case, width and accents.
@@ -55,11 +55,14 @@ impl NameKey {
     }
 }
 
-/// Names in use, by the key that tells them apart; `T` identifies a name.
+/// Names by skeleton, each with the scripts of its letters.
+type BySkeleton<T> = BTreeMap<String, Vec<(BTreeSet<Script>, T)>>;
+
+/// Index of the names in use, by their keys; `T` identifies a name.
 #[derive(Debug)]
 pub struct NameIndex<T> {
     folded: BTreeMap<String, T>,
-    by_skeleton: [BTreeMap<String, Vec<(BTreeSet<Script>, T)>>; 2],
+    by_skeleton: [BySkeleton<T>; 2],
 }
 
 impl<T> Default for NameIndex<T> {

@@ -1,8 +1,8 @@
 //! Which names and texts can be shown to others.
 //!
-//! A text is what it looks like: characters that are invisible, or that turn the direction of what stands
-//! around them, would let one team pass for another, or break a whole board. Joiners are accepted where
-//! UAX 31 (section 2.3) allows them in identifiers, and inside emoji (UTS 51).
+//! Invisible characters, and characters that change the direction of the surrounding text, are refused: they
+//! would let one team impersonate another, or garble a whole board. Joiners are accepted where UAX 31
+//! (section 2.3) allows them in identifiers, and inside emoji (UTS 51).
 
 use icu_properties::props::{
     BidiControl, CanonicalCombiningClass, Emoji, EmojiModifierBase, ExtendedPictographic,
@@ -24,7 +24,7 @@ const EMOJI_PLANE: std::ops::RangeInclusive<char> = '\u{1f000}'..='\u{1faff}';
 /// Marks in a row on one letter. Vietnamese needs 2, pointed and cantillated Hebrew 4.
 const MARKS_IN_A_ROW_MAX: usize = 4;
 
-/// Why a name or a text cannot be shown. The message says what to change.
+/// Why a name or a text cannot be shown. The message contains what to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TextError {
     /// Nothing but white space.

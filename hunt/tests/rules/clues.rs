@@ -1,12 +1,13 @@
-//! Clues and announcements: their audiences, and when a clue expires.
+//! Clues and announcements: their audiences, and when a clue stops being live.
 
-use cluecast_hunt::GameMasterOrder::{self, Finish, Pause, Resume, Start};
+use cluecast_hunt::GameMasterOrder::{self, Pause, Resume, Start};
+use cluecast_hunt::text::TextError;
 use cluecast_hunt::{
-    Audience, ClueId, Command, Decision, DurationMs, Event, Origin, Phase, PlayerId, Receipt,
+    Audience, ClueId, Command, Decision, DurationMs, Event, Origin, PlayerId, Receipt,
     RegistrationOrder, Rejection, Target, TeamId, Timestamp, limits,
 };
 
-use crate::story::{DAWN, MINUTE, Story, announcement, clue, replayed, short_clue};
+use crate::story::{DAWN, FINISH, MINUTE, Story, announcement, clue, replayed, short_clue};
 
 const HOUR: u64 = 60 * MINUTE;
 
@@ -37,7 +38,7 @@ fn numbered(story: &Story) -> Vec<(Audience, u64)> {
         .collect()
 }
 
-/// The events of the timer, with their times.
+/// The timer's events, and their time.
 fn timers(story: &Story) -> Vec<(u64, &Event)> {
     let entries = story.journal.iter();
     let timers = entries.filter(|entry| entry.origin == Origin::Timer);
@@ -55,7 +56,7 @@ fn expired(clue: u32) -> Event {
 }
 
 #[test]
-fn a_clue_reaches_its_target_and_the_game_masters_and_nobody_else() {
+fn a_clue_reaches_only_its_target_and_the_game_masters() {
     let mut story = Story::in_lobby();
     let owl = story.team("OWLS");
     let other_owl = story.joins("OWLS").expect("the team has room");
@@ -69,7 +70,10 @@ fn a_clue_reaches_its_target_and_the_game_masters_and_nobody_else() {
         Audience::Player(story.player_of(owl)),
         Audience::Player(player),
         Audience::Player(story.player_of(fox)),
-        Audience::GameMasters,
+        Audience::Public,
+        Audience::View,
+        Audience::Hints,
+        Audience::Answers,
     ];
     let mut clue_number = 0;
     for (to, audience) in [
@@ -83,7 +87,7 @@ fn a_clue_reaches_its_target_and_the_game_masters_and_nobody_else() {
             story.order(order.clone()).expect("the target exists");
             let mut expected = Vec::new();
             for (of, head) in audiences.into_iter().zip(before) {
-                let reached = of == audience || of == Audience::GameMasters;
+                let reached = [audience, Audience::View, Audience::Hints].contains(&of);
                 let number = head + u64::from(reached);
                 assert_eq!(story.state.head(of), number, "{order:?} and {of:?}");
                 if reached {
@@ -103,7 +107,7 @@ fn a_clue_reaches_its_target_and_the_game_masters_and_nobody_else() {
 }
 
 #[test]
-fn an_expiry_reaches_whom_the_clue_reached() {
+fn an_expiry_has_the_audience_of_its_clue() {
     let mut story = Story::in_lobby();
     let owl = story.team("OWLS");
     let player = story.player_of(owl);
@@ -114,7 +118,7 @@ fn an_expiry_reaches_whom_the_clue_reached() {
     };
     assert_eq!(story.order(order), pushed(1));
     let head = |audience| story.state.head(audience) + 1;
-    let expected = [Audience::Player(player), Audience::GameMasters];
+    let expected = [Audience::Player(player), Audience::View, Audience::Hints];
     let expected = expected.map(|audience| (audience, head(audience)));
     story.wait(MINUTE);
     assert_eq!(numbered(&story), expected);
@@ -124,20 +128,17 @@ fn an_expiry_reaches_whom_the_clue_reached() {
 fn an_announcement_reaches_everyone_in_every_phase() {
     let mut story = Story::in_lobby();
     let mut said = 0;
-    for order in [None, Some(Start), Some(Pause), Some(Resume), Some(Finish)] {
+    for order in [None, Some(Start), Some(Pause), Some(Resume), Some(FINISH)] {
         if let Some(order) = order {
             story.order(order).expect("these orders fit");
         }
         said += 1;
-        let answer = story.order(announcement(" Lunch is served\n"));
+        let answer = story.order(announcement("\nLunch is served\n"));
         let announcement = said.into();
         assert_eq!(answer, Ok(Receipt::Announced { announcement }));
-        let everyone = (Audience::Everyone, story.state.head(Audience::Everyone));
-        let game_masters = (
-            Audience::GameMasters,
-            story.state.head(Audience::GameMasters),
-        );
-        assert_eq!(numbered(&story), [everyone, game_masters]);
+        let audiences = [Audience::Everyone, Audience::Public, Audience::View];
+        let expected = audiences.map(|audience| (audience, story.state.head(audience)));
+        assert_eq!(numbered(&story), expected);
     }
     story.restarts();
     let announcements = story.state.announcements();
@@ -165,19 +166,22 @@ fn a_clue_needs_a_target_that_exists() {
 #[test]
 fn a_text_is_neither_empty_nor_too_long() {
     let longest = "é".repeat(limits::TEXT_CHARS_MAX);
-    let padded = format!("  {longest}\n");
+    let padded = format!(" \n{longest}  \n");
     let longer = format!("{longest}é");
-    let bad = || Err(Rejection::BadText);
+    let bad = |error| Err(Rejection::BadText(error));
+    let max = limits::TEXT_CHARS_MAX;
     let mut story = Story::in_lobby();
     for (text, expected) in [
-        ("", bad()),
-        (" \t\r\n\u{3000}", bad()),
-        (&longer, bad()),
+        ("", bad(TextError::Empty)),
+        (" \t\r\n\u{3000}", bad(TextError::Empty)),
+        (&longer, bad(TextError::TooLong { max })),
         ("!", Ok("!")),
         (&longest, Ok(longest.as_str())),
         (&padded, Ok(longest.as_str())),
         ("Two\r\nlines", Ok("Two\nlines")),
-        ("A\rcarriage", bad()),
+        ("  An\n   indented line", Ok("  An\n   indented line")),
+        ("A\rcarriage", Ok("A\ncarriage")),
+        ("A\u{202e}turn", bad(TextError::Hidden('\u{202e}'))),
     ] {
         for order in [clue(Target::Everyone, text), announcement(text)] {
             let answer = story.order(order);
@@ -199,7 +203,7 @@ fn a_text_is_neither_empty_nor_too_long() {
 fn a_journal_with_a_clue_that_lasts_longer_replays() {
     let mut story = Story::in_lobby();
     story.order(short_clue(MINUTE)).expect("there is room");
-    // As earlier versions without the limit wrote it.
+    // As written by a version with a higher limit.
     let entry = story.journal.last_mut().expect("it was accepted");
     for event in &mut entry.events {
         if let Event::CluePushed { expires_at, .. } = event {
@@ -325,7 +329,7 @@ fn an_expiry_is_not_dated_before_what_happened_already() {
     let owls = story.team("OWLS");
     story.wait(MINUTE - 1);
     let phone = story.adds_device(owls).expect("the player has room");
-    // Decided at a later time, before the expiry was applied.
+    // Judged by a clock that is ahead, before the timer's events were requested.
     let order = RegistrationOrder::AddDevice { by: phone };
     let ahead = DAWN.plus_ms(2 * MINUTE);
     let decision = story.state.decide(&Command::Registration(order), ahead);
@@ -339,30 +343,76 @@ fn an_expiry_is_not_dated_before_what_happened_already() {
 }
 
 #[test]
-fn clues_expire_during_a_pause() {
+fn a_clue_stands_still_in_a_pause() {
+    let mut story = Story::running();
+    story.order(short_clue(2_000)).expect("there is room");
+    story.order(Pause).expect("it is running");
+    assert_eq!(story.state.next_deadline(), None);
+    story.wait(3 * HOUR);
+    story.restarts();
+    assert_eq!(live(&story), [1]);
+    story.order(Resume).expect("it is paused");
+    let expires_at = DAWN.plus_ms(3 * HOUR + 2_000);
+    assert_eq!(story.state.next_deadline(), Some(expires_at));
+    let (_, clue) = story.state.live_clues().next().expect("it is live");
+    assert_eq!(clue.expires_at, Some(expires_at));
+    story.wait(1_999);
+    assert_eq!(live(&story), [1]);
+    story.wait(1);
+    assert_eq!(timers(&story), [(3 * HOUR + 2_000, &expired(1))]);
+}
+
+#[test]
+fn a_clue_that_is_pushed_in_a_pause_lives_from_the_resume_on() {
+    let mut story = Story::running();
+    story.wait(MINUTE);
+    story.order(Pause).expect("it is running");
+    story.wait(HOUR);
+    assert_eq!(story.order(short_clue(2_000)), pushed(1));
+    assert_eq!(story.order(short_clue(2_000)), pushed(2));
+    story.order(cancel(2)).expect("it is live");
+    story.wait(HOUR);
+    assert_eq!(live(&story), [1]);
+    story.restarts();
+    story.order(Resume).expect("it is paused");
+    let resumed = MINUTE + 2 * HOUR;
+    story.wait(1_999);
+    assert_eq!(live(&story), [1]);
+    story.wait(1);
+    assert_eq!(timers(&story), [(resumed + 2_000, &expired(1))]);
+}
+
+#[test]
+fn pauses_add_up_for_clues_and_the_end_alike() {
     let mut story = Story::running();
     story.order(short_clue(20 * MINUTE)).expect("there is room");
-    story.order(short_clue(70 * MINUTE)).expect("there is room");
-    story.wait(10 * MINUTE);
-    story.order(Pause).expect("it is running");
-    assert_eq!(story.state.next_deadline(), Some(DAWN.plus_ms(20 * MINUTE)));
-    assert_eq!(story.order(short_clue(MINUTE)), pushed(3));
-    story.wait(30 * MINUTE);
-    assert_eq!(story.state.phase(), Phase::Paused);
+    for _ in 0..2 {
+        story.wait(5 * MINUTE);
+        story.order(Pause).expect("it is running");
+        story.wait(HOUR);
+        story.order(Resume).expect("it is paused");
+        story.restarts();
+    }
+    story.wait(3 * HOUR);
     assert_eq!(
         timers(&story),
-        [(11 * MINUTE, &expired(3)), (20 * MINUTE, &expired(1))]
-    );
-    story.order(Resume).expect("it is paused");
-    // The pause of half an hour moved the end, and not the clue.
-    story.wait(2 * HOUR);
-    assert_eq!(
-        timers(&story)[2..],
         [
-            (70 * MINUTE, &expired(2)),
-            (90 * MINUTE, &Event::SessionFinished)
+            (2 * HOUR + 20 * MINUTE, &expired(1)),
+            (3 * HOUR, &Event::SessionFinished),
         ]
     );
+}
+
+#[test]
+fn a_finish_in_a_pause_ends_the_pause_for_clues() {
+    let mut story = Story::running();
+    story.order(short_clue(MINUTE)).expect("there is room");
+    story.order(Pause).expect("it is running");
+    story.wait(HOUR);
+    story.order(FINISH).expect("it is paused");
+    story.restarts();
+    story.wait(MINUTE);
+    assert_eq!(timers(&story), [(HOUR + MINUTE, &expired(1))]);
 }
 
 #[test]
@@ -394,7 +444,7 @@ fn a_session_has_so_many_announcements() {
 }
 
 #[test]
-fn live_clues_are_told_as_they_were_pushed() {
+fn live_clues_are_listed_as_they_were_pushed() {
     let mut story = Story::in_lobby();
     story.wait(MINUTE);
     story.order(short_clue(HOUR)).expect("there is room");

@@ -1,23 +1,44 @@
-//! Those who run a session: what each may order, and what of it is sent again.
+//! Game masters and admins: the scopes of their orders, and repeated orders.
 
 use std::collections::BTreeSet;
 
-use cluecast_hunt::GameMasterOrder::{self, Finish, Pause, Resume, Start};
+use cluecast_hunt::GameMasterOrder::{self, Finish, Pause, Reopen, Resume, Start};
 use cluecast_hunt::{
-    Audience, ClueId, Command, CommandId, DeviceId, GameMasterId, Issuer, Origin, Phase, PlayerId,
-    Receipt, Rejection, Scope, Target, limits,
+    Audience, ClueId, Command, CommandId, DeviceId, GameMasterId, InstanceId, Issuer, NameId,
+    NewEnd, Origin, Phase, PlayerId, Receipt, Rejection, Scope, Target, TeamId, Timestamp, limits,
 };
 
-use crate::story::{Story, announcement, clue, invitation, replayed};
+use crate::story::{DAWN, FINISH, Story, announcement, clue, invitation, replayed};
 
-/// The scope that an order takes, the orders of an admin by which it becomes possible, and the next
-/// order. Because the match has no wildcard, a new order has to be thought about.
+const SCHEDULE: GameMasterOrder = GameMasterOrder::ScheduleStart {
+    at: Timestamp(DAWN.0 + 1),
+};
+
+/// The scope that an order requires, the admin's orders that must precede it, and the next order. The match
+/// has no wildcard, so a new order does not compile without an arm here.
 fn rights(order: &GameMasterOrder) -> (Scope, &'static [GameMasterOrder], Option<GameMasterOrder>) {
     match order {
         Start => (Scope::Run, &[], Some(Pause)),
         Pause => (Scope::Run, &[Start], Some(Resume)),
-        Resume => (Scope::Run, &[Start, Pause], Some(Finish)),
-        Finish => (Scope::Run, &[], Some(clue(Target::Everyone, "Look up"))),
+        Resume => (Scope::Run, &[Start, Pause], Some(FINISH)),
+        Finish { .. } => (Scope::Run, &[], Some(Reopen)),
+        Reopen => (Scope::Run, &[Start, FINISH], Some(SCHEDULE)),
+        GameMasterOrder::ScheduleStart { .. } => {
+            (Scope::Run, &[], Some(GameMasterOrder::CancelStart))
+        }
+        GameMasterOrder::CancelStart => {
+            let to = NewEnd::Never;
+            (
+                Scope::Run,
+                &[SCHEDULE],
+                Some(GameMasterOrder::MoveEnd { to }),
+            )
+        }
+        GameMasterOrder::MoveEnd { .. } => (
+            Scope::Run,
+            &[Start],
+            Some(clue(Target::Everyone, "Look up")),
+        ),
         GameMasterOrder::PushClue { .. } => {
             let clue = ClueId::from(1);
             (
@@ -45,7 +66,31 @@ fn rights(order: &GameMasterOrder) -> (Scope, &'static [GameMasterOrder], Option
                 Some(GameMasterOrder::RevokeDevice { device }),
             )
         }
-        GameMasterOrder::RevokeDevice { .. } => (Scope::Run, &[], Some(invitation(&[]))),
+        GameMasterOrder::RevokeDevice { .. } => {
+            let (team, name) = (TeamId::from(1), NameId(7));
+            (
+                Scope::Run,
+                &[],
+                Some(GameMasterOrder::RenameTeam { team, name }),
+            )
+        }
+        GameMasterOrder::RenameTeam { .. } => {
+            let (player, name) = (PlayerId::from(1), NameId(8));
+            (
+                Scope::Run,
+                &[],
+                Some(GameMasterOrder::RenamePlayer { player, name }),
+            )
+        }
+        GameMasterOrder::RenamePlayer { .. } => {
+            let team = TeamId::from(1);
+            (
+                Scope::Run,
+                &[],
+                Some(GameMasterOrder::RotateTeamCode { team }),
+            )
+        }
+        GameMasterOrder::RotateTeamCode { .. } => (Scope::Run, &[], Some(invitation(&[]))),
         GameMasterOrder::InviteGameMaster { .. } => {
             let game_master = GameMasterId::from(1);
             (
@@ -107,7 +152,7 @@ fn each_order_takes_its_scope() {
                 assert!(answer.is_ok(), "{order:?} with {scopes:?}: {answer:?}");
                 let origin = story.journal.last().map(|entry| entry.origin);
                 let by = Origin::GameMaster {
-                    game_master: Some(game_master),
+                    game_master,
                     command: None,
                 };
                 assert_eq!(origin, Some(by));
@@ -126,11 +171,7 @@ fn an_admin_may_order_everything() {
         let answer = story.order(order.clone());
         assert!(answer.is_ok(), "{order:?}: {answer:?}");
         let origin = story.journal.last().map(|entry| entry.origin);
-        let by = Origin::GameMaster {
-            game_master: None,
-            command: None,
-        };
-        assert_eq!(origin, Some(by));
+        assert_eq!(origin, Some(Origin::Admin));
     }
 }
 
@@ -196,7 +237,7 @@ fn a_game_master_is_revoked_once() {
 }
 
 #[test]
-fn nobody_gives_scopes_that_they_lack() {
+fn a_game_master_grants_only_scopes_that_it_has() {
     for own in scope_sets() {
         for given in scope_sets() {
             let mut story = Story::in_lobby();
@@ -218,7 +259,7 @@ fn nobody_gives_scopes_that_they_lack() {
 }
 
 #[test]
-fn nobody_revokes_who_may_do_more() {
+fn a_game_master_with_more_scopes_cannot_be_revoked() {
     for own in scope_sets() {
         for theirs in scope_sets() {
             let mut story = Story::in_lobby();
@@ -240,7 +281,7 @@ fn nobody_revokes_who_may_do_more() {
 }
 
 #[test]
-fn a_journal_in_which_somebody_revoked_who_may_do_more_replays() {
+fn a_journaled_revocation_of_a_game_master_with_more_scopes_replays() {
     let mut story = Story::in_lobby();
     let host = story.invites(&Scope::ALL);
     let revoker = story.invites(&[Scope::Run]);
@@ -248,7 +289,7 @@ fn a_journal_in_which_somebody_revoked_who_may_do_more_replays() {
     story.order(revoke).expect("an admin may");
     let entry = story.journal.last_mut().expect("it was accepted");
     entry.origin = Origin::GameMaster {
-        game_master: Some(revoker),
+        game_master: revoker,
         command: None,
     };
     let state = replayed(story.state.hunt(), &story.journal);
@@ -273,15 +314,11 @@ fn a_session_has_so_many_game_masters_revoked_or_not() {
 #[test]
 fn game_masters_alone_see_who_is_one_of_them() {
     let mut story = Story::in_lobby();
-    let told = |story: &Story| -> Vec<Audience> {
-        let numbers = story.numbers.iter();
-        numbers.map(|number| number.audience).collect()
-    };
     let game_master = story.invites(&[Scope::View]);
-    assert_eq!(told(&story), [Audience::GameMasters]);
+    assert_eq!(story.audiences(), [Audience::View]);
     let revoke = GameMasterOrder::RevokeGameMaster { game_master };
     story.order(revoke).expect("it is not revoked yet");
-    assert_eq!(told(&story), [Audience::GameMasters]);
+    assert_eq!(story.audiences(), [Audience::View]);
 }
 
 #[test]
@@ -295,15 +332,19 @@ fn an_order_sent_again_gives_the_same_receipt_and_changes_nothing() {
         assert_eq!(story.order_as(game_master, 41, order.clone()), first);
         story.restarts();
         assert_eq!(story.order_as(game_master, 41, order.clone()), first);
-        let other = story.order_as(game_master, 41, Finish);
-        assert_eq!(other, first, "an id stands for its first command");
+        let other = if order == FINISH { Pause } else { FINISH };
+        let reused = story.order_as(game_master, 41, other);
+        assert_eq!(reused, Err(Rejection::IdReused), "{order:?}");
         assert_eq!(story.journal.len(), entries);
-        let origin = story.journal.last().map(|entry| entry.origin);
-        let by = Origin::GameMaster {
-            game_master: Some(game_master),
-            command: Some(CommandId(41)),
+        let Origin::GameMaster {
+            game_master: by,
+            command: Some((instance, command)),
+        } = story.last_entry().origin
+        else {
+            panic!("a game master caused {:?}", story.last_entry());
         };
-        assert_eq!(origin, Some(by));
+        assert_eq!((by, instance), (game_master, InstanceId::FIRST));
+        assert_eq!(command.id, CommandId(41));
     }
 }
 
@@ -320,7 +361,8 @@ fn each_game_master_has_ids_of_its_own_and_a_device_too() {
     }
     assert_eq!(story.state.announcements().len(), 2);
     let known = story.state.game_master(first).expect("it was invited");
-    assert_eq!(known.last_command(), Some(CommandId(1)));
+    let instance = known.newest_instance().expect("it numbered an order");
+    assert_eq!(known.last_command(instance), Some(CommandId(1)));
 }
 
 #[test]
@@ -329,7 +371,8 @@ fn without_an_id_every_order_counts() {
     let game_master = story.invites(&[Scope::Run]);
     let by_admin = Command::GameMaster {
         by: Issuer::Admin,
-        id: Some(CommandId(1)),
+        key: Some((InstanceId::FIRST, CommandId(1))),
+        reason: None,
         order: announcement("Welcome"),
     };
     for _ in 0..2 {
@@ -339,7 +382,7 @@ fn without_an_id_every_order_counts() {
     }
     assert_eq!(story.state.announcements().len(), 4);
     let known = story.state.game_master(game_master);
-    assert_eq!(known.expect("it was invited").last_command(), None);
+    assert_eq!(known.expect("it was invited").newest_instance(), None);
 }
 
 #[test]
@@ -363,7 +406,8 @@ fn an_order_older_than_the_kept_receipts_is_stale() {
     }
     let entries = story.journal.len();
     story.restarts();
-    let stale = Err(Rejection::StaleCommand);
+    let last_command = Some(CommandId(kept + 1));
+    let stale = Err(Rejection::StaleCommand { last_command });
     for id in [0, 1] {
         let answer = story.order_as(game_master, id, announcement("Welcome"));
         assert_eq!(answer, stale);

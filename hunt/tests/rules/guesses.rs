@@ -1,8 +1,9 @@
 //! Judging guesses.
 
-use cluecast_hunt::{DeviceId, Rejection};
+use cluecast_hunt::text::NORMALISER_VERSION;
+use cluecast_hunt::{DeviceId, Event, GameMasterOrder, Rejection};
 
-use crate::story::{DAWN, MINUTE, Story, correct, wrong};
+use crate::story::{DAWN, MINUTE, Story, correct, replayed, wrong};
 
 #[test]
 fn guesses_are_judged_by_what_people_mean() {
@@ -60,13 +61,13 @@ fn every_guess_is_kept_in_order() {
     story.solves(owls, "flags");
     let progress = story.team_of(owls).puzzle("flags").expect("it is unlocked");
     let guesses: Vec<_> = progress.guesses.iter().map(|made| made.guess).collect();
-    assert_eq!(guesses, ["SAIL", "MAST", "SPINNAKER"]);
+    assert_eq!(guesses, ["sail", "mast", "SPINNAKER"]);
     assert_eq!(progress.unlocked_at, DAWN);
     assert_eq!(progress.solved_at, Some(DAWN.plus_ms(MINUTE)));
 }
 
 #[test]
-fn locked_and_missing_puzzles_cannot_be_told_apart() {
+fn locked_and_missing_puzzles_are_indistinguishable() {
     let mut story = Story::running();
     let owls = story.team("OWLS");
     let locked = story.guess(owls, "gull", "lighthouse");
@@ -97,4 +98,74 @@ fn an_unknown_device_is_rejected() {
         let judged = story.guess(stranger, "flags", "spinnaker");
         assert_eq!(judged, Err(Rejection::UnknownDevice), "{stranger}");
     }
+}
+
+#[test]
+fn a_guess_is_journaled_and_shown_as_typed() {
+    let mut story = Story::running();
+    let owls = story.team("OWLS");
+    let typed = "  Spi\u{301}nnaker! \u{2603}";
+    assert_eq!(story.guess(owls, "flags", typed), correct(10));
+    let [
+        Event::GuessJudged {
+            guess, normaliser, ..
+        },
+    ] = story.last_entry().events.as_slice()
+    else {
+        panic!("a verdict, not {:?}", story.last_entry());
+    };
+    assert_eq!((guess.as_str(), *normaliser), (typed, NORMALISER_VERSION));
+    story.restarts();
+    let progress = story.team_of(owls).puzzle("flags").expect("it is unlocked");
+    let shown: Vec<_> = progress.guesses.iter().map(|made| made.guess).collect();
+    assert_eq!(shown, [typed]);
+}
+
+#[test]
+fn a_guess_is_compared_in_all_forms_and_repeats_only_an_equal_in_all() {
+    let mut story = Story::of(
+        "hunt.title = 'Forms'
+        round.all = {}
+        puzzle.mill = { round = 'all', answer = 'Müller' }
+        puzzle.baker = { round = 'all', answer = 'Mueller' }
+        puzzle.smith = { round = 'all', answer = 'Schmidt' }",
+    );
+    story
+        .order(GameMasterOrder::Start)
+        .expect("it is in the lobby");
+    let [ants, bees] = ["ANTS", "BEES"].map(|code| story.team(code));
+    assert_eq!(story.guess(ants, "mill", "muller"), correct(1));
+    assert_eq!(story.guess(bees, "mill", "Mueller"), correct(1));
+    assert_eq!(story.guess(ants, "baker", "Muller"), wrong());
+    assert_eq!(story.guess(ants, "baker", "MÜLLER"), correct(1));
+    for restarted in [false, true] {
+        if restarted {
+            story.restarts();
+        } else {
+            for guess in ["Müller", "Muller", "Mueller"] {
+                assert_eq!(story.guess(ants, "smith", guess), wrong(), "{guess}");
+            }
+        }
+        for guess in ["MÜLLER", "mu\u{308}ller", "mul-ler", "MUELLER!"] {
+            let again = story.guess(ants, "smith", guess);
+            assert_eq!(again, Err(Rejection::AlreadyGuessed), "{guess}");
+        }
+    }
+}
+
+/// A version with different rules for comparing guesses judged it; the journaled verdict counts.
+#[test]
+fn a_journaled_verdict_is_never_judged_again() {
+    let mut story = Story::running();
+    let owls = story.team("OWLS");
+    assert_eq!(story.guess(owls, "knots", "bowline"), correct(20));
+    let entry = story.journal.last_mut().expect("it was accepted");
+    for event in &mut entry.events {
+        if let Event::GuessJudged { guess, .. } = event {
+            *guess = "half hitch".to_owned();
+        }
+    }
+    let state = replayed(story.state.hunt(), &story.journal);
+    let team = state.team(story.team_id_of(owls)).expect("it exists");
+    assert_eq!((team.score, team.solves()), (20, 1));
 }

@@ -44,14 +44,14 @@ fn a_team_may_make_so_many_guesses_on_a_puzzle() {
 fn a_session_takes_so_many_teams() {
     let mut state = Story::running().state;
     let now = state.last_at();
-    for number in 0..limits::TEAMS_MAX {
-        let command = create_team(format!("T{number}").as_str().into());
+    let command = create_team();
+    for _ in 0..limits::TEAMS_MAX {
         match state.decide(&command, now) {
             Ok(Decision::Accepted(entry)) => state.apply_entry(&entry),
             other => panic!("there is room for a team, but: {other:?}"),
         }
     }
-    let one_more = state.decide(&create_team("ONEMORE".into()), now);
+    let one_more = state.decide(&command, now);
     assert_eq!(one_more, Err(Rejection::SessionFull));
     state.assert_invariants();
 }

@@ -2,7 +2,13 @@
 
 use cluecast_hunt::{CommandId, GameMasterOrder, Rejection, limits};
 
-use crate::story::{MINUTE, Story, correct, wrong};
+use crate::story::{FINISH, MINUTE, Story, correct, replayed, wrong};
+
+/// A rejection because the outcome is no longer known, with the last accepted command.
+fn stale(last: u64) -> Rejection {
+    let last_command = Some(CommandId(last));
+    Rejection::StaleCommand { last_command }
+}
 
 #[test]
 fn sent_again_it_gives_the_same_receipt_and_changes_nothing() {
@@ -27,17 +33,32 @@ fn the_receipt_survives_restarts_pauses_and_the_end() {
     assert_eq!(story.guess_as(owls, 1, "flags", "spinnaker"), correct(10));
     story.order(GameMasterOrder::Pause).expect("it is running");
     assert_eq!(story.guess_as(owls, 1, "flags", "spinnaker"), correct(10));
-    story.order(GameMasterOrder::Finish).expect("it is paused");
+    story.order(FINISH).expect("it is paused");
     assert_eq!(story.guess_as(owls, 1, "flags", "spinnaker"), correct(10));
 }
 
 #[test]
-fn an_id_stands_for_its_first_command_whatever_comes_with_it_later() {
+fn an_id_with_other_content_is_refused() {
     let mut story = Story::running();
     let owls = story.team("OWLS");
     assert_eq!(story.guess_as(owls, 1, "flags", "sail"), wrong());
-    assert_eq!(story.guess_as(owls, 1, "flags", "spinnaker"), wrong());
+    let entries = story.journal.len();
+    for restarted in [false, true] {
+        if restarted {
+            story.restarts();
+        }
+        for (puzzle, guess) in [("flags", "spinnaker"), ("knots", "sail"), ("flags", "Sail")] {
+            let reused = story.guess_as(owls, 1, puzzle, guess);
+            assert_eq!(reused, Err(Rejection::IdReused), "{puzzle} {guess}");
+        }
+        assert_eq!(story.guess_as(owls, 1, "flags", "sail"), wrong());
+    }
+    assert_eq!(story.journal.len(), entries);
     assert_eq!(story.team_of(owls).score, 0);
+    story.state = replayed(story.state.hunt(), &story.journal);
+    let reused = story.guess_as(owls, 1, "flags", "spinnaker");
+    assert_eq!(reused, Err(Rejection::IdReused));
+    assert_eq!(story.guess_as(owls, 2, "flags", "spinnaker"), correct(10));
 }
 
 #[test]
@@ -87,10 +108,10 @@ fn a_command_older_than_the_kept_receipts_is_stale() {
     assert_eq!(story.guess_as(owls, 1, "flags", "guess 1"), wrong());
     assert_eq!(story.guess_as(owls, kept + 1, "flags", "one more"), wrong());
     let entries = story.journal.len();
-    let stale = story.guess_as(owls, 1, "flags", "guess 1");
-    assert_eq!(stale, Err(Rejection::StaleCommand));
+    let evicted = story.guess_as(owls, 1, "flags", "guess 1");
+    assert_eq!(evicted, Err(stale(kept + 1)));
     let never_seen_but_as_old = story.guess_as(owls, 0, "flags", "spinnaker");
-    assert_eq!(never_seen_but_as_old, Err(Rejection::StaleCommand));
+    assert_eq!(never_seen_but_as_old, Err(stale(kept + 1)));
     assert_eq!(story.guess_as(owls, 2, "flags", "guess 2"), wrong());
     assert_eq!(story.journal.len(), entries);
 }
@@ -111,13 +132,13 @@ fn a_latecomer_is_applied_as_long_as_its_receipt_will_be_kept() {
     let entries = story.journal.len();
     for too_late in [49, 5, 1] {
         let refused = story.guess_as(owls, too_late, "knots", "bowline");
-        assert_eq!(refused, Err(Rejection::StaleCommand), "{too_late}");
+        assert_eq!(refused, Err(stale(100 + kept - 2)), "{too_late}");
     }
     assert_eq!(story.journal.len(), entries);
     assert_eq!(story.guess_as(owls, 51, "knots", "hitch"), wrong());
-    // The receipt of 50 has been let go of for it.
+    // The receipt of 50 was evicted for it.
     let forgotten = story.guess_as(owls, 50, "flags", "spinnaker");
-    assert_eq!(forgotten, Err(Rejection::StaleCommand));
+    assert_eq!(forgotten, Err(stale(100 + kept - 2)));
     assert_eq!(story.team_of(owls).score, 10);
 }
 
@@ -126,7 +147,8 @@ fn ids_begin_with_one() {
     let mut story = Story::running();
     let owls = story.team("OWLS");
     let none = story.guess_as(owls, 0, "flags", "spinnaker");
-    assert_eq!(none, Err(Rejection::StaleCommand));
+    let last_command = None;
+    assert_eq!(none, Err(Rejection::StaleCommand { last_command }));
     assert_eq!(story.guess_as(owls, 1, "flags", "spinnaker"), correct(10));
 }
 

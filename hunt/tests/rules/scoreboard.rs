@@ -24,7 +24,7 @@ fn equal_teams_share_a_rank_and_leave_a_gap() {
 }
 
 #[test]
-fn whoever_scored_last_earlier_is_ahead() {
+fn the_team_whose_last_score_is_earlier_ranks_higher() {
     let mut story = Story::running();
     let ants = story.team("ANTS");
     let bees = story.team("BEES");

@@ -1,9 +1,9 @@
 //! A session's life: its phases, its end, its time.
 
-use cluecast_hunt::GameMasterOrder::{Finish, Pause, Resume, Start};
+use cluecast_hunt::GameMasterOrder::{Pause, Resume, Start};
 use cluecast_hunt::{Event, Origin, Phase, Receipt, Rejection, Timestamp};
 
-use crate::story::{DAWN, MINUTE, Story, correct, guess_command, wrong};
+use crate::story::{DAWN, FINISH, MINUTE, Story, correct, guess_command, wrong};
 
 const HOUR: u64 = 60 * MINUTE;
 
@@ -20,7 +20,7 @@ fn guesses_are_taken_only_while_it_runs() {
     assert_eq!(paused, Err(Rejection::Paused));
     story.order(Resume).expect("it is paused");
     assert_eq!(story.guess(owls, "flags", "spinnaker"), correct(10));
-    story.order(Finish).expect("it is running");
+    story.order(FINISH).expect("it is running");
     let late = story.guess(owls, "knots", "bowline");
     assert_eq!(late, Err(Rejection::Finished));
 }
@@ -30,12 +30,12 @@ fn each_order_fits_some_phases() {
     let wrong_phase = Err(Rejection::WrongPhase);
     let finished = Err(Rejection::Finished);
     let done = Ok(Receipt::Done);
-    let into_phase = [vec![], vec![Start], vec![Start, Pause], vec![Finish]];
+    let into_phase = [vec![], vec![Start], vec![Start, Pause], vec![FINISH]];
     for (order, expected) in [
         (Start, [done, wrong_phase, wrong_phase, finished]),
         (Pause, [wrong_phase, done, wrong_phase, finished]),
         (Resume, [wrong_phase, wrong_phase, done, finished]),
-        (Finish, [done, done, done, finished]),
+        (FINISH, [done, done, done, finished]),
     ] {
         for (orders, expected) in into_phase.iter().zip(expected) {
             let mut story = Story::in_lobby();

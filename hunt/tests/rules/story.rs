@@ -1,18 +1,21 @@
-//! The vocabulary of the stories: a session that is driven as the server drives it, with every
-//! invariant checked after every step.
+//! The test session of the stories. It is driven like in the server, and every invariant is checked after
+//! every step.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluecast_hunt::{
     Audience, Bundle, Command, CommandId, Decision, DeviceId, DurationMs, Entry, GameMasterId,
-    GameMasterOrder, Hunt, Issuer, NameId, PlayerId, PlayerOrder, Progress, Receipt,
-    RegistrationOrder, Rejection, Scope, State, Target, Team, TeamCode, TeamId, Timestamp,
-    UpdateNumber, Verdict, parse,
+    GameMasterOrder, Hunt, InstanceId, Issuer, NameId, PlayerId, PlayerOrder, Progress, Receipt,
+    RegistrationOrder, Rejection, Scope, State, Target, Team, TeamId, Timestamp, UpdateNumber,
+    Verdict, normalise_code, parse,
 };
 
 /// Milliseconds of a minute.
 pub(crate) const MINUTE: u64 = 60_000;
+
+/// A finish that the game master has confirmed.
+pub(crate) const FINISH: GameMasterOrder = GameMasterOrder::Finish { confirmed: true };
 
 /// When stories begin.
 pub(crate) const DAWN: Timestamp = Timestamp(1_700_000_000_000);
@@ -65,6 +68,10 @@ pub(crate) struct Story {
     pub(crate) numbers: Vec<UpdateNumber>,
     heads: BTreeMap<Audience, u64>,
     commands: u64,
+    /// The teams by code, which the server keeps in private records.
+    codes: BTreeMap<String, TeamId>,
+    /// The client instance of each game master who numbered an order.
+    instances: BTreeMap<GameMasterId, InstanceId>,
 }
 
 impl Story {
@@ -96,10 +103,12 @@ impl Story {
             numbers: Vec::new(),
             heads: BTreeMap::new(),
             commands: 0,
+            codes: BTreeMap::new(),
+            instances: BTreeMap::new(),
         }
     }
 
-    /// Time goes by, and what falls due happens.
+    /// Advances the clock and runs the timer's events that are due.
     pub(crate) fn wait(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
         while let Some(entry) = self.state.due_entry(self.now) {
@@ -109,21 +118,27 @@ impl Story {
 
     /// A new team with one player; the device of that player.
     pub(crate) fn team(&mut self, code: &str) -> DeviceId {
-        let order = RegistrationOrder::CreateTeam {
-            code: code.into(),
-            team_name: NameId(1),
-            player_name: NameId(2),
+        let receipt = self.send(&create_team()).expect("there is room for a team");
+        let Receipt::Joined { team, device, .. } = receipt else {
+            panic!("a new team is answered by {receipt:?}");
         };
-        joined(self.desk(order).expect("there is room for a team"))
+        self.codes.insert(normalise_code(code), team);
+        device
     }
 
     /// Another player of a team; the device of that player.
     pub(crate) fn joins(&mut self, code: &str) -> Result<DeviceId, Rejection> {
         let order = RegistrationOrder::JoinTeam {
-            code: code.into(),
+            team: self.team_with_code(code),
             player_name: NameId(3),
         };
         self.desk(order).map(joined)
+    }
+
+    /// The team with a code; a team that does not exist if no team has it.
+    pub(crate) fn team_with_code(&self, code: &str) -> TeamId {
+        let team = self.codes.get(&normalise_code(code));
+        team.copied().unwrap_or(TeamId::from(0))
     }
 
     /// Another device of a device's player.
@@ -193,19 +208,44 @@ impl Story {
         by: GameMasterId,
         order: GameMasterOrder,
     ) -> Result<Receipt, Rejection> {
-        let (by, id) = (Issuer::GameMaster(by), None);
-        self.send(&Command::GameMaster { by, id, order })
+        self.send(&Command::order(Issuer::GameMaster(by), order))
     }
 
-    /// A game master orders something, with this command id.
+    /// A game master orders something, with this command id, in an instance that is opened for the
+    /// first such order.
     pub(crate) fn order_as(
         &mut self,
         by: GameMasterId,
         id: u64,
         order: GameMasterOrder,
     ) -> Result<Receipt, Rejection> {
-        let (by, id) = (Issuer::GameMaster(by), Some(CommandId(id)));
-        self.send(&Command::GameMaster { by, id, order })
+        let instance = match self.instances.get(&by) {
+            Some(instance) => *instance,
+            None => self.opens_instance(by).unwrap_or(InstanceId::FIRST),
+        };
+        self.order_in(by, instance, id, order)
+    }
+
+    /// A game master orders something in this client instance, with this command id.
+    pub(crate) fn order_in(
+        &mut self,
+        by: GameMasterId,
+        instance: InstanceId,
+        id: u64,
+        order: GameMasterOrder,
+    ) -> Result<Receipt, Rejection> {
+        self.send(&numbered_order(by, instance, id, order))
+    }
+
+    /// A game master opens a client instance.
+    pub(crate) fn opens_instance(&mut self, by: GameMasterId) -> Result<InstanceId, Rejection> {
+        match self.send(&Command::OpenInstance(by))? {
+            Receipt::InstanceOpened { instance } => {
+                self.instances.insert(by, instance);
+                Ok(instance)
+            }
+            other => panic!("opening an instance is answered by {other:?}"),
+        }
     }
 
     /// A command arrives now.
@@ -243,9 +283,12 @@ impl Story {
         self.journal.push(entry);
     }
 
-    /// The server dies, and comes back with nothing but a snapshot.
+    /// Crashes the server and recovers from a snapshot alone.
     pub(crate) fn restarts(&mut self) {
+        let deadline = self.state.next_deadline();
         self.state = restored(&self.state);
+        self.state.assert_invariants();
+        assert_eq!(self.state.next_deadline(), deadline);
     }
 
     /// The team of a device.
@@ -277,17 +320,26 @@ impl Story {
             .collect()
     }
 
+    /// The audiences of the last entry's events, in order.
+    pub(crate) fn audiences(&self) -> Vec<Audience> {
+        let numbers = self.numbers.iter();
+        numbers.map(|number| number.audience).collect()
+    }
+
+    /// The last entry of the journal.
+    pub(crate) fn last_entry(&self) -> &Entry {
+        self.journal.last().expect("something was accepted")
+    }
+
     /// The scoreboard: rank and team code.
     pub(crate) fn board(&self) -> Vec<(u32, String)> {
-        let places = self.state.scoreboard().into_iter();
         let code = |team| {
-            self.state
-                .team(team)
-                .expect("it is ranked")
-                .code
-                .to_string()
+            let code = self.codes.iter().find(|(_, of)| **of == team);
+            code.map(|(code, _)| code.clone())
+                .expect("teams have codes")
         };
-        places.map(|place| (place.rank, code(place.team))).collect()
+        let rows = self.state.scoreboard().into_iter();
+        rows.map(|row| (row.rank, code(row.team))).collect()
     }
 }
 
@@ -302,9 +354,22 @@ pub(crate) fn guess_command(device: DeviceId, id: u64, puzzle: &str, guess: &str
     }
 }
 
-pub(crate) fn create_team(code: TeamCode) -> Command {
+pub(crate) fn numbered_order(
+    by: GameMasterId,
+    instance: InstanceId,
+    id: u64,
+    order: GameMasterOrder,
+) -> Command {
+    Command::GameMaster {
+        by: Issuer::GameMaster(by),
+        key: Some((instance, CommandId(id))),
+        reason: None,
+        order,
+    }
+}
+
+pub(crate) fn create_team() -> Command {
     Command::Registration(RegistrationOrder::CreateTeam {
-        code,
         team_name: NameId(1),
         player_name: NameId(2),
     })

@@ -1,8 +1,8 @@
 //! When teams see rounds and puzzles.
 
-use cluecast_hunt::{Event, GameMasterOrder};
+use cluecast_hunt::{Audience, Command, Decision, Event, GameMasterOrder};
 
-use crate::story::{Story, wrong};
+use crate::story::{DAWN, Story, create_team, wrong};
 
 const QUAY: [&str; 3] = ["flags", "knots", "bell"];
 
@@ -157,4 +157,66 @@ fn and_or_and_parentheses_mean_what_they_say() {
             "{unlock} after {solves:?}"
         );
     }
+}
+
+#[test]
+fn a_start_unlocks_with_one_event_however_many_teams_there_are() {
+    let start_with = |teams: usize| {
+        let mut state = Story::in_lobby().state;
+        let mut decide = |command: &Command| match state.decide(command, DAWN) {
+            Ok(Decision::Accepted(entry)) => {
+                state.apply_entry(&entry);
+                entry
+            }
+            other => panic!("{command:?} fits, but: {other:?}"),
+        };
+        for _ in 0..teams {
+            decide(&create_team());
+        }
+        let entry = decide(&Command::admin(GameMasterOrder::Start));
+        (state, entry)
+    };
+    let (_, of_one) = start_with(1);
+    let (state, of_many) = start_with(2_000);
+    let [Event::SessionStarted { .. }, unlocked] = of_many.events.as_slice() else {
+        panic!("a start and what it unlocked, not {:?}", of_many.events);
+    };
+    let for_all = Event::UnlockedForAll {
+        rounds: vec!["quay".into()],
+        puzzles: QUAY.map(Into::into).into(),
+    };
+    assert_eq!(*unlocked, for_all);
+    let audiences = unlocked.audiences();
+    assert!(audiences.eq([Audience::Everyone, Audience::View]));
+    let bytes = |entry| rmp_serde::to_vec_named(entry).expect("entries can be written");
+    assert_eq!(bytes(&of_many), bytes(&of_one));
+    assert_eq!(state.teams().len(), 2_000);
+    for (id, team) in state.teams() {
+        assert!(QUAY.iter().all(|puzzle| team.puzzle(puzzle).is_some()));
+        assert_eq!(
+            state.head(Audience::Team(id)),
+            1,
+            "of the player who joined"
+        );
+    }
+    state.assert_invariants();
+}
+
+#[test]
+fn a_team_that_comes_late_gets_an_unlock_of_its_own() {
+    let mut story = Story::running();
+    let early = story.team("EARLY");
+    story.order(GameMasterOrder::Pause).expect("it is running");
+    story.restarts();
+    let late = story.team("LATE");
+    let team = story.team_id_of(late);
+    let own = Event::Unlocked {
+        team,
+        rounds: vec!["quay".into()],
+        puzzles: QUAY.map(Into::into).into(),
+    };
+    assert_eq!(story.last_entry().events.last(), Some(&own));
+    assert!(own.audiences().eq([Audience::Team(team), Audience::View]));
+    assert_eq!(story.sees(late), QUAY);
+    assert_eq!(story.sees(early), QUAY);
 }

@@ -146,20 +146,25 @@ async fn join(
     sessions: &[SessionCreated],
     players: u32,
 ) -> Result<Vec<Joined>, RestError> {
-    let join = |player: u32, captain: Option<&Joined>| Join {
-        session: sessions[session_of(player, sessions.len())].session.clone(),
-        new_team: captain
-            .is_none()
-            .then(|| format!("Team {}", player / TEAM_SIZE)),
-        team_code: captain.map(|captain| captain.team_code.clone()),
-        name: format!("Player {player}"),
+    let join = |player: u32, captain: Option<&Joined>| {
+        let session = &*sessions[session_of(player, sessions.len())].session;
+        let join = Join {
+            new_team: captain
+                .is_none()
+                .then(|| format!("Team {}", player / TEAM_SIZE)),
+            team_code: captain.map(|captain| captain.team_code.clone()),
+            name: format!("Player {player}"),
+        };
+        (session, join)
     };
     let first: Vec<u32> = (0..players).step_by(TEAM_SIZE as usize).collect();
     let joins = first.iter().map(|player| join(*player, None));
-    let captains = setup::join_all(rest, joins, CONCURRENCY).await?;
+    let captains = setup::join_sessions(rest, joins, CONCURRENCY).await?;
     let others = (0..players).filter(|player| player % TEAM_SIZE != 0);
     let joins = others.map(|player| join(player, Some(&captains[(player / TEAM_SIZE) as usize])));
-    let mut mates = setup::join_all(rest, joins, CONCURRENCY).await?.into_iter();
+    let mut mates = setup::join_sessions(rest, joins, CONCURRENCY)
+        .await?
+        .into_iter();
     let mut captains = captains.into_iter();
     let seated = (0..players).filter_map(|player| {
         if player % TEAM_SIZE == 0 {

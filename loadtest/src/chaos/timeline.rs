@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_to_be_told_counts_until_all_answer() {
+    fn the_first_notice_between_fault_and_recovery_counts() {
         let (begin, acks, injected) = stage(&[(50, 60), (150, 480)], 400);
         let notices = |at: &[u64]| {
             let notices: Vec<Instant> = at.iter().map(|at| begin + ms(*at)).collect();

@@ -76,7 +76,7 @@ pub enum StreamFault {
         /// The head that the server claims.
         head: u64,
     },
-    /// A message that is not allowed at this point, for example an update in place of the announced
+    /// A message that is not allowed at this point, for example an update instead of the announced
     /// snapshot, or a replay for a client without a cursor.
     #[error("out of order: {0}")]
     OutOfOrder(&'static str),

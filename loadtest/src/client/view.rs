@@ -185,6 +185,7 @@ mod tests {
             title: "Harbour".to_owned(),
             phase: Phase::Running,
             starts_at_ms: None,
+            paused_at_ms: None,
             ends_at_ms: None,
             left_ms: None,
             team: Team {
@@ -200,7 +201,7 @@ mod tests {
                 id: "maze".to_owned(),
                 round: "quay".to_owned(),
                 title: "Maze".to_owned(),
-                body: String::new(),
+                content: None,
                 points: 1,
                 unlocked_at_ms: 0,
                 solved_at_ms: None,

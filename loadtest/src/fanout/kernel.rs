@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_of_servers_elsewhere() {
+    fn nothing_is_reported_for_remote_servers() {
         assert_eq!(socket_bytes_max("192.0.2.1:80"), None);
         assert_eq!(socket_bytes_max("example.org:80"), None);
     }

@@ -38,12 +38,11 @@ impl Crowd {
         let session = setup::create_session(rest, admin_token, &hunt(puzzles)).await?;
         setup::start(rest, &session).await?;
         let joins = (0..teams).map(|team| Join {
-            session: session.session.clone(),
             new_team: Some(format!("Team {team}")),
             team_code: None,
             name: "Player 1".to_owned(),
         });
-        let joined = setup::join_all(rest, joins, CONCURRENCY).await?;
+        let joined = setup::join_all(rest, &session.session, joins, CONCURRENCY).await?;
         let endpoint = Endpoint {
             authority: rest.authority().to_owned(),
             session: session.session.clone(),

@@ -282,7 +282,7 @@ mod tests {
     use super::{Answer, Frame, Frames, OpCode, frame_of, parse_answer};
 
     #[test]
-    fn an_answer_is_told_from_everything_else() {
+    fn an_answer_is_distinguished_from_other_messages() {
         let receipt = ServerMessage::Receipt(Receipt {
             id: 7,
             order: protocol::OrderKind::SubmitGuess,

@@ -80,7 +80,7 @@ mod tests {
     use super::WalReader;
 
     #[test]
-    fn commits_are_counted_also_after_the_log_started_anew() {
+    fn commits_are_counted_after_the_log_restarts() {
         let folder = testkit::temporary_folder().expect("a temporary folder can be made");
         let path = folder.path().join("a.sqlite");
         let database = Connection::open(&path).expect("it opens");

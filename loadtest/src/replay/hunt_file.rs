@@ -58,7 +58,7 @@ fn ids(puzzles: &[LoggedPuzzle]) -> Vec<String> {
     puzzles.iter().map(unique).collect()
 }
 
-/// Lower-case ASCII letters and digits, with single hyphens in place of anything else.
+/// Converts to lower-case ASCII letters and digits, and replaces every other run of characters with a hyphen.
 fn slug(title: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {

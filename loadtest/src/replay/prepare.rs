@@ -45,8 +45,8 @@ pub(super) async fn prepare(
     })
 }
 
-/// Joins a team under its name in the log, or under a stand-in name if the server does not accept that
-/// one; then a remark says so.
+/// Joins a team under its name in the log, or, with a remark, under a stand-in name if the server rejects
+/// that one.
 async fn join(
     rest: &Rest,
     session: &str,
@@ -55,12 +55,11 @@ async fn join(
 ) -> Result<(Joined, Option<String>), RestError> {
     let join = async |name: &str| {
         let body = Join {
-            session: session.to_owned(),
             new_team: Some(name.to_owned()),
             team_code: None,
             name: "Player 1".to_owned(),
         };
-        rest.post("/join", None, &body).await
+        setup::join(rest, session, &body).await
     };
     match join(name).await {
         Err(RestError::Failed { status, .. }) if is_invalid(status.as_u16()) => {
@@ -73,7 +72,7 @@ async fn join(
     }
 }
 
-/// Whether a status says that the request's content is invalid.
+/// Whether a status means that the request's content is invalid.
 fn is_invalid(status: u16) -> bool {
     matches!(status, 400 | 422)
 }

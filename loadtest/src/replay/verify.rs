@@ -59,7 +59,7 @@ pub(super) struct Findings {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ExportedEvent {
     GuessJudged {
-        team: serde_json::Value,
+        team: String,
         puzzle: String,
         guess: String,
         verdict: Verdict,
@@ -113,7 +113,7 @@ fn exported_guess(line: ExportLine<ExportedEvent>) -> Option<ExportedGuess> {
             verdict,
         } => Some(ExportedGuess {
             origin,
-            team: team.to_string(),
+            team,
             puzzle,
             guess,
             verdict,
@@ -213,7 +213,7 @@ mod tests {
     fn stored(command: u64, verdict: Verdict) -> ExportedGuess {
         ExportedGuess {
             origin: Some(("d1".to_owned(), command)),
-            team: "1".to_owned(),
+            team: "t1".to_owned(),
             puzzle: "maze".to_owned(),
             guess: sent(command, None).guess.to_owned(),
             verdict,

@@ -1,7 +1,7 @@
 //! The structure that a payload may have, checked before serde decodes it, and decoding errors.
 //!
 //! Serde's derived types accept more than the specification allows: a list of a struct's fields in
-//! declaration order, and a number in place of a variant's name. A client that sent these would depend on
+//! declaration order, and a number instead of a variant's name. A client that sent these would depend on
 //! the order of declarations in this source.
 
 use std::fmt;
@@ -22,7 +22,7 @@ pub enum DecodeError {
 /// The field that names the variant of a map; its value is a string.
 pub(super) const TYPE: &str = "type";
 
-/// The checks beside the depth of nesting.
+/// The checks in addition to the depth of nesting.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     /// No further checks: a later version of the server may add anything.

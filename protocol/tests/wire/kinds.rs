@@ -135,6 +135,7 @@ kinds!(failure_code, FAILURE_CODES, FailureCode, {
     FailureCode::RequestTimeout => "request_timeout",
     FailureCode::RateLimited => "rate_limited",
     FailureCode::InvalidHunt => "invalid_hunt",
+    FailureCode::KeyReused => "key_reused",
     FailureCode::Unavailable => "unavailable",
     FailureCode::Internal => "internal",
     // A rejection's own code.

@@ -1,7 +1,9 @@
 //! Verifies that the written specification, `README.md`, mentions every name, code, limit and cost.
 
 use cluecast_protocol::rest::FailureCode;
-use cluecast_protocol::{Advice, ClientMessage, CloseCode, Codec, ServerMessage, cost, limits};
+use cluecast_protocol::{
+    Advice, ClientMessage, CloseCode, Codec, RejectionCode, ServerMessage, cost, limits,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -76,7 +78,26 @@ fn every_failure_code_has_a_row() {
         let read: FailureCode =
             serde_json::from_str(&format!("\"{code}\"")).expect("every name is one of the wire's");
         if !matches!(read, FailureCode::Rejected(_)) {
-            assert_mentions("a failure code", &format!("`{code}` |"));
+            let status = read.class().status;
+            assert_mentions("a failure code", &format!("\n| {status} | `{code}` |"));
+        }
+    }
+}
+
+/// The statuses of rejections over REST, as the row of rejections lists them.
+#[test]
+fn every_rejection_has_a_status_that_the_specification_lists() {
+    for code in kinds::REJECTION_CODES {
+        let read: RejectionCode =
+            serde_json::from_str(&format!("\"{code}\"")).expect("every name is one of the wire's");
+        let status = read.class().status;
+        let is_exception = status != 409;
+        assert!(
+            matches!(status, 403 | 409 | 429 | 500 | 503),
+            "{code}: {status}"
+        );
+        if is_exception && status != 429 && status != 503 {
+            assert_mentions("a rejection's status", &format!("{status} for `"));
         }
     }
 }

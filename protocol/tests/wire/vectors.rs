@@ -81,7 +81,9 @@ fn puzzle_unlocked() -> Puzzle {
         index: 3,
         round: text("quay"),
         title: text("Six flags"),
-        body: text("Read the *flags* from the mast down."),
+        content: Some(text(
+            "/content/KITE42/7b1cb4ef15ee0c1f7d6d7a3e5f0f9a2b4c8d1e6f3a5b7c9d/body.html",
+        )),
         points: 10,
         unlocked_at_ms: STARTED_AT_MS,
         solved_at_ms: None,

@@ -131,7 +131,7 @@ fn a_finished_session_is_not_moved_for_balance() {
 }
 
 #[test]
-fn a_session_that_nobody_needs_is_given_up() {
+fn an_unused_session_is_retired_and_released() {
     let mut planner = planner(ME);
     let mine = [1, 2].map(|session| owned(session, Some(ME), 4));
     let mut view = view_of(Instant::now(), mine.to_vec(), &[ME]);
@@ -160,7 +160,7 @@ fn a_created_session_is_left_to_its_creator_for_a_while() {
 }
 
 #[test]
-fn what_runs_here_and_is_anothers_is_thrown_away_first() {
+fn running_sessions_of_another_owner_are_abandoned_first() {
     let mut planner = planner(ME);
     let near = preferring(ME);
     let mut view = view_of(
@@ -179,7 +179,7 @@ fn what_runs_here_and_is_anothers_is_thrown_away_first() {
 }
 
 #[test]
-fn what_is_mine_and_does_not_run_is_claimed_anew() {
+fn own_sessions_that_do_not_run_are_claimed_again() {
     let mut planner = planner(ME);
     let mine = owned(1, Some(ME), 3);
     let steps = planner.plan(&view_of(Instant::now(), vec![mine], &[ME, OTHER]));
@@ -187,7 +187,7 @@ fn what_is_mine_and_does_not_run_is_claimed_anew() {
 }
 
 #[test]
-fn a_node_that_is_not_known_takes_nothing_of_others() {
+fn an_unknown_node_takes_no_sessions_of_others() {
     let mut planner = planner(ME);
     let orphan = vec![owned(1, Some(DEAD), 3)];
     let at = Instant::now();
@@ -196,7 +196,7 @@ fn a_node_that_is_not_known_takes_nothing_of_others() {
 }
 
 #[test]
-fn sessions_move_for_balance_a_few_at_a_time_when_all_is_calm() {
+fn a_stable_cluster_rebalances_a_few_sessions_at_a_time() {
     let start = Instant::now();
     let far = (0..).filter(|session| {
         let records = [record(ME), record(OTHER)];
@@ -222,7 +222,7 @@ fn sessions_move_for_balance_a_few_at_a_time_when_all_is_calm() {
 }
 
 #[test]
-fn a_session_that_stays_closed_is_not_moved_and_keeps_no_other_from_it() {
+fn a_session_that_stays_closed_is_not_moved_and_does_not_block_other_moves() {
     let start = Instant::now();
     let records = [record(ME), record(OTHER)];
     let is_far = |s: &u64| preferences(SessionId::new(*s), &records)[0].incarnation == OTHER;
@@ -240,7 +240,7 @@ fn a_session_that_stays_closed_is_not_moved_and_keeps_no_other_from_it() {
 }
 
 #[test]
-fn a_late_node_is_given_nothing() {
+fn a_late_node_receives_no_sessions() {
     let start = Instant::now();
     let far = preferring(OTHER);
     let mut planner = planner(ME);

@@ -8,6 +8,7 @@ use super::outcome::verdict;
 use super::people::{member, new_team_summary};
 use super::snapshot::{round, unlocked_puzzle};
 use super::texts::target;
+use crate::content::ContentPaths;
 use crate::session::View;
 
 /// The update that shows an event to an audience. The view is the state right after the event.
@@ -16,6 +17,7 @@ use crate::session::View;
 /// update as one that does, without the details for game masters.
 pub(in crate::delivery) fn update(
     view: View<'_>,
+    content: &ContentPaths,
     at: Timestamp,
     event: &Event,
     stamp: UpdateNumber,
@@ -29,7 +31,13 @@ pub(in crate::delivery) fn update(
         Audience::Hints => wire::Audience::Hints,
         Audience::Answers => wire::Audience::Answers,
     };
-    let event = Shown { view, at, audience }.event(event)?;
+    let shown = Shown {
+        view,
+        content,
+        at,
+        audience,
+    };
+    let event = shown.event(event)?;
     Some(wire::Update {
         audience,
         number: stamp.number,
@@ -41,6 +49,7 @@ pub(in crate::delivery) fn update(
 /// The context in which an event is shown.
 struct Shown<'a> {
     view: View<'a>,
+    content: &'a ContentPaths,
     at: Timestamp,
     audience: wire::Audience,
 }
@@ -243,7 +252,7 @@ impl Shown<'_> {
                 .map(|definition| round(state, definition))
                 .collect(),
             puzzles: new_puzzles
-                .map(|definition| unlocked_puzzle(state, definition, self.at))
+                .map(|definition| unlocked_puzzle(state, self.content, definition, self.at))
                 .collect(),
         }
     }
@@ -261,6 +270,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::update;
+    use crate::content::ContentKey;
+    use crate::ids::SessionId;
     use crate::session::{PrivateData, View};
 
     const HUNT: &str = "[hunt]\ntitle = \"Rendered\"\n[round.one]\n[puzzle.a]\nround = \"one\"\n\
@@ -412,7 +423,8 @@ mod tests {
             audience,
             number: 1,
         };
-        let update = update(view, Timestamp(1), event, stamp)?;
+        let content = ContentKey::new(b"a key").paths_of(SessionId::new(1), "KITE42");
+        let update = update(view, &content, Timestamp(1), event, stamp)?;
         let shown = serde_json::to_value(&update.event).expect("an event is JSON");
         let message = ServerMessage::Update(update);
         for codec in Codec::ALL {

@@ -26,12 +26,14 @@ mod welcome;
 pub use audit::{audited_orders, is_audited};
 pub use console::{players_after, unlocked_at};
 pub(super) use event::update;
-pub use export::export_lines;
+pub use export::{
+    ExportNames, ExportReferences, export_lines, export_names, guess_log_header, guess_log_rows,
+};
 pub use game_masters::game_masters;
 pub use guesses::{GuessesOf, judged_guess};
 pub(super) use outcome::{last_command, receipt};
 pub use outcome::{rejection_code, rejection_message};
-pub use people::{all_devices, devices_visible_to, joined, roster};
+pub use people::{all_devices, devices_visible_to, joined, roster, team_code};
 pub use scope::{scope, scope_name, scopes_from_wire};
 pub use session::{hunt_created, session_state};
 pub(super) use snapshot::{SharedBy, client_snapshot};

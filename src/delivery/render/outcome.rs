@@ -55,6 +55,8 @@ pub fn rejection_code(refusal: Refusal) -> RejectionCode {
         Refusal::NameTaken => return RejectionCode::NameTaken,
         // The server retries with another random code; a player never sees this.
         Refusal::TeamCodeTaken => return RejectionCode::Unavailable,
+        // REST has its own failure code for this; commands of connections have no such key.
+        Refusal::KeyReused => return RejectionCode::IdReused,
         Refusal::Rejected(rejection) => rejection,
     };
     match rejection {
@@ -101,7 +103,8 @@ pub(in crate::delivery) fn last_command(refusal: Refusal) -> Option<u64> {
         Refusal::Rejected(_)
         | Refusal::Quarantined
         | Refusal::NameTaken
-        | Refusal::TeamCodeTaken => None,
+        | Refusal::TeamCodeTaken
+        | Refusal::KeyReused => None,
     }
 }
 

@@ -73,6 +73,11 @@ pub fn joined(view: View<'_>, device: DeviceId, token: String) -> Option<Joined>
     })
 }
 
+/// The code of a team; empty if there is none.
+pub fn team_code(view: View<'_>, team: TeamId) -> String {
+    view.private.team_code(team).to_owned()
+}
+
 /// Every device of the session, by team and player.
 pub fn all_devices(view: View<'_>) -> Vec<DeviceSummary> {
     let teams = view.state.teams();

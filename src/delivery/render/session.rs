@@ -23,7 +23,9 @@ pub fn session_state(view: View<'_>, code: String) -> SessionState {
         session: code,
         title: state.hunt().title.clone(),
         phase: phase(state.phase()),
+        starts_at_ms: state.starts_at().map(|at| at.0),
         ends_at_ms: state.ends_at().map(|at| at.0),
+        left_ms: state.time_left().map(|left| left.0),
         teams: count(state.teams().len()),
         players: count(state.player_count()),
     }

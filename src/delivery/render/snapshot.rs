@@ -10,6 +10,7 @@ use super::overview::overview;
 use super::people::members;
 use super::session::phase;
 use super::texts::{announcements, clue};
+use crate::content::ContentPaths;
 use crate::delivery::viewer::Viewer;
 use crate::session::View;
 
@@ -58,12 +59,13 @@ impl SharedBy {
 /// Everything that a viewer sees, as of `heads`; none for spectators.
 pub(in crate::delivery) fn client_snapshot(
     view: View<'_>,
+    content: &ContentPaths,
     viewer: Viewer,
     heads: wire::Heads,
 ) -> Option<ServerMessage> {
     match viewer {
         Viewer::Player { player, team, .. } => {
-            let snapshot = snapshot(view, heads, player, team)?;
+            let snapshot = snapshot(view, content, heads, (player, team))?;
             Some(ServerMessage::Snapshot(Box::new(snapshot)))
         }
         Viewer::GameMaster { reads, .. } => {
@@ -77,9 +79,9 @@ pub(in crate::delivery) fn client_snapshot(
 /// Everything that a player may see; none if there is no such team.
 fn snapshot(
     view: View<'_>,
+    content: &ContentPaths,
     heads: wire::Heads,
-    player: PlayerId,
-    team: TeamId,
+    (player, team): (PlayerId, TeamId),
 ) -> Option<wire::Snapshot> {
     let state = view.state;
     let hunt = state.hunt();
@@ -109,7 +111,7 @@ fn snapshot(
         },
         rounds: rounds.map(|definition| round(state, definition)).collect(),
         puzzles: puzzles
-            .filter_map(|definition| puzzle(state, team, definition))
+            .filter_map(|definition| puzzle(state, content, team, definition))
             .collect(),
         clues: own_clues.map(|(id, known)| clue(id, known)).collect(),
         announcements: announcements(view),
@@ -128,6 +130,7 @@ pub(super) fn round(state: &State, round: &hunt::Round) -> wire::Round {
 /// A puzzle with the team's progress, if the team sees it.
 pub(super) fn puzzle(
     state: &State,
+    content: &ContentPaths,
     team: TeamId,
     definition: &hunt::Puzzle,
 ) -> Option<wire::Puzzle> {
@@ -145,13 +148,14 @@ pub(super) fn puzzle(
     Some(wire::Puzzle {
         solved_at_ms: progress.solved_at.map(|at| at.0),
         guesses: guesses.collect(),
-        ..unlocked_puzzle(state, definition, progress.unlocked_at)
+        ..unlocked_puzzle(state, content, definition, progress.unlocked_at)
     })
 }
 
 /// A puzzle at the moment of its unlock: without guesses.
 pub(super) fn unlocked_puzzle(
     state: &State,
+    content: &ContentPaths,
     definition: &hunt::Puzzle,
     unlocked_at: Timestamp,
 ) -> wire::Puzzle {
@@ -165,7 +169,7 @@ pub(super) fn unlocked_puzzle(
         ),
         round: definition.round.to_string(),
         title: definition.title.clone(),
-        body: definition.body.clone(),
+        content: definition.content.map(|hash| content.html(hash)),
         points: definition.points,
         unlocked_at_ms: unlocked_at.0,
         solved_at_ms: None,

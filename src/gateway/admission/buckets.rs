@@ -18,13 +18,13 @@ use crate::config::RateLimit;
 
 /// Addresses that have a bucket of their own; some 6 MB.
 const ADDRESSES_MAX: usize = 65_536;
-/// Least time between two sweeps, because one takes a millisecond and a flood of addresses must not
-/// cause more.
+/// Minimum time between two sweeps. A sweep takes a millisecond, and a flood of addresses must not cause more
+/// of them.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A token bucket by the generic cell rate algorithm (ITU-T I.371), with refunds.
 pub(super) struct TokenBucket {
-    /// Time in which one token comes back.
+    /// Time to refill one token.
     refill: Duration,
     capacity: u32,
     /// When the bucket will be full again; full if that is past.

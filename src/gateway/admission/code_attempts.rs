@@ -96,7 +96,7 @@ fn scope_of(limit: CodeLimit) -> &'static str {
 }
 
 impl CodeAttempt {
-    /// Takes a token; if there is none, refunds those that are held.
+    /// Takes a token; if the bucket is empty, refunds the tokens already held.
     fn hold(
         &mut self,
         bucket: Arc<TokenBucket>,

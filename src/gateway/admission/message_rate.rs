@@ -1,9 +1,9 @@
 //! Rate limits of one connection's messages and control frames.
 //!
 //! A message costs tokens as the protocol lists them. Pings and pongs have a token bucket of their own.
-//! Overflow policy: a refusal with a retry-after. A refused command reserves its tokens: sent again at the
-//! time that the refusal names, it passes, in the order of the refusals. A client that goes on after
-//! [`REFUSALS_PER_MINUTE_MAX`] refusals is closed.
+//! Overflow policy: a refusal with a retry-after. A refused command reserves its tokens, in the order of the
+//! refusals, so it is accepted when it is sent again at that time. A client that exceeds
+//! [`REFUSALS_PER_MINUTE_MAX`] is disconnected.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -217,11 +217,9 @@ mod tests {
         }
         limiter.command(&guess()).expect("19");
         limiter.command(&guess()).expect("20");
-        let limited = limiter.resync().expect_err("30");
-        assert!(
-            (8..=10).contains(&limited.retry_after.as_secs()),
-            "{limited:?}"
-        );
+        let refusal = limiter.resync().expect_err("30");
+        let wait = refusal.retry_after.as_secs();
+        assert!((8..=10).contains(&wait), "{refusal:?}");
     }
 
     fn numbered(id: u64) -> Command {
@@ -229,13 +227,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_refusal_reserves_its_own_time_in_order() {
+    async fn each_refusal_reserves_the_next_time_slot() {
         let limiter = limiter(3);
         for id in 1..=3 {
             limiter.command(&numbered(id)).expect("the burst");
         }
         let wait = |id| match limiter.command(&numbered(id)) {
-            Err(Refused::Once(limited)) => limited.retry_after.as_secs(),
+            Err(Refused::Once(refusal)) => refusal.retry_after.as_secs(),
             other => panic!("{id}: {other:?}"),
         };
         assert_eq!([4, 5, 6].map(wait), [1, 2, 3]);

@@ -1,7 +1,7 @@
 //! Rate limit of new teams per address.
 //!
-//! A team stays in its session for good, and a session's number of teams is limited. Without this limit one
-//! client could fill a session within seconds.
+//! Teams are never removed, and a session's number of teams is limited. Without this rate limit one client
+//! could fill a session within seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,20 +18,20 @@ pub struct NewTeams {
     addresses: AddressBuckets,
 }
 
-/// A team creation in progress. Dropped, it counts against the limit.
+/// A team creation in progress, which holds a token. Dropping it spends the token.
 #[must_use = "a team creation that is dropped counts against the limit"]
 pub struct TeamCreation {
     bucket: Option<Arc<TokenBucket>>,
 }
 
-/// The address has created too many teams; this one was not begun.
+/// The address has created too many teams; the creation was not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "too many teams were created from your address; join one of them by its code, or try again in {} s",
     retry_after.as_secs() + 1
 )]
 pub struct TooManyNewTeams {
-    /// When the next one will be allowed.
+    /// Time until the next creation is allowed.
     pub retry_after: Duration,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct NewClient {
     pub(super) slot: Arc<ConnectionSlot>,
 }
 
-/// What the first message says.
+/// The contents of the first message, resolved.
 struct Identified {
     session: SessionHandle<Hub>,
     identity: Identity,

@@ -1,4 +1,4 @@
-//! From a TCP connection to HTTP requests: accepting, TLS, client addresses behind proxies, HTTP/1.1.
+//! Turns TCP connections into HTTP requests: accepting, TLS, client addresses behind proxies, HTTP/1.1.
 //!
 //! Never here: WebSocket frames, and what a request means.
 

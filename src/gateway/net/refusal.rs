@@ -79,9 +79,14 @@ impl RefusalSender {
     }
 }
 
+/// The HTTP status of a failure, from the protocol's table of refusals.
+pub fn status(code: FailureCode) -> StatusCode {
+    let status = StatusCode::from_u16(code.class().status);
+    status.expect("the table has valid status codes")
+}
+
 /// A refusal as an HTTP response.
 struct Answer {
-    status: StatusCode,
     code: FailureCode,
     message: &'static str,
     retry_after: Option<u32>,
@@ -92,13 +97,11 @@ impl ConnectionRefusal {
         let retry_after = Some(RETRY_AFTER_SECONDS);
         match self {
             Self::ConnectionLimit => Answer {
-                status: StatusCode::SERVICE_UNAVAILABLE,
                 code: FailureCode::Unavailable,
                 message: "The server has no free connection; try again in 5 seconds.",
                 retry_after,
             },
             Self::AddressQuota => Answer {
-                status: StatusCode::TOO_MANY_REQUESTS,
                 code: FailureCode::RateLimited,
                 message: "Too many connections from your address have not shown a valid token; \
                           send `hello` or a token on the open ones, close those that are not \
@@ -106,7 +109,6 @@ impl ConnectionRefusal {
                 retry_after,
             },
             Self::HeaderTimeout => Answer {
-                status: StatusCode::REQUEST_TIMEOUT,
                 code: FailureCode::RequestTimeout,
                 message: "The request's header did not arrive in time; send the whole request again.",
                 retry_after: None,
@@ -118,7 +120,7 @@ impl ConnectionRefusal {
     pub(super) fn response(self) -> Response<Body> {
         let answer = self.answer();
         let mut response = Response::builder()
-            .status(answer.status)
+            .status(status(answer.code))
             .header(CONTENT_TYPE, "application/json");
         if let Some(seconds) = answer.retry_after {
             response = response.header(RETRY_AFTER, seconds);
@@ -150,7 +152,7 @@ impl Answer {
         format!(
             "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json\r\n\
              {retry}content-length: {length}\r\n\r\n{body}",
-            status = self.status,
+            status = status(self.code),
             length = body.len()
         )
     }

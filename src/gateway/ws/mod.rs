@@ -245,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Ok(Message::Binary(payload)) => Ok(Received::Message(FrameKind::Binary, payload)),
             Ok(Message::Text(text)) => Ok(Received::Message(FrameKind::Text, text.into())),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(Received::Control),
-            // tungstenite returns its own answer in place of the frame; the owner chooses the reason.
+            // tungstenite returns its own answer instead of the peer's frame; the owner chooses the reason.
             Ok(Message::Close(Some(frame)))
                 if frame.code == CloseCode::Protocol && frame.reason == BAD_CLOSE_CODE =>
             {

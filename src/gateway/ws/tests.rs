@@ -1,4 +1,4 @@
-//! The socket on a stream that each test scripts.
+//! Tests of the socket on a scripted stream.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -335,7 +335,7 @@ fn a_protocol_violation_ends_reading_and_has_a_close_code() {
     }
 }
 
-/// Reads a text in some frames; returns its length, or how many bytes were read until it was rejected.
+/// Sends a text in this many frames; returns its length, or the number of bytes read when it was rejected.
 fn read_text(text: &[u8], frames: usize) -> Result<usize, usize> {
     let mut socket = socket();
     let part = text.len().div_ceil(frames).max(1);
@@ -379,7 +379,7 @@ fn text_is_rejected_at_the_first_byte_that_cannot_be_utf_8() {
             ("é", b"\x80"),
         ] {
             let text = [good.as_bytes(), bad, b"edited"].concat();
-            // Two of these are detected only at their second byte.
+            // 0xf4 0x90 and 0xed 0xa0 are detected only at their second byte.
             let detected_after = if matches!(bad[0], 0xf4 | 0xed) { 2 } else { 1 };
             let rejected_at = good.len() + detected_after;
             assert_eq!(

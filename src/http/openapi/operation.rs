@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::query::QueryParameter;
 use super::schemas::Schemas;
 use crate::delivery::render::scope_name;
+use crate::http::idempotency::key_pattern;
 
 /// The token that a route requires.
 #[derive(Clone, Copy)]
@@ -30,6 +31,8 @@ struct Success {
     status: StatusCode,
     media_type: &'static str,
     body: Option<AddSchema>,
+    /// A media type of plain text in which the response is given on request.
+    text_alternative: Option<&'static str>,
     /// Overrides the description of the body's type.
     description: Option<&'static str>,
 }
@@ -42,6 +45,9 @@ pub(in crate::http) struct Operation {
     token: Token,
     query: Vec<QueryParameter>,
     body: Option<AddSchema>,
+    is_body_required: bool,
+    /// Whether it takes an idempotency key.
+    takes_key: bool,
     success: Success,
     /// Failures that do not follow from the path, the token and the body.
     failures: Vec<StatusCode>,
@@ -68,7 +74,10 @@ const fn shared(
     }
 }
 
-pub(super) const FAILURES: [SharedFailure; 11] = [
+/// Name of the 422 of an idempotency key; [`Operation::idempotent`] implies it.
+const KEY_REUSED: &str = "KeyReused";
+
+pub(super) const FAILURES: [SharedFailure; 12] = [
     shared(
         StatusCode::BAD_REQUEST,
         "BadRequest",
@@ -114,6 +123,11 @@ pub(super) const FAILURES: [SharedFailure; 11] = [
         "`invalid_hunt`: the hunt has mistakes; `mistakes` lists each with its file and line.",
     ),
     shared(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        KEY_REUSED,
+        "`key_reused`: another request used the idempotency key; send this one with a new key.",
+    ),
+    shared(
         StatusCode::TOO_MANY_REQUESTS,
         "RateLimited",
         "`rate_limited`: too many wrong codes, or too many new teams from one address; `retry-after` \
@@ -140,10 +154,13 @@ impl Operation {
             token: Token::None,
             query: Vec::new(),
             body: None,
+            is_body_required: true,
+            takes_key: false,
             success: Success {
                 status: StatusCode::NO_CONTENT,
                 media_type: "application/json",
                 body: None,
+                text_alternative: None,
                 description: None,
             },
             failures: Vec::new(),
@@ -167,6 +184,19 @@ impl Operation {
 
     pub(in crate::http) fn request<T: ToSchema>(mut self) -> Self {
         self.body = Some(Schemas::add::<T>);
+        self
+    }
+
+    /// Takes a body, or none.
+    pub(in crate::http) fn optional_request<T: ToSchema>(self) -> Self {
+        let mut requested = self.request::<T>();
+        requested.is_body_required = false;
+        requested
+    }
+
+    /// Takes an idempotency key.
+    pub(in crate::http) fn idempotent(mut self) -> Self {
+        self.takes_key = true;
         self
     }
 
@@ -203,6 +233,12 @@ impl Operation {
         self
     }
 
+    /// Adds a media type of plain text for the response.
+    pub(in crate::http) fn text_alternative(mut self, media_type: &'static str) -> Self {
+        self.success.text_alternative = Some(media_type);
+        self
+    }
+
     /// Describes the effect behind a 204.
     pub(in crate::http) fn effect(mut self, description: &'static str) -> Self {
         self.success.description = Some(description);
@@ -234,14 +270,17 @@ impl Operation {
             "responses": self.responses(path, schemas),
         });
         let in_query = self.query.iter().map(|parameter| parameter.render());
-        let parameters: Vec<Value> = parameters(path).map(parameter).chain(in_query).collect();
+        let mut parameters: Vec<Value> = parameters(path).map(parameter).chain(in_query).collect();
+        if self.takes_key {
+            parameters.push(key_parameter());
+        }
         if !parameters.is_empty() {
             operation["parameters"] = parameters.into();
         }
         if let Some(add) = self.body {
             let schema = add(schemas);
             operation["requestBody"] = json!({
-                "required": true,
+                "required": self.is_body_required,
                 "content": { "application/json": { "schema": schema } },
             });
         }
@@ -268,10 +307,10 @@ impl Operation {
             self.success.status.as_str().to_owned(),
             self.success.render(schemas),
         );
-        for failure in FAILURES
-            .iter()
-            .filter(|failure| self.may_fail(path, failure.status))
-        {
+        for failure in FAILURES.iter().filter(|failure| match failure.name {
+            KEY_REUSED => self.takes_key,
+            _ => self.may_fail(path, failure.status),
+        }) {
             let reference = format!("#/components/responses/{}", failure.name);
             responses.insert(
                 failure.status.as_str().to_owned(),
@@ -321,10 +360,11 @@ impl Success {
         let description = self
             .description
             .unwrap_or_else(|| schemas.description(&schema));
-        json!({
-            "description": description,
-            "content": { self.media_type: { "schema": schema } },
-        })
+        let mut content = json!({ self.media_type: { "schema": schema } });
+        if let Some(media_type) = self.text_alternative {
+            content[media_type] = json!({ "schema": { "type": "string" } });
+        }
+        json!({ "description": description, "content": content })
     }
 }
 
@@ -348,6 +388,18 @@ fn code_name(code: FailureCode) -> String {
 fn parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+}
+
+/// The header with the idempotency key.
+fn key_parameter() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": false,
+        "description": "A random key of this request. The same request with the same key is executed once, \
+            for 24 hours; a repeat gets the same ids, with a fresh token.",
+        "schema": { "type": "string", "pattern": key_pattern() },
+    })
 }
 
 fn parameter(name: &str) -> Value {

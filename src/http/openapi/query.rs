@@ -14,6 +14,10 @@ pub(in crate::http) enum QueryParameter {
     Limit,
     /// A puzzle.
     Puzzle,
+    /// An export without names.
+    Anonymous,
+    /// The form of an export.
+    Format,
 }
 
 impl QueryParameter {
@@ -43,6 +47,18 @@ impl QueryParameter {
                 true,
                 "The puzzle's id.",
                 json!({ "type": "string" }),
+            ),
+            Self::Anonymous => (
+                "anonymous",
+                false,
+                "Leaves the names of people and teams and the reasons out.",
+                json!({ "type": "string", "enum": ["1"] }),
+            ),
+            Self::Format => (
+                "format",
+                false,
+                "`jsonl`: every event. `csv`: the guesses only.",
+                json!({ "type": "string", "enum": ["jsonl", "csv"], "default": "jsonl" }),
             ),
         };
         json!({

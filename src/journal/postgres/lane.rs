@@ -200,7 +200,7 @@ impl Lane {
             match named {
                 None => group.complete(&Ok(())),
                 Some(NotWritten { is_held: false, .. }) => {
-                    group.complete(&Err(AppendError::Fenced))
+                    group.complete(&Err(AppendError::Fenced));
                 }
                 Some(NotWritten { is_held: true, .. }) => self.complete_held(group).await,
             }

@@ -211,7 +211,7 @@ pub(super) fn newest(
         let lengths = lengths
             .into_iter()
             .map(|length| usize::try_from(length).unwrap_or(0));
-        // Batches that were appended meanwhile take the place of older ones.
+        // Batches that were appended in the meantime are read instead of older ones.
         let rows = sqlx::query(
             "SELECT seq, last_seq, epoch, events FROM journal \
              WHERE session_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",

@@ -104,7 +104,7 @@ fn put_part(connection: &Connection, id: i64, number: i64, part: &[u8]) -> Resul
     Ok(insert.execute(params![id, number, part])? == 1)
 }
 
-/// Makes a snapshot visible in place of an unverified one of the same event, and hides those that are no
+/// Makes a snapshot visible instead of an unverified one of the same event, and hides those that are no
 /// longer kept.
 fn finish(connection: &mut Connection, session: SessionId, id: i64) -> Result<bool, Error> {
     let session = session.as_i64();

@@ -1,4 +1,4 @@
-//! Work beside an actor's turns: a slot for one running operation, and computations that yield the
+//! Work concurrent with an actor's turns: a slot for one running operation, and computations that yield the
 //! processor.
 //!
 //! An operating system's scheduler lets a computing thread run for some milliseconds while others wait,
@@ -22,7 +22,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(4);
 /// Bytes between two reads of the clock.
 const CHECK_BYTES: usize = 4 << 10;
 
-/// At most one operation that runs beside an actor's turns.
+/// At most one operation that runs concurrently with an actor's turns.
 pub(super) struct Background<T> {
     running: Option<BoxFuture<'static, T>>,
 }

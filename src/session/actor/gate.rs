@@ -30,7 +30,7 @@ pub(super) enum Output<D: Delivery> {
     /// Latest values, which carry no number.
     Latest(D::Latest),
     /// A state to store as a snapshot.
-    Snapshot(StateAt),
+    Snapshot(Box<StateAt>),
     /// The mark that the session is finished.
     Finish,
 }

@@ -16,6 +16,7 @@ use super::usage::{Usage, UseGuard};
 use crate::ids::SessionId;
 use crate::journal::{PrivateRecord, SessionRecord};
 use crate::session::delivery::{Delivery, Outcome, View};
+use crate::session::idempotency::IdempotencyKey;
 use crate::telemetry::metrics;
 
 /// Computes a value from a state and returns the step that sends it to the caller.
@@ -34,6 +35,8 @@ pub enum Mail<D: Delivery> {
     Order {
         /// The change.
         change: Change,
+        /// The idempotency key of the request.
+        key: Option<IdempotencyKey>,
         /// Receives the outcome once it is durable. If it is closed before the actor's turn, the order is
         /// dropped.
         reply: oneshot::Sender<Outcome>,
@@ -73,8 +76,15 @@ pub enum Change {
         /// The player.
         player: PlayerId,
     },
-    /// A command that replaces a team's code.
-    RotateTeamCode(Command, String),
+    /// Replaces a team's code.
+    RotateTeamCode {
+        /// The command to do so.
+        command: Command,
+        /// The new code, drawn at random and normalised.
+        code: String,
+        /// The reason that the command refers to.
+        reason: Option<PrivateRecord>,
+    },
 }
 
 /// The client instance of a game master's connection. Delivery sets it when it prepares the attachment, which
@@ -312,8 +322,18 @@ impl<D: Delivery> SessionHandle<D> {
 
     /// Submits a change and waits until its outcome is durable.
     pub async fn submit(&self, change: Change) -> Result<Outcome, Unavailable> {
+        self.submit_with_key(change, None).await
+    }
+
+    /// Submits a change and waits until its outcome is durable. A change whose key was used before is not
+    /// made again: it gets the receipt of the first one, or is refused if its content differs.
+    pub async fn submit_with_key(
+        &self,
+        change: Change,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Outcome, Unavailable> {
         let (reply, outcome) = oneshot::channel();
-        self.send(Mail::Order { change, reply })?;
+        self.send(Mail::Order { change, key, reply })?;
         outcome.await.map_err(|_| self.unavailable())
     }
 

@@ -1,8 +1,8 @@
-//! Stores a session's state from time to time, and verifies what was stored.
+//! Stores snapshots of a session's state periodically, and verifies what was stored.
 //!
-//! Encoding takes as long as the state is large. The actor only hands over a clone, which shares unchanged
-//! parts with the live state; encoding, storing, reading back and archiving run beside it. Archiving runs
-//! beside later snapshots too, so that an archive that hangs delays none of them.
+//! Encoding takes time in proportion to the state. The actor only hands over a clone, which shares unchanged
+//! parts with the live state; encoding, storing, reading back and archiving run concurrently. Archiving also
+//! runs concurrently with later snapshots, so that an archive that hangs delays none of them.
 
 use std::sync::Arc;
 use std::time::Duration;

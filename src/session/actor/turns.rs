@@ -15,8 +15,9 @@ use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
 use hunt::{
-    Command, CommandId, Decision, DeviceId, Entry, Event, GameMasterId, GameMasterOrder,
-    InstanceId, Issuer, NameId, PlayerId, RegistrationOrder, Rejection, State, TeamId, Timestamp,
+    Command, CommandId, Decision, DeviceId, DurationMs, Entry, Event, GameMasterId,
+    GameMasterOrder, InstanceId, Issuer, NameId, PlayerId, RegistrationOrder, Rejection, State,
+    TeamId, Timestamp,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -31,6 +32,7 @@ use super::usage::FinishMarker;
 use crate::journal::{AppendError, Batch, PrivateKind, PrivateRecord, records};
 use crate::session::delivery::{Delivery, Outcome, Refusal, View};
 use crate::session::fault::InjectedFault;
+use crate::session::idempotency::{IdempotencyKey, KeyUse};
 use crate::session::private::PrivateData;
 use crate::telemetry::metrics;
 
@@ -185,16 +187,13 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 let outcome = self.decide(&command.into(), Secrets::default(), now);
                 self.hold(Output::Answer { peer, id, outcome });
             }
-            Mail::Order { change, reply } => {
+            Mail::Order { change, key, reply } => {
                 // The caller has gone and will check whether the order took effect.
                 if reply.is_closed() {
                     metrics().requests_dropped.increment(1);
                     return;
                 }
-                let outcome = match self.resolve(change) {
-                    Ok((command, secrets)) => self.decide(&command, secrets, now),
-                    Err(refusal) => Err(refusal),
-                };
+                let outcome = self.decide_change(change, key, now);
                 self.hold(Output::Reply { reply, outcome });
             }
             Mail::Attach(attach) => {
@@ -236,13 +235,37 @@ impl<'a, D: Delivery> Actor<'a, D> {
         }
     }
 
+    /// Decides on a change, unless its idempotency key was used before. A revoked requester gets no receipt:
+    /// the rules reject the change.
+    fn decide_change(
+        &mut self,
+        change: Change,
+        key: Option<IdempotencyKey>,
+        now: Timestamp,
+    ) -> Outcome {
+        if let Some(key) = &key
+            && !is_revoked(&self.state, &change)
+        {
+            match self.private.find_key(key, now) {
+                KeyUse::New => {}
+                KeyUse::Repeated(receipt) => return Ok(receipt),
+                KeyUse::OtherRequest => return Err(Refusal::KeyReused),
+            }
+        }
+        let (command, secrets) = self.resolve(change)?;
+        self.decide(&command, Secrets { key, ..secrets }, now)
+    }
+
     /// Replaces codes by what they stand for, and refuses names that are taken.
     fn resolve(&self, change: Change) -> Result<(Command, Secrets), Refusal> {
         match change {
             Change::Command(command, names) => {
                 self.check_renaming(&command, &names)?;
-                let team_code = None;
-                Ok((command, Secrets { names, team_code }))
+                let secrets = Secrets {
+                    names,
+                    ..Secrets::default()
+                };
+                Ok((command, secrets))
             }
             Change::CreateTeam {
                 code,
@@ -259,9 +282,12 @@ impl<'a, D: Delivery> Actor<'a, D> {
                     team_name: NameId(team_name.id),
                     player_name: NameId(player_name.id),
                 };
-                let names = vec![team_name, player_name];
-                let team_code = Some(code);
-                Ok((Command::Registration(order), Secrets { names, team_code }))
+                let secrets = Secrets {
+                    names: vec![team_name, player_name],
+                    team_code: Some(code),
+                    key: None,
+                };
+                Ok((Command::Registration(order), secrets))
             }
             Change::JoinTeam { code, player_name } => {
                 let team = self.private.team_by_code(&code);
@@ -285,12 +311,20 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 let order = RegistrationOrder::RestorePlayer { team, player };
                 Ok((Command::Registration(order), Secrets::default()))
             }
-            Change::RotateTeamCode(command, code) => {
+            Change::RotateTeamCode {
+                command,
+                code,
+                reason,
+            } => {
                 if self.private.team_by_code(&code).is_some() {
                     return Err(Refusal::TeamCodeTaken);
                 }
-                let (names, team_code) = (Vec::new(), Some(code));
-                Ok((command, Secrets { names, team_code }))
+                let secrets = Secrets {
+                    names: reason.into_iter().collect(),
+                    team_code: Some(code),
+                    key: None,
+                };
+                Ok((command, secrets))
             }
         }
     }
@@ -317,16 +351,28 @@ impl<'a, D: Delivery> Actor<'a, D> {
 
     /// Lets the rules decide on a command, and applies what they accept. If the rules panic, the state is
     /// unchanged, and the command is quarantined: it is not tried again.
-    fn decide(&mut self, command: &Command, secrets: Secrets, now: Timestamp) -> Outcome {
+    fn decide(&mut self, command: &Command, mut secrets: Secrets, now: Timestamp) -> Outcome {
         let key = command_key(command);
         if key.is_some_and(|key| self.quarantined.contains(&key)) {
             return Err(Refusal::Quarantined);
+        }
+        let reopens = matches!(
+            command,
+            Command::GameMaster {
+                order: GameMasterOrder::Reopen,
+                ..
+            }
+        );
+        if reopens && self.is_final(now) {
+            return Err(Rejection::TooLate.into());
         }
         let decided = catch_unwind(AssertUnwindSafe(|| self.state.decide(command, now)));
         match decided {
             Ok(Ok(Decision::Accepted(entry))) => {
                 let receipt = hunt::Receipt::from_events(&entry.events);
-                for record in secrets.records(&entry.events) {
+                let key = secrets.key.take();
+                let key = key.map(|key| self.private.key_record(key, entry.at, receipt));
+                for record in secrets.records(&entry.events).into_iter().chain(key) {
                     self.private.put(&record);
                     self.turn.private.push(record);
                 }
@@ -422,15 +468,23 @@ impl<'a, D: Delivery> Actor<'a, D> {
             Output::Attach(prepared) => self.delivery.attach(prepared),
             Output::Read(answer) => answer(),
             Output::Latest(latest) => self.delivery.release_latest(latest),
-            Output::Snapshot(state) => self.snapshots.store(state),
+            Output::Snapshot(state) => self.snapshots.store(*state),
             Output::Finish => self.finish.write(&**self.context.journal()),
         }
     }
 
     fn finish_if_due(&mut self) {
-        if self.finish.request_if_due(self.state.phase()) {
+        let is_final = self.is_final(self.context.services.clock.now());
+        if self.finish.request_if_due(is_final) {
             self.hold(Output::Finish);
         }
+    }
+
+    /// Whether the session is finished and the finish can no longer be undone.
+    fn is_final(&self, now: Timestamp) -> bool {
+        let reopen_max = self.context.services.config.reopen_max.as_millis();
+        let within = u64::try_from(reopen_max).unwrap_or(u64::MAX);
+        self.state.is_final(now, DurationMs(within))
     }
 
     fn snapshot_if_due(&mut self) {
@@ -439,24 +493,26 @@ impl<'a, D: Delivery> Actor<'a, D> {
                 self.snapshots.store(state);
                 return;
             }
-            self.hold(Output::Snapshot(state));
+            self.hold(Output::Snapshot(Box::new(state)));
         }
     }
 }
 
-/// What an accepted command stores beside its events.
+/// Private records that an accepted command stores with its events.
 #[derive(Default)]
 struct Secrets {
     names: Vec<PrivateRecord>,
     /// The code of the team that is created, or whose code is replaced.
     team_code: Option<String>,
+    /// The idempotency key of the request.
+    key: Option<IdempotencyKey>,
 }
 
 impl Secrets {
     fn names(name: PrivateRecord) -> Self {
         Self {
             names: vec![name],
-            team_code: None,
+            ..Self::default()
         }
     }
 
@@ -474,6 +530,34 @@ impl Secrets {
         }));
         records
     }
+}
+
+/// Whether the device or game master that requests a change is revoked or unknown.
+fn is_revoked(state: &State, change: &Change) -> bool {
+    let command = match change {
+        Change::Command(command, _) | Change::RotateTeamCode { command, .. } => command,
+        Change::CreateTeam { .. } | Change::JoinTeam { .. } | Change::RestorePlayer { .. } => {
+            return false;
+        }
+    };
+    match command {
+        Command::Player { device, .. } => is_device_revoked(state, *device),
+        Command::Registration(order) => order
+            .device()
+            .is_some_and(|device| is_device_revoked(state, device)),
+        Command::GameMaster {
+            by: Issuer::GameMaster(id),
+            ..
+        }
+        | Command::OpenInstance(id) => state.game_master(*id).is_none_or(|known| known.revoked),
+        Command::GameMaster {
+            by: Issuer::Admin, ..
+        } => false,
+    }
+}
+
+fn is_device_revoked(state: &State, device: DeviceId) -> bool {
+    state.device(device).is_none_or(|known| known.revoked)
 }
 
 /// Whose name a command changes.

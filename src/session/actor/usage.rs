@@ -1,14 +1,13 @@
 //! When a session may be retired: it is marked as finished in the journal, and idle.
 //!
-//! A finished session does not change any more, and a later request reopens it. So it may be closed once
-//! no connection and no request has used it for a while. The mark in the journal keeps a node from
-//! opening it without a request. Each owner writes it once, after the finish is durable, because an
+//! A finished session no longer changes once its finish can no longer be undone; a later request opens it again.
+//! So it may be closed once no connection and no request has used it for a while. The mark in the journal keeps a
+//! node from opening it without a request. Each owner writes it once, after the finish is durable, because an
 //! earlier owner may have died before. The mark is never withdrawn, so that it needs no fence.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use hunt::Phase;
 use tokio::time::Instant;
 
 use super::background::Background;
@@ -102,8 +101,8 @@ impl FinishMarker {
     }
 
     /// Whether to write the mark once the present state is durable. True only once, unless writing fails.
-    pub(super) fn request_if_due(&mut self, phase: Phase) -> bool {
-        let is_due = phase == Phase::Finished && !self.is_requested;
+    pub(super) fn request_if_due(&mut self, is_final: bool) -> bool {
+        let is_due = is_final && !self.is_requested;
         self.is_requested |= is_due;
         is_due
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuar
 use hunt::{Bundle, Hunt, Mistake};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::ids::SessionId;
 use crate::journal::{self, JournalError, SessionRecord};
@@ -15,6 +16,8 @@ use crate::journal::{self, JournalError, SessionRecord};
 const QUERIES_MAX: usize = 4;
 /// Parsed hunts in the cache. A full cache is cleared; running sessions keep their own reference.
 const HUNTS_MAX: usize = 64;
+/// Bytes of a hunt that are parsed on an async worker, in under a millisecond.
+const PARSE_INLINE_BYTES_MAX: usize = 16 << 10;
 
 /// The sessions and hunts of the journal.
 pub(super) struct Catalogue {
@@ -122,12 +125,19 @@ impl Catalogue {
     /// The parsed hunt of a session.
     pub(super) async fn hunt(&self, record: &SessionRecord) -> Result<Arc<Hunt>, OpenError> {
         let revision = &record.hunt_revision;
-        if let Some(parsed) = self.hunts().get(revision) {
-            return Ok(parsed.clone());
+        if let Some(parsed) = self.cached_hunt(revision) {
+            return Ok(parsed);
+        }
+        let _permit = self.query_permit().await;
+        // Another query may have read it during the wait for the permit.
+        if let Some(parsed) = self.cached_hunt(revision) {
+            return Ok(parsed);
         }
         let stored = self.journal.hunt(revision.clone()).await?;
         let stored = stored.ok_or(OpenError::HuntMissing(record.id))?;
-        let parsed = parse_stored(&stored).map_err(|error| OpenError::Hunt(record.id, error))?;
+        let parsed = parse_off_workers(stored)
+            .await
+            .map_err(|error| OpenError::Hunt(record.id, error))?;
         let parsed = Arc::new(parsed);
         let mut hunts = self.hunts();
         if hunts.len() >= HUNTS_MAX {
@@ -135,6 +145,10 @@ impl Catalogue {
         }
         hunts.insert(revision.clone(), parsed.clone());
         Ok(parsed)
+    }
+
+    fn cached_hunt(&self, revision: &str) -> Option<Arc<Hunt>> {
+        self.hunts().get(revision).cloned()
     }
 
     fn cached(&self, id: SessionId) -> Option<Arc<SessionRecord>> {
@@ -184,6 +198,9 @@ pub enum HuntError {
     /// The stored files cannot be decoded.
     #[error("the stored hunt is damaged: {0}")]
     Damaged(serde_json::Error),
+    /// Parsing the stored files panicked.
+    #[error("parsing the stored hunt failed: {0}")]
+    Panicked(JoinError),
 }
 
 impl StoredHunt {
@@ -206,6 +223,15 @@ fn sha256_hex(bytes: &[u8]) -> String {
         write!(hex, "{byte:02x}").expect("writing to a string does not fail");
     }
     hex
+}
+
+/// Parses stored files, on a blocking thread if that takes longer than an async worker may be blocked.
+async fn parse_off_workers(files: Vec<u8>) -> Result<Hunt, HuntError> {
+    if files.len() <= PARSE_INLINE_BYTES_MAX {
+        return parse_stored(&files);
+    }
+    let parsing = spawn_blocking(move || parse_stored(&files));
+    parsing.await.map_err(HuntError::Panicked)?
 }
 
 fn parse_stored(files: &[u8]) -> Result<Hunt, HuntError> {

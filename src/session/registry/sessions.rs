@@ -122,6 +122,16 @@ impl<D: Delivery> Sessions<D> {
         self.shared.catalogue.by_code(code).await
     }
 
+    /// The record of the session with this code, if this node has it in its cache.
+    pub fn cached_record(&self, code: &str) -> Option<Arc<SessionRecord>> {
+        self.shared.catalogue.cached_by_code(code)
+    }
+
+    /// The hunt of a session, no matter which node runs it.
+    pub async fn hunt(&self, record: &SessionRecord) -> Result<Arc<Hunt>, OpenError> {
+        self.shared.catalogue.hunt(record).await
+    }
+
     /// The id of the session with this code, if this node has it in its cache and does not run it.
     pub fn known_elsewhere(&self, code: &str) -> Option<SessionId> {
         let id = self.shared.catalogue.cached_id(code)?;

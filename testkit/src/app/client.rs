@@ -1,5 +1,5 @@
-//! The test client: it applies what it receives, and proves from the numbers that it misses nothing
-//! and sees nothing twice.
+//! The test client. It applies what it receives, and asserts by the update numbers that nothing is missing
+//! or duplicated.
 
 use std::time::UNIX_EPOCH;
 
@@ -14,10 +14,10 @@ use tokio::time::{Instant, timeout};
 
 use super::{Ended, Session, Socket, WAIT_MAX};
 
-/// An attached device, game master or spectator. Every wait is bounded by [`WAIT_MAX`], and
-/// everything panics when the server breaks the protocol.
+/// An attached device, game master or spectator. Every wait has the timeout [`WAIT_MAX`], and every method
+/// panics if the server violates the protocol.
 pub struct TestClient<S = TcpStream> {
-    /// None of a spectator.
+    /// None for a spectator.
     pub token: Option<String>,
     /// The answer to the last `hello` or `resync`.
     pub welcome: Welcome,
@@ -31,15 +31,15 @@ pub struct TestClient<S = TcpStream> {
     pub overview: Option<Overview>,
     /// The board as of the last change.
     pub board: Option<Board>,
-    /// How many boards came, whole or as a change.
+    /// Number of boards received, complete ones and changes.
     pub boards: usize,
-    /// How many of them came as a change.
+    /// Number of these that were changes.
     pub board_changes: usize,
-    /// Who is connected, as game masters see it.
+    /// The connected clients, as game masters see them.
     pub attendance: Option<Attendance>,
-    /// The own rank.
+    /// The team's rank.
     pub standing: Option<Standing>,
-    /// Who of the own team is connected.
+    /// The connected members of the team.
     pub presence: Option<Presence>,
     session: Session,
     codec: Codec,
@@ -47,7 +47,7 @@ pub struct TestClient<S = TcpStream> {
     last_command: u64,
 }
 
-/// What came of a command.
+/// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer(pub Result<Receipt, Rejection>);
 
@@ -130,7 +130,7 @@ fn has_reached(cursor: &Cursor, heads: Heads) -> bool {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
-    /// Sends `hello` with a token, or `watch` without, and reads what the welcome promises.
+    /// Sends `hello` with a token, or `watch` without, and reads the messages that the welcome announces.
     pub(super) async fn attach(
         session: Session,
         mut socket: Socket<S>,
@@ -168,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
         Ok(client)
     }
 
-    /// Asks for everything after a cursor on the open connection, or for a whole snapshot.
+    /// Sends `resync`: requests the updates after a cursor, or a snapshot without one.
     pub async fn resync(&mut self, cursor: Option<Cursor>) -> &Welcome {
         self.socket()
             .send(&ClientMessage::Resync(Resync { cursor }))
@@ -186,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
         &self.welcome
     }
 
-    /// Reads what the welcome promises to a client with this cursor.
+    /// Reads the messages that the welcome announces to a client with this cursor.
     async fn receive_missed(&mut self, asked: Option<Cursor>) -> Result<(), Ended> {
         (self.board, self.attendance) = (None, None);
         self.last_command = self.last_command.max(self.welcome.last_command);
@@ -225,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
         self.socket = None;
     }
 
-    /// Reads a message and applies it. Cancellation loses nothing.
+    /// Reads a message and applies it. Cancel-safe.
     pub async fn read(&mut self) -> Result<ServerMessage, Ended> {
         let message = self.socket().receive().await?;
         match &message {
@@ -281,9 +281,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
         self.updates.push(update);
     }
 
-    /// Reads until the client is in a state that fits.
+    /// Reads until the client's state satisfies the condition.
     pub async fn until(&mut self, fits: impl Fn(&Self) -> bool) {
-        // Heads come all the time, so that the bound of each message bounds nothing.
+        // Heads arrive periodically, so the timeout of a single message would never expire.
         let waiting = async {
             while !fits(self) {
                 self.read().await.expect("the connection holds");
@@ -294,7 +294,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
             .expect("the state comes about");
     }
 
-    /// Reads until a message fits.
+    /// Reads until a message satisfies the condition.
     pub async fn read_until(&mut self, fits: impl Fn(&ServerMessage) -> bool) -> ServerMessage {
         let since = Instant::now();
         loop {
@@ -306,21 +306,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
         }
     }
 
-    /// Reads until an event fits, also among those that were read before.
+    /// Returns the first update whose event satisfies the condition, including updates that were read
+    /// earlier. Reads until there is one.
     pub async fn expect_update(&mut self, fits: impl Fn(&Event) -> bool) -> Update {
         let find = |client: &Self| client.updates.iter().position(|update| fits(&update.event));
         self.until(|client| find(client).is_some()).await;
         self.updates[find(self).expect("it has come")].clone()
     }
 
-    /// Reads until heads that were sent after this call prove that nothing is missing.
+    /// Reads until heads that were sent after this call arrive, which prove that no update is missing.
     pub async fn catch_up(&mut self) -> HeadsFrame {
         let now = UNIX_EPOCH.elapsed().expect("it is after 1970").as_millis();
         let now = u64::try_from(now).expect("it is not that late");
         self.catch_up_to(now + 1).await
     }
 
-    /// Reads until heads prove that nothing is missing that was sent before this server time.
+    /// Reads until heads of this server time or later arrive, which prove that no earlier update is missing.
     pub async fn catch_up_to(&mut self, time_ms: u64) -> HeadsFrame {
         let is_new = |message: &ServerMessage| matches!(message, ServerMessage::Heads(frame) if frame.server_time_ms >= time_ms);
         match self.read_until(is_new).await {
@@ -360,7 +361,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
         self.ended().await.expect_code(code)
     }
 
-    /// Sends a command with the next id, which is returned, without waiting for its answer.
+    /// Sends a command with the next id, without waiting for its answer. Returns the id.
     pub async fn send(&mut self, order: Order) -> u64 {
         let id = self.last_command + 1;
         self.send_as(id, order).await;
@@ -433,7 +434,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TestClient<S> {
 }
 
 impl TestClient {
-    /// Connects again with the cursor, drops the old connection, and catches up.
+    /// Drops the connection, connects again with the cursor, and catches up.
     pub async fn reconnect(&mut self) -> &Welcome {
         self.reconnect_with(self.codec).await
     }

@@ -1,4 +1,4 @@
-//! HTTP requests that are written byte by byte, so that none is too malformed to be sent.
+//! Raw HTTP requests, so that tests can send malformed ones.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,9 +16,9 @@ use super::WAIT_MAX;
 /// A request on a connection of its own.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The method, which need not exist.
+    /// The method, which may be an invalid one.
     pub method: String,
-    /// The whole path, as it is written on the request line.
+    /// The complete path, as on the request line.
     pub path: String,
     /// Headers by name. `content-length` is added.
     pub headers: BTreeMap<String, String>,
@@ -50,22 +50,26 @@ impl Request {
     }
 
     /// Adds or replaces a header.
+    #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.insert(name.to_owned(), value.into());
         self
     }
 
     /// Adds a bearer token.
+    #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))
     }
 
     /// Adds a JSON body.
+    #[must_use]
     pub fn json(self, body: &impl Serialize) -> Self {
         self.raw_json(serde_json::to_vec(body).expect("test bodies can be written"))
     }
 
-    /// Adds bytes that claim to be JSON.
+    /// Adds a body with the content type JSON, which may be malformed.
+    #[must_use]
     pub fn raw_json(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self.header("content-type", "application/json")
@@ -88,7 +92,7 @@ impl Request {
             request.extend([name, ": ", value, "\r\n"]);
         }
         let length = self.body.len();
-        request.push_str(&format!("content-length: {length}\r\n\r\n"));
+        request.extend(["content-length: ", &length.to_string(), "\r\n\r\n"]);
         let answer = exchange(stream, &[request.as_bytes(), &self.body].concat()).await;
         Response::parse(&answer).expect("the server answers")
     }
@@ -106,11 +110,11 @@ pub struct Response {
 }
 
 impl Response {
-    /// Reads up to the end of a connection; none if it ends before a response began.
+    /// Reads until the end of the connection; none if it ends before a response begins.
     pub async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Option<Self> {
         let mut bytes = Vec::new();
         let reading = timeout(WAIT_MAX, stream.read_to_end(&mut bytes)).await;
-        // A reset after the response is an end as well.
+        // A reset after the response counts as the end.
         let _ended = reading.expect("the connection ends in time");
         Self::parse(&bytes)
     }
@@ -164,7 +168,7 @@ impl Response {
         failure.error
     }
 
-    /// Seconds after which the client may try again.
+    /// The seconds in `Retry-After`.
     pub fn retry_after(&self) -> u64 {
         self.headers["retry-after"].parse().expect("a number")
     }
@@ -179,8 +183,8 @@ impl Response {
     }
 }
 
-/// Sends bytes and returns everything that comes back up to the end of the connection. The server
-/// may answer and close before it has read everything.
+/// Sends bytes and returns everything that the server sends until the end of the connection. The server may
+/// answer and close before it has read everything.
 pub async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> Vec<u8> {
     let (mut reading, mut writing) = tokio::io::split(stream);
     let mut answer = Vec::new();
@@ -188,7 +192,7 @@ pub async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8
         writing.write_all(request),
         timeout(WAIT_MAX, reading.read_to_end(&mut answer)),
     );
-    // A reset after the answer leaves the answer whole.
+    // A reset after the response does not damage it.
     drop(read.expect("the server answers and closes"));
     answer
 }
@@ -206,8 +210,8 @@ pub async fn connect_from(source: &str, address: SocketAddr) -> TcpStream {
     socket.connect(address).await.expect("it listens")
 }
 
-/// Connects with a receive buffer of about this many bytes (the system has a minimum), so that the
-/// server soon notices that nothing is read.
+/// Connects with a receive buffer of about this many bytes (the system has a minimum), so that the server's
+/// writes soon block if the test does not read.
 pub async fn connect_narrow(address: SocketAddr, receive_bytes: u32) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket
@@ -216,7 +220,7 @@ pub async fn connect_narrow(address: SocketAddr, receive_bytes: u32) -> TcpStrea
     socket.connect(address).await.expect("it listens")
 }
 
-/// The value of a counter or gauge of integers, by its name and labels as they are printed.
+/// The integer value of a counter or gauge, by its name and labels as in the metrics text.
 pub fn metric_in(metrics: &str, name: &str) -> Option<u64> {
     let mut lines = metrics.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;

@@ -1,4 +1,4 @@
-//! One server process with a session on it, and clients that check everything they receive.
+//! A server process with a session, and clients that check everything they receive.
 //!
 //! ```no_run
 //! # use cluecast_testkit::app::{ANSWER, TestApp};
@@ -22,10 +22,10 @@
 //! ```
 //!
 //! [`TestApp`] owns the process. It dereferences to its [`Session`], whose verbs send REST requests
-//! and attach [`TestClient`]s; a [`Session`] alone drives a server that the test runs by itself.
+//! and attach [`TestClient`]s. A [`Session`] alone works with a server that the test runs itself.
 //! [`Socket`] and [`http`] are the raw layers, for input that no correct client sends.
 //!
-//! Everything here panics when the server breaks its contract.
+//! Everything here panics if the server violates the protocol.
 
 mod client;
 pub mod http;
@@ -46,10 +46,11 @@ pub use reducer::{apply_to_overview, apply_to_snapshot};
 pub use session::{ANSWER, Check, PUZZLES, Session, TITLE};
 pub use socket::{Ended, Socket, frame, upgrade_request};
 
-/// Bounds everything that a test waits for. What takes longer has failed.
+/// Timeout of everything that a test waits for.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Commands are not limited. Heads come often, so that a client soon knows that nothing is missing.
+/// Settings of every test server: practically no rate limit, and frequent heads, so that a client soon
+/// knows that no update is missing.
 const SETTINGS: [&str; 3] = [
     "limits.commands_per_second=1000000",
     "limits.commands_burst=1000000",
@@ -62,13 +63,13 @@ pub struct TestApp {
     pub session: Session,
     /// The process.
     pub server: ServerProcess,
-    /// How the server is called at every start.
+    /// The command that starts the server.
     pub command: ServerCommand,
     folder: TempDir,
 }
 
 impl TestApp {
-    /// A server without a session, with these settings after the usual ones.
+    /// A server without a session, with these settings added to the usual ones.
     pub async fn bare(settings: &[&str]) -> Self {
         let folder = temporary_folder().expect("a temporary folder can be made");
         let binary = find_binary("cluecast").expect("tests are built together with the server");
@@ -116,7 +117,7 @@ impl TestApp {
         self.server.kill().await.expect("it can be killed");
     }
 
-    /// Stops the server with SIGTERM; it must stop cleanly and in time.
+    /// Stops the server with SIGTERM. It must exit with status 0 within the timeout.
     pub async fn stop(&mut self) {
         let status = self.server.terminate(WAIT_MAX).await;
         let status = status.unwrap_or_else(|error| panic!("{error}"));

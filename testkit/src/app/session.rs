@@ -1,6 +1,7 @@
 //! A session as it is reached through one server: its REST requests, and the clients that attach.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use super::http::{Request, Response, connect, connect_narrow, metric_in};
 use super::socket::{Socket, upgrade_request};
 use super::{Ended, TestClient, WAIT_MAX};
 
+/// The number of players that have joined a team of others, for their names.
+static JOINED: AtomicU64 = AtomicU64::new(1);
+
 /// How many puzzles the hunt has: `p0`, `p1`, … Each is worth one point.
 pub const PUZZLES: usize = 8;
 /// The answer to each of them.
@@ -25,10 +29,10 @@ pub const ANSWER: &str = "SOLVED";
 /// The hunt's title.
 pub const TITLE: &str = "Test hunt";
 
-/// Between two looks at a metric.
+/// Polling interval for a metric.
 const POLL_EVERY: Duration = Duration::from_millis(20);
 
-/// Looks at a request and its response, and panics if they do not fit.
+/// Asserts that a response is valid for its request.
 pub type Check = fn(&Request, &Response);
 
 /// A session through one server. Clones share the server's address, which changes at a restart.
@@ -74,6 +78,7 @@ impl Session {
     }
 
     /// The same session through another node.
+    #[must_use]
     pub fn via(&self, node: &Self) -> Self {
         let address = Arc::clone(&node.address);
         Self {
@@ -83,6 +88,7 @@ impl Session {
     }
 
     /// The same server and tokens with another session code.
+    #[must_use]
     pub fn with_code(&self, code: &str) -> Self {
         let code = code.to_owned();
         Self {
@@ -159,18 +165,23 @@ impl Session {
     /// Starts, pauses, resumes or finishes the session, as the organiser.
     pub async fn order(&self, order: &str) -> SessionState {
         let path = format!("/{order}");
-        self.post(&path, &self.game_master_token, None)
+        let body = (order == "finish").then(|| json!({ "confirm": true }));
+        self.post(&path, &self.game_master_token, body)
             .await
             .read(200)
     }
 
     /// The request to join by a new team's name, or by a team's code.
     pub fn join_request(&self, new_team: Option<&str>, team_code: Option<&str>) -> Request {
-        Request::post("/api/v1/join").json(&Join {
-            session: self.code.clone(),
+        let path = format!("/api/v1/sessions/{}/join", self.code);
+        Request::post(path).json(&Join {
             new_team: new_team.map(str::to_owned),
             team_code: team_code.map(str::to_owned),
-            name: if new_team.is_some() { "Ana" } else { "Ben" }.to_owned(),
+            name: match new_team {
+                Some(_) => "Ana".to_owned(),
+                // Names are unique in a team.
+                None => format!("Ben {}", JOINED.fetch_add(1, Ordering::Relaxed)),
+            },
         })
     }
 
@@ -240,7 +251,7 @@ impl Session {
         upgraded.unwrap_or_else(|status| panic!("the upgrade was refused with {status}"))
     }
 
-    /// Upgrades a connection with a further header; the status if the server refuses.
+    /// Upgrades a connection with an additional header; returns the HTTP status if the server refuses.
     pub async fn try_upgrade<S>(
         &self,
         stream: S,
@@ -285,17 +296,17 @@ impl Session {
         self.attach(&self.game_master_token).await
     }
 
-    /// Attaches with a token that is valid, over MessagePack.
+    /// Attaches with a valid token, over MessagePack.
     pub async fn attach(&self, token: &str) -> TestClient {
         self.attach_with(Codec::MessagePack, token).await
     }
 
-    /// Attaches with a token that is valid, over this codec.
+    /// Attaches with a valid token, over this codec.
     pub async fn attach_with(&self, codec: Codec, token: &str) -> TestClient {
         self.attach_on(self.socket(codec).await, token).await
     }
 
-    /// Attaches on a raw socket with a token that is valid.
+    /// Attaches on a raw socket with a valid token.
     pub async fn attach_on<S>(&self, socket: Socket<S>, token: &str) -> TestClient<S>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -304,12 +315,12 @@ impl Session {
         attached.unwrap_or_else(|ended| panic!("hello was refused: {ended:?}"))
     }
 
-    /// Attaches a spectator, unless the server refuses it.
+    /// Attaches a spectator; returns how the connection ended if the server refuses.
     pub async fn watch(&self, codec: Codec) -> Result<TestClient, Ended> {
         TestClient::attach(self.clone(), self.socket(codec).await, None).await
     }
 
-    /// The end of a connection whose token is refused.
+    /// Connects with a token that the server must refuse; returns how the connection ended.
     pub async fn refused(&self, codec: Codec, token: &str) -> Ended {
         let socket = self.socket(codec).await;
         let attached = TestClient::attach(self.clone(), socket, Some(token)).await;
@@ -322,13 +333,13 @@ impl Session {
         ended.expect_code(CloseCode::Unauthorized);
     }
 
-    /// The server's value of a counter or gauge, by its name and labels as they are printed.
+    /// The value of a counter or gauge, by its name and labels as in the metrics text.
     pub async fn metric(&self, name: &str) -> u64 {
         let metrics = Request::get("/metrics").send(self.address()).await.body;
         metric_in(&metrics, name).unwrap_or_else(|| panic!("{name} is not in\n{metrics}"))
     }
 
-    /// Waits until a metric, once it exists, has a value that fits.
+    /// Waits until a metric exists and its value satisfies the condition.
     pub async fn until_metric(&self, name: &str, fits: impl Fn(u64) -> bool) {
         let waiting = async {
             loop {

@@ -1,4 +1,4 @@
-//! One WebSocket: frames out, messages in, and how it ended.
+//! A raw WebSocket: sends frames, receives messages, and reports how the connection ended.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::WAIT_MAX;
 
-/// A raw WebSocket, which sends only what a test tells it to.
+/// A raw WebSocket. It sends only what the test sends.
 pub struct Socket<S = TcpStream> {
     stream: WebSocketStream<S>,
     codec: Codec,
@@ -29,10 +29,10 @@ pub enum Ended {
     Closed {
         /// The number of the close code.
         code: u16,
-        /// The text beside it.
+        /// The reason in the close frame.
         reason: String,
     },
-    /// Without one.
+    /// Without a close frame or close code.
     Cut(String),
 }
 
@@ -55,7 +55,7 @@ impl Ended {
     }
 }
 
-/// The upgrade request for a session, with the subprotocols that are offered, if any.
+/// The upgrade request for a session, with the offered subprotocols, if any.
 pub fn upgrade_request(session: &str, offered: Option<&str>) -> Request {
     let url = format!("ws://server/ws/{session}");
     let mut request = url.into_client_request().expect("it is an address");
@@ -68,7 +68,7 @@ pub fn upgrade_request(session: &str, offered: Option<&str>) -> Request {
     request
 }
 
-/// The data frame of a codec's kind with this payload.
+/// A data frame of the codec's frame kind with this payload.
 pub fn frame(codec: Codec, payload: impl Into<Vec<u8>>) -> Message {
     match codec.frame_kind() {
         FrameKind::Binary => Message::binary(payload.into()),
@@ -80,9 +80,9 @@ pub fn frame(codec: Codec, payload: impl Into<Vec<u8>>) -> Message {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Upgrades a connection; the error if the server refuses or hangs up.
+    /// Upgrades a connection; returns an error if the server refuses or disconnects.
     pub async fn upgrade(stream: S, request: Request) -> Result<Self, Error> {
-        // What a test sends must leave at once and unchanged.
+        // Frames must be sent at once and unchanged.
         let config = WebSocketConfig::default().write_buffer_size(0);
         let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         let (stream, response) = timeout(WAIT_MAX, upgrade)
@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Ok(Self { stream, codec })
     }
 
-    /// Upgrades a connection; the status if the server refuses.
+    /// Upgrades a connection; returns the HTTP status if the server refuses.
     pub async fn upgrade_or_status(stream: S, request: Request) -> Result<Self, u16> {
         match Self::upgrade(stream, request).await {
             Ok(socket) => Ok(socket),
@@ -110,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.codec
     }
 
-    /// The stream below the frames.
+    /// The underlying stream.
     pub fn stream(&mut self) -> &mut S {
         self.stream.get_mut()
     }
@@ -126,13 +126,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         sent.expect("the connection holds");
     }
 
-    /// Sends a frame; an error once the server has closed.
+    /// Sends a frame; returns an error once the server has closed.
     pub async fn send_frame(&mut self, frame: Message) -> Result<(), Error> {
         let sent = timeout(WAIT_MAX, self.stream.send(frame)).await;
         sent.expect("the server reads")
     }
 
-    /// The next message. Cancellation loses nothing.
+    /// Receives the next message. Cancel-safe.
     pub async fn receive(&mut self) -> Result<ServerMessage, Ended> {
         loop {
             let next = timeout(WAIT_MAX, self.stream.next()).await;

@@ -1,4 +1,4 @@
-//! Where PostgreSQL's programs are, and as whom they run.
+//! The location of PostgreSQL's programs and the user as whom they run.
 
 use std::io;
 use std::os::unix::fs::chown;
@@ -8,11 +8,11 @@ use std::process::Command;
 
 use super::PostgresError;
 
-/// Folders that distributions put the programs of each version into, as the part before and after
-/// the version.
+/// Folders in which distributions install the programs of each version: the parts of the path before and
+/// after the version.
 const VERSIONED_FOLDERS: [(&str, &str); 2] =
     [("/usr/lib/postgresql", "bin"), ("/usr/local", "bin")];
-/// Users to run as when we are root, which PostgreSQL refuses to be.
+/// Users to run as when the process runs as root, which PostgreSQL refuses.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// A user and group by their numbers.
@@ -26,7 +26,7 @@ pub(super) struct User {
 #[derive(Debug, Clone)]
 pub(super) struct Binaries {
     folder: PathBuf,
-    /// None unless we are root.
+    /// None unless the process runs as root.
     user: Option<User>,
 }
 
@@ -41,7 +41,7 @@ impl Binaries {
         Ok(Self { folder, user })
     }
 
-    /// A command that runs one of the programs as the right user, with nothing of our environment.
+    /// A command that runs one of the programs as that user, without this process's environment.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.folder.join(program));
         command.env_clear().env("LC_ALL", "C").process_group(0);
@@ -51,7 +51,7 @@ impl Binaries {
         command
     }
 
-    /// Gives a file or folder to the user as whom the programs run.
+    /// Changes the owner of a file or folder to the user as whom the programs run.
     pub(super) fn hand_over(&self, path: &Path) -> io::Result<()> {
         match self.user {
             Some(User { uid, gid }) => chown(path, Some(uid), Some(gid)),
@@ -60,7 +60,7 @@ impl Binaries {
     }
 }
 
-/// The folder of the newest version that is installed.
+/// The folder of the programs: from `pg_config`, else from the path, else of the newest version.
 fn folder() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).filter(|folder| has_programs(folder));
@@ -96,7 +96,7 @@ fn versioned_folders() -> Vec<PathBuf> {
     found.into_iter().rev().map(|(_, folder)| folder).collect()
 }
 
-/// A folder may hold the clients alone.
+/// Whether a folder contains the server's programs: some contain only the clients.
 fn has_programs(folder: &Path) -> bool {
     ["initdb", "postgres"]
         .iter()

@@ -1,18 +1,18 @@
-//! A disk that is small enough to be filled.
+//! A disk that is small enough to fill.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file system of its own, in memory. Mounting one needs root. It is unmounted when it is dropped:
-/// drop what uses it first.
+/// A file system in memory (tmpfs). Mounting it requires root. Dropping it unmounts it; drop its users
+/// first.
 #[derive(Debug)]
 pub struct SmallDisk {
     folder: tempfile::TempDir,
 }
 
 impl SmallDisk {
-    /// Mounts one of so many bytes.
+    /// Mounts a file system of this size.
     pub fn mount(bytes: u64) -> io::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("cluecast-disk-")
@@ -29,12 +29,12 @@ impl SmallDisk {
         Ok(Self { folder })
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Fills it until nothing more fits; gives the file to remove to make room again.
+    /// Fills it completely. Returns the file to remove to free the space again.
     pub fn fill(&self) -> io::Result<PathBuf> {
         let path = self.path().join("filler");
         let mut file = std::fs::File::create(&path)?;
@@ -48,7 +48,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily, so that a server that is still ending does not keep it.
+        // Lazily, so that a server that is still ending does not prevent it.
         let _ = Command::new("umount")
             .arg("-l")
             .arg(self.folder.path())

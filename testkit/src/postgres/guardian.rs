@@ -1,22 +1,22 @@
-//! A process that cleans up after a cluster when its owner lets go of it, or dies.
+//! A process that cleans up after a cluster when its owner drops it or dies.
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Owns a folder, and the server that runs in it if there is one. When this is dropped, and also when
-/// the process that holds it ends in any way, the server is ended and the folder removed.
+/// Owns a folder and the server that runs in it, if there is one. When this is dropped, or the process that
+/// holds it ends in any way, the server is ended and the folder removed.
 #[derive(Debug)]
 pub(super) struct Guardian {
     folder: PathBuf,
-    /// Open for as long as the owner lives: its end is what the guardian waits for.
+    /// Open for as long as the owner lives. The guardian waits for it to be closed.
     pipe: Option<ChildStdin>,
     process: Child,
 }
 
 impl Guardian {
-    /// Makes a folder and guards it.
+    /// Creates a folder and the process that guards it.
     pub(super) fn of_new_folder() -> io::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("cluecast-postgres-")
@@ -27,7 +27,7 @@ impl Guardian {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // An interrupt from the terminal ends the owner, and must not end this before it.
+            // An interrupt from the terminal must end only the owner; this process then cleans up.
             .process_group(0)
             .spawn()?;
         Ok(Self {
@@ -42,20 +42,20 @@ impl Guardian {
         &self.folder
     }
 
-    /// Closes the pipe, upon which everything is cleaned up.
+    /// Closes the pipe, which starts the cleanup.
     pub(super) fn let_go(&mut self) {
         drop(self.pipe.take());
     }
 
-    /// Blocks until everything is cleaned up.
+    /// Blocks until the cleanup is complete.
     pub(super) fn wait(&mut self) {
-        // It fails only if nobody is there to wait for.
+        // It fails only if the process has already been reaped.
         let _ = self.process.wait();
     }
 }
 
 impl Drop for Guardian {
-    /// Blocks until everything is cleaned up, some hundredths of a second.
+    /// Blocks until the cleanup is complete, for some hundredths of a second.
     fn drop(&mut self) {
         self.let_go();
         self.wait();

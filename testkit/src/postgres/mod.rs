@@ -1,9 +1,9 @@
-//! A PostgreSQL server of one's own: in a temporary folder, on a free port, with everything
-//! synchronous, and able to be killed, frozen, stopped and started again.
+//! A private PostgreSQL server in a temporary folder, on a free port, with synchronous commits. It can be
+//! killed, frozen, stopped and started again.
 //!
-//! It runs as another user if we are root, because PostgreSQL refuses root. Processes, shared memory
-//! and files go with the value that owns them, or with the process that does (`guardian`). The
-//! cluster is a copy of one that is made once a process, because making one takes a second.
+//! As root it runs as another user, because PostgreSQL refuses to run as root. Processes, shared memory and
+//! files are removed when the owning value is dropped or its process ends (`guardian`). The cluster is a
+//! copy of a template that each process creates once, because `initdb` takes a second.
 //!
 //! Never here: SQL, or knowledge of what is stored.
 
@@ -28,39 +28,38 @@ use binaries::Binaries;
 pub use disk::SmallDisk;
 use guardian::Guardian;
 
-/// The only role; it may do everything, and needs no password.
+/// The only role: a superuser without a password.
 pub const POSTGRES_ROLE: &str = "cluecast";
-/// The database that every cluster begins with.
+/// The initial database of every cluster.
 pub const POSTGRES_DATABASE: &str = "postgres";
 
-/// How long a start may take, recovery after a kill included.
+/// Timeout of a start, including recovery after a kill.
 const START_WAIT_MAX: Duration = Duration::from_mins(1);
-/// How long a stop may take.
+/// Timeout of a stop.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Time between two looks at a server that starts or stops.
+/// Polling interval for a server that starts or stops.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// A free port may be lost to another process before the server has it; then another is tried.
+/// Maximum number of ports to try: another process may bind a free port before the server does.
 const PORT_TRIES_MAX: u32 = 4;
-/// How much of the end of the log an error shows.
+/// Maximum number of bytes from the end of the log that an error contains.
 const LOG_BYTES_SHOWN: usize = 8 * 1024;
 
-/// The cluster that is copied; made when the first server starts.
+/// The template cluster, created when the first server starts.
 static TEMPLATE: LazyLock<Mutex<Option<Guardian>>> = LazyLock::new(|| Mutex::new(None));
 
-/// How a server is started.
+/// Options of a server.
 #[derive(Debug, Clone, Default)]
 pub struct PostgresOptions {
-    /// Settings beside the defaults, as `("synchronous_commit", "off")`.
+    /// Settings that differ from the defaults, such as `("synchronous_commit", "off")`.
     pub settings: Vec<(String, String)>,
-    /// A folder to hold the write-ahead log, if it should be on another disk than the data. It is made if
-    /// it is missing.
+    /// Folder of the write-ahead log, if it must be on another disk than the data. Created if missing.
     pub wal_folder: Option<PathBuf>,
 }
 
 /// A PostgreSQL server. Dropping it ends it and removes its folder.
 #[derive(Debug)]
 pub struct Postgres {
-    /// `None` after it has ended and was collected.
+    /// `None` once it has been reaped.
     postmaster: Option<Child>,
     guardian: Guardian,
     binaries: Binaries,
@@ -71,23 +70,23 @@ pub struct Postgres {
 /// Why there is no running server.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// Its programs are not there.
+    /// PostgreSQL's programs were not found.
     #[error("no initdb and postgres found; install PostgreSQL 15 or later (Debian: postgresql)")]
     NotInstalled,
-    /// We are root, and there is nobody else to run it as.
+    /// The process runs as root, and the system has no suitable unprivileged user.
     #[error("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")]
     NoUser,
     /// A program failed.
     #[error("{program} ended with {status}: {output}")]
     Failed {
-        /// Which.
+        /// The program's name.
         program: &'static str,
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
-        /// What it wrote.
+        /// Its standard error.
         output: String,
     },
-    /// The server ended, though it should run.
+    /// The server ended unexpectedly.
     #[error("the server ended with {status}; the end of its log:\n{log}")]
     Exited {
         /// How it ended.
@@ -95,7 +94,7 @@ pub enum PostgresError {
         /// The end of its log.
         log: String,
     },
-    /// Something took longer than it may.
+    /// A timeout expired.
     #[error("{what} took longer than {waited:?}; the end of the server's log:\n{log}")]
     Late {
         /// What was waited for.
@@ -105,7 +104,7 @@ pub enum PostgresError {
         /// The end of its log.
         log: String,
     },
-    /// It does not run now.
+    /// The server is not running.
     #[error("the server does not run; start it again first")]
     NotRunning,
     /// The operating system failed.
@@ -114,8 +113,8 @@ pub enum PostgresError {
 }
 
 impl Postgres {
-    /// Starts a server and waits until it takes connections. Nothing is left behind on an error, nor
-    /// when this is cancelled.
+    /// Starts a server and waits until it accepts connections. An error or a cancellation leaves nothing
+    /// behind.
     pub async fn start(options: &PostgresOptions) -> Result<Self, PostgresError> {
         let binaries = Binaries::find()?;
         let guardian = Guardian::of_new_folder()?;
@@ -146,18 +145,18 @@ impl Postgres {
         }
     }
 
-    /// Where clients connect to.
+    /// The URL of the initial database.
     pub fn url(&self) -> String {
         self.database_url(POSTGRES_DATABASE)
     }
 
-    /// Where clients connect to for one of its databases.
+    /// The URL of a database.
     pub fn database_url(&self, database: &str) -> String {
         let port = self.port;
         format!("postgres://{POSTGRES_ROLE}@127.0.0.1:{port}/{database}")
     }
 
-    /// The port on the loopback interface; it stays the same over restarts.
+    /// The port on the loopback interface; restarts keep it.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -167,12 +166,12 @@ impl Postgres {
         self.guardian.folder().join("data")
     }
 
-    /// The postmaster's process id, if it was started and has not been collected.
+    /// The postmaster's process id, if it was started and has not been reaped.
     pub fn id(&self) -> Option<u32> {
         self.postmaster.as_ref().map(Child::id)
     }
 
-    /// Whether it runs: a server whose disk is full ends by itself.
+    /// Whether it is running. A server whose disk is full ends by itself.
     pub fn is_running(&mut self) -> io::Result<bool> {
         match &mut self.postmaster {
             Some(postmaster) => Ok(postmaster.try_wait()?.is_none()),
@@ -187,12 +186,12 @@ impl Postgres {
         String::from_utf8_lossy(&bytes[from..]).into_owned()
     }
 
-    /// Adds a setting that the next start uses.
+    /// Adds a setting for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Starts it, on the same port and data, if it does not run, and waits until it takes connections.
+    /// Starts it on the same port and data, unless it is running, and waits until it accepts connections.
     pub async fn restart(&mut self) -> Result<(), PostgresError> {
         if self.is_running()? {
             return Ok(());
@@ -204,7 +203,7 @@ impl Postgres {
         for setting in [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
-            // Files in the data folder, which go with it.
+            // Files in the data folder, which are removed with it.
             "dynamic_shared_memory_type=mmap",
         ] {
             command.args(["-c", setting]);
@@ -217,15 +216,15 @@ impl Postgres {
         self.ready().await
     }
 
-    /// Stops it as an operator does, with SIGINT: connections are cut, and everything is flushed.
+    /// Stops it with SIGINT (fast shutdown): connections are closed, and everything is flushed.
     pub async fn stop(&mut self) -> Result<(), PostgresError> {
         let id = self.id().ok_or(PostgresError::NotRunning)?;
         processes::signal(id, Signal::INT)?;
         self.collect().await
     }
 
-    /// Kills all of its processes at once with SIGKILL, as a crash of the machine would (though what
-    /// was written and not synchronised stays, because the operating system goes on).
+    /// Kills all of its processes at once with SIGKILL, like a crash of the machine, except that written
+    /// data survives without `fsync`, because the operating system keeps running.
     pub async fn kill(&mut self) -> Result<(), PostgresError> {
         let id = self.id().ok_or(PostgresError::NotRunning)?;
         let children = processes::stop_postmaster(id).await?;
@@ -240,7 +239,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Freezes all of its processes with SIGSTOP: connections stay open, and nothing answers.
+    /// Freezes all of its processes with SIGSTOP: connections stay open, but it does not respond.
     pub async fn freeze(&self) -> Result<(), PostgresError> {
         let id = self.id().ok_or(PostgresError::NotRunning)?;
         for child in processes::stop_postmaster(id).await? {
@@ -249,13 +248,13 @@ impl Postgres {
         Ok(())
     }
 
-    /// Lets a frozen server go on.
+    /// Continues a frozen server.
     pub fn thaw(&self) -> Result<(), PostgresError> {
         let id = self.id().ok_or(PostgresError::NotRunning)?;
         Ok(processes::continue_all(id)?)
     }
 
-    /// Waits until the server takes connections: it writes so into its lock file.
+    /// Waits until the lock file has the status `ready`: the server accepts connections.
     async fn ready(&mut self) -> Result<(), PostgresError> {
         let began = Instant::now();
         let id = self.id().unwrap_or_default().to_string();
@@ -278,7 +277,7 @@ impl Postgres {
         }
     }
 
-    /// Waits for the postmaster's end.
+    /// Waits until the postmaster has ended, and reaps it.
     async fn collect(&mut self) -> Result<(), PostgresError> {
         let began = Instant::now();
         while self.is_running()? {
@@ -306,7 +305,7 @@ impl Postgres {
         self.guardian.folder().join("log")
     }
 
-    /// Puts the write-ahead log elsewhere.
+    /// Moves the write-ahead log to another folder and leaves a symbolic link.
     fn move_wal(&self, to: &Path) -> Result<(), PostgresError> {
         let from = self.data_folder().join("pg_wal");
         fs::create_dir_all(to)?;
@@ -326,7 +325,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // The guardian would end the server too, but only its parent can collect the process.
+        // The guardian would end the server too, but only the parent can reap the process.
         if let Some(postmaster) = &mut self.postmaster {
             let _ = processes::continue_all(postmaster.id());
             let _ = processes::signal(postmaster.id(), Signal::QUIT);
@@ -335,7 +334,7 @@ impl Drop for Postgres {
     }
 }
 
-/// Copies the template's cluster into a folder; makes it first if this is the first time.
+/// Copies the template cluster into a folder. The first call creates the template.
 async fn copy_template(binaries: &Binaries, folder: &Path) -> Result<(), PostgresError> {
     let mut template = TEMPLATE.lock().await;
     let from = match &*template {
@@ -360,13 +359,13 @@ fn make_template(binaries: &Binaries) -> Result<Guardian, PostgresError> {
     let mut initdb = binaries.command("initdb");
     initdb.arg("-D").arg(guardian.folder().join("data"));
     initdb.args(["-U", POSTGRES_ROLE, "-A", "trust", "-E", "UTF8"]);
-    // Nothing is synchronised yet, because nothing of it need survive; the server's own writes are.
+    // The template needs no fsync, because it need not survive a crash. The server's own writes have it.
     initdb.args(["--no-locale", "--no-sync", "--no-instructions"]);
     run("initdb", &mut initdb)?;
     Ok(guardian)
 }
 
-/// Runs a program to its end.
+/// Runs a program until it ends. A failure status is an error.
 fn run(program: &'static str, command: &mut std::process::Command) -> Result<(), PostgresError> {
     let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {
@@ -394,7 +393,7 @@ mod tests {
         started.expect("PostgreSQL is installed")
     }
 
-    /// Asks for TLS, which every server answers with one letter before anything else.
+    /// Sends an `SSLRequest` and returns the server's one-byte answer.
     async fn asks_for_tls(server: &Postgres) -> io::Result<u8> {
         ask_for_tls(server).await?.read_u8().await
     }
@@ -434,18 +433,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frozen_server_goes_on_where_it_stood() {
+    async fn a_thawed_server_answers_what_was_sent_while_it_was_frozen() {
         let server = start().await;
         server.freeze().await.expect("it freezes");
-        let mut socket = ask_for_tls(&server).await.expect("the system takes it");
-        let early = socket.try_read(&mut [0]).expect_err("nobody answers");
+        let mut socket = ask_for_tls(&server).await.expect("the kernel accepts it");
+        let early = socket.try_read(&mut [0]).expect_err("no answer yet");
         assert_eq!(early.kind(), io::ErrorKind::WouldBlock);
         server.thaw().expect("it thaws");
         assert_eq!(socket.read_u8().await.expect("it answers"), b'N');
     }
 
     #[tokio::test]
-    async fn a_frozen_server_ends_too() {
+    async fn dropping_a_frozen_server_ends_it() {
         let server = start().await;
         server.freeze().await.expect("it freezes");
         let folder = server.data_folder();
@@ -457,7 +456,7 @@ mod tests {
     async fn a_server_ends_when_the_process_that_owns_it_dies() {
         let mut server = start().await;
         let id = server.id().expect("it runs");
-        // The system closes the pipe of a process that dies.
+        // The operating system closes the pipe of a process that dies.
         server.guardian.let_go();
         processes::wait_for_end(id).await.expect("it ends");
         server.guardian.wait();
@@ -465,7 +464,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_setting_that_is_wrong_shows_the_log() {
+    async fn an_invalid_setting_is_reported_with_the_log() {
         let options = PostgresOptions {
             settings: vec![("fsync".to_owned(), "perhaps".to_owned())],
             ..PostgresOptions::default()
@@ -478,9 +477,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_log_of_changes_can_be_elsewhere() {
+    async fn the_write_ahead_log_can_be_in_another_folder() {
         let folder = crate::temporary_folder().expect("a temporary folder");
-        // Everybody may pass, because the server runs as somebody else.
+        // The server may run as another user, who must be able to enter the folder.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).expect("it is ours");
         let options = PostgresOptions {

@@ -1,4 +1,4 @@
-//! The processes of a server: the postmaster, which is a child of ours, and its own children.
+//! The processes of a server: the postmaster, which is a child of this process, and its children.
 
 use std::io;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::time::{Instant, sleep};
 
-/// Time between two looks at a process.
+/// Polling interval for the state of a process.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// How long a signal may take to show.
+/// Timeout for a signal to take effect.
 const SIGNAL_WAIT_MAX: Duration = Duration::from_secs(10);
 
 pub(super) fn signal(id: u32, signal: Signal) -> io::Result<()> {
@@ -17,8 +17,8 @@ pub(super) fn signal(id: u32, signal: Signal) -> io::Result<()> {
     Ok(rustix::process::kill_process(pid, signal)?)
 }
 
-/// Stops the postmaster, so that it starts and collects no more children, and gives the children
-/// that it has. As long as it stays stopped, their ids are nobody else's.
+/// Stops the postmaster, so that it neither starts nor reaps children, and returns its children. Their ids
+/// are not reused while it stays stopped.
 pub(super) async fn stop_postmaster(id: u32) -> io::Result<Vec<u32>> {
     signal(id, Signal::STOP)?;
     wait_for(id, "the stop", |state| matches!(state, Some('T'))).await?;
@@ -34,7 +34,7 @@ pub(super) fn children(id: u32) -> io::Result<Vec<u32>> {
         .collect())
 }
 
-/// Lets a stopped postmaster and its children go on.
+/// Continues a stopped postmaster and its children.
 pub(super) fn continue_all(id: u32) -> io::Result<()> {
     for child in children(id)? {
         signal(child, Signal::CONT)?;
@@ -42,7 +42,7 @@ pub(super) fn continue_all(id: u32) -> io::Result<()> {
     signal(id, Signal::CONT)
 }
 
-/// Waits until a process has ended, though its parent may not have collected it.
+/// Waits until a process has ended. It may still be a zombie.
 pub(super) async fn wait_for_end(id: u32) -> io::Result<()> {
     wait_for(id, "the end", |state| matches!(state, None | Some('Z'))).await
 }
@@ -59,10 +59,10 @@ async fn wait_for(id: u32, what: &str, fits: impl Fn(Option<char>) -> bool) -> i
     Ok(())
 }
 
-/// The letter that Linux gives a process's state, or nothing if there is no such process.
+/// The letter of a process's state in `/proc/PID/stat`; none if there is no such process.
 fn state(id: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain any character.
     let (_, after_name) = stat.rsplit_once(") ")?;
     after_name.chars().next()
 }

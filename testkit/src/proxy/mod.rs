@@ -1,11 +1,11 @@
-//! A TCP proxy that does to connections what networks do: it cuts, delays, holds and loses.
+//! A TCP proxy that injects network faults: it resets, delays, holds and discards.
 //!
-//! It stands between a program and what it talks to, and knows no protocol: only bytes, two
-//! directions, and one pattern by which connections can be told apart. It keeps at most
-//! [`CONNECTIONS_MAX`] connections and, for each of their directions, [`CHUNKS_MAX`] chunks of
-//! [`CHUNK_BYTES_MAX`] bytes; a further connection is reset, a further chunk waits at its sender.
+//! It relays between a client and a target and knows no protocol, only bytes, two directions, and a byte
+//! pattern that marks connections. It keeps at most [`CONNECTIONS_MAX`] connections and, for each of their
+//! directions, [`CHUNKS_MAX`] chunks of [`CHUNK_BYTES_MAX`] bytes. Further connections are reset; when a
+//! queue is full, the proxy stops reading from the sender.
 //!
-//! Never here: a decision about when something happens. Whoever holds the proxy decides.
+//! Never here: when a fault happens. The owner of the proxy decides.
 
 mod relay;
 mod swallow;
@@ -24,48 +24,48 @@ use relay::Relay;
 use swallow::Swallows;
 pub use swallow::{NotSwallowed, Swallowing};
 
-/// Connections at the same time.
+/// Maximum number of concurrent connections.
 pub const CONNECTIONS_MAX: usize = 1_024;
 
-/// Chunks that wait in one direction of a connection.
+/// Maximum number of chunks queued in one direction of a connection.
 pub const CHUNKS_MAX: usize = 64;
 
-/// The largest chunk.
+/// Maximum size of a chunk.
 pub const CHUNK_BYTES_MAX: usize = 16 * 1024;
 
-/// Whereto bytes travel.
+/// Direction of a byte stream through the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// From whoever connected to the proxy.
+    /// From the client to the target.
     ToTarget,
-    /// From the address that the proxy stands before.
+    /// From the target to the client.
     FromTarget,
 }
 
 /// What happens to the bytes of one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Flow {
-    /// They arrive.
+    /// They are forwarded.
     #[default]
     Pass,
-    /// They wait: none are lost, and none arrive until this changes.
+    /// They stay queued until this changes; none are lost.
     Hold,
-    /// They are read and lost for good; the connection stays open.
+    /// They are read and discarded; the connection stays open.
     Discard,
 }
 
-/// What happens to every connection at the moment.
+/// The faults that apply to all connections at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Weather {
     to_target: Flow,
     from_target: Flow,
-    /// Added to the way of each chunk.
+    /// Extra latency of each chunk.
     delay: Duration,
-    /// Whether new connections are taken.
+    /// Whether new connections are accepted.
     is_open: bool,
-    /// Connections that were made before the newest cut are over.
+    /// Number of cuts. A cut resets the connections made before it.
     cuts: u64,
-    /// Connections that were made before the peer vanished last pass nothing any more.
+    /// Number of times that the peer vanished. Connections made before the last time pass nothing more.
     vanishings: u64,
 }
 
@@ -79,7 +79,7 @@ impl Weather {
         vanishings: 0,
     };
 
-    /// For connections whose peer is there.
+    /// The flow of connections whose peer has not vanished.
     fn flow(&self, direction: Direction) -> Flow {
         match direction {
             Direction::ToTarget => self.to_target,
@@ -88,20 +88,21 @@ impl Weather {
     }
 }
 
-/// A proxy before one address. Dropping it ends every connection through it.
+/// A proxy for one target address. Dropping it ends every connection through it.
 #[derive(Debug)]
 pub struct TcpProxy {
     address: SocketAddr,
     weather: watch::Sender<Weather>,
     swallows: Arc<Swallows>,
     connections: Arc<AtomicUsize>,
-    /// The task that accepts, which owns the tasks of all connections.
+    /// The accepting task, which owns the tasks of all connections.
     _accepting: JoinSet<()>,
 }
 
 impl TcpProxy {
-    /// A proxy on a port of the loopback interface that the system chooses. Connections that have
-    /// sent `mark` at some time are those that [`swallow_reply`](Self::swallow_reply) means.
+    /// Starts a proxy on a port of the loopback interface that the system chooses. A connection is marked
+    /// once its client has sent the bytes of `mark`; [`swallow_reply`](Self::swallow_reply) applies only
+    /// to marked connections.
     ///
     /// # Panics
     ///
@@ -132,35 +133,35 @@ impl TcpProxy {
         })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Resets every connection. New ones are taken as before.
+    /// Resets every connection. New ones are not affected.
     pub fn cut(&self) {
         self.weather.send_modify(|weather| weather.cuts += 1);
     }
 
-    /// Passes nothing any more on the connections that there are, as if the machine at their other end
-    /// had gone without a word and another had its address now: new ones work.
+    /// Holds both directions of the existing connections for good, as if the machine at their other end
+    /// had disappeared and another one had taken over its address. New connections work.
     pub fn vanish(&self) {
         self.weather.send_modify(|weather| weather.vanishings += 1);
     }
 
-    /// Takes new connections, or resets them at once.
+    /// Accepts new connections, or resets them at once.
     pub fn set_open(&self, is_open: bool) {
         self.weather
             .send_modify(|weather| weather.is_open = is_open);
     }
 
-    /// What happens to the bytes of one direction from now on. What was discarded is lost: a
-    /// connection that is to be used afterwards should be cut.
+    /// Sets the flow of one direction of all connections. Discarded bytes are lost, so cut a connection
+    /// before using it again.
     pub fn set_flow(&self, direction: Direction, flow: Flow) {
         self.weather.send_modify(|weather| match direction {
             Direction::ToTarget => weather.to_target = flow,
@@ -168,7 +169,7 @@ impl TcpProxy {
         });
     }
 
-    /// Holds both directions of every connection, also of those to come.
+    /// Holds both directions of every connection, including new ones.
     pub fn freeze(&self) {
         self.set_flow(Direction::ToTarget, Flow::Hold);
         self.set_flow(Direction::FromTarget, Flow::Hold);
@@ -180,20 +181,20 @@ impl TcpProxy {
         self.set_flow(Direction::FromTarget, Flow::Pass);
     }
 
-    /// How much later each chunk arrives, in both directions; order is kept.
+    /// Sets the extra latency of each chunk, in both directions. The order of chunks is preserved.
     pub fn set_delay(&self, delay: Duration) {
         self.weather.send_modify(|weather| weather.delay = delay);
     }
 
-    /// Loses one reply: the next request on a marked connection still arrives, what comes back is
-    /// thrown away, and then the connection is reset. Whoever sent the request cannot know what
-    /// became of it. Only one such loss can be awaited at a time; a newer one replaces it.
+    /// Loses one reply: the next request on a marked connection is forwarded, its reply is discarded, and
+    /// the connection is reset. The outcome of the request is then unknown to the client. Only one loss
+    /// can be pending at a time; a newer one replaces it.
     pub fn swallow_reply(&self) -> Swallowing {
         self.swallows.arm()
     }
 }
 
-/// The task that takes connections.
+/// The task that accepts connections.
 struct Acceptor {
     listener: TcpListener,
     target: SocketAddr,
@@ -210,7 +211,7 @@ impl Acceptor {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((client, _)) => self.take(client, &mut relays),
-                    // Too many open files, or the peer is gone again: the next one may do better.
+                    // Too many open files, or the peer has already disconnected: try the next one.
                     Err(_) => tokio::task::yield_now().await,
                 },
                 Some(_) = relays.join_next() => {}
@@ -221,7 +222,8 @@ impl Acceptor {
     fn take(&self, client: TcpStream, relays: &mut JoinSet<()>) {
         let weather = *self.weather.borrow();
         if !weather.is_open || relays.len() >= CONNECTIONS_MAX {
-            // Without it the peer would see an orderly end. It is lost in any case.
+            // Without it the peer would see an orderly end (FIN) instead of a reset. An error does not
+            // matter: the connection ends in any case.
             let _ = client.set_zero_linger();
             return;
         }

@@ -14,27 +14,27 @@ use tokio::time::{Instant, sleep_until};
 use super::swallow::{Seeker, Swallows};
 use super::{CHUNK_BYTES_MAX, CHUNKS_MAX, Counted, Direction, Flow, Weather};
 
-/// What a connection's task owns.
+/// The state of a connection's task.
 pub(super) struct Relay {
     pub(super) target: SocketAddr,
     pub(super) mark: Arc<[u8]>,
     pub(super) weather: watch::Receiver<Weather>,
-    /// The cuts before this connection.
+    /// Number of cuts before this connection.
     pub(super) cuts: u64,
-    /// How often the peer had vanished before this connection.
+    /// Number of times that the peer had vanished before this connection.
     pub(super) vanishings: u64,
     pub(super) swallows: Arc<Swallows>,
     pub(super) counted: Counted,
 }
 
-/// Bytes and when they may arrive.
+/// Bytes and the earliest time to forward them.
 struct Chunk {
     due: Instant,
     bytes: Vec<u8>,
 }
 
 impl Relay {
-    /// Passes bytes until both sides have closed, one breaks, or it is cut.
+    /// Forwards bytes until both sides have closed, one fails, or the connection is cut.
     pub(super) async fn run(self, mut client: TcpStream) {
         let _counted = &self.counted;
         let lost_reply = LostReply::default();
@@ -45,17 +45,17 @@ impl Relay {
             relayed = self.relay(&mut client, &lost_reply) => relayed.is_ok(),
         };
         if !is_orderly {
-            // The peer may be gone already, which is what is wanted.
+            // An error means that the peer has already disconnected.
             let _ = client.set_zero_linger();
         }
         drop(client);
         lost_reply.tell();
     }
 
-    /// An error means that the connection is to be reset.
+    /// Forwards both directions. An error means that the connection must be reset.
     async fn relay(&self, client: &mut TcpStream, lost_reply: &LostReply) -> io::Result<()> {
         let mut target = TcpStream::connect(self.target).await?;
-        // A delay that nobody asked for would be one of the proxy's own.
+        // Nagle's algorithm would add latency that the proxy was not configured to add.
         client.set_nodelay(true)?;
         target.set_nodelay(true)?;
         let (from_client, to_client) = client.split();
@@ -70,7 +70,7 @@ impl Relay {
         passed.map(|((), ())| ())
     }
 
-    /// What happens to this connection's bytes: after its peer has vanished they wait for ever.
+    /// The flow of this connection: held for good once its peer has vanished.
     fn flow(&self, weather: &Weather, direction: Direction) -> Flow {
         if weather.vanishings == self.vanishings {
             weather.flow(direction)
@@ -87,7 +87,7 @@ impl Relay {
     ) -> io::Result<()> {
         let mut seeker = Seeker::new(&self.mark);
         self.pass(Direction::ToTarget, from, to, |bytes| {
-            // The chunk that bears the mark is still its sender's preparation.
+            // The chunk with the mark only prepares the request; its own reply is not lost.
             if seeker.is_found() {
                 lost_reply.begin(&self.swallows);
             }
@@ -112,7 +112,8 @@ impl Relay {
         .await
     }
 
-    /// Passes one direction to its end. `look` sees each chunk first, and ends all with an error.
+    /// Forwards one direction until its end. `look` inspects each chunk first; an error from it ends the
+    /// connection.
     async fn pass(
         &self,
         direction: Direction,
@@ -153,7 +154,7 @@ impl Relay {
                 match flow {
                     Ok(Flow::Discard) => {}
                     Ok(Flow::Pass | Flow::Hold) => to.write_all(&chunk.bytes).await?,
-                    // The proxy is gone.
+                    // The proxy was dropped.
                     Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
                 }
             }
@@ -163,7 +164,7 @@ impl Relay {
     }
 }
 
-/// The loss of a reply on this connection, from its request on: whom to tell when it has happened.
+/// The state of a lost reply on this connection, with the sender that reports the loss.
 #[derive(Default)]
 struct LostReply(Mutex<State>);
 
@@ -176,7 +177,7 @@ enum State {
 }
 
 impl LostReply {
-    /// A request passes, after which a reply may be lost.
+    /// Handles a request: takes the pending loss, if there is one.
     fn begin(&self, swallows: &Swallows) {
         let mut state = self.state();
         if let State::None = *state
@@ -186,7 +187,7 @@ impl LostReply {
         }
     }
 
-    /// A reply has come. Says whether it is lost.
+    /// Handles a reply. Returns whether to discard it.
     fn ends(&self) -> bool {
         let mut state = self.state();
         match std::mem::take(&mut *state) {
@@ -198,17 +199,17 @@ impl LostReply {
         }
     }
 
-    /// After the connection has ended: tells that the reply was lost, if it was.
+    /// Reports the loss, if a reply was lost. Called after the connection has ended.
     fn tell(self) {
         let state = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let State::Lost(tell) = state {
-            // Whoever waited may have gone.
+            // The receiver may have been dropped.
             let _ = tell.send(());
         }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // The state is whole also after a panic of whoever held it.
+        // The state is valid even if a holder of the lock panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

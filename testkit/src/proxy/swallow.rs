@@ -1,17 +1,17 @@
-//! The loss of a reply that somebody waits for, and the connection on which it happens.
+//! A reply that the proxy loses on request, and the search for the mark of a connection.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The one loss that is awaited, if there is one.
+/// The pending loss, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Swallows {
     armed: Mutex<Option<oneshot::Sender<()>>>,
 }
 
-/// A reply that is going to be lost. Dropping this calls it off, unless the request is already on
-/// its way.
+/// A pending loss of a reply. Dropping it cancels the loss, unless the request has already been
+/// forwarded.
 #[derive(Debug)]
 #[must_use = "the loss is called off with this"]
 pub struct Swallowing {
@@ -26,7 +26,7 @@ pub struct Swallowing {
 pub struct NotSwallowed;
 
 impl Swallowing {
-    /// Waits until a reply was thrown away and its connection reset.
+    /// Waits until a reply was discarded and its connection reset.
     pub async fn swallowed(self) -> Result<(), NotSwallowed> {
         self.done.await.map_err(|_| NotSwallowed)
     }
@@ -39,13 +39,14 @@ impl Swallows {
         Swallowing { done }
     }
 
-    /// Whoever takes it loses the next reply and tells so. None if nobody waits for a loss.
+    /// Takes the pending loss, unless its [`Swallowing`] was dropped. The caller must discard the next
+    /// reply and report that through the returned sender.
     pub(super) fn take(&self) -> Option<oneshot::Sender<()>> {
         self.armed().take().filter(|tell| !tell.is_closed())
     }
 
     fn armed(&self) -> std::sync::MutexGuard<'_, Option<oneshot::Sender<()>>> {
-        // An option is whole also after a panic of whoever held it.
+        // The option is valid even if a holder of the lock panicked.
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,7 +55,7 @@ impl Swallows {
 #[derive(Debug)]
 pub(super) struct Seeker<'a> {
     pattern: &'a [u8],
-    /// The end of what was seen, one byte shorter than the pattern.
+    /// The last bytes seen, one fewer than the pattern has.
     tail: Vec<u8>,
     is_found: bool,
 }
@@ -68,12 +69,12 @@ impl<'a> Seeker<'a> {
         }
     }
 
-    /// Whether the pattern was in what came before.
+    /// Whether the pattern occurred in the chunks so far.
     pub(super) fn is_found(&self) -> bool {
         self.is_found
     }
 
-    /// Takes the next chunk.
+    /// Searches the next chunk.
     pub(super) fn take(&mut self, chunk: &[u8]) {
         if self.is_found {
             return;
@@ -111,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_found() {
+    fn a_partial_match_is_not_found() {
         let mut seeker = Seeker::new(b"insert");
         for chunk in [&b"inser"[..], b"", b"inse", b"rinsert"] {
             assert!(!seeker.is_found());
             seeker.take(chunk);
         }
-        assert!(seeker.is_found(), "in the last chunk it is");
+        assert!(seeker.is_found(), "the last chunk contains the pattern");
     }
 }

@@ -7,13 +7,14 @@ use tokio::time::{Instant, timeout};
 
 use super::{CHUNK_BYTES_MAX, CHUNKS_MAX, Direction, Flow, NotSwallowed, TcpProxy};
 
-/// Far longer than anything here takes: reaching it fails a test.
+/// Timeout of every wait.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// Long enough for bytes to arrive that should not. A slower machine only misses a defect.
+/// Long enough for bytes that must not arrive to arrive. On a slower machine a defect may go undetected,
+/// but no correct run fails.
 const FROZEN_WAIT: Duration = Duration::from_millis(100);
 
-/// A target that answers each byte with the same one, and a proxy before it.
+/// An echo server and a proxy for it.
 struct Echo {
     proxy: TcpProxy,
     _echoing: JoinSet<()>,
@@ -55,7 +56,7 @@ impl Echo {
     }
 }
 
-/// Sends and reads the echo.
+/// Sends text and reads its echo.
 async fn say(socket: &mut TcpStream, text: &[u8]) -> std::io::Result<Vec<u8>> {
     socket.write_all(text).await?;
     let mut answer = vec![0; text.len()];
@@ -88,7 +89,7 @@ async fn bytes_pass_and_an_orderly_end_passes_too() {
 }
 
 #[tokio::test]
-async fn a_cut_resets_what_is_open_and_spares_what_comes() {
+async fn a_cut_resets_open_connections_and_spares_new_ones() {
     let echo = Echo::start(b"-").await;
     let mut first = echo.connect().await;
     assert_eq!(say(&mut first, b"one").await.expect("it passes"), b"one");
@@ -99,14 +100,12 @@ async fn a_cut_resets_what_is_open_and_spares_what_comes() {
 }
 
 #[tokio::test]
-async fn a_vanished_peer_keeps_its_connections_and_newcomers_reach_another() {
+async fn connections_of_a_vanished_peer_stay_silent_and_new_ones_work() {
     let echo = Echo::start(b"-").await;
     let mut old = echo.connect().await;
     say(&mut old, b"a").await.expect("it passes");
     echo.proxy.vanish();
-    old.write_all(b"b")
-        .await
-        .expect("the sender is told nothing");
+    old.write_all(b"b").await.expect("the sender gets no error");
     let mut new = echo.connect().await;
     say(&mut new, b"c").await.expect("it passes");
     let mut byte = [0];
@@ -117,7 +116,7 @@ async fn a_vanished_peer_keeps_its_connections_and_newcomers_reach_another() {
 }
 
 #[tokio::test]
-async fn a_closed_proxy_resets_newcomers_only() {
+async fn a_closed_proxy_resets_only_new_connections() {
     let echo = Echo::start(b"-").await;
     let mut first = echo.connect().await;
     say(&mut first, b"one").await.expect("it passes");
@@ -137,7 +136,7 @@ async fn frozen_bytes_wait_and_arrive_in_order() {
     say(&mut socket, b"before").await.expect("it passes");
     echo.proxy.freeze();
     socket.write_all(b"held").await.expect("it is taken");
-    // A second connection shows that nothing arrives: it is frozen as well, though it is new.
+    // A new connection is frozen as well.
     let mut other = echo.connect().await;
     other.write_all(b"held").await.expect("it is taken");
     for socket in [&mut socket, &mut other] {
@@ -153,12 +152,12 @@ async fn frozen_bytes_wait_and_arrive_in_order() {
 }
 
 #[tokio::test]
-async fn a_sender_into_a_frozen_proxy_is_held_up() {
+async fn a_frozen_proxy_exerts_backpressure() {
     let echo = Echo::start(b"-").await;
     let mut socket = echo.connect().await;
     say(&mut socket, b"before").await.expect("it passes");
     echo.proxy.freeze();
-    // Far more than the proxy's queue and the sockets' buffers take: the write cannot end.
+    // Far more than the proxy's queue and the sockets' buffers can hold: the write cannot complete.
     let text = vec![1; 64 * CHUNKS_MAX * CHUNK_BYTES_MAX];
     let (mut from, mut to) = socket.split();
     let mut written = 0;
@@ -173,13 +172,13 @@ async fn a_sender_into_a_frozen_proxy_is_held_up() {
 }
 
 #[tokio::test]
-async fn one_direction_is_lost_and_the_other_is_not() {
+async fn one_direction_can_be_discarded_alone() {
     let echo = Echo::start(b"-").await;
     let mut socket = echo.connect().await;
     say(&mut socket, b"before").await.expect("it passes");
     echo.proxy.set_flow(Direction::FromTarget, Flow::Discard);
     socket.write_all(b"lost").await.expect("it is taken");
-    // The echo of a later byte, once replies pass again, shows that those before it are gone.
+    // Once replies pass again, the echo of a later byte proves that the earlier ones were discarded.
     let heard = async {
         loop {
             echo.proxy.set_flow(Direction::FromTarget, Flow::Discard);
@@ -226,7 +225,7 @@ async fn a_reply_is_swallowed_on_a_marked_connection_only() {
 }
 
 #[tokio::test]
-async fn the_request_that_bears_the_mark_keeps_its_reply() {
+async fn the_request_with_the_mark_keeps_its_reply() {
     let echo = Echo::start(b"insert").await;
     let swallowing = echo.proxy.swallow_reply();
     let mut marked = echo.connect().await;
@@ -237,7 +236,7 @@ async fn the_request_that_bears_the_mark_keeps_its_reply() {
 }
 
 #[tokio::test]
-async fn a_loss_that_was_called_off_or_replaced_does_not_happen() {
+async fn a_cancelled_or_replaced_loss_does_not_happen() {
     let echo = Echo::start(b"insert").await;
     let mut marked = echo.connect().await;
     say(&mut marked, b"insert").await.expect("it passes");

@@ -1,4 +1,4 @@
-//! One request and its answer on a connection of its own.
+//! One request and its response, on their own connection.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, Limited};
@@ -11,17 +11,17 @@ use tokio::task::JoinSet;
 
 use super::RestError;
 
-/// What is asked.
+/// A request.
 pub(super) struct Ask {
     method: Method,
-    /// The whole path.
+    /// The complete path.
     path: String,
     token: Option<String>,
     body: Option<Vec<u8>>,
 }
 
 impl Ask {
-    /// Of a path under `/api/v1`.
+    /// A request for a path below `/api/v1`.
     pub(super) fn new(method: Method, path: &str, token: Option<&str>) -> Self {
         Self {
             method,
@@ -31,7 +31,7 @@ impl Ask {
         }
     }
 
-    /// Of a path that is not under `/api/v1`.
+    /// A `GET` request for a path outside `/api/v1`.
     pub(super) fn beside(path: &str) -> Self {
         Self {
             method: Method::GET,
@@ -46,7 +46,7 @@ impl Ask {
         self
     }
 
-    /// For messages: never with the token.
+    /// Method and path, for error messages; never contains the token.
     pub(super) fn what(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
@@ -72,7 +72,7 @@ impl Ask {
     }
 }
 
-/// A request on its way.
+/// A request and the server that it is for.
 pub(super) struct Exchange<'a> {
     authority: &'a str,
     what: String,
@@ -88,7 +88,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads the answer of a success as a whole.
+    /// Sends the request and reads the complete body of a success.
     pub(super) async fn whole(self, bytes_max: usize) -> Result<(StatusCode, Bytes), RestError> {
         let what = self.what.clone();
         let answer = self.send().await?;
@@ -104,7 +104,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads the answer of a success line by line.
+    /// Sends the request and reads the body of a success line by line.
     pub(super) async fn lines(
         self,
         line_bytes_max: usize,
@@ -151,7 +151,7 @@ impl<'a> Exchange<'a> {
         let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
-            // A failure of the connection shows in the exchange as well.
+            // `send_request` or the body reports a failure of the connection too.
             let _ = connection.await;
         });
         let request = self.ask.into_request(self.authority)?;
@@ -162,10 +162,10 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// An answer whose body is still to be read.
+/// A response whose body has not been read yet.
 struct Answer {
     response: Response<Incoming>,
-    /// The task that moves the connection's bytes; it ends with this.
+    /// The task that drives the connection. It is aborted when this is dropped.
     _driver: JoinSet<()>,
 }
 

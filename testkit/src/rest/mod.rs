@@ -1,4 +1,4 @@
-//! A small client for the REST interface: one connection a request, everything within a bound.
+//! A small client for the REST interface: one connection for each request, each with a timeout.
 
 mod exchange;
 
@@ -14,23 +14,23 @@ use tokio::time::timeout;
 
 use exchange::{Ask, Exchange};
 
-/// The longest answer that is read as a whole: the standings of the largest session.
+/// Maximum size of a response body, except streams of lines: the standings of the largest session.
 const ANSWER_BYTES_MAX: usize = 2 * HUNT_BODY_BYTES_MAX;
 
-/// The longest line of a stream of lines.
+/// Maximum length of a line in a stream of lines.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Asks a server under `/api/v1`.
+/// A client for the REST interface of one server.
 #[derive(Debug, Clone)]
 pub struct Rest {
     authority: String,
     within: Duration,
 }
 
-/// Why a request gave no answer.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
-    /// The server's address is of no kind that this client can use.
+    /// The server's URL has a form that this client does not support.
     #[error("{0:?} is no server address: write http://HOST:PORT")]
     Address(String),
     /// The server could not be reached.
@@ -38,44 +38,44 @@ pub enum RestError {
     Connect {
         /// The host and port.
         authority: String,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(#[from] hyper::Error),
-    /// The answer did not come in time.
+    /// The request timed out.
     #[error("{what} gave no answer within {waited:?}")]
     Late {
         /// The method and path.
         what: String,
-        /// How long was waited.
+        /// The timeout.
         waited: Duration,
     },
-    /// The server refused or failed, and said why.
+    /// The server refused the request or failed, with a reason.
     #[error("{what} was answered with {status}: {}", failure_text(failure))]
     Failed {
         /// The method and path.
         what: String,
-        /// The answer's status.
+        /// The response's status.
         status: StatusCode,
         /// The reason.
         failure: Box<Failure>,
     },
-    /// The answer is not what the protocol promises.
+    /// The response violates the protocol.
     #[error("{what} was answered with {status} and a body that does not fit: {problem}")]
     Unexpected {
         /// The method and path.
         what: String,
-        /// The answer's status.
+        /// The response's status.
         status: StatusCode,
-        /// What does not fit.
+        /// What is wrong with it.
         problem: String,
     },
 }
 
 impl RestError {
-    /// The stable code, if the server gave one.
+    /// The failure's stable code, if there is one.
     pub fn code(&self) -> Option<FailureCode> {
         match self {
             Self::Failed { failure, .. } => Some(failure.error.code),
@@ -96,7 +96,7 @@ fn failure_text(failure: &Failure) -> String {
 }
 
 impl Rest {
-    /// A client for the server at `http://HOST:PORT`; each request ends `within` this time.
+    /// A client for the server at `http://HOST:PORT`; `within` is the timeout of each request.
     pub fn new(server: &str, within: Duration) -> Result<Self, RestError> {
         let authority = server
             .strip_prefix("http://")
@@ -114,7 +114,7 @@ impl Rest {
         &self.authority
     }
 
-    /// Reads from `path`, which is relative to `/api/v1`.
+    /// Gets `path`, which is relative to `/api/v1`.
     pub async fn get<A: DeserializeOwned>(
         &self,
         path: &str,
@@ -144,8 +144,8 @@ impl Rest {
         self.ask(Ask::new(Method::POST, path, token)).await
     }
 
-    /// Reads JSON lines from `path` one by one, without holding the whole answer. Gives how many
-    /// there were. `within` bounds the whole stream.
+    /// Reads JSON lines from `path` one by one, without buffering the whole response. Returns the number of
+    /// lines. The timeout applies to the whole stream.
     pub async fn get_lines<L: DeserializeOwned>(
         &self,
         path: &str,
@@ -172,7 +172,7 @@ impl Rest {
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// Whether the server says that it lives.
+    /// Whether the liveness check succeeds.
     pub async fn is_live(&self) -> bool {
         self.whole(Ask::beside("/health/live")).await.is_ok()
     }

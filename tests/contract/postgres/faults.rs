@@ -200,7 +200,7 @@ async fn a_server_that_does_not_answer_in_time_leaves_the_outcome_unknown() {
 async fn a_cancelled_wait_for_a_standby_is_an_unknown_outcome() {
     let mut site = Site::new().await;
     let reload = "SELECT pg_reload_conf()".to_owned();
-    let wait = "ALTER SYSTEM SET synchronous_standby_names = 'nobody'".to_owned();
+    let wait = "ALTER SYSTEM SET synchronous_standby_names = 'absent'".to_owned();
     execute(&mut site.observer, wait).await;
     execute(&mut site.observer, reload.clone()).await;
     let done = AtomicBool::new(false);

@@ -1,7 +1,7 @@
 //! Servers that the journal refuses, and payloads that the server refuses.
 
 use cluecast::journal::{
-    AppendError, Batch, History, Journal, JournalError, Ledger, PostgresJournal, PostgresOptions,
+    AppendError, History, Journal, JournalError, Ledger, PostgresJournal, PostgresOptions,
     PrivateKind, PrivateRecord,
 };
 use futures_util::future::join_all;

@@ -8,15 +8,15 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-/// What is sent.
+/// The input of a case.
 #[derive(Debug, Clone)]
 pub(super) enum Sent {
     Frames(Vec<Message>),
-    /// Bytes in place of a frame.
+    /// Raw bytes instead of frames.
     Raw(Vec<u8>),
 }
 
-/// When it is sent: as the first message, on an attached connection, or either.
+/// When the input is sent: as the first message, on an attached connection, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     First,
@@ -37,7 +37,7 @@ pub(super) fn message(codec: Codec, value: &Value) -> Sent {
     Sent::Frames(vec![frame(codec, codec.encode(value))])
 }
 
-/// Bytes as one frame of a codec's kind, whatever they are.
+/// Any bytes as one frame of a codec's kind.
 fn payload(codec: Codec, bytes: impl Into<Vec<u8>>) -> Sent {
     Sent::Frames(vec![part(codec, bytes, true)])
 }

@@ -1,5 +1,6 @@
-//! The file as a whole: its tables, and what refers to what.
+//! Mistakes in the structure of the file: its tables and references.
 
+use cluecast_hunt::text::Forms;
 use cluecast_hunt::{Bundle, Mistake, TieBreak, Unlock, parse};
 
 use super::{check, read};
@@ -379,7 +380,7 @@ aliases = ["Beacon"]
         (gull.title.as_str(), gull.body.as_str(), gull.points),
         ("Gulls", "Six flags.\n", 7)
     );
-    let answers = gull.answers.iter().map(|answer| answer.plain());
+    let answers = gull.answers.iter().map(Forms::plain);
     assert!(answers.eq(["LIGHTHOUSE", "BEACON"]));
     assert_eq!(hunt.puzzle("gull-meta"), Some(gull));
     assert_eq!(hunt.puzzle("unicorn"), None);

@@ -1,4 +1,4 @@
-//! What no team could ever see.
+//! Rounds and puzzles that no team can reach.
 
 use super::{check, check_unlock};
 

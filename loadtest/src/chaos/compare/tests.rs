@@ -45,6 +45,7 @@ fn line(seq: u64, command: u64, guess: u64) -> ExportLine<ExportedEvent> {
         device: Some("d1".to_owned()),
         game_master: None,
         command: Some(command),
+        reason: None,
         event: ExportedEvent::GuessJudged {
             puzzle: "well-0".to_owned(),
             guess: format!("P0N{guess}"),
@@ -124,7 +125,7 @@ fn a_command_without_a_receipt_may_be_kept_or_not() {
 }
 
 #[test]
-fn team_mates_are_told_the_same_under_the_same_number() {
+fn teammates_receive_the_same_update_under_the_same_number() {
     let mut mate = PlayerLog::new(2);
     mate.updates = vec![applied(1, 1)];
     let mut export = Export::default();

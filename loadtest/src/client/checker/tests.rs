@@ -83,7 +83,7 @@ fn each_audience_counts_by_itself() {
 }
 
 #[test]
-fn a_gap_is_told_and_leaves_the_cursor_before_it() {
+fn a_gap_is_reported_and_leaves_the_cursor_before_it() {
     let mut checker = attached(heads(0, 7, 0));
     let fault = checker.update(&update(Audience::Team, 9));
     let expected = StreamFault::Gap {
@@ -99,7 +99,7 @@ fn a_gap_is_told_and_leaves_the_cursor_before_it() {
 }
 
 #[test]
-fn a_number_that_came_before_is_told() {
+fn a_repeated_number_is_reported() {
     let mut checker = attached(heads(0, 7, 0));
     for number in [7, 3] {
         let repeated = StreamFault::Repeated {
@@ -140,7 +140,7 @@ fn heads_show_a_lost_last_update() {
 }
 
 #[test]
-fn a_server_that_forgot_what_it_sent_is_told() {
+fn a_server_that_lost_sent_updates_is_reported() {
     let forgotten = Err(StreamFault::Forgotten {
         audience: Audience::Team,
         seen: 9,
@@ -189,7 +189,7 @@ fn a_snapshot_may_be_newer_than_its_welcome_but_not_older() {
 }
 
 #[test]
-fn what_comes_at_the_wrong_point_is_told() {
+fn an_unexpected_message_is_reported() {
     let mut checker = StreamChecker::default();
     let replay = checker.welcome(&welcome(Resume::Replay, 1, heads(0, 0, 0)));
     assert!(matches!(replay, Err(StreamFault::OutOfOrder(_))));

@@ -66,7 +66,7 @@ fn any_single_fault_fails_the_run() {
 }
 
 #[test]
-fn everything_that_a_client_found_is_counted_and_told() {
+fn every_finding_of_a_client_is_counted_and_reported() {
     let mut report = FanoutReport::default();
     report.add(&FollowerResult {
         client: ClientIndex { player: 7, team: 1 },

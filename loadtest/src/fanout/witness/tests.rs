@@ -100,6 +100,7 @@ impl Stage {
             title: String::new(),
             phase: Phase::Running,
             starts_at_ms: None,
+            paused_at_ms: None,
             ends_at_ms: None,
             left_ms: None,
             team: Team {
