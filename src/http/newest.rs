@@ -158,8 +158,7 @@ mod tests {
 
     use super::{Page, PageAsked, READ_MAX, READS_MAX, Scanned, newest};
     use crate::ids::{Claim, Epoch, Incarnation, Ownership, SessionId};
-    use crate::journal::MemoryJournal;
-    use crate::journal::{Batch, Catalogue, Ledger, SessionRecord, records};
+    use crate::journal::{Batch, Catalogue, Ledger, MemoryJournal, SessionRecord, records};
 
     const SESSION: SessionId = SessionId::new(1);
     const OWNER: Incarnation = Incarnation(1);
@@ -182,6 +181,8 @@ mod tests {
             hunt_revision: String::new(),
             created_at_ms: 0,
         };
+        let stored = journal.put_hunt(String::new(), Vec::new()).now_or_never();
+        stored.expect("memory answers at once").expect("it stores");
         journal
             .create_session(record)
             .now_or_never()

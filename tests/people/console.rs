@@ -173,6 +173,10 @@ async fn the_audit_lists_what_game_masters_and_admins_did() {
     let device = app.add_device(&owls.token).await.device;
     app.delete(&format!("/devices/{device}"), &app.admin_token)
         .await;
+    let body = json!({ "name": "Eagles", "reason": "They asked" });
+    let path = format!("/teams/{}", owls.team);
+    let renamed = app.ask("PATCH", &path, &mo.token, Some(body)).await;
+    assert_eq!(renamed.status, 204, "{renamed:?}");
     let mut desk = app.attach(&mo.token).await;
     let order = testkit::app::announcement("Lunch");
     desk.order(order).await.expect_accepted();
@@ -198,6 +202,7 @@ async fn the_audit_lists_what_game_masters_and_admins_did() {
         shown,
         [
             (game_master, Some("Mo"), AuditedKind::Announce),
+            (game_master, Some("Mo"), AuditedKind::RenameTeam),
             (admin, None, AuditedKind::RevokeDevice),
             (game_master, Some("Mo"), AuditedKind::PushClue),
             (game_master, Some("Organiser"), AuditedKind::Start),
@@ -210,14 +215,17 @@ async fn the_audit_lists_what_game_masters_and_admins_did() {
         ]
     );
     assert_eq!(orders[0].target.announcement.as_deref(), Some("a1"));
-    assert_eq!(orders[1].target.device, Some(device));
-    assert_eq!(orders[1].target.player, Some(owls.player));
-    let pushed = &orders[2];
+    assert_eq!(orders[1].reason.as_deref(), Some("They asked"));
+    assert_eq!(orders[1].target.team, Some(owls.team.clone()));
+    assert_eq!(orders[2].target.device, Some(device));
+    assert_eq!(orders[2].target.player, Some(owls.player));
+    assert_eq!(orders[2].reason, None);
+    let pushed = &orders[3];
     assert_eq!(pushed.game_master, Some(mo.game_master.clone()));
     assert_eq!(pushed.target.clue.as_deref(), Some("c1"));
     assert_eq!(pushed.target.team, Some(owls.team));
-    assert!(orders[3].target.is_empty());
-    assert_eq!(orders[4].target.game_master, Some(mo.game_master));
+    assert!(orders[4].target.is_empty());
+    assert_eq!(orders[5].target.game_master, Some(mo.game_master));
 
     let viewer = app.invite("Viewer", &[Scope::View]).await;
     let refused = app.get("/audit", &viewer.token).await;

@@ -209,6 +209,22 @@ async fn state_from_updates_equals_a_fresh_one_after_every_step() {
     all.order("the end of a pause", Order::Resume).await;
     all.order("a moved end", move_end(Some(800_000))).await;
 
+    let owl_id = all.players[owls].client.team_id().to_owned();
+    let ben_id = all.players[ben].client.player_id().to_owned();
+    for (path, name) in [
+        (format!("/teams/{owl_id}"), "Eagles"),
+        (format!("/players/{ben_id}"), "Benedict"),
+    ] {
+        let body = Some(json!({ "name": name }));
+        let renamed = app.ask("PATCH", &path, &app.game_master_token, body).await;
+        assert_eq!(renamed.status, 204, "{renamed:?}");
+        all.compare(name).await;
+    }
+    let path = format!("/teams/{owl_id}/code");
+    let rotated = app.post(&path, &app.game_master_token, None).await;
+    assert_eq!(rotated.status, 200, "{rotated:?}");
+    all.compare("another team code").await;
+
     let device = app.add_device(all.players[ben].client.token.as_deref().expect("a player"));
     let device = device.await.device;
     all.compare("another device").await;
