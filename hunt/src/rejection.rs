@@ -73,7 +73,7 @@ pub enum Rejection {
     #[error("finishing ends the hunt for everyone; send it again with `confirm`: true")]
     NeedsConfirmation,
     /// The finish is too long ago to be undone.
-    #[error("a finish can be taken back within {minutes} minutes only", minutes = crate::limits::REOPEN_WITHIN_MS / 60_000)]
+    #[error("a finish can be undone only within {minutes} minutes", minutes = crate::limits::REOPEN_WITHIN_MS / 60_000)]
     TooLate,
     /// The time is in the past or too far ahead.
     #[error("the time must be in the future, and at most 366 days ahead")]

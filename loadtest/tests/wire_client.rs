@@ -206,7 +206,6 @@ fn snapshot(team: u64) -> Snapshot {
         paused_at_ms: None,
         ends_at_ms: None,
         left_ms: None,
-        paused_at_ms: None,
         team: Team {
             id: "t1".to_owned(),
             name: "Owls".to_owned(),

@@ -80,7 +80,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left_ms: Option<u64>,
     },
-    /// A finish was taken back; the session is paused.
+    /// A finish was undone; the session is paused.
     SessionReopened {
         /// The session time left, if the session has an end.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -80,7 +80,7 @@ pub enum RejectionCode {
     IdReused,
     /// A finish needs a confirmation.
     NeedsConfirmation,
-    /// The finish is too long ago to be taken back.
+    /// The finish is too long ago to be undone.
     TooLate,
     /// The time is in the past or too far ahead.
     BadTime,
