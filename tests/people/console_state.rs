@@ -238,8 +238,7 @@ async fn state_from_updates_equals_a_fresh_one_after_every_step() {
     all.order("another pause", Order::Pause).await;
     all.order("a finish in a pause", Order::Finish { confirm: true })
         .await;
-    all.order("a finish that is undone", Order::Reopen)
-        .await;
+    all.order("a finish that is undone", Order::Reopen).await;
     all.order("a resumption after it", Order::Resume).await;
     all.order("the finish", Order::Finish { confirm: true })
         .await;
