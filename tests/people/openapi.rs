@@ -92,7 +92,13 @@ async fn every_documented_path_exists_and_takes_no_other_method() {
 async fn what_is_not_documented_is_not_found() {
     let app = lobby().await;
     let session = format!("/api/v1/sessions/{}", app.code);
-    for path in ["/dance", "/start/now", "/devices/d1/d2", "/teams"] {
+    for path in [
+        "/dance",
+        "/start/now",
+        "/devices/d1/d2",
+        "/teams",
+        "/players/p1/name",
+    ] {
         let path = format!("{session}{path}");
         for method in ["GET", "POST", "DELETE"] {
             let answer = app.send(&Request::new(method, path.as_str())).await;

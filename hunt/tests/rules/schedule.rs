@@ -226,7 +226,7 @@ fn an_undone_finish_leaves_a_pause_with_the_time_that_was_left() {
         }
         story.order(FINISH).expect("it has not finished");
         story.restarts();
-        story.wait(limits::REOPEN_WITHIN_MS);
+        story.wait(limits::REOPEN_WITHIN_MS - 1);
         assert_eq!(story.order(Reopen), done());
         assert_eq!(
             story.audiences(),
