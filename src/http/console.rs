@@ -98,16 +98,16 @@ async fn page_of_guesses(
 ) -> Result<Json<GuessPage>, Failed> {
     let reads_answers = bearer.has(session, Scope::Answers).await?;
     let journal = gateway.sessions().journal();
-    let scan = |first_seq, entry: hunt::Entry| {
+    let page = newest(&**journal, session.id(), asked, |seq, entry| {
         if of.begin_after(entry.at) {
             return Scanned::Done;
         }
-        match render::judged_guess(first_seq, &entry, &of, reads_answers) {
+        match render::judged_guess(seq, &entry, &of, reads_answers) {
             Some(guess) => Scanned::Row(guess.seq, guess),
             None => Scanned::Other,
         }
-    };
-    let page = newest(&**journal, session.id(), asked, scan).await?;
+    });
+    let page = page.await?;
     Ok(Json(GuessPage {
         guesses: page.rows,
         before: page.before,

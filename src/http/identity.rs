@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use hunt::{DeviceId, Issuer, Rejection, Scope};
+use hunt::{DeviceId, Issuer, Rejection, Scope, TeamId};
 use hyper::http::request::Parts;
 
 use super::failure::Failed;
@@ -150,6 +150,23 @@ impl Bearer {
             return Ok(device);
         }
         Err(Refusal::Rejected(Rejection::Revoked).into())
+    }
+
+    /// The device behind the token, if it is not revoked and its player is in the team.
+    pub(super) async fn device_in_team(
+        &self,
+        session: &SessionHandle<Hub>,
+        team: TeamId,
+    ) -> Result<DeviceId, Failed> {
+        let by = self.active_device_of(session).await?;
+        let own = session.read(move |view| {
+            let player = view.state.device(by)?.player;
+            Some(view.state.player(player)?.team)
+        });
+        if own.await? == Some(team) {
+            return Ok(by);
+        }
+        Err(Refusal::Rejected(Rejection::Forbidden).into())
     }
 
     /// Names the requester within a session, for the fingerprint of a request.

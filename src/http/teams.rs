@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use hunt::{Command, GameMasterOrder, NameId, PlayerId, RegistrationOrder, Rejection, TeamId};
+use hunt::{Command, GameMasterOrder, NameId, PlayerId, RegistrationOrder, TeamId};
 use hyper::StatusCode;
 use protocol::rest::{Rename, RotateTeamCode, TeamCodeRotated};
 
@@ -14,10 +14,10 @@ use super::idempotency::RequestKey;
 use super::identity::{Bearer, parse_id};
 use super::names::{no_reason, parse_name, parse_reason};
 use super::reasons::{change, command};
-use crate::delivery::{Hub, render};
+use crate::delivery::render;
 use crate::gateway::Gateway;
 use crate::journal::PrivateRecord;
-use crate::session::{Change, Refusal, SessionHandle};
+use crate::session::{Change, Refusal};
 
 pub(super) async fn rename_team(
     State(gateway): State<Gateway>,
@@ -31,7 +31,7 @@ pub(super) async fn rename_team(
     let team: TeamId = parse_id(&team)?;
     let renaming = if bearer.is_device() {
         no_reason(request.reason.as_deref())?;
-        let by = own_team(&session, &bearer, team).await?;
+        let by = bearer.device_in_team(&session, team).await?;
         let order = RegistrationOrder::RenameTeam { by, name: id };
         Change::Command(Command::Registration(order), vec![name])
     } else {
@@ -88,7 +88,7 @@ pub(super) async fn rotate_code(
     let key = key.bind(&bearer.requester(), &request);
     let (command, reason): (Command, Option<PrivateRecord>) = if bearer.is_device() {
         no_reason(request.reason.as_deref())?;
-        let by = own_team(&session, &bearer, team).await?;
+        let by = bearer.device_in_team(&session, team).await?;
         let order = RegistrationOrder::RotateTeamCode { by };
         (Command::Registration(order), None)
     } else {
@@ -114,21 +114,4 @@ pub(super) async fn rotate_code(
     let team_code = session.read(move |view| render::team_code(view, team));
     let team_code = team_code.await?;
     Ok(Json(TeamCodeRotated { team_code }))
-}
-
-/// The device behind the token, if its player is in the team.
-async fn own_team(
-    session: &SessionHandle<Hub>,
-    bearer: &Bearer,
-    team: TeamId,
-) -> Result<hunt::DeviceId, Failed> {
-    let by = bearer.active_device_of(session).await?;
-    let own = session.read(move |view| {
-        let player = view.state.device(by)?.player;
-        Some(view.state.player(player)?.team)
-    });
-    if own.await? == Some(team) {
-        return Ok(by);
-    }
-    Err(Refusal::Rejected(Rejection::Forbidden).into())
 }
