@@ -26,7 +26,7 @@ async fn a_bad_guess_is_rejected_and_changes_nothing() {
     let app = TestApp::running(&[]).await;
     let mut bystanders = Bystanders::attach(&app).await;
     for codec in Codec::ALL {
-        let mut player = app.team_with(codec, "Owls").await;
+        let mut player = app.team_with(codec, &format!("Owls {codec:?}")).await;
         player.guess("p0", "wrong").await.expect_wrong();
         player.guess("p1", ANSWER).await.expect_correct();
         let too_long = "x".repeat(GUESS_CHARS_MAX + 1);
@@ -55,7 +55,7 @@ async fn a_guess_outside_the_running_phase_is_rejected() {
     let app = TestApp::lobby(&[]).await;
     let mut players = Vec::new();
     for codec in Codec::ALL {
-        players.push(app.team_with(codec, "Owls").await);
+        players.push(app.team_with(codec, &format!("Owls {codec:?}")).await);
     }
     for (order, code) in [
         (None, Some(RejectionCode::NotStarted)),
