@@ -34,6 +34,24 @@ impl Forms {
     /// What stays are upper-case letters, digits, and marks that belong to letters of scripts in which
     /// they are not accents. A text with a letter or a digit never becomes empty.
     pub fn new(text: &str) -> Self {
+        let forms = Self::without_modifiers(text);
+        if !forms.is_empty() {
+            return forms;
+        }
+        // A mark that belonged to a symbol stands on its own once the symbol is gone.
+        let letters = letters_as_they_are(text);
+        let forms = Self::without_modifiers(&letters);
+        if !forms.is_empty() {
+            return forms;
+        }
+        Self {
+            plain: letters,
+            spelled_out: None,
+        }
+    }
+
+    /// Empty also for letters that are all of a kind that is dropped.
+    fn without_modifiers(text: &str) -> Self {
         let mut writer = Writer::default();
         for c in text.nfc().filter(|c| !is_default_ignorable(*c)) {
             if is_symbol(c) {
@@ -44,12 +62,10 @@ impl Forms {
                     .for_each(|part| writer.write(part));
             }
         }
-        let mut plain: String = writer.plain.nfc().collect();
-        if plain.is_empty() {
-            plain = letters_as_they_are(text);
+        Self {
+            plain: writer.plain.nfc().collect(),
+            spelled_out: writer.spelled_out.map(|text| text.nfc().collect()),
         }
-        let spelled_out = writer.spelled_out.map(|text| text.nfc().collect());
-        Self { plain, spelled_out }
     }
 
     /// Whether nothing is left to compare: the text had neither a letter nor a digit.
@@ -306,6 +322,7 @@ mod tests {
             ("a☃\u{301}b", "AB"),
             ("ـ", "ـ"),
             ("\u{37a}", "Ι"),
+            ("\u{10781}\u{fffc}\u{d4a}", "\u{d4a}"),
         ] {
             assert_eq!(plain(typed), meant, "{typed}");
         }
