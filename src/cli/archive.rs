@@ -146,17 +146,8 @@ fn to_json(path: &Path, file: &VerifyResult) -> Value {
             "first_seq": file.first_seq,
             "last_seq": file.last_seq,
             "batches": file.batches,
-            "sha256": hex(&file.digest),
+            "sha256": hex::encode(file.digest),
         }),
         Err(error) => json!({ "file": name, "ok": false, "error": error.to_string() }),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
 }

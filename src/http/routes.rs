@@ -1,4 +1,6 @@
 //! The routes of the REST interface: one table, from which the router and the OpenAPI document are built.
+//!
+//! Over 500 lines: it is data, and one table shows what REST offers.
 
 use std::sync::LazyLock;
 

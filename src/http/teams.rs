@@ -57,11 +57,10 @@ pub(super) async fn rename_player(
     let renaming = if bearer.is_device() {
         no_reason(request.reason.as_deref())?;
         let by = bearer.device_of(&session)?;
-        let name_id = id;
         let order = RegistrationOrder::RenamePlayer {
             by,
             player,
-            name: name_id,
+            name: id,
         };
         Change::Command(Command::Registration(order), vec![name])
     } else {

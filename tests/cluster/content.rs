@@ -35,5 +35,5 @@ async fn every_node_serves_a_text_also_without_the_owner() {
     assert_eq!(relayed, 0, "it was not forwarded");
     fleet.nodes[0].kill().await;
     let html = elsewhere.send(&request).await;
-    assert_eq!(html.status, 200, "while nobody runs the session");
+    assert_eq!(html.status, 200, "while no node runs the session");
 }

@@ -145,8 +145,11 @@ async fn what_cannot_be_measured_is_refused_before_it_begins() {
     let too_many = refused("--clues-per-second 100 --seconds 11").await;
     assert!(too_many.contains("1100 clues"), "{too_many}");
     assert!(too_many.contains("--seconds"), "{too_many}");
-    let nobody = refused("--stalled 0.5 --slow 0.5").await;
-    assert!(nobody.contains("no normal readers"), "{nobody}");
+    let all_disturbed = refused("--stalled 0.5 --slow 0.5").await;
+    assert!(
+        all_disturbed.contains("no normal readers"),
+        "{all_disturbed}"
+    );
     let nothing = refused("--pairs 4").await;
     assert!(nothing.contains("--stalled"), "{nothing}");
 }

@@ -1,4 +1,6 @@
 //! Example messages: one of each kind, and for optional fields one with all and one with none.
+//!
+//! Over 500 lines: it is data, in the order of the specification.
 
 mod game_masters;
 mod latest;

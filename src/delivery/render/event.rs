@@ -1,4 +1,6 @@
 //! Events as numbered updates.
+//!
+//! Over 500 lines: one total match over the kinds of events, with an example of each for its tests.
 
 use hunt::{Audience, Event, PuzzleId, RoundId, TeamId, Timestamp, UpdateNumber, Verdict};
 use protocol as wire;

@@ -209,20 +209,11 @@ impl StoredHunt {
         let hunt = hunt::parse(files).map_err(HuntError::Mistakes)?;
         let files = serde_json::to_vec(files).expect("paths and texts are strings");
         Ok(Self {
-            revision: sha256_hex(&files),
+            revision: hex::encode(Sha256::digest(&files)),
             files,
             hunt,
         })
     }
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut hex = String::new();
-    for byte in Sha256::digest(bytes) {
-        write!(hex, "{byte:02x}").expect("writing to a string does not fail");
-    }
-    hex
 }
 
 /// Parses stored files, on a blocking thread if that takes longer than an async worker may be blocked.
